@@ -1,0 +1,341 @@
+// Package codec decodes the file formats in which tools keep credentials, and
+// edits such files in place.
+//
+// Every format decodes to one tree of [Node]s. An edit names a place in that
+// tree by a [Path] and gives it a new value; the format splices the new text
+// into the old bytes, so that comments, order, other sections, line endings, a
+// byte order mark, quoting style and a missing last newline survive. [Apply]
+// then decodes the result again and compares it with what was asked, so that a
+// wrong splice is an error and never reaches a file.
+//
+// A codec knows no files, no providers and no secrets: bytes in, bytes out.
+// Its errors name lines and never quote the file's text.
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kind is the kind of a [Node].
+type Kind uint8
+
+// The kinds of node.
+const (
+	Null Kind = iota
+	Bool
+	Number
+	String
+	List
+	Map
+)
+
+// Node is one value in a decoded file.
+type Node struct {
+	Kind Kind
+	// Text is the decoded text of a String; for Bool "true" or "false"; for
+	// Number the digits as they are in the file. Formats without types (ini,
+	// netrc, dotenv, text) give every scalar as a String.
+	Text string
+	// Items are the entries of a List.
+	Items []*Node
+	// Pairs are the entries of a Map in the file's order; keys are unique.
+	Pairs []Pair
+	// Line is where the value begins, counted from 1; 0 where there is none.
+	Line int
+}
+
+// Pair is one entry of a Map.
+type Pair struct {
+	Key   string
+	Value *Node
+}
+
+// Text returns a String node.
+func Text(s string) *Node { return &Node{Kind: String, Text: s} }
+
+// Scalar reports whether n is neither a List nor a Map. A nil node is not.
+func (n *Node) Scalar() bool { return n != nil && n.Kind != List && n.Kind != Map }
+
+// Get returns the value of key in a Map, or nil.
+func (n *Node) Get(key string) *Node {
+	if n == nil || n.Kind != Map {
+		return nil
+	}
+	for i := range n.Pairs {
+		if n.Pairs[i].Key == key {
+			return n.Pairs[i].Value
+		}
+	}
+	return nil
+}
+
+// Find returns the node at path, or nil.
+func (n *Node) Find(path Path) *Node {
+	for _, s := range path {
+		if n = s.in(n); n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// Step is one step of a [Path]: into the entry Key of a Map, or, where Field is
+// set, into the first entry of a List that is a Map whose entry Field is a
+// scalar with the text Equals.
+type Step struct {
+	Key           string
+	Field, Equals string
+}
+
+func (s Step) in(n *Node) *Node {
+	if s.Field == "" {
+		return n.Get(s.Key)
+	}
+	if n == nil || n.Kind != List {
+		return nil
+	}
+	for _, item := range n.Items {
+		if f := item.Get(s.Field); f.Scalar() && f.Text == s.Equals {
+			return item
+		}
+	}
+	return nil
+}
+
+// Path names a place in a tree; the empty path is the whole document.
+type Path []Step
+
+// Keys returns a path of Map keys.
+func Keys(keys ...string) Path {
+	p := make(Path, len(keys))
+	for i, k := range keys {
+		p[i].Key = k
+	}
+	return p
+}
+
+// String returns the path for messages, such as `users[name=dev].user.token`.
+func (p Path) String() string {
+	var b strings.Builder
+	for i, s := range p {
+		switch {
+		case s.Field != "":
+			fmt.Fprintf(&b, "[%s=%s]", s.Field, s.Equals)
+			continue
+		case i > 0:
+			b.WriteByte('.')
+		}
+		if strings.ContainsAny(s.Key, ".[]\"") {
+			fmt.Fprintf(&b, "%q", s.Key)
+		} else {
+			b.WriteString(s.Key)
+		}
+	}
+	return b.String()
+}
+
+// Edit gives the place at Path the value Value: it replaces what is there, or
+// adds it with every Map or List entry on the way. A nil Value removes the
+// place; removing what is not there changes nothing.
+type Edit struct {
+	Path  Path
+	Value *Node
+}
+
+// Options are the dialects of a format.
+type Options struct {
+	// InlineComments makes ini end a value before whitespace followed by # or ;.
+	InlineComments bool
+}
+
+// Format is one file format. Its methods may be called from several goroutines.
+type Format interface {
+	// Decode reads a whole file. Empty data is an empty document: an empty Map,
+	// or for text an empty String. A file that does not parse gives an [*Error].
+	Decode(data []byte) (*Node, error)
+	// Splice returns data with edits made in order, changing only the lines of
+	// the places they name. data is not written to; no edits return it as it is.
+	// Callers use [Apply], which checks the result.
+	Splice(data []byte, edits []Edit) ([]byte, error)
+}
+
+// Error is a file that does not parse, or that an edit cannot be made in.
+type Error struct {
+	// Line and Column count from 1; 0 where not known. Columns are in bytes.
+	Line, Column int
+	// Msg says what is wrong without quoting the file.
+	Msg string
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.Line > 0 && e.Column > 0:
+		return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Msg)
+	case e.Line > 0:
+		return fmt.Sprintf("line %d: %s", e.Line, e.Msg)
+	}
+	return e.Msg
+}
+
+// Names returns the names of the formats, in alphabetical order.
+func Names() []string {
+	return []string{"dotenv", "ini", "json", "keypair", "netrc", "text", "toml", "yaml"}
+}
+
+// New returns the format called name, or an error that lists the known ones.
+func New(name string, opts Options) (Format, error) {
+	switch name {
+	case "dotenv":
+		return dotenv{}, nil
+	case "ini":
+		return ini{opts}, nil
+	case "json":
+		return jsonFormat{}, nil
+	case "keypair":
+		return keypair{}, nil
+	case "netrc":
+		return netrc{}, nil
+	case "text":
+		return text{}, nil
+	case "toml":
+		return toml{}, nil
+	case "yaml":
+		return yaml{}, nil
+	}
+	return nil, fmt.Errorf("unknown format %q; known: %s", name, strings.Join(Names(), ", "))
+}
+
+// ErrVerify is what [Apply] wraps when the edited bytes do not decode to what
+// was asked: a defect of the format's Splice that was caught in time.
+var ErrVerify = errors.New("the edited file would not read back as intended; nothing was changed")
+
+// Apply returns data with edits made in place, after checking that the result
+// decodes to exactly the old document with these edits. Without an edit that
+// changes anything it returns data itself.
+func Apply(f Format, data []byte, edits []Edit) ([]byte, error) {
+	if len(edits) == 0 {
+		return data, nil
+	}
+	before, err := f.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	want := before.clone()
+	todo := make([]Edit, 0, len(edits))
+	for _, e := range edits {
+		if same(want.Find(e.Path), e.Value) {
+			continue
+		}
+		if want, err = want.with(e.Path, e.Value); err != nil {
+			return nil, err
+		}
+		todo = append(todo, e)
+	}
+	if len(todo) == 0 {
+		return data, nil
+	}
+	out, err := f.Splice(data, todo)
+	if err != nil {
+		return nil, err
+	}
+	after, err := f.Decode(out)
+	if err != nil || !same(after, want) {
+		return nil, ErrVerify
+	}
+	return out, nil
+}
+
+func (n *Node) clone() *Node {
+	if n == nil {
+		return nil
+	}
+	c := *n
+	c.Items, c.Pairs = slices.Clone(n.Items), slices.Clone(n.Pairs)
+	for i := range c.Items {
+		c.Items[i] = c.Items[i].clone()
+	}
+	for i := range c.Pairs {
+		c.Pairs[i].Value = c.Pairs[i].Value.clone()
+	}
+	return &c
+}
+
+// with returns n after one edit; n is changed.
+func (n *Node) with(path Path, value *Node) (*Node, error) {
+	if len(path) == 0 {
+		if value == nil {
+			return &Node{Kind: Map}, nil
+		}
+		return value.clone(), nil
+	}
+	step := path[0]
+	if n == nil || n.Kind == Null {
+		if value == nil {
+			return n, nil
+		}
+		n = &Node{Kind: Map}
+		if step.Field != "" {
+			n.Kind = List
+		}
+	}
+	if (step.Field != "") != (n.Kind == List) || n.Scalar() {
+		return nil, &Error{Line: n.Line, Msg: fmt.Sprintf("cannot put %s here: the place holds another kind of value", path)}
+	}
+	child := step.in(n)
+	if child == nil && value == nil {
+		return n, nil
+	}
+	if child == nil && step.Field != "" {
+		child = &Node{Kind: Map, Pairs: []Pair{{step.Field, Text(step.Equals)}}}
+		n.Items = append(n.Items, child)
+	}
+	if len(path) == 1 && value == nil {
+		if step.Field != "" {
+			n.Items = slices.DeleteFunc(n.Items, func(i *Node) bool { return i == child })
+		} else {
+			n.Pairs = slices.DeleteFunc(n.Pairs, func(p Pair) bool { return p.Value == child })
+		}
+		return n, nil
+	}
+	changed, err := child.with(path[1:], value)
+	if err != nil {
+		return nil, err
+	}
+	if step.Field != "" {
+		n.Items[slices.Index(n.Items, child)] = changed
+		return n, nil
+	}
+	for i := range n.Pairs {
+		if n.Pairs[i].Key == step.Key {
+			n.Pairs[i].Value = changed
+			return n, nil
+		}
+	}
+	n.Pairs = append(n.Pairs, Pair{step.Key, changed})
+	return n, nil
+}
+
+// same reports whether a and b hold the same values. The order of Map entries
+// and line numbers do not count.
+func same(a, b *Node) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	if a.Kind != b.Kind || a.Text != b.Text || len(a.Items) != len(b.Items) || len(a.Pairs) != len(b.Pairs) {
+		return false
+	}
+	for i := range a.Items {
+		if !same(a.Items[i], b.Items[i]) {
+			return false
+		}
+	}
+	for _, p := range a.Pairs {
+		if !same(p.Value, b.Get(p.Key)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,73 @@
+// Package fault gives errors what a person needs beyond the message: a line
+// that says what to do next, and a kind that decides the exit status.
+package fault
+
+import "errors"
+
+// Kind is a class of failure that callers tell apart.
+type Kind int
+
+// The kinds. Failed is that of every error without one.
+const (
+	Failed Kind = iota
+	// Usage is a wrong command line or a name that does not exist (exit 2).
+	Usage
+	// Partial is work of which some parts failed and others were done (exit 3).
+	Partial
+)
+
+type fault struct {
+	err  error
+	hint string
+	kind Kind
+}
+
+func (f *fault) Error() string { return f.err.Error() }
+func (f *fault) Unwrap() error { return f.err }
+
+// WithHint returns err with a sentence that says what to do about it. A nil
+// err stays nil.
+func WithHint(err error, hint string) error {
+	if err == nil || hint == "" {
+		return err
+	}
+	return &fault{err: err, hint: hint, kind: KindOf(err)}
+}
+
+// WithKind returns err with a kind. A nil err stays nil.
+func WithKind(err error, kind Kind) error {
+	if err == nil {
+		return nil
+	}
+	return &fault{err: err, kind: kind}
+}
+
+// Hint returns the outermost hint in err's chain, or "".
+func Hint(err error) string {
+	for err != nil {
+		var f *fault
+		if !errors.As(err, &f) {
+			return ""
+		}
+		if f.hint != "" {
+			return f.hint
+		}
+		err = f.err
+	}
+	return ""
+}
+
+// KindOf returns the outermost kind in err's chain that is not Failed, or Failed.
+func KindOf(err error) Kind {
+	for err != nil {
+		var f *fault
+		if !errors.As(err, &f) {
+			return Failed
+		}
+		if f.kind != Failed {
+			return f.kind
+		}
+		err = f.err
+	}
+	return Failed
+}

@@ -1,0 +1,78 @@
+// Package store keeps secrets, with versions. Implementations are in the
+// packages below it; [storetest] is what each must pass.
+//
+// [storetest]: https://pkg.go.dev/github.com/rhx-dev/rhx/host/store/storetest
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+// Errors that implementations return or wrap, so that callers can tell them apart.
+var (
+	// ErrNotFound: no secret of that name, or not that version of it.
+	ErrNotFound = errors.New("not found in the store")
+	// ErrConflict: a check-and-set Put found another version than expected.
+	ErrConflict = errors.New("the store has a newer version")
+	// ErrDenied: the store refused the credentials, or they do not suffice.
+	ErrDenied = errors.New("permission denied by the store")
+	// ErrUnavailable: the store cannot be reached or cannot answer now.
+	ErrUnavailable = errors.New("the store is unavailable")
+)
+
+// Info describes one version of a secret without its values.
+type Info struct {
+	Name     string
+	Provider string
+	// Version counts from 1.
+	Version int
+	// Updated is when this version was written, in UTC.
+	Updated time.Time
+	// Deleted reports that the version's values are gone or marked as deleted.
+	Deleted bool
+}
+
+// Record is one version of a secret with its values.
+type Record struct {
+	Info
+	// Secret has the same Name and Provider as Info.
+	Secret secret.Secret
+}
+
+// AnyVersion as the expected version of Put means: whatever is there.
+const AnyVersion = -1
+
+// Store holds secrets by name. Names are as [secret.ValidName] has them: any
+// text, with "/" between steps; "a" and "a/b" can both be secrets. Values may
+// hold any bytes. Its methods may be called from several goroutines, and
+// several processes may use one store at once.
+type Store interface {
+	// URL is how users name the store: "local", "vault://MOUNT/PREFIX".
+	URL() string
+	// List returns the newest version of every secret that is not deleted,
+	// sorted by name, without needing the key that decrypts values.
+	List(ctx context.Context) ([]Info, error)
+	// Get returns one version, 0 for the newest; ErrNotFound if it is not there
+	// or deleted.
+	Get(ctx context.Context, name string, version int) (*Record, error)
+	// Put writes s as a new version and returns its number. expect is the
+	// newest version that the caller knows (0: the secret must not exist or be
+	// deleted), or AnyVersion; if it is not that, nothing is written and the
+	// error is ErrConflict.
+	Put(ctx context.Context, s *secret.Secret, expect int) (int, error)
+	// Delete marks the newest version as deleted: the secret is gone for List
+	// and Get, its older versions can still be read by number. ErrNotFound if
+	// it is not there or deleted already.
+	Delete(ctx context.Context, name string) error
+	// Destroy removes every version and all that is known about the secret.
+	Destroy(ctx context.Context, name string) error
+	// History returns every version that is still known, newest first;
+	// ErrNotFound if there is none.
+	History(ctx context.Context, name string) ([]Info, error)
+	// Close releases connections and keys.
+	Close() error
+}
