@@ -208,6 +208,13 @@ func New(name string, opts Options) (Format, error) {
 	return nil, fmt.Errorf("unknown format %q; known: %s", name, strings.Join(Names(), ", "))
 }
 
+// normalizer is a Format in which some edits ask for trees that Decode never
+// gives, such as an ini option in upper case. normal returns the edit with the
+// same meaning that Decode can give back; doc is the tree before it.
+type normalizer interface {
+	normal(doc *Node, e Edit) Edit
+}
+
 // ErrVerify is what [Apply] wraps when the edited bytes do not decode to what
 // was asked: a defect of the format's Splice that was caught in time.
 var ErrVerify = errors.New("the edited file would not read back as intended; nothing was changed")
@@ -225,7 +232,11 @@ func Apply(f Format, data []byte, edits []Edit) ([]byte, error) {
 	}
 	want := before.clone()
 	todo := make([]Edit, 0, len(edits))
+	norm, _ := f.(normalizer)
 	for _, e := range edits {
+		if norm != nil {
+			e = norm.normal(want, e)
+		}
 		if same(want.Find(e.Path), e.Value) {
 			continue
 		}
@@ -339,3 +350,7 @@ func same(a, b *Node) bool {
 	}
 	return true
 }
+
+// Equal reports whether a and b hold the same values; the order of Map entries
+// and lines do not count.
+func Equal(a, b *Node) bool { return same(a, b) }

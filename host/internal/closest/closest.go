@@ -1,0 +1,48 @@
+// Package closest finds the name that a misspelled one was meant to be.
+package closest
+
+import "fmt"
+
+// Name returns the one of known that is nearest to name by edit distance, or
+// "" where none is near enough to be a misspelling.
+func Name(name string, known []string) string {
+	best, at := "", max(1, len(name)/3)+1
+	for _, k := range known {
+		if d := distance(name, k); d < at || d == at && best != "" && k < best {
+			best, at = k, d
+		}
+	}
+	return best
+}
+
+// Hint returns `; did you mean "X"?` for the nearest of known, or "".
+func Hint(name string, known []string) string {
+	if n := Name(name, known); n != "" {
+		return fmt.Sprintf("; did you mean %q?", n)
+	}
+	return ""
+}
+
+// distance counts the insertions, deletions, replacements and swaps of
+// neighbours that turn a into b (optimal string alignment).
+func distance(a, b string) int {
+	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+		}
+		prev2, prev, cur = prev, cur, prev2
+	}
+	return prev[len(b)]
+}

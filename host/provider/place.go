@@ -1,0 +1,180 @@
+package provider
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// entry is one profile in a decoded file.
+type entry struct {
+	// name is the profile as the file spells it; "" where the file is one profile.
+	name string
+	// at is where the profile's values are.
+	at codec.Path
+}
+
+// entries lists the profiles of a document.
+func entries(f *spec.File, root *codec.Node) []entry {
+	p := f.Profiles
+	switch {
+	case p == nil:
+		return []entry{{}}
+	case p.Section != "":
+		var out []entry
+		for _, pair := range root.Pairs {
+			if name, ok := sectionProfile(p, pair.Key); ok && pair.Value.Kind == codec.Map && pair.Key != "" {
+				out = append(out, entry{name, codec.Keys(pair.Key)})
+			}
+		}
+		return out
+	case p.Keys != nil:
+		base, ok := p.Keys.Expand(noHoles)
+		m := root.Find(base)
+		if !ok || m == nil || m.Kind != codec.Map {
+			return nil
+		}
+		out := make([]entry, 0, len(m.Pairs))
+		for _, pair := range m.Pairs {
+			out = append(out, entry{pair.Key, join(base, codec.Step{Key: pair.Key})})
+		}
+		return out
+	}
+	base, ok := p.Entries.Expand(noHoles)
+	list := root.Find(base)
+	if !ok || list == nil {
+		return nil
+	}
+	var out []entry
+	for _, item := range list.Items {
+		if n := item.Get(p.Name); n.Scalar() && n.Text != "" && !slices.ContainsFunc(out, func(e entry) bool { return e.name == n.Text }) {
+			out = append(out, entry{n.Text, join(base, codec.Step{Field: p.Name, Equals: n.Text})})
+		}
+	}
+	return out
+}
+
+// place returns where the profile called name is, or would be put.
+func place(f *spec.File, root *codec.Node, name string) entry {
+	for _, e := range entries(f, root) {
+		if e.name == name {
+			return e
+		}
+	}
+	p := f.Profiles
+	switch {
+	case p == nil:
+		return entry{}
+	case p.Section != "":
+		return entry{name, codec.Keys(profileSection(p, name))}
+	case p.Keys != nil:
+		base, _ := p.Keys.Expand(noHoles)
+		return entry{name, join(base, codec.Step{Key: name})}
+	}
+	base, _ := p.Entries.Expand(noHoles)
+	return entry{name, join(base, codec.Step{Field: p.Name, Equals: name})}
+}
+
+// sectionProfile returns the profile that an ini section holds. Where the
+// pattern has a prefix, as in "profile *", the default profile's section may
+// stand without it, and a name may be quoted (botocore's rules).
+func sectionProfile(p *spec.Profiles, section string) (string, bool) {
+	if p.Section == "*" {
+		return section, true
+	}
+	if section == p.Default {
+		return section, true
+	}
+	before, after, _ := strings.Cut(p.Section, "*")
+	rest, ok := strings.CutPrefix(section, before)
+	name, ok2 := strings.CutSuffix(rest, after)
+	name = strings.TrimSpace(name)
+	if !ok || !ok2 || name == "" {
+		return "", false
+	}
+	if q := name[0]; len(name) > 2 && (q == '"' || q == '\'') && name[len(name)-1] == q {
+		name = name[1 : len(name)-1]
+	}
+	return name, true
+}
+
+func profileSection(p *spec.Profiles, name string) string {
+	if p.Section == "*" || name == p.Default {
+		return name
+	}
+	if strings.ContainsAny(name, " \t") {
+		name = `"` + name + `"`
+	}
+	return strings.Replace(p.Section, "*", name, 1)
+}
+
+func join(base codec.Path, more ...codec.Step) codec.Path {
+	return append(slices.Clone(base), more...)
+}
+
+func noHoles(string) (string, bool) { return "", false }
+
+// resolve gives the concrete path of a place below an entry. A "*" step takes
+// the first entry under which the rest of the path exists.
+func resolve(f *spec.File, root *codec.Node, e entry, p spec.Path, fromRoot bool, holes func(string) (string, bool)) (codec.Path, bool) {
+	base := e.at
+	if fromRoot {
+		base = nil
+	}
+	// An option outside every section is in the section "" of the ini tree.
+	if f.Format == "ini" && len(base) == 0 && len(p) == 1 {
+		base = codec.Keys("")
+	}
+	if i := slices.IndexFunc(p, func(s spec.PathStep) bool { return s.Any }); i >= 0 {
+		head, ok := p[:i].Expand(holes)
+		if !ok {
+			return nil, false
+		}
+		if m := root.Find(join(base, head...)); m != nil {
+			for _, pair := range m.Pairs {
+				filled := slices.Clone(p)
+				filled[i] = spec.PathStep{Key: pair.Key}
+				if at, ok := resolve(f, root, e, filled, fromRoot, holes); ok && root.Find(at) != nil {
+					return at, true
+				}
+			}
+		}
+		return nil, false
+	}
+	rest, ok := p.Expand(holes)
+	if !ok {
+		return nil, false
+	}
+	if n := len(rest); f.Format == "ini" && n > 0 {
+		rest[n-1].Key = strings.ToLower(rest[n-1].Key)
+	}
+	return join(base, rest...), true
+}
+
+// holes returns the lookup for a profile's name and the values known so far.
+func holes(name string, values map[string]string) func(string) (string, bool) {
+	return func(hole string) (string, bool) {
+		if hole == "profile" {
+			return name, name != ""
+		}
+		key, rest, deep := strings.Cut(hole, ".")
+		text, ok := values[key]
+		if !ok || text == "" {
+			return "", false
+		}
+		if !deep {
+			return text, true
+		}
+		tree, err := codec.FromJSON([]byte(text))
+		if err != nil {
+			return "", false
+		}
+		n := tree.Find(codec.Keys(strings.Split(rest, ".")...))
+		if !n.Scalar() || n.Text == "" {
+			return "", false
+		}
+		return n.Text, true
+	}
+}

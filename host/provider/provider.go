@@ -1,0 +1,197 @@
+// Package provider carries out specs: it finds the secrets in what was read
+// from a machine, and works out which bytes of which files to change to put
+// secrets there.
+//
+// [Take] reads everything that some specs declare in one go. [Snapshot.Extract]
+// finds secrets in it. A [Plan] collects what putting or removing secrets would
+// change; nothing is written here.
+package provider
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/sandbox"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// State says whether a secret that was found has values.
+type State string
+
+// The states.
+const (
+	// HasValue: the values were found.
+	HasValue State = "value"
+	// InKeyring: the tool keeps the secret in the system's keyring.
+	InKeyring State = "keyring"
+	// ByCommand: the tool gets the secret from a command; rhx never runs it.
+	ByCommand State = "exec"
+	// Invalid: the file or the variables are broken or not complete.
+	Invalid State = "invalid"
+)
+
+// Found is one secret found on a machine.
+type Found struct {
+	secret.Secret
+	State State
+	// Err says what is wrong where State is Invalid.
+	Err error
+	// Notes are things worth knowing: a value of unusual form, a variable that
+	// differs from the file.
+	Notes []string
+}
+
+// Guests runs the wasm modules of specs by name.
+type Guests interface {
+	Run(ctx context.Context, module string, req *sandbox.Request) (*sandbox.Response, error)
+}
+
+// Snapshot is what the specs declare, as it was read from one machine.
+type Snapshot struct {
+	Info   machine.Info
+	guests Guests
+	files  map[string]machine.File
+}
+
+// Take reads every variable and file that specs declare, and the files paths
+// (absolute), in two round trips.
+func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, paths ...string) (*Snapshot, error) {
+	vars := []string{"PWD"}
+	for _, s := range specs {
+		vars = append(vars, s.Vars()...)
+	}
+	slices.Sort(vars)
+	info, err := m.Info(ctx, slices.Compact(vars))
+	if err != nil {
+		return nil, err
+	}
+	snap := &Snapshot{Info: info, guests: guests, files: map[string]machine.File{}}
+	for _, s := range specs {
+		for i := range s.Files {
+			f := &s.Files[i]
+			for _, p := range snap.locate(f) {
+				paths = append(paths, snap.readPaths(f, p)...)
+			}
+		}
+	}
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	if len(paths) == 0 {
+		return snap, nil
+	}
+	files, err := m.Read(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		snap.files[f.Path] = f
+	}
+	return snap, nil
+}
+
+// readPaths are the paths to read for one located path of f.
+func (s *Snapshot) readPaths(f *spec.File, p string) []string {
+	switch {
+	case f.PerFile():
+		return []string{strings.Replace(p, "{profile}", "*", 1)}
+	case f.Format == "keypair":
+		return []string{p, p + ".pub"}
+	}
+	return []string{p}
+}
+
+// locate returns the absolute paths of a spec's file on the machine; more than
+// one where a variable lists several.
+func (s *Snapshot) locate(f *spec.File) []string {
+	for _, o := range f.Override {
+		v := s.Info.Env[o.Var]
+		if v == "" {
+			continue
+		}
+		if o.List {
+			var list []string
+			for p := range strings.SplitSeq(v, s.listSeparator()) {
+				if p != "" {
+					list = append(list, s.abs(p))
+				}
+			}
+			return list
+		}
+		return []string{s.abs(path.Join(s.slashed(v), o.Rel))}
+	}
+	return []string{s.abs(f.Path(s.Info.OS))}
+}
+
+func (s *Snapshot) listSeparator() string {
+	if s.Info.OS == "windows" {
+		return ";"
+	}
+	return ":"
+}
+
+func (s *Snapshot) slashed(p string) string {
+	if s.Info.OS == "windows" {
+		return strings.ReplaceAll(p, `\`, "/")
+	}
+	return p
+}
+
+// abs makes a path absolute: "~/" is the home folder, other relative paths
+// count from the working folder.
+func (s *Snapshot) abs(p string) string {
+	p = s.slashed(p)
+	switch {
+	case p == "~":
+		return s.Info.Home
+	case strings.HasPrefix(p, "~/"):
+		return path.Join(s.Info.Home, p[2:])
+	case path.IsAbs(p) || len(p) > 2 && p[1] == ':':
+		return path.Clean(p)
+	}
+	dir := s.slashed(s.Info.Env["PWD"])
+	if dir == "" {
+		dir = s.Info.Home
+	}
+	return path.Join(dir, p)
+}
+
+// Abs makes a path that a user gave absolute on the snapshot's machine.
+func (s *Snapshot) Abs(p string) string { return s.abs(p) }
+
+// Short returns a path with "~/" for the home folder.
+func (s *Snapshot) Short(p string) string {
+	if rest, ok := strings.CutPrefix(p, s.Info.Home+"/"); ok {
+		return "~/" + rest
+	}
+	return p
+}
+
+// matching returns the files that were read for a "{profile}" path, with the
+// profile of each.
+func (s *Snapshot) matching(f *spec.File, pattern string) (files []machine.File, profiles []string) {
+	before, after, _ := strings.Cut(pattern, "{profile}")
+	var paths []string
+	for p := range s.files {
+		rest, ok := strings.CutPrefix(p, before)
+		profile, ok2 := strings.CutSuffix(rest, after)
+		if ok && ok2 && profile != "" && !strings.Contains(profile, "/") && !f.Excluded(path.Base(p)) {
+			paths = append(paths, p)
+		}
+	}
+	slices.Sort(paths)
+	for _, p := range paths {
+		files = append(files, s.files[p])
+		profiles = append(profiles, strings.TrimSuffix(strings.TrimPrefix(p, before), after))
+	}
+	return files, profiles
+}
+
+func missing(f machine.File) bool {
+	return f.Path == "" || errors.Is(f.Err, fs.ErrNotExist)
+}

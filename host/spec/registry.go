@@ -1,0 +1,128 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/internal/closest"
+)
+
+// Registry finds specs by name: the built-in ones, then the user's own. A spec
+// is read and parsed only when it is asked for.
+type Registry struct {
+	builtin fs.FS
+	names   []string
+	userDir string
+}
+
+// NewRegistry returns a registry of the specs NAME.yaml in builtin, listed in
+// the order of names, and of those in the folder userDir, which need not exist.
+func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
+	return &Registry{builtin, names, userDir}
+}
+
+// Names returns the names of all providers, the built-in ones first.
+func (r *Registry) Names() []string {
+	return append(slices.Clone(r.names), r.userNames()...)
+}
+
+func (r *Registry) userNames() []string {
+	if r.userDir == "" {
+		return nil
+	}
+	entries, _ := os.ReadDir(r.userDir)
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok && !e.IsDir() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Get returns the spec of a provider by its name or an alias. A name that is
+// not known is a usage error with the nearest one.
+func (r *Registry) Get(name string) (*Spec, error) {
+	if slices.Contains(r.names, name) {
+		return r.load(name, true)
+	}
+	users := r.userNames()
+	if slices.Contains(users, name) {
+		return r.load(name, false)
+	}
+	specs, err := r.All()
+	for _, s := range specs {
+		if slices.Contains(s.Aliases, name) {
+			return s, nil
+		}
+	}
+	_ = err // a broken spec of another provider is not what was asked about
+	return nil, fault.WithHint(fault.WithKind(
+		fmt.Errorf("unknown provider %q%s", name, closest.Hint(name, append(users, r.names...))), fault.Usage),
+		"rhx providers lists the known ones; a spec of your own goes into "+r.userDir)
+}
+
+// Known reports whether name is a provider's name, without parsing anything.
+func (r *Registry) Known(name string) bool {
+	return slices.Contains(r.names, name) || slices.Contains(r.userNames(), name)
+}
+
+// All returns every spec that is valid, the built-in ones first, and an error
+// that joins what is wrong with the others.
+func (r *Registry) All() ([]*Spec, error) {
+	var specs []*Spec
+	var errs []error
+	add := func(name string, builtin bool) {
+		s, err := r.load(name, builtin)
+		if err != nil {
+			errs = append(errs, err)
+			return
+		}
+		specs = append(specs, s)
+	}
+	for _, name := range r.names {
+		add(name, true)
+	}
+	for _, name := range r.userNames() {
+		add(name, false)
+	}
+	return specs, errors.Join(errs...)
+}
+
+func (r *Registry) load(name string, builtin bool) (*Spec, error) {
+	file := name + ".yaml"
+	if builtin {
+		data, err := fs.ReadFile(r.builtin, file)
+		if err != nil {
+			return nil, fmt.Errorf("built-in provider %s: %w", name, err)
+		}
+		return Parse("specs/"+file, data)
+	}
+	file = filepath.Join(r.userDir, file)
+	if slices.Contains(r.names, name) {
+		return nil, fmt.Errorf("%s: the name %s is that of a built-in provider; rename the file and the provider in it", file, name)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read provider %s: %w", name, err)
+	}
+	s, err := Parse(file, data)
+	if err != nil {
+		return nil, err
+	}
+	if s.Name != name {
+		return nil, &Error{file, 1, 1, fmt.Sprintf("the provider is named %q, but its file %q", s.Name, name)}
+	}
+	for i := range s.Files {
+		if s.Files[i].Wasm != "" {
+			return nil, &Error{file, 1, 1, "a provider outside rhx itself cannot use a wasm module yet"}
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,260 @@
+// Package spec is the language in which a provider says what one kind of
+// secret looks like on a machine: its values, their variables, the files they
+// are kept in. A spec is data: it is parsed and checked here, and carried out
+// by package provider.
+package spec
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/codec"
+)
+
+// Spec describes one provider.
+type Spec struct {
+	// Name identifies the provider: lower-case letters, digits and dashes.
+	Name string
+	// Aliases are other names that users may type for it.
+	Aliases []string
+	// Title is the name of the product or service, for people.
+	Title string
+	// Docs is the address of the vendor's own documentation.
+	Docs string
+	// Values are the secret's values in the order shown to people.
+	Values []Value
+	// Any reports that the secret may have values beyond those listed ("*").
+	Any bool
+	// Document is a variable that holds the whole secret as one JSON object.
+	Document string
+	// Together are groups of values of which a secret has all or none.
+	Together [][]string
+	// Files are where the secret is kept, in order of preference.
+	Files []File
+	// Origin is the file that the spec was read from, for messages.
+	Origin string
+}
+
+// Value is one value of a provider's secret.
+type Value struct {
+	Name string
+	// Env are the variables that hold it: the first is the one to write, all are
+	// read, in order.
+	Env []string
+	// Public values may be shown: an account name, a host.
+	Public bool
+	// Optional values may be absent from a complete secret.
+	Optional bool
+	// Pattern is what the whole text of a value should match; nil for any.
+	Pattern *regexp.Regexp
+	// Reject matches stubs that tools leave in place of the value; nil for none.
+	Reject *regexp.Regexp
+	// Rotates marks a value, such as a refresh token, that stops working here
+	// when another machine uses it.
+	Rotates bool
+}
+
+// File is one file that holds secrets of a provider.
+type File struct {
+	// Paths are the default path by operating system (as in runtime.GOOS), ""
+	// for any other. They begin with "~/". "{profile}" in the last element
+	// stands for the profile: then every matching file is one profile.
+	Paths map[string]string
+	// Override are the variables that move the file; the first that is set counts.
+	Override []Override
+	// Format is the codec; "" where Wasm is set.
+	Format  string
+	Options codec.Options
+	// Wasm is the module that reads and writes the file; "" where Format is set.
+	Wasm string
+	// Exclude are patterns of file names that a "{profile}" path leaves out.
+	Exclude []string
+	// Profiles says where in the file the profiles are; nil: the file is one profile.
+	Profiles *Profiles
+	// Keys are the places of the values, in the file's own order.
+	Keys []Key
+	// Add are fixed entries that a write adds where they are absent.
+	Add []Fixed
+	// States are signs that the secret is kept elsewhere.
+	States []State
+	// Expires is the place of the time at which the values stop working; nil for none.
+	Expires Path
+	// Mode is for a file that rhx creates.
+	Mode fs.FileMode
+	// ReadOnly files are read but never written.
+	ReadOnly bool
+	// Mirror files repeat what another file of the spec holds: read last, and
+	// written where they exist.
+	Mirror bool
+}
+
+// Override is a variable that moves a file.
+type Override struct {
+	Var string
+	// Rel is the path below the folder that Var names; "" where Var names the file.
+	Rel string
+	// List reports that Var is a list of files, as PATH is.
+	List bool
+}
+
+// Profiles says what a file's profiles are. Exactly one of Section, Keys and
+// Entries is set; for a file read by wasm none is.
+type Profiles struct {
+	// Section is a pattern of ini section names with one "*".
+	Section string
+	// Keys is the place of a map of which every entry is a profile.
+	Keys Path
+	// Entries is the place of a list of maps of which every one is a profile,
+	// named by its field Name.
+	Entries Path
+	Name    string
+	// Default is the profile that is the provider's default; "" for none.
+	Default string
+	// Inherit is the section whose options others fall back on; "" for none.
+	Inherit string
+}
+
+// Key says where in a file, or in a profile of it, a value is.
+type Key struct {
+	// Value is the value's name; "*" for every entry of the map at the first of At
+	// that no other key names.
+	Value string
+	// At are the places of the value, first found wins; what is written goes to
+	// the place that exists, or to the first.
+	At []Path
+	// Mirror are places that repeat the value: written where the map around
+	// them exists.
+	Mirror []Path
+	// As is the codec that turns the text in the file into the value; "" for none.
+	As string
+	// Root reports that the places are counted from the file's root even where
+	// the file has profiles.
+	Root bool
+	// Tree reports that the value is the whole subtree, as JSON text.
+	Tree bool
+	// Profile reports that the value is the profile's own name in the file.
+	Profile bool
+}
+
+// Fixed is an entry that a write adds where it is absent.
+type Fixed struct {
+	At   Path
+	Text string
+	// Root is as in Key.
+	Root bool
+}
+
+// State is a sign that a profile's secret is not in the file.
+type State struct {
+	// State is "keyring" or "exec".
+	State string
+	// At is the place whose presence is the sign.
+	At   Path
+	Root bool
+	// Wins reports that the sign counts even where values were found: they are
+	// then not the secret itself but how to get it.
+	Wins bool
+}
+
+// Value returns the value called name.
+func (s *Spec) Value(name string) (Value, bool) {
+	for _, v := range s.Values {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return Value{Name: name}, s.Any
+}
+
+// Public reports whether the value called name may be shown.
+func (s *Spec) Public(name string) bool {
+	v, _ := s.Value(name)
+	return v.Public
+}
+
+// Order sorts the keys of a secret as the spec lists its values, then the
+// others by name.
+func (s *Spec) Order(keys []string) []string {
+	rank := func(k string) int {
+		if i := slices.IndexFunc(s.Values, func(v Value) bool { return v.Name == k }); i >= 0 {
+			return i
+		}
+		return len(s.Values)
+	}
+	keys = slices.Clone(keys)
+	slices.SortFunc(keys, func(a, b string) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return keys
+}
+
+// Vars returns every variable that the spec reads: those of its values, and
+// those that move its files.
+func (s *Spec) Vars() []string {
+	var vars []string
+	for _, v := range s.Values {
+		vars = append(vars, v.Env...)
+	}
+	if s.Document != "" {
+		vars = append(vars, s.Document)
+	}
+	for i := range s.Files {
+		for _, o := range s.Files[i].Override {
+			vars = append(vars, o.Var)
+		}
+	}
+	slices.Sort(vars)
+	return slices.Compact(vars)
+}
+
+// PerFile reports whether every file that matches the path is one profile.
+func (f *File) PerFile() bool {
+	for _, p := range f.Paths {
+		return strings.Contains(p, "{profile}")
+	}
+	return false
+}
+
+// Path returns the default path on an operating system.
+func (f *File) Path(goos string) string {
+	if p, ok := f.Paths[goos]; ok {
+		return p
+	}
+	return f.Paths[""]
+}
+
+// Default returns the profile name in the file that is the provider's default.
+func (f *File) Default() string {
+	if f.Profiles == nil {
+		return ""
+	}
+	return f.Profiles.Default
+}
+
+// Excluded reports whether a "{profile}" path leaves out a file name.
+func (f *File) Excluded(name string) bool {
+	for _, pattern := range f.Exclude {
+		if ok, _ := path.Match(pattern, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Error is a spec that is not valid, with the place.
+type Error struct {
+	File         string
+	Line, Column int
+	Msg          string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
+}
