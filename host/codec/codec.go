@@ -354,3 +354,15 @@ func same(a, b *Node) bool {
 // Equal reports whether a and b hold the same values; the order of Map entries
 // and lines do not count.
 func Equal(a, b *Node) bool { return same(a, b) }
+
+// EditTree returns a copy of root with edits made to it, as [Apply] expects a
+// file to read after them.
+func EditTree(root *Node, edits []Edit) (*Node, error) {
+	out, err := root.clone(), error(nil)
+	for _, e := range edits {
+		if out, err = out.with(e.Path, e.Value); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

@@ -1,6 +1,279 @@
 package codec
 
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// ini is the format of ~/.aws/credentials and its relatives, read as Python's
+// configparser.RawConfigParser(strict=False) reads it, which the AWS command
+// line and most Python tools use: `%` is text, option names are lower case, an
+// option ends at the first `=` or `:`, deeper indented lines continue a value,
+// and full-line comments begin with `#` or `;`.
+//
+// The tree is section -> option -> String, where Null is an option without a
+// delimiter. It differs from configparser in that
+//   - options before any section are in a section called "" (Lambda's key file);
+//   - blanks around a section name do not count, and `[a] # see [b]` is a;
+//   - [DEFAULT] is a section like any other, from which nothing is inherited;
+//   - a section that occurs twice is merged, and the last option wins.
+//
+// New sections go to the end of the file, after a blank line unless most of the
+// sections there have none before them, as in files that the AWS command line
+// wrote. Removing a section takes along what is in it, but not the comment
+// directly above the next section.
 type ini struct{ opts Options }
 
-func (ini) Decode(data []byte) (*Node, error)                { panic("not yet") }
-func (ini) Splice(data []byte, edits []Edit) ([]byte, error) { panic("not yet") }
+// iniDoc is a parsed file. Lines are indexes into lines.
+type iniDoc struct {
+	data     []byte
+	lines    []line
+	sections []iniSection // in the file's order; the first is headless
+	options  []*iniOption // in the file's order
+}
+
+type iniSection struct {
+	name   string
+	header int // line; -1 before any header
+}
+
+type iniOption struct {
+	section   int // index into sections
+	key       string
+	lines     []int // the first line, those that continue it, blank ones between
+	nameEnd   int   // offset behind the name
+	delim     int   // offset of the delimiter, or -1
+	from, end int   // offsets of the value on the first line
+	parts     []string
+}
+
+// Decode implements [Format].
+func (f ini) Decode(data []byte) (*Node, error) {
+	d, err := f.parse(data)
+	if err != nil {
+		return nil, err
+	}
+	return d.tree(), nil
+}
+
+func (f ini) parse(data []byte) (*iniDoc, error) {
+	if err := checkText(data); err != nil {
+		return nil, err
+	}
+	d := &iniDoc{data: data, lines: splitLines(data, bomLen(data)), sections: []iniSection{{header: -1}}}
+	var option *iniOption // the one that an indented line continues
+	var blank []int       // blank lines since its last line
+	level := 0            // its indentation
+	for i, l := range d.lines {
+		text := string(data[l.start:l.end])
+		body := trim(text)
+		if body == "" {
+			blank = append(blank, i)
+			continue
+		}
+		if isComment(body) {
+			continue
+		}
+		indent := blanks(text)
+		if f.opts.InlineComments {
+			body = trimRight(body[:inlineComment(body)])
+		}
+		depth := utf8.RuneCountInString(indent)
+		if option != nil && depth > level {
+			if option.delim < 0 {
+				return nil, &Error{Line: i + 1, Msg: "an indented line after an option without a value"}
+			}
+			for _, b := range blank {
+				option.lines, option.parts = append(option.lines, b), append(option.parts, "")
+			}
+			option.lines, option.parts = append(option.lines, i), append(option.parts, body)
+			blank = nil
+			continue
+		}
+		level, blank, option = depth, nil, nil
+		if body[0] == '[' {
+			name, err := iniHeader(body)
+			if err != "" {
+				return nil, &Error{Line: i + 1, Msg: err}
+			}
+			d.sections = append(d.sections, iniSection{name, i})
+			continue
+		}
+		option = &iniOption{section: len(d.sections) - 1, lines: []int{i}}
+		if msg := option.read(body, l.start+len(indent)); msg != "" {
+			return nil, &Error{Line: i + 1, Msg: msg}
+		}
+		d.options = append(d.options, option)
+	}
+	return d, nil
+}
+
+// iniHeader returns the name in a line that begins with a bracket, or what is
+// wrong with it.
+func iniHeader(body string) (name, problem string) {
+	first, last := strings.IndexByte(body, ']'), strings.LastIndexByte(body, ']')
+	if first < 0 {
+		return "", "the section name is not closed by ]"
+	}
+	if rest := trim(body[first+1:]); isComment(rest) {
+		last = first
+	}
+	if name = trim(body[1:last]); name == "" {
+		return "", "the section has no name"
+	}
+	return name, ""
+}
+
+// read takes an option from the text of its first line, which begins at the
+// offset at. It returns what is wrong with it.
+func (o *iniOption) read(body string, at int) string {
+	d := strings.IndexAny(body, "=:")
+	if d < 0 {
+		// configparser takes any such line with allow_no_value. Only plain words
+		// are taken here, so that a file of another format is not mistaken.
+		if o.section == 0 || !isWord(body) {
+			return "neither [section] nor name = value"
+		}
+		o.key, o.delim, o.nameEnd = lower(body), -1, at+len(body)
+		return ""
+	}
+	name := trimRight(body[:d])
+	if name == "" {
+		return "the option has no name"
+	}
+	value := trimLeft(body[d+1:])
+	o.key, o.nameEnd, o.delim = lower(name), at+len(name), at+d
+	o.from, o.end, o.parts = at+len(body)-len(value), at+len(body), []string{value}
+	return ""
+}
+
+// value returns the option's text as configparser joins it.
+func (o *iniOption) value() string { return trimRight(strings.Join(o.parts, "\n")) }
+
+// isComment reports whether text begins with a comment sign.
+func isComment(text string) bool { return text != "" && (text[0] == '#' || text[0] == ';') }
+
+// inlineComment returns where the comment begins that follows white space in
+// text, or the length of text.
+func inlineComment(text string) int {
+	space := false
+	for i, r := range text {
+		if space && (r == '#' || r == ';') {
+			return i
+		}
+		space = isBlank(r)
+	}
+	return len(text)
+}
+
+// lower is lower case for ASCII, so that bytes that are not UTF-8 stay.
+func lower(s string) string {
+	return string(bytes.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, []byte(s)))
+}
+
+// isWord reports whether s is made of letters, digits, dots, dashes and
+// underscores only.
+func isWord(s string) bool {
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if !('a' <= c && c <= 'z' || '0' <= s[i] && s[i] <= '9' || s[i] == '.' || s[i] == '-' || s[i] == '_') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (d *iniDoc) tree() *Node {
+	root := &Node{Kind: Map}
+	at := make([]*Node, len(d.sections))
+	section := func(i int) *Node {
+		if at[i] == nil {
+			if at[i] = root.Get(d.sections[i].name); at[i] == nil {
+				at[i] = &Node{Kind: Map, Line: max(d.sections[i].header, 0) + 1}
+				root.Pairs = append(root.Pairs, Pair{d.sections[i].name, at[i]})
+			}
+		}
+		return at[i]
+	}
+	index := make(map[*Node]map[string]int)
+	next := 0
+	for i := range d.sections {
+		if i > 0 {
+			section(i)
+		}
+		for ; next < len(d.options) && d.options[next].section == i; next++ {
+			o, s := d.options[next], section(i)
+			value := &Node{Kind: String, Text: o.value(), Line: o.lines[0] + 1}
+			if o.delim < 0 {
+				value = &Node{Kind: Null, Line: o.lines[0] + 1}
+			}
+			keys := index[s]
+			if keys == nil {
+				keys = make(map[string]int)
+				index[s] = keys
+			}
+			if k, ok := keys[o.key]; ok {
+				s.Pairs[k].Value = value
+				continue
+			}
+			keys[o.key] = len(s.Pairs)
+			s.Pairs = append(s.Pairs, Pair{o.key, value})
+		}
+	}
+	return root
+}
+
+// normal implements [normalizer]: option names are lower case, and the section
+// "" exists only as long as something is in it.
+func (ini) normal(doc *Node, e Edit) Edit {
+	switch len(e.Path) {
+	case 0:
+		if e.Value != nil && e.Value.Kind == Map {
+			root := &Node{Kind: Map}
+			for _, p := range e.Value.Pairs {
+				if p.Value = lowerKeys(p.Value); p.Key != "" || p.Value != nil && len(p.Value.Pairs) > 0 {
+					root.Pairs = append(root.Pairs, p)
+				}
+			}
+			e.Value = root
+		}
+	case 1:
+		e.Value = lowerKeys(e.Value)
+		if e.Path[0] == (Step{}) && e.Value != nil && e.Value.Kind == Map && len(e.Value.Pairs) == 0 {
+			e.Value = nil
+		}
+	case 2:
+		e.Path = slices.Clone(e.Path)
+		e.Path[1].Key = lower(e.Path[1].Key)
+		top := doc.Get("")
+		if e.Path[0] == (Step{}) && e.Value == nil && top != nil && len(top.Pairs) == 1 && top.Get(e.Path[1].Key) != nil {
+			e.Path = e.Path[:1]
+		}
+	}
+	return e
+}
+
+// lowerKeys returns a Map with its keys in lower case; of several that become
+// the same the last one stays. Other nodes stay as they are.
+func lowerKeys(n *Node) *Node {
+	if n == nil || n.Kind != Map {
+		return n
+	}
+	out := &Node{Kind: Map, Line: n.Line}
+	for _, p := range n.Pairs {
+		p.Key = lower(p.Key)
+		if i := slices.IndexFunc(out.Pairs, func(q Pair) bool { return q.Key == p.Key }); i >= 0 {
+			out.Pairs[i].Value = p.Value
+			continue
+		}
+		out.Pairs = append(out.Pairs, p)
+	}
+	return out
+}

@@ -1,0 +1,310 @@
+package codec
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Splice implements [Format].
+func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
+	for _, e := range edits {
+		d, err := f.parse(data)
+		if err != nil {
+			return nil, err
+		}
+		tree := d.tree()
+		single, err := flatten(tree, f.normal(tree, e), 2)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range single {
+			if d, err = f.parse(data); err != nil {
+				return nil, err
+			}
+			patches, err := d.edit(s, f.opts)
+			if err != nil {
+				return nil, err
+			}
+			data = apply(data, patches)
+		}
+	}
+	return data, nil
+}
+
+// edit returns the patches for one edit that flatten gave.
+func (d *iniDoc) edit(e Edit, opts Options) ([]patch, error) {
+	section := e.Path[0].Key
+	if e.Value == nil && len(e.Path) == 1 {
+		return d.removeSection(section), nil
+	}
+	if e.Value == nil {
+		return d.removeOption(section, e.Path[1].Key), nil
+	}
+	if len(e.Path) == 1 {
+		return d.addSection(e.Path)
+	}
+	value := strings.Split(e.Value.Text, "\n")
+	if problem := iniUnwritable(value, opts); problem != "" {
+		return nil, editError(e.Path, "%s", problem)
+	}
+	if o := d.winner(section, e.Path[1].Key); o != nil {
+		return d.replace(o, value), nil
+	}
+	return d.add(e.Path, value, opts)
+}
+
+// winner returns the option that is read, the last one of its name, or nil.
+func (d *iniDoc) winner(section, key string) *iniOption {
+	for _, o := range slices.Backward(d.options) {
+		if o.key == key && d.sections[o.section].name == section {
+			return o
+		}
+	}
+	return nil
+}
+
+// iniUnwritable says why the lines of a value would not be read back, or "".
+func iniUnwritable(value []string, opts Options) string {
+	for i, l := range value {
+		switch {
+		case strings.ContainsAny(l, "\r\x00"):
+			return "the value has a carriage return or a NUL byte, which ini cannot hold"
+		case l != trim(l):
+			return "a line of the value begins or ends with white space, which ini does not keep"
+		case i > 0 && isComment(l):
+			return "a line of the value begins like a comment"
+		case opts.InlineComments && (isComment(l) || inlineComment(l) < len(l)):
+			return "the value has a # or ; after white space, which would be read as a comment"
+		}
+	}
+	if len(value) > 1 && value[len(value)-1] == "" {
+		return "the value ends with a line break, which ini does not keep"
+	}
+	return ""
+}
+
+// replace gives an option that is there a new value.
+func (d *iniDoc) replace(o *iniOption, value []string) []patch {
+	first := d.lines[o.lines[0]]
+	var patches []patch
+	switch {
+	case o.delim < 0:
+		patches = append(patches, patch{o.nameEnd, o.nameEnd, trimRight(d.style(o.section) + value[0])})
+	case value[0] == "":
+		// No blanks stay behind the delimiter, unless a comment needs them.
+		patches = append(patches, patch{o.delim + 1, max(o.end, o.delim+1), ""})
+	case o.from < o.end:
+		patches = append(patches, patch{o.from, o.end, value[0]})
+	default:
+		// There was no value: write it as its delimiter is written, and keep
+		// a comment where it is.
+		text, rest := value[0], string(d.data[o.delim+1:first.end])
+		if o.delim > o.nameEnd || rest != "" {
+			text = " " + text
+		}
+		end := o.delim + 1
+		if trim(rest) == "" {
+			end = first.end
+		}
+		patches = append(patches, patch{o.delim + 1, end, text})
+	}
+	if slices.Equal(o.parts[min(1, len(o.parts)):], value[1:]) {
+		return patches
+	}
+	indent := blanks(string(d.data[first.start:first.end])) + "    "
+	if last := d.lines[o.lines[len(o.lines)-1]]; len(o.lines) > 1 {
+		indent = blanks(string(d.data[last.start:last.end]))
+	}
+	for _, i := range o.lines[1:] {
+		patches = append(patches, patch{d.lines[i].start, d.lines[i].next, ""})
+	}
+	if more := indented(indent, value[1:]); len(more) > 0 {
+		patches = append(patches, insertLines(d.data, first.next, more...))
+	}
+	return patches
+}
+
+// indented returns lines with indent before each that is not empty.
+func indented(indent string, lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		if l != "" {
+			out[i] = indent + l
+		}
+	}
+	return out
+}
+
+// add writes an option that is not there.
+func (d *iniDoc) add(path Path, value []string, opts Options) ([]patch, error) {
+	section, key := path[0].Key, path[1].Key
+	switch {
+	case key == "" || key != trim(key) || strings.ContainsAny(key, "=:\r\n\x00") || strings.ContainsAny(key[:1], "[#;"),
+		opts.InlineComments && inlineComment(key) < len(key):
+		return nil, editError(path, "ini cannot hold an option of this name")
+	}
+	at := -1
+	for i, s := range d.sections {
+		if s.name == section && (i > 0 || slices.ContainsFunc(d.options, func(o *iniOption) bool { return o.section == 0 })) {
+			at = i
+		}
+	}
+	if at < 0 && section != "" {
+		patches, err := d.addSection(path[:1])
+		if err != nil {
+			return nil, err
+		}
+		nl, p := newline(d.data), &patches[0]
+		// The header is written with a line ending unless the file ends without.
+		open := !strings.HasSuffix(p.text, nl)
+		if open {
+			p.text += nl
+		}
+		p.text += strings.Join(d.option("", 0, key, value), nl)
+		if !open {
+			p.text += nl
+		}
+		return patches, nil
+	}
+	at = max(at, 0)
+	pos, indent, follows := 0, "", -1
+	for _, o := range d.options {
+		if o.section == at {
+			first := d.lines[o.lines[0]]
+			follows, indent = o.lines[len(o.lines)-1], blanks(string(d.data[first.start:first.end]))
+		}
+	}
+	// An option may not be indented less than the next header, which would
+	// otherwise continue its value.
+	if at+1 < len(d.sections) && follows < 0 {
+		next := d.lines[d.sections[at+1].header]
+		indent = blanks(string(d.data[next.start:next.end]))
+	}
+	switch {
+	case follows >= 0:
+		pos = d.lines[follows].next
+	case at > 0:
+		header := d.lines[d.sections[at].header]
+		own := blanks(string(d.data[header.start:header.end]))
+		if utf8.RuneCountInString(own) > utf8.RuneCountInString(indent) {
+			indent = own
+		}
+		pos = header.next
+	case len(d.sections) > 1:
+		pos = bomLen(d.data)
+	default:
+		pos = len(d.data)
+	}
+	return []patch{insertLines(d.data, pos, d.option(indent, at, key, value)...)}, nil
+}
+
+// option returns the lines of a new option in the style of a section.
+func (d *iniDoc) option(indent string, section int, key string, value []string) []string {
+	first := indent + key + trimRight(d.style(section)+value[0])
+	return append([]string{first}, indented(indent+"    ", value[1:])...)
+}
+
+// style returns what stands between name and value of the last option in the
+// section, or else in the file; columns are not kept. The usual is " = ", which
+// some readers of ~/.lambda_cloud/lambda_keys need.
+func (d *iniDoc) style(section int) string {
+	style, inSection := " = ", false
+	for _, o := range d.options {
+		if o.delim < 0 || o.from == o.end || inSection && o.section != section {
+			continue
+		}
+		inSection = inSection || o.section == section
+		style = string(d.data[o.delim])
+		if o.delim > o.nameEnd {
+			style = " " + style
+		}
+		if o.from > o.delim+1 {
+			style += " "
+		}
+	}
+	return style
+}
+
+// addSection writes a header at the end of the file.
+func (d *iniDoc) addSection(path Path) ([]patch, error) {
+	name := path[0].Key
+	if name == "" || name != trim(name) || strings.ContainsAny(name, "[]\r\n\x00") || isComment(name) || inlineComment(name) < len(name) {
+		return nil, editError(path, "ini cannot hold a section of this name")
+	}
+	lines := []string{"[" + name + "]"}
+	if d.spaced() {
+		lines = []string{"", lines[0]}
+	}
+	return []patch{insertLines(d.data, len(d.data), lines...)}, nil
+}
+
+// spaced reports whether a new section needs a blank line before it.
+func (d *iniDoc) spaced() bool {
+	if len(d.lines) == 0 || d.body(len(d.lines)-1) == "" {
+		return false
+	}
+	with, without := 0, 0
+	for _, s := range d.sections[1:] {
+		above := s.header - 1
+		for above >= 0 && isComment(d.body(above)) {
+			above--
+		}
+		switch {
+		case above < 0:
+		case d.body(above) == "":
+			with++
+		default:
+			without++
+		}
+	}
+	return with >= without
+}
+
+func (d *iniDoc) body(i int) string { return trim(string(d.data[d.lines[i].start:d.lines[i].end])) }
+
+// removeOption removes every option of the name, so that none comes back.
+func (d *iniDoc) removeOption(section, key string) []patch {
+	var patches []patch
+	for _, o := range d.options {
+		if o.key == key && d.sections[o.section].name == section {
+			patches = append(patches, d.remove(o)...)
+		}
+	}
+	return patches
+}
+
+func (d *iniDoc) remove(o *iniOption) []patch {
+	var patches []patch
+	for _, i := range o.lines {
+		patches = append(patches, patch{d.lines[i].start, d.lines[i].next, ""})
+	}
+	return patches
+}
+
+// removeSection removes every occurrence of a section. Of what stands before
+// any header it removes the options only: the comments there are the file's.
+func (d *iniDoc) removeSection(name string) []patch {
+	var patches []patch
+	for i, s := range d.sections {
+		switch {
+		case s.name != name:
+		case i == 0:
+			for _, o := range d.options {
+				if o.section == 0 {
+					patches = append(patches, d.remove(o)...)
+				}
+			}
+		default:
+			end := len(d.lines)
+			if i+1 < len(d.sections) {
+				end = d.sections[i+1].header
+				for isComment(d.body(end - 1)) {
+					end--
+				}
+			}
+			patches = append(patches, patch{d.lines[s.header].start, d.lines[end-1].next, ""})
+		}
+	}
+	return patches
+}

@@ -1,0 +1,165 @@
+package codec
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// bom is the byte order mark that some Windows tools put before UTF-8 text.
+const bom = "\xef\xbb\xbf"
+
+// bomLen returns the length of the byte order mark that data begins with, or 0.
+func bomLen(data []byte) int {
+	if bytes.HasPrefix(data, []byte(bom)) {
+		return len(bom)
+	}
+	return 0
+}
+
+// checkText refuses UTF-16, which Windows PowerShell writes with `>`. Every
+// format here is UTF-8 or bytes, and would read it as something else.
+func checkText(data []byte) error {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return &Error{Line: 1, Msg: "the file is UTF-16; save it as UTF-8"}
+	}
+	return nil
+}
+
+// A line is one line of a file: its text is data[start:end], its ending
+// data[end:next]: "\n", "\r\n", a lone "\r", or nothing at the end of the file.
+// These are the endings that Python and Node see, in whose formats this is used.
+type line struct{ start, end, next int }
+
+// splitLines returns the lines of data from the offset from. What follows the
+// last line ending is a line only if it is not empty.
+func splitLines(data []byte, from int) []line {
+	var lines []line
+	for start := from; start < len(data); {
+		l := line{start, len(data), len(data)}
+		if i := bytes.IndexAny(data[start:], "\r\n"); i >= 0 {
+			l.end = start + i
+			l.next = l.end + 1
+			if bytes.HasPrefix(data[l.end:], []byte("\r\n")) {
+				l.next++
+			}
+		}
+		lines = append(lines, l)
+		start = l.next
+	}
+	return lines
+}
+
+// newline returns the line ending that most lines of data have, "\n" if none.
+func newline(data []byte) string {
+	crlf := bytes.Count(data, []byte("\r\n"))
+	lf, cr := bytes.Count(data, []byte("\n"))-crlf, bytes.Count(data, []byte("\r"))-crlf
+	switch {
+	case crlf > lf:
+		return "\r\n"
+	case lf == 0 && cr > 0:
+		return "\r"
+	}
+	return "\n"
+}
+
+// patch replaces data[from:to] by text.
+type patch struct {
+	from, to int
+	text     string
+}
+
+// apply returns a copy of data with patches made. They must not overlap.
+func apply(data []byte, patches []patch) []byte {
+	slices.SortStableFunc(patches, func(a, b patch) int { return a.from - b.from })
+	var out []byte
+	pos := 0
+	for _, p := range patches {
+		out = append(out, data[pos:p.from]...)
+		out = append(out, p.text...)
+		pos = p.to
+	}
+	return append(out, data[pos:]...)
+}
+
+// insertLines returns the patch that puts lines at the offset at, which is the
+// start of a line or the end of data. Where the last line of the file has no
+// ending, it gets one, and the new last line has none.
+func insertLines(data []byte, at int, lines ...string) patch {
+	nl := newline(data)
+	text := strings.Join(lines, nl)
+	if at == len(data) && at > bomLen(data) && data[at-1] != '\n' && data[at-1] != '\r' {
+		return patch{at, at, nl + text}
+	}
+	return patch{at, at, text + nl}
+}
+
+// isBlank reports what Python's str.strip removes: Unicode white space and the
+// four ASCII separators.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || 0x1c <= r && r <= 0x1f }
+
+func trim(s string) string      { return strings.TrimFunc(s, isBlank) }
+func trimLeft(s string) string  { return strings.TrimLeftFunc(s, isBlank) }
+func trimRight(s string) string { return strings.TrimRightFunc(s, isBlank) }
+
+// blanks returns the white space that s begins with.
+func blanks(s string) string { return s[:len(s)-len(trimLeft(s))] }
+
+// editError says why an edit cannot be made. It names the place, never a value.
+func editError(path Path, format string, args ...any) error {
+	return &Error{Msg: path.String() + ": " + fmt.Sprintf(format, args...)}
+}
+
+// flatten breaks an edit of a whole Map up into the single values that it sets
+// and removes, for formats whose trees are Maps down to Strings at paths of
+// depth steps. What stays in it is an edit of a String, a removal, or a new
+// entry without any content.
+func flatten(doc *Node, e Edit, depth int) ([]Edit, error) {
+	for _, s := range e.Path {
+		if s.Field != "" {
+			return nil, editError(e.Path, "this format has no lists")
+		}
+	}
+	if len(e.Path) > depth {
+		return nil, editError(e.Path, "this format does not nest so deep")
+	}
+	old := doc.Find(e.Path)
+	if same(old, e.Value) {
+		return nil, nil
+	}
+	value := e.Value
+	switch {
+	case value == nil && len(e.Path) > 0:
+		return []Edit{e}, nil
+	case value == nil:
+		value = &Node{Kind: Map}
+	case len(e.Path) == depth && value.Kind != String:
+		return nil, editError(e.Path, "this format holds text only")
+	case len(e.Path) == depth:
+		return []Edit{e}, nil
+	case value.Kind != Map:
+		return nil, editError(e.Path, "this is a group of values, not a value")
+	case old == nil && len(value.Pairs) == 0:
+		return []Edit{e}, nil
+	}
+	var edits []Edit
+	if old != nil {
+		for _, p := range old.Pairs {
+			if value.Get(p.Key) == nil {
+				edits = append(edits, Edit{Path: e.Path.child(p.Key)})
+			}
+		}
+	}
+	for _, p := range value.Pairs {
+		more, err := flatten(doc, Edit{e.Path.child(p.Key), p.Value}, depth)
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, more...)
+	}
+	return edits, nil
+}
+
+func (p Path) child(key string) Path { return append(slices.Clone(p), Step{Key: key}) }
