@@ -461,6 +461,7 @@ func (w *writer) any(k spec.Key) {
 
 // fixed plans the entries that the file needs beside the values.
 func (w *writer) fixed() {
+	var first []codec.Edit
 	for _, fx := range w.f.Add {
 		at, ok := resolve(w.f, w.root, w.e, fx.At, fx.Root, w.holes())
 		text, ok2 := spec.Fill(fx.Text, w.holes())
@@ -468,10 +469,11 @@ func (w *writer) fixed() {
 			continue
 		}
 		if n := w.root.Find(at); n == nil || n.Kind == codec.Null || n.Scalar() && n.Text == "" {
-			// Before the values, so that a file begins with what says what it is.
-			w.edits = slices.Insert(w.edits, 0, codec.Edit{Path: at, Value: codec.Text(text)})
+			first = append(first, codec.Edit{Path: at, Value: codec.Text(text)})
 		}
 	}
+	// Before the values, so that a new file begins with what says what it is.
+	w.edits = append(first, w.edits...)
 }
 
 // putKeyPair plans the two files of a key pair.

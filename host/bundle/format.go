@@ -1,0 +1,152 @@
+package bundle
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+// Formats lists the names that Format knows.
+func Formats() []string {
+	return []string{"shell", "fish", "dotenv", "json", "yaml", "docker", "github", "k8s", "systemd"}
+}
+
+// Format returns vars as text that the consumer named by format reads back as
+// the same values. A value that it cannot hold is an error that names the
+// variable.
+func Format(format string, vars []Var) ([]byte, error) {
+	var b bytes.Buffer
+	for _, v := range vars {
+		text := v.Value.Reveal()
+		switch format {
+		case "shell":
+			fmt.Fprintf(&b, "export %s=%s\n", v.Name, ShellQuote(text))
+		case "fish":
+			fmt.Fprintf(&b, "set -gx %s '%s'\n", v.Name, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text))
+		case "docker":
+			// docker run --env-file takes the rest of the line as it is.
+			if strings.ContainsAny(text, "\r\n") {
+				return nil, fmt.Errorf("%s has a line break, which a docker env file cannot hold", v.Name)
+			}
+			fmt.Fprintf(&b, "%s=%s\n", v.Name, text)
+		case "github":
+			// GITHUB_ENV: a delimiter that the value cannot contain.
+			end := "rhx_" + rand.Text()
+			fmt.Fprintf(&b, "%s<<%s\n%s\n%s\n", v.Name, end, text, end)
+		case "systemd":
+			// EnvironmentFile=: in double quotes a backslash escapes these four only.
+			fmt.Fprintf(&b, "%s=\"%s\"\n", v.Name, strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`).Replace(text))
+		}
+	}
+	switch format {
+	case "dotenv", "yaml":
+		return viaCodec(format, vars)
+	case "json":
+		return object(vars)
+	case "k8s":
+		return kubernetesSecret(vars)
+	}
+	return b.Bytes(), nil
+}
+
+// ShellQuote returns text as one word of a POSIX shell.
+func ShellQuote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+func viaCodec(format string, vars []Var) ([]byte, error) {
+	f, err := codec.New(format, codec.Options{})
+	if err != nil {
+		return nil, err
+	}
+	var data []byte
+	for _, v := range vars {
+		if data, err = codec.Apply(f, data, []codec.Edit{{Path: codec.Keys(v.Name), Value: codec.Text(v.Value.Reveal())}}); err != nil {
+			return nil, fmt.Errorf("%s as %s: %w", v.Name, format, err)
+		}
+	}
+	return data, nil
+}
+
+func object(vars []Var) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("{")
+	for i, v := range vars {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		text, err := jsonText(v.Value.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "\n  %q: %s", v.Name, text)
+	}
+	if len(vars) > 0 {
+		b.WriteString("\n")
+	}
+	b.WriteString("}\n")
+	return b.Bytes(), nil
+}
+
+func jsonText(s string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(s)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+func kubernetesSecret(vars []Var) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("apiVersion: v1\nkind: Secret\nmetadata:\n  name: rhx\ntype: Opaque\n")
+	if len(vars) == 0 {
+		b.WriteString("data: {}\n")
+		return b.Bytes(), nil
+	}
+	b.WriteString("data:\n")
+	for _, v := range vars {
+		fmt.Fprintf(&b, "  %s: %s\n", v.Name, base64.StdEncoding.EncodeToString([]byte(v.Value.Reveal())))
+	}
+	return b.Bytes(), nil
+}
+
+// ParseShell reads what Format writes as "shell". ok is false where data is
+// anything else.
+func ParseShell(data []byte) (vars []Var, ok bool) {
+	rest := string(data)
+	for rest != "" {
+		if line, after, found := strings.Cut(rest, "\n"); found && (line == "" || line[0] == '#') {
+			rest = after
+			continue
+		}
+		name, after, found := strings.Cut(strings.TrimPrefix(rest, "export "), "='")
+		if !found || !strings.HasPrefix(rest, "export ") || strings.ContainsAny(name, "\n ") {
+			return nil, false
+		}
+		var text strings.Builder
+		for {
+			part, tail, closed := strings.Cut(after, "'")
+			if !closed {
+				return nil, false
+			}
+			text.WriteString(part)
+			if more, quoted := strings.CutPrefix(tail, `\''`); quoted {
+				text.WriteByte('\'')
+				after = more
+				continue
+			}
+			if rest, found = strings.CutPrefix(tail, "\n"); !found {
+				return nil, false
+			}
+			break
+		}
+		vars = append(vars, Var{Name: name, Value: secret.NewValue(text.String())})
+	}
+	return vars, true
+}

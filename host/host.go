@@ -1,0 +1,186 @@
+// Package host ties providers, machines and a store together: one method of
+// [Host] for each thing a user can do.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/internal/closest"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// parallel bounds the requests to a store that are under way at once.
+const parallel = 16
+
+// Host is what the use cases need. Its fields are set once.
+type Host struct {
+	Specs  *spec.Registry
+	Guests provider.Guests
+	Dirs   config.Dirs
+	// Local is this machine.
+	Local machine.Machine
+	// OpenStore opens the store; it is called at most once, when a store is needed.
+	OpenStore func(context.Context) (store.Store, error)
+
+	once     sync.Once
+	store    store.Store
+	storeErr error
+}
+
+// Store returns the store, opened at the first call.
+func (h *Host) Store(ctx context.Context) (store.Store, error) {
+	h.once.Do(func() { h.store, h.storeErr = h.OpenStore(ctx) })
+	return h.store, h.storeErr
+}
+
+// Close releases the store, if it was opened.
+func (h *Host) Close() error {
+	if h.store == nil {
+		return nil
+	}
+	return h.store.Close()
+}
+
+// Detect returns the secrets on a machine, of the providers names or, without
+// names, of all. The error joins what is wrong with specs; the secrets that
+// were found are valid all the same.
+func (h *Host) Detect(ctx context.Context, m machine.Machine, names ...string) ([]provider.Found, error) {
+	specs, specErr := h.specs(names)
+	if specErr != nil && (len(specs) == 0 || len(names) > 0) {
+		return nil, specErr
+	}
+	snap, err := provider.Take(ctx, m, h.Guests, specs)
+	if err != nil {
+		return nil, err
+	}
+	found := []provider.Found{}
+	for _, sp := range specs {
+		found = append(found, snap.Extract(ctx, sp)...)
+	}
+	return found, specErr
+}
+
+// specs returns the specs called names, or all.
+func (h *Host) specs(names []string) ([]*spec.Spec, error) {
+	if len(names) == 0 {
+		return h.Specs.All()
+	}
+	var specs []*spec.Spec
+	for _, name := range names {
+		sp, err := h.Specs.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(specs, func(s *spec.Spec) bool { return s.Name == sp.Name }) {
+			specs = append(specs, sp)
+		}
+	}
+	return specs, nil
+}
+
+// List returns what the store holds.
+func (h *Host) List(ctx context.Context) ([]store.Info, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return st.List(ctx)
+}
+
+// Get returns one version of a secret, 0 for the newest. For a name that the
+// store does not have the error names the nearest one.
+func (h *Host) Get(ctx context.Context, name string, version int) (*store.Record, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := secret.ValidName(name); err != nil {
+		return nil, fault.WithKind(err, fault.Usage)
+	}
+	rec, err := st.Get(ctx, name, version)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, h.notFound(ctx, st, name, version)
+	}
+	return rec, err
+}
+
+// notFound says what a user can do about a name that the store does not have.
+func (h *Host) notFound(ctx context.Context, st store.Store, name string, version int) error {
+	what := fmt.Sprintf("no secret %q in %s", name, st.URL())
+	if version > 0 {
+		what = fmt.Sprintf("no version %d of %q in %s", version, name, st.URL())
+	}
+	hint := "rhx list shows what is there"
+	if infos, err := st.List(ctx); err == nil {
+		names := make([]string, len(infos))
+		for i, info := range infos {
+			names[i] = info.Name
+		}
+		switch {
+		case version > 0 && slices.Contains(names, name):
+			hint = "rhx show " + name + " lists its versions"
+		case len(names) == 0:
+			hint = "the store is empty; rhx save --all saves what rhx detect finds"
+		case closest.Name(name, names) != "":
+			hint = "did you mean " + closest.Name(name, names) + "?"
+		case h.Specs.Known(first(name)):
+			hint = "rhx save " + name + " saves it from this machine"
+		}
+	}
+	return fault.WithHint(fmt.Errorf("%s: %w", what, store.ErrNotFound), hint)
+}
+
+func first(name string) string {
+	p, _, _ := strings.Cut(name, "/")
+	return p
+}
+
+// History returns the versions of a secret, newest first.
+func (h *Host) History(ctx context.Context, name string) ([]store.Info, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := st.History(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, h.notFound(ctx, st, name, 0)
+	}
+	return infos, err
+}
+
+// GetAll returns the newest versions of secrets, in the order of names. The
+// error joins one for each that cannot be had, and then there is no result.
+func (h *Host) GetAll(ctx context.Context, names []string) ([]*store.Record, error) {
+	recs := make([]*store.Record, len(names))
+	errs := make([]error, len(names))
+	if len(names) == 1 {
+		rec, err := h.Get(ctx, names[0], 0)
+		return []*store.Record{rec}, err
+	}
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, name := range names {
+		g.Go(func() error {
+			recs[i], errs[i] = h.Get(ctx, name, 0)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return recs, nil
+}

@@ -1,0 +1,328 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Loaded is the outcome for one place of one secret on one machine.
+type Loaded struct {
+	Machine string
+	Secret  string
+	provider.Placement
+}
+
+// ErrVariablesOnly is the Err of a secret that has no file to be loaded into.
+var ErrVariablesOnly = errors.New("it has variables only, no file")
+
+// LoadOptions say what to load, and how.
+type LoadOptions struct {
+	// Names are secrets of the store; empty with All.
+	Names []string
+	All   bool
+	// Overwrite replaces values that differ; Confirm, where it is set, is asked
+	// otherwise.
+	Overwrite bool
+	Confirm   func(secret string, p provider.Placement) bool
+	// DryRun changes nothing.
+	DryRun bool
+	// To is another file to write.
+	To string
+}
+
+// Load brings secrets from the store to a machine's native files.
+func (h *Host) Load(ctx context.Context, m machine.Machine, opts LoadOptions) ([]Loaded, error) {
+	recs, err := h.records(ctx, opts.Names, opts.All)
+	if err != nil {
+		return nil, err
+	}
+	return h.place(ctx, m, recs, opts)
+}
+
+// records returns the named records, or all of the store.
+func (h *Host) records(ctx context.Context, names []string, all bool) ([]*store.Record, error) {
+	if all {
+		infos, err := h.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		names = nil
+		for _, info := range infos {
+			names = append(names, info.Name)
+		}
+	}
+	return h.GetAll(ctx, names)
+}
+
+// place merges records into a machine's files.
+func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
+	specs := make([]*spec.Spec, len(recs))
+	var read []*spec.Spec
+	for i, rec := range recs {
+		if rec.Secret.Provider == "" {
+			continue
+		}
+		sp, err := h.Specs.Get(rec.Secret.Provider)
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", rec.Info.Name, err)
+		}
+		if specs[i] = sp; !slices.Contains(read, sp) {
+			read = append(read, sp)
+		}
+	}
+	var paths []string
+	if opts.To != "" {
+		home, err := m.Info(ctx, []string{"PWD"})
+		if err != nil {
+			return nil, err
+		}
+		snap := &provider.Snapshot{Info: home}
+		opts.To = snap.Abs(opts.To)
+		paths = []string{opts.To, opts.To + ".pub"}
+	}
+	snap, err := provider.Take(ctx, m, h.Guests, read, paths...)
+	if err != nil {
+		return nil, err
+	}
+	plan := provider.NewPlan(snap)
+	var out []Loaded
+	for i, rec := range recs {
+		for _, p := range h.putOne(ctx, plan, specs[i], &rec.Secret, opts) {
+			out = append(out, Loaded{m.Name(), rec.Info.Name, p})
+		}
+	}
+	if opts.DryRun {
+		return out, nil
+	}
+	return out, write(ctx, m, snap, plan, out)
+}
+
+func (h *Host) putOne(ctx context.Context, plan *provider.Plan, sp *spec.Spec, sec *secret.Secret, opts LoadOptions) []provider.Placement {
+	if sp == nil {
+		base, err := baseSpec(sec, opts.To)
+		if err != nil {
+			return []provider.Placement{{Action: provider.Failed, Err: err}}
+		}
+		sp = base
+	}
+	if len(sp.Files) == 0 {
+		return []provider.Placement{{Action: provider.Failed, Err: ErrVariablesOnly}}
+	}
+	put := provider.Options{Overwrite: opts.Overwrite, To: opts.To}
+	placed := plan.Put(ctx, sp, sec, put)
+	if opts.Confirm != nil && !opts.DryRun && slices.ContainsFunc(placed, func(p provider.Placement) bool {
+		return p.Action == provider.Conflict && opts.Confirm(sec.Name, p)
+	}) {
+		put.Overwrite = true
+		placed = plan.Put(ctx, sp, sec, put)
+	}
+	return placed
+}
+
+// baseSpec is how a base secret is written to a file that the user named: its
+// keys at the top level, in the format that the file's ending says.
+func baseSpec(sec *secret.Secret, to string) (*spec.Spec, error) {
+	if to == "" {
+		return nil, ErrVariablesOnly
+	}
+	formats := map[string]string{".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".env": "dotenv"}
+	format := formats[path.Ext(to)]
+	if format == "" {
+		return nil, fault.WithKind(fmt.Errorf("cannot tell the format of %s: its name should end in .json, .yaml, .toml or .env", to), fault.Usage)
+	}
+	f := spec.File{Paths: map[string]string{"": to}, Format: format, Mode: 0o600}
+	sp := &spec.Spec{Name: sec.Name, Any: true}
+	for _, k := range sec.Values.Keys() {
+		sp.Values = append(sp.Values, spec.Value{Name: k})
+		f.Keys = append(f.Keys, spec.Key{Value: k, At: []spec.Path{{{Key: k}}}})
+	}
+	sp.Files = []spec.File{f}
+	return sp, nil
+}
+
+// write makes a plan's changes and notes in out which of them failed.
+func write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan *provider.Plan, out []Loaded) error {
+	changes := plan.Changes()
+	if len(changes) == 0 {
+		return nil
+	}
+	errs, err := m.Write(ctx, changes)
+	if err != nil {
+		return err
+	}
+	for i, c := range changes {
+		if errs[i] == nil {
+			continue
+		}
+		for j := range out {
+			if out[j].Source.Path == snap.Short(c.Path) && out[j].Action != provider.Conflict && out[j].Action != provider.Failed {
+				out[j].Action, out[j].Err = provider.Failed, errs[i]
+			}
+		}
+	}
+	return nil
+}
+
+// Record notes in rhx's configuration where secrets were placed on this machine.
+func (h *Host) Record(ctx context.Context, loaded []Loaded) error {
+	placed := map[string]config.Location{}
+	for _, l := range loaded {
+		switch l.Action {
+		case provider.Created, provider.Updated, provider.Unchanged:
+		default:
+			continue
+		}
+		loc := placed[l.Secret]
+		if l.Source.Kind == secret.SourceEnv {
+			loc.Vars = append(loc.Vars, l.Source.Var)
+		} else if loc.Path == "" {
+			loc.Path = l.Source.Path
+		}
+		placed[l.Secret] = loc
+	}
+	return config.Record(ctx, h.Dirs, h.Local, placed)
+}
+
+// SyncOptions say what goes to which hosts.
+type SyncOptions struct {
+	LoadOptions
+	// Parallel bounds the hosts that are served at once.
+	Parallel int
+	// Done, where it is set, is told each host's outcome as it comes, one at a time.
+	Done func(host string, loaded []Loaded, err error)
+}
+
+// Sync loads secrets onto several machines at once, and closes them. The
+// outcomes are in the order of the machines; an error of a whole machine
+// stands for each of its secrets.
+func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOptions) ([]Loaded, error) {
+	recs, err := h.records(ctx, opts.Names, opts.All)
+	if err != nil {
+		return nil, err
+	}
+	results := make([][]Loaded, len(machines))
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(max(1, opts.Parallel))
+	for i, m := range machines {
+		g.Go(func() error {
+			loaded, err := h.place(ctx, m, recs, opts.LoadOptions)
+			if err != nil {
+				loaded = nil
+				for _, rec := range recs {
+					loaded = append(loaded, Loaded{m.Name(), rec.Info.Name, provider.Placement{Action: provider.Failed, Err: err}})
+				}
+			}
+			_ = m.Close()
+			mu.Lock()
+			defer mu.Unlock()
+			results[i] = loaded
+			if opts.Done != nil {
+				opts.Done(m.Name(), loaded, err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return slices.Concat(results...), nil
+}
+
+// Deleted is the outcome of deleting one secret.
+type Deleted struct {
+	Name string
+	// Removed are the places on the machine that were cleared.
+	Removed []provider.Placement
+	Err     error
+}
+
+// DeleteOptions say how far a deletion goes.
+type DeleteOptions struct {
+	// Contents removes the secret from the machine too.
+	Contents bool
+	// Destroy removes every version from the store, beyond recovery.
+	Destroy bool
+}
+
+// Delete deletes secrets from the store. With Contents each is first removed
+// from the machine; one that differs there is left in both places.
+func (h *Host) Delete(ctx context.Context, m machine.Machine, names []string, opts DeleteOptions) ([]Deleted, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Deleted
+	for _, name := range names {
+		d := Deleted{Name: name}
+		if opts.Contents {
+			d.Removed, d.Err = h.removeContents(ctx, m, name)
+		}
+		if d.Err == nil {
+			if opts.Destroy {
+				d.Err = st.Destroy(ctx, name)
+			} else {
+				d.Err = st.Delete(ctx, name)
+			}
+			if errors.Is(d.Err, store.ErrNotFound) {
+				d.Err = h.notFound(ctx, st, name, 0)
+			}
+		}
+		if d.Err == nil {
+			d.Err = config.Record(ctx, h.Dirs, h.Local, map[string]config.Location{name: {}})
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (h *Host) removeContents(ctx context.Context, m machine.Machine, name string) ([]provider.Placement, error) {
+	rec, err := h.Get(ctx, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Secret.Provider == "" {
+		return nil, nil
+	}
+	sp, err := h.Specs.Get(rec.Secret.Provider)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := provider.Take(ctx, m, h.Guests, []*spec.Spec{sp})
+	if err != nil {
+		return nil, err
+	}
+	plan := provider.NewPlan(snap)
+	placed := plan.Remove(ctx, sp, &rec.Secret)
+	for _, p := range placed {
+		if p.Err != nil {
+			return nil, fault.WithHint(fmt.Errorf("%s: not deleted: %w", name, p.Err),
+				"rhx save "+name+" keeps what this machine has; rhx load --overwrite "+name+" brings it to what is stored")
+		}
+	}
+	out := make([]Loaded, len(placed))
+	for i, p := range placed {
+		out[i] = Loaded{m.Name(), name, p}
+	}
+	if err := write(ctx, m, snap, plan, out); err != nil {
+		return nil, err
+	}
+	for i, l := range out {
+		if placed[i] = l.Placement; l.Err != nil {
+			return nil, fmt.Errorf("%s: not deleted: %w", name, l.Err)
+		}
+	}
+	return placed, nil
+}

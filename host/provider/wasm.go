@@ -1,0 +1,176 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/sandbox"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// extractWasm has a module read the secrets in a file.
+func (s *Snapshot) extractWasm(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File) []Found {
+	secrets, err := s.guestExtract(ctx, sp, f, file.Path, file.Data)
+	if err != nil {
+		return []Found{s.invalid(sp, "", file.Path, err)}
+	}
+	var out []Found
+	for _, g := range secrets {
+		found := s.new(sp, f, g.Profile, file.Path)
+		found.Expires = g.Expires
+		private, lacks := false, []string(nil)
+		for k, text := range g.Values {
+			private = private || text != "" && !sp.Public(k)
+		}
+		for _, v := range sp.Values {
+			if !v.Optional && g.Values[v.Name] == "" {
+				lacks = append(lacks, v.Name)
+			}
+		}
+		switch {
+		case !private:
+			continue
+		case len(lacks) > 0:
+			found.State, found.Err = Invalid, fmt.Errorf("read %s, %s: %v is missing", s.Short(file.Path), g.Profile, lacks)
+		default:
+			s.fill(sp, &found, known(sp, g.Values))
+		}
+		out = append(out, found)
+	}
+	return out
+}
+
+// known keeps the values that the spec lists, and of those the ones with text.
+func known(sp *spec.Spec, texts map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, text := range texts {
+		if _, ok := sp.Value(k); ok && text != "" {
+			out[k] = text
+		}
+	}
+	return out
+}
+
+func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File, path string, data []byte) ([]sandbox.Secret, error) {
+	if s.guests == nil {
+		return nil, errors.New("wasm modules cannot be run here")
+	}
+	resp, err := s.guests.Run(ctx, f.Wasm, &sandbox.Request{
+		Op: sandbox.Extract, Provider: sp.Name,
+		Files: []sandbox.File{{Path: s.Short(path), Content: data, Exists: true}},
+		Env:   s.declared(sp),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.Secrets, nil
+}
+
+// declared are the variables that the spec's values name, which are all that a
+// module is shown.
+func (s *Snapshot) declared(sp *spec.Spec) map[string]string {
+	env := map[string]string{}
+	for _, v := range sp.Values {
+		for _, name := range v.Env {
+			if text := s.Info.Env[name]; text != "" {
+				env[name] = text
+			}
+		}
+	}
+	return env
+}
+
+// putWasm has a module merge a secret into a file, and reads the result back
+// before it is believed: this profile as asked, the others as they were.
+func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path string, sec *secret.Secret, opts Options) []Placement {
+	src := p.snap.fileSource(path)
+	file, err := p.open(path, f.Mode)
+	if err != nil {
+		return []Placement{failed(src, err)}
+	}
+	name := p.profileName(f, sec)
+	var before []sandbox.Secret
+	if len(file.data) > 0 {
+		if before, err = p.snap.guestExtract(ctx, sp, f, path, file.data); err != nil {
+			return []Placement{failed(src, fmt.Errorf("read %s: %w", src.Path, err))}
+		}
+	}
+	want := map[string]string{}
+	for k, v := range sec.Values {
+		want[k] = v.Reveal()
+	}
+	added, differ := compare(sp, find(before, name), want)
+	switch {
+	case len(differ) > 0 && !opts.Overwrite:
+		return []Placement{{src, Conflict, differ, &ConflictError{src.Path, differ}}}
+	case len(added)+len(differ) == 0:
+		return []Placement{{src, Unchanged, nil, nil}}
+	}
+	resp, err := p.snap.guests.Run(ctx, f.Wasm, &sandbox.Request{
+		Op: sandbox.Render, Provider: sp.Name, Profile: name,
+		Files:  []sandbox.File{{Path: src.Path, Content: file.data, Exists: file.old != nil, Mode: f.Mode}},
+		Secret: &sandbox.Secret{Profile: name, Values: want},
+	})
+	if err != nil {
+		return []Placement{failed(src, fmt.Errorf("write %s: %w", src.Path, err))}
+	}
+	if len(resp.Files) != 1 {
+		return []Placement{failed(src, fmt.Errorf("write %s: the module %s gave %d files instead of one", src.Path, f.Wasm, len(resp.Files)))}
+	}
+	data := resp.Files[0].Content
+	after, err := p.snap.guestExtract(ctx, sp, f, path, data)
+	if err != nil || !reads(sp, before, after, name, want) {
+		return []Placement{failed(src, fmt.Errorf("write %s: what the module %s wrote would not read back as intended; nothing was changed", src.Path, f.Wasm))}
+	}
+	return []Placement{p.set(src, path, file, data, append(added, differ...))}
+}
+
+func find(secrets []sandbox.Secret, profile string) map[string]string {
+	for _, s := range secrets {
+		if s.Profile == profile {
+			return s.Values
+		}
+	}
+	return nil
+}
+
+// compare returns the keys that are not there yet and those that differ. A
+// secret value that is there but not wanted differs.
+func compare(sp *spec.Spec, have, want map[string]string) (added, differ []string) {
+	for k, text := range want {
+		switch {
+		case have[k] == text:
+		case have[k] == "":
+			added = append(added, k)
+		default:
+			differ = append(differ, k)
+		}
+	}
+	for k, text := range have {
+		if _, ok := want[k]; !ok && text != "" && !sp.Public(k) {
+			differ = append(differ, k)
+		}
+	}
+	slices.Sort(added)
+	slices.Sort(differ)
+	return added, differ
+}
+
+// reads reports whether after holds the profile name as wanted and every other
+// profile as before.
+func reads(sp *spec.Spec, before, after []sandbox.Secret, name string, want map[string]string) bool {
+	if added, differ := compare(sp, find(after, name), want); len(added)+len(differ) > 0 {
+		return false
+	}
+	for _, b := range before {
+		if b.Profile != name && !maps.Equal(b.Values, find(after, b.Profile)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,301 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/internal/closest"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Saved is the outcome of saving one secret.
+type Saved struct {
+	Name    string
+	Action  provider.Action
+	Version int
+	// Keys are the keys that are new, gone or have another value.
+	Keys []string
+	Err  error
+	// Notes are what extraction had to say.
+	Notes []string
+}
+
+// SaveOptions say what to save.
+type SaveOptions struct {
+	// Names are secrets as Detect names them; empty with All.
+	Names []string
+	All   bool
+	// From is another file to read; FromEnv reads the variables only.
+	From    string
+	FromEnv bool
+	// Provider reads the secret, where its name does not say it.
+	Provider string
+	// As is the name in the store of a single secret; "" keeps its own.
+	As string
+}
+
+// Save extracts secrets from a machine and saves them to the store. The error
+// is for the whole; what is wrong with one secret is in its Saved.
+func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([]Saved, error) {
+	found, failed, err := h.extract(ctx, m, opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.As != "" {
+		if len(found)+len(failed) != 1 {
+			return nil, fault.WithKind(errors.New("a name in the store can be given to one secret only"), fault.Usage)
+		}
+		if len(found) == 1 {
+			found[0].Name = opts.As
+		}
+	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Saved, len(found))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i := range found {
+		g.Go(func() error {
+			out[i] = put(ctx, st, &found[i].Secret)
+			out[i].Notes = found[i].Notes
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return append(out, failed...), nil
+}
+
+// SaveSecret saves values that the user gave.
+func (h *Host) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, error) {
+	if err := secret.ValidName(sec.Name); err != nil {
+		return Saved{}, fault.WithKind(err, fault.Usage)
+	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return Saved{}, err
+	}
+	s := put(ctx, st, sec)
+	return s, s.Err
+}
+
+// put saves a secret as a new version, unless the newest has the same values.
+// The version that was read is the one that is replaced: a save by somebody
+// else in between is a conflict.
+func put(ctx context.Context, st store.Store, sec *secret.Secret) Saved {
+	s := Saved{Name: sec.Name}
+	old, err := st.Get(ctx, sec.Name, 0)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		s.Action, s.Keys = provider.Created, sec.Values.Keys()
+	case err != nil:
+		s.Action, s.Err = provider.Failed, err
+		return s
+	case old.Secret.Provider == sec.Provider && old.Secret.Profile == sec.Profile && old.Secret.Values.Equal(sec.Values):
+		s.Action, s.Version = provider.Unchanged, old.Version
+		return s
+	default:
+		s.Action, s.Keys = provider.Updated, sec.Values.Diff(old.Secret.Values)
+	}
+	expect := 0
+	if old != nil {
+		expect = old.Version
+	}
+	if s.Version, err = st.Put(ctx, sec, expect); err != nil {
+		s.Action, s.Err = provider.Failed, err
+		if errors.Is(err, store.ErrConflict) {
+			s.Err = fault.WithHint(err, "somebody saved "+sec.Name+" meanwhile: look at rhx show "+sec.Name+", then save again")
+		}
+	}
+	return s
+}
+
+// extract returns the secrets to save, and those that were asked for by name
+// and cannot be had.
+func (h *Host) extract(ctx context.Context, m machine.Machine, opts SaveOptions) ([]provider.Found, []Saved, error) {
+	if opts.From != "" || opts.FromEnv {
+		return h.extractFrom(ctx, m, opts)
+	}
+	if opts.All {
+		found, err := h.Detect(ctx, m)
+		if err != nil && len(found) == 0 {
+			return nil, nil, err
+		}
+		keep, failed := split(found)
+		return keep, failed, nil
+	}
+	var keep []provider.Found
+	var failed []Saved
+	var names []string
+	for _, name := range opts.Names {
+		names = append(names, h.providerOf(name, opts))
+	}
+	found, err := h.Detect(ctx, m, names...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, name := range opts.Names {
+		sp, err := h.Specs.Get(names[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := pick(found, sp, name, opts.Provider != "")
+		if err != nil {
+			failed = append(failed, Saved{Name: name, Action: provider.Failed, Err: err})
+			continue
+		}
+		if opts.Provider != "" {
+			f.Name = name
+		}
+		if !slices.ContainsFunc(keep, func(k provider.Found) bool { return k.Name == f.Name }) {
+			keep = append(keep, f)
+		}
+	}
+	return keep, failed, nil
+}
+
+func (h *Host) providerOf(name string, opts SaveOptions) string {
+	if opts.Provider != "" {
+		return opts.Provider
+	}
+	return first(name)
+}
+
+// split parts what has values from what is broken. What is kept in a keyring
+// or got by a command is not a failure: there is nothing to save.
+func split(found []provider.Found) (keep []provider.Found, failed []Saved) {
+	for _, f := range found {
+		switch f.State {
+		case provider.HasValue:
+			keep = append(keep, f)
+		case provider.Invalid:
+			failed = append(failed, Saved{Name: f.Name, Action: provider.Failed, Err: f.Err})
+		}
+	}
+	return keep, failed
+}
+
+// pick returns the secret that a user means by name. A provider's own name,
+// where it has no default profile, means its only profile.
+func pick(found []provider.Found, sp *spec.Spec, name string, other bool) (provider.Found, error) {
+	_, rest, deep := strings.Cut(name, "/")
+	want := sp.Name
+	if deep && !other {
+		want += "/" + rest
+	}
+	var mine []provider.Found
+	var names []string
+	var broken error
+	for _, f := range found {
+		if f.Provider != sp.Name {
+			continue
+		}
+		if f.State == provider.Invalid {
+			if f.Name == want || f.Profile == "" {
+				broken = f.Err
+			}
+			continue
+		}
+		if f.Name == want {
+			return state(f)
+		}
+		mine, names = append(mine, f), append(names, f.Name)
+	}
+	switch {
+	case broken != nil:
+		return provider.Found{}, broken
+	case !deep && len(mine) == 1:
+		return state(mine[0])
+	case !deep && len(mine) > 1:
+		return provider.Found{}, fault.WithHint(fmt.Errorf("%s has no default profile here", sp.Name), "name one: "+strings.Join(names, ", "))
+	case closest.Name(want, names) != "":
+		return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "did you mean "+closest.Name(want, names)+"?")
+	}
+	return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "rhx providers "+sp.Name+" shows where rhx looks")
+}
+
+// state returns a finding that has values, or says why there is nothing to save.
+func state(f provider.Found) (provider.Found, error) {
+	switch f.State {
+	case provider.InKeyring:
+		return f, fmt.Errorf("%s: the value is in the system's keyring, not in %s", f.Name, f.Sources[0])
+	case provider.ByCommand:
+		return f, fmt.Errorf("%s: the value comes from a command that %s names, which rhx does not run", f.Name, f.Sources[0])
+	}
+	return f, nil
+}
+
+// extractFrom reads secrets from a file or the variables that the user named.
+func (h *Host) extractFrom(ctx context.Context, m machine.Machine, opts SaveOptions) ([]provider.Found, []Saved, error) {
+	if opts.From != "" && opts.FromEnv || opts.All || len(opts.Names) == 0 && opts.Provider == "" {
+		return nil, nil, fault.WithKind(errors.New("one source, --from or --from-env, is for one secret"), fault.Usage)
+	}
+	if len(opts.Names) > 1 {
+		return nil, nil, fault.WithKind(errors.New("--from and --from-env are for one secret"), fault.Usage)
+	}
+	name := opts.Provider
+	if len(opts.Names) == 1 {
+		name = opts.Names[0]
+	}
+	sp, err := h.Specs.Get(h.providerOf(name, opts))
+	if err != nil {
+		return nil, nil, err
+	}
+	if opts.FromEnv {
+		snap, err := provider.Take(ctx, m, h.Guests, []*spec.Spec{sp})
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := snap.ExtractEnv(sp)
+		if err != nil {
+			return nil, nil, err
+		}
+		if f.Name = name; opts.Provider == "" {
+			_, f.Profile = secret.SplitName(name)
+		}
+		return []provider.Found{f}, nil, nil
+	}
+	// The file's absolute path needs the machine's home first.
+	snap, err := provider.Take(ctx, m, h.Guests, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	path := snap.Abs(opts.From)
+	if snap, err = provider.Take(ctx, m, h.Guests, []*spec.Spec{sp}, path, path+".pub"); err != nil {
+		return nil, nil, err
+	}
+	found, err := snap.ExtractFile(ctx, sp, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var f provider.Found
+	if len(found) == 1 {
+		f, err = state(found[0])
+		if f.State == provider.Invalid {
+			err = f.Err
+		}
+	} else {
+		f, err = pick(found, sp, name, opts.Provider != "")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(found) == 1 && f.Name != name {
+		// The only secret of a file that was named is the one that is meant.
+		if f.Name = name; opts.Provider == "" {
+			_, f.Profile = secret.SplitName(name)
+		}
+	}
+	return []provider.Found{f}, nil, nil
+}
