@@ -1,0 +1,215 @@
+package vaultstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+	"github.com/hashicorp/vault/api"
+	"golang.org/x/time/rate"
+
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+// maxAnswer bounds an answer: Vault takes requests of at most 32 MiB.
+const maxAnswer = 64 << 20
+
+// client sends requests to one Vault server. It is the only part of this
+// package that knows HTTP.
+type client struct {
+	api       *api.Client
+	getenv    func(string) string
+	addr      string
+	timeout   time.Duration
+	slots     chan struct{}
+	limiter   *rate.Limiter
+	transport *http.Transport
+	// namespace, hasToken and tokenFrom are for messages.
+	namespace, tokenFrom string
+	hasToken             bool
+	// reached is set by the first answer of the server.
+	reached atomic.Bool
+}
+
+// request is one call of Vault's HTTP API.
+type request struct {
+	method string
+	// path follows "/v1/"; it is not escaped.
+	path  string
+	query url.Values
+	body  any
+	// contentType is that of body where it is not plain JSON.
+	contentType string
+	// needs is the capability that a policy must give on path.
+	needs string
+	// values are those in body: no error may repeat them.
+	values secret.Values
+	// retried reports whether the request was sent more than once.
+	retried bool
+}
+
+// answer is what Vault says: status 404 is an answer, not an error.
+type answer struct {
+	status int
+	data   map[string]any
+}
+
+func (a *answer) found() bool { return a.status != http.StatusNotFound }
+
+// call sends r, again while the server cannot answer, within the client's
+// bounds. Errors are those of package store.
+func (c *client) call(ctx context.Context, r *request) (*answer, error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		a, err := c.send(callCtx, r)
+		if err == nil {
+			return a, nil
+		}
+		// A cancelled call is the caller's doing, not the store's.
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !upgrading(err) {
+			return nil, c.explain(callCtx, r, err)
+		}
+		// A new KV v2 engine refuses everything for a moment.
+		select {
+		case <-time.After(min(time.Duration(attempt)*50*time.Millisecond, time.Second)):
+		case <-callCtx.Done():
+			return nil, c.explain(ctx, r, err)
+		}
+	}
+}
+
+// send sends r through the API client, which retries what can be retried.
+func (c *client) send(ctx context.Context, r *request) (*answer, error) {
+	if err := c.wait(ctx); err != nil {
+		return nil, err
+	}
+	req := c.api.NewRequest(r.method, "/v1/"+r.path)
+	for k, v := range r.query {
+		req.Params[k] = v
+	}
+	if r.body != nil {
+		if err := req.SetJSONBody(r.body); err != nil {
+			return nil, err
+		}
+		if r.contentType != "" {
+			req.Headers.Set("Content-Type", r.contentType)
+		}
+	}
+	//lint:ignore SA1019 the methods of api.Logical hide the status and how often a request was sent
+	resp, err := c.api.RawRequestWithContext(context.WithValue(ctx, retriedKey{}, &r.retried), req)
+	if resp != nil {
+		defer resp.Body.Close()
+	}
+	if err != nil && (resp == nil || resp.StatusCode != http.StatusNotFound) {
+		return nil, err
+	}
+	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if readErr != nil {
+		return nil, readErr
+	}
+	if len(body) > maxAnswer {
+		return nil, errors.New("the answer is too long")
+	}
+	a := &answer{status: resp.StatusCode}
+	if len(body) == 0 {
+		return a, nil
+	}
+	var parsed struct {
+		Data map[string]any `json:"data"`
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if jsonErr := d.Decode(&parsed); jsonErr != nil {
+		// The parser's error could repeat a part of a value.
+		return nil, errNotVault
+	}
+	a.data = parsed.Data
+	if a.data == nil && err != nil && strings.Contains(err.Error(), "no handler for route") {
+		return nil, err
+	}
+	return a, nil
+}
+
+// errNotVault is for a server that answers, but not as Vault does.
+var errNotVault = errors.New("the answer is not one of Vault's")
+
+type retriedKey struct{}
+
+// checkRetry decides whether a request is sent again: as the vault CLI does,
+// but not to a server that was never there.
+func (c *client) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if resp != nil {
+		c.reached.Store(true)
+	}
+	again, retryErr := api.DefaultRetryPolicy(ctx, resp, err)
+	if again && err != nil {
+		var dns *net.DNSError
+		var tlsHeader net.Error
+		switch {
+		case errors.As(err, &dns) && dns.IsNotFound,
+			errors.Is(err, syscall.ECONNREFUSED) && !c.reached.Load(),
+			errors.As(err, &tlsHeader) && tlsHeader.Timeout() && !c.reached.Load(),
+			tlsProblem(err) != "":
+			again = false
+		}
+	}
+	if again {
+		if retried, ok := ctx.Value(retriedKey{}).(*bool); ok {
+			*retried = true
+		}
+	}
+	return again, retryErr
+}
+
+// backoff waits longer with every attempt, with jitter, and as long as the
+// server asks for where it does, but at most 10 seconds.
+func backoff(minWait, maxWait time.Duration, attempt int, resp *http.Response) time.Duration {
+	return min(retryablehttp.RateLimitLinearJitterBackoff(minWait, maxWait, attempt, resp), 10*time.Second)
+}
+
+// list returns the keys in the folder path, which ends in "/"; folders in it
+// end in "/" too.
+func (c *client) list(ctx context.Context, path string) ([]string, error) {
+	a, err := c.call(ctx, &request{method: http.MethodGet, path: path, query: url.Values{"list": {"true"}}, needs: "list"})
+	if err != nil || !a.found() {
+		return nil, err
+	}
+	raw, ok := a.data["keys"].([]any)
+	if !ok {
+		return nil, fmt.Errorf("list %s: %w", path, errNotVault)
+	}
+	keys := make([]string, 0, len(raw))
+	for _, k := range raw {
+		if s, ok := k.(string); ok && s != "" && s != "/" {
+			keys = append(keys, s)
+		}
+	}
+	return keys, nil
+}
+
+func (c *client) close() {
+	if c.transport != nil {
+		c.transport.CloseIdleConnections()
+	}
+}

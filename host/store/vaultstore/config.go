@@ -1,0 +1,249 @@
+package vaultstore
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"golang.org/x/time/rate"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+const (
+	// maxParallel bounds the requests that one store has under way. 32 at once
+	// saturate a Vault server on the same machine; the connections are shared
+	// (HTTP/2) or kept (HTTP/1.1).
+	maxParallel = 32
+	// Retries: up to 4 attempts over 1.2 to 3.6 seconds.
+	defaultRetries = 3
+	minRetryWait   = 200 * time.Millisecond
+	maxRetryWait   = 600 * time.Millisecond
+	// defaultTimeout is for one request with its retries, as the vault CLI has it.
+	defaultTimeout = 60 * time.Second
+	dialTimeout    = 10 * time.Second
+)
+
+// newClient returns a client as the vault CLI's variables and token file want
+// it (https://developer.hashicorp.com/vault/docs/commands#configure-environment-variables).
+// It connects to nothing.
+func newClient(getenv func(string) string, home string) (*client, error) {
+	c := &client{getenv: getenv, timeout: defaultTimeout, slots: make(chan struct{}, maxParallel), transport: newTransport()}
+	cfg := &api.Config{
+		MinRetryWait: minRetryWait,
+		MaxRetryWait: maxRetryWait,
+		MaxRetries:   defaultRetries,
+		Backoff:      backoff,
+		CheckRetry:   c.checkRetry,
+		HttpClient: &http.Client{
+			Transport: c.transport,
+			// The API client follows the one redirect that a standby sends.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	var err error
+	if cfg.Address, err = address(getenv); err != nil {
+		return nil, err
+	}
+	if err := configureTLS(cfg, getenv); err != nil {
+		return nil, err
+	}
+	if err := c.configureLimits(cfg); err != nil {
+		return nil, err
+	}
+	if c.api, err = api.NewClient(cfg); err != nil {
+		return nil, fmt.Errorf("configure the Vault client: %w", err)
+	}
+	c.addr = cfg.Address
+	if err := c.configureHeaders(); err != nil {
+		return nil, err
+	}
+	if err := c.configureToken(home); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newTransport returns one pool of connections, HTTP/2 where the server offers it.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          maxParallel,
+		MaxIdleConnsPerHost:   maxParallel,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+}
+
+// address returns where Vault is. The vault CLI takes https://127.0.0.1:8200
+// when nothing says so; for a tool that sends keys a guess is not good enough.
+func address(getenv func(string) string) (string, error) {
+	name := api.EnvVaultAgentAddr
+	addr := getenv(name)
+	if addr == "" {
+		name = api.EnvVaultAddress
+		addr = getenv(name)
+	}
+	if addr == "" {
+		return "", fault.WithHint(errors.New("VAULT_ADDR is not set, so it is not known where Vault is"),
+			"set VAULT_ADDR to the address of the server, such as https://vault.example.com:8200")
+	}
+	u, err := url.Parse(addr)
+	if err != nil || u.Scheme != "unix" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return "", fault.WithHint(fmt.Errorf("%s is not the address of a server", name),
+			"it begins with https:// or http://, such as https://vault.example.com:8200")
+	}
+	return addr, nil
+}
+
+func configureTLS(cfg *api.Config, getenv func(string) string) error {
+	t := &api.TLSConfig{
+		CACert:        getenv(api.EnvVaultCACert),
+		CACertBytes:   []byte(getenv(api.EnvVaultCACertBytes)),
+		CAPath:        getenv(api.EnvVaultCAPath),
+		ClientCert:    getenv(api.EnvVaultClientCert),
+		ClientKey:     getenv(api.EnvVaultClientKey),
+		TLSServerName: getenv(api.EnvVaultTLSServerName),
+	}
+	if v := getenv(api.EnvVaultSkipVerify); v != "" {
+		var err error
+		if t.Insecure, err = strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("VAULT_SKIP_VERIFY is %q, not true or false", v)
+		}
+	}
+	if err := cfg.ConfigureTLS(t); err != nil {
+		return fault.WithHint(fmt.Errorf("the TLS files for Vault: %w", err),
+			"see VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY")
+	}
+	return nil
+}
+
+func (c *client) configureLimits(cfg *api.Config) error {
+	if v := c.getenv(api.EnvVaultMaxRetries); v != "" {
+		n, err := strconv.ParseUint(v, 10, 16)
+		if err != nil {
+			return fmt.Errorf("VAULT_MAX_RETRIES is %q, not a number", v)
+		}
+		cfg.MaxRetries = int(n)
+	}
+	if v := c.getenv(api.EnvVaultClientTimeout); v != "" {
+		d, err := time.ParseDuration(v)
+		if n, nerr := strconv.Atoi(v); nerr == nil {
+			d, err = time.Duration(n)*time.Second, nil
+		}
+		if err != nil || d < 0 {
+			return fmt.Errorf("VAULT_CLIENT_TIMEOUT is %q, neither a number of seconds nor a duration such as 30s", v)
+		}
+		if d > 0 {
+			c.timeout = d
+		}
+	}
+	if v := c.getenv(api.EnvRateLimit); v != "" {
+		perSecond, burst, both := strings.Cut(v, ":")
+		r, err := strconv.ParseFloat(perSecond, 64)
+		n := int(r)
+		if both && err == nil {
+			n, err = strconv.Atoi(burst)
+		}
+		if err != nil || r <= 0 || n < 1 {
+			return fmt.Errorf("VAULT_RATE_LIMIT is %q, not RATE or RATE:BURST", v)
+		}
+		c.limiter = rate.NewLimiter(rate.Limit(r), n)
+	}
+	if v := c.getenv(api.EnvVaultSRVLookup); v != "" {
+		var err error
+		if cfg.SRVLookup, err = strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("VAULT_SRV_LOOKUP is %q, not true or false", v)
+		}
+	}
+	if v := c.getenv(api.EnvVaultDisableRedirects); v != "" {
+		var err error
+		if cfg.DisableRedirects, err = strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("VAULT_DISABLE_REDIRECTS is %q, not true or false", v)
+		}
+	}
+	proxy := c.getenv(api.EnvVaultProxyAddr)
+	if proxy == "" {
+		proxy = c.getenv(api.EnvHTTPProxy)
+	}
+	if proxy != "" {
+		u, err := url.Parse(proxy)
+		if err != nil {
+			// The address may hold a password: the parser's error repeats it.
+			return errors.New("VAULT_PROXY_ADDR is not the address of a proxy")
+		}
+		c.transport.Proxy = http.ProxyURL(u)
+	}
+	return nil
+}
+
+func (c *client) configureHeaders() error {
+	h := http.Header{api.RequestHeaderName: {"true"}}
+	if v := c.getenv(api.EnvVaultHeaders); v != "" {
+		var extra map[string]string
+		if json.Unmarshal([]byte(v), &extra) != nil {
+			return errors.New("VAULT_HEADERS is not a JSON object of texts")
+		}
+		for k, v := range extra {
+			if strings.HasPrefix(http.CanonicalHeaderKey(k), "X-Vault-") {
+				return fmt.Errorf("VAULT_HEADERS must not set %s", k)
+			}
+			h.Add(k, v)
+		}
+	}
+	c.api.SetHeaders(h)
+	if ns := c.getenv(api.EnvVaultNamespace); ns != "" {
+		c.namespace = strings.Trim(ns, "/")
+		c.api.SetNamespace(ns)
+	}
+	// VAULT_WRAP_TTL is for the CLI's output: a wrapped answer holds no values.
+	c.api.SetWrappingLookupFunc(func(string, string) string { return "" })
+	return nil
+}
+
+// configureToken takes the token from VAULT_TOKEN, else from the file that
+// `vault login` writes. None is not an error here: a Vault agent may add its own.
+func (c *client) configureToken(home string) error {
+	c.tokenFrom = "VAULT_TOKEN"
+	token := strings.TrimSpace(c.getenv(api.EnvVaultToken))
+	if token == "" && home != "" {
+		b, err := os.ReadFile(filepath.Join(home, ".vault-token"))
+		// What is in the way of the folder of a home (ENOTDIR) is no token either.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return fault.WithHint(fmt.Errorf("the token of the vault CLI: %w", err), "make ~/.vault-token readable, or set VAULT_TOKEN")
+		}
+		token = strings.TrimSpace(string(b))
+		c.tokenFrom = "~/.vault-token"
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("the token in %s has a character that no token has", c.tokenFrom)
+	}
+	c.api.SetToken(token)
+	c.hasToken = token != ""
+	return nil
+}
+
+// wait blocks until VAULT_RATE_LIMIT allows another request.
+func (c *client) wait(ctx context.Context) error {
+	if c.limiter == nil {
+		return ctx.Err()
+	}
+	return c.limiter.Wait(ctx)
+}

@@ -1,0 +1,358 @@
+// Package vaultstore keeps secrets in HashiCorp Vault, in a KV engine of
+// version 2 or 1, so that the vault CLI and everything else that reads Vault
+// sees each value as a plain field.
+//
+// A secret NAME in the store vault://MOUNT/PREFIX is the entry PREFIX/NAME of
+// the engine at MOUNT. Each key of its values is a field of the entry. Bytes
+// that JSON cannot hold are written as "rhx:base64:…", as is text that begins
+// so itself.
+//
+// # Version 2
+//
+// What is known beside the values is custom metadata of the entry: provider,
+// profile, locations (a JSON list of where the values came from) and
+// expires.VERSION. Other custom metadata is never touched.
+//
+// Put is two requests: the values, with check-and-set, then the custom
+// metadata, if it differs. A crash in between leaves the new version complete
+// and readable, with the provider and locations of the version before it (none
+// for a new secret, as if written by `vault kv put`) and with no expiry, since
+// an expiry names the version it is for. The other order could say of the old
+// values what is true of the new ones only.
+//
+// # Version 1
+//
+// The engine keeps the newest version only, without a number, a time or custom
+// metadata. What is known beside the values is an entry of its own, ".rhx/LEAF"
+// in the folder of the secret "FOLDER/LEAF", that List does not show; the step
+// ".rhx" is therefore refused in names. It is written after the values and
+// holds a short salted check of them: where that does not fit, because of a
+// crash in between or because somebody wrote the values by hand, its time and
+// expiry count as unknown and the version as one more than it says. List, which
+// reads no values, cannot know that. Check-and-set is a read before the write:
+// two writers at the same instant can both succeed, the later wins. Delete
+// removes the secret, as Destroy does, and its next version is 1 again.
+package vaultstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Scheme begins the URL of every store of this package.
+const Scheme = "vault://"
+
+// Options say which store to open and how to reach it.
+type Options struct {
+	// URL is "vault://MOUNT/PREFIX", or "vault://MOUNT" for all of an engine.
+	// It is not percent-decoded: what follows the scheme is the path as the
+	// vault CLI spells it. How much of it is the mount, Vault says.
+	URL string
+	// Getenv returns a variable: VAULT_ADDR, VAULT_TOKEN and the others that
+	// the vault CLI reads.
+	Getenv func(string) string
+	// Home is the folder where the vault CLI keeps its token in .vault-token,
+	// which is read, never written; "" for none.
+	Home string
+}
+
+// Store is a [store.Store] in Vault.
+type Store struct {
+	url string
+	// path is MOUNT/PREFIX.
+	path string
+	c    *client
+
+	mu sync.Mutex
+	// engine and root are found out by the first call. root is the prefix
+	// below the mount: "", or ends in "/".
+	engine engine
+	root   string
+}
+
+var _ store.Store = (*Store)(nil)
+
+// engine is what differs between the versions of the KV engine. Its paths are
+// below the mount and encoded; dir is "" or ends in "/".
+type engine interface {
+	// list returns what the folder dir has.
+	list(ctx context.Context, dir string) ([]string, error)
+	// info describes the newest version of the entry at path; nil if there is
+	// none or it is deleted.
+	info(ctx context.Context, path, name string) (*store.Info, error)
+	get(ctx context.Context, path, name string, version int) (*store.Record, error)
+	put(ctx context.Context, path string, s *secret.Secret, expect int) (int, error)
+	delete(ctx context.Context, path, name string) error
+	destroy(ctx context.Context, path string) error
+	history(ctx context.Context, path, name string) ([]store.Info, error)
+}
+
+// Open returns the store that o names. It reads the token file and the TLS
+// files that variables name, and connects to nothing.
+func Open(o Options) (*Store, error) {
+	path, ok := strings.CutPrefix(o.URL, Scheme)
+	if !ok {
+		return nil, fault.WithKind(fmt.Errorf("%q is not the URL of a Vault store", o.URL), fault.Usage)
+	}
+	path = strings.TrimSuffix(path, "/")
+	if err := secret.ValidName(path); err != nil || !printable(path) {
+		return nil, fault.WithHint(fault.WithKind(fmt.Errorf("the store %q does not name a path in Vault", o.URL), fault.Usage),
+			"it is vault://MOUNT/PREFIX, such as vault://secret/ml-team; the server's address is in VAULT_ADDR")
+	}
+	c, err := newClient(o.Getenv, o.Home)
+	if err != nil {
+		return nil, fault.WithKind(fmt.Errorf("store %s%s: %w", Scheme, path, err), fault.KindOf(err))
+	}
+	return &Store{url: Scheme + path, path: path, c: c}, nil
+}
+
+// URL returns "vault://MOUNT/PREFIX".
+func (s *Store) URL() string { return s.url }
+
+// Close closes the connections.
+func (s *Store) Close() error {
+	s.c.close()
+	return nil
+}
+
+// List returns the newest version of every secret below the prefix that is not
+// deleted, sorted by name. It needs "list" on every folder and, for an engine
+// of version 2, "read" on the metadata; no values are read.
+func (s *Store) List(ctx context.Context) ([]store.Info, error) {
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := walk(ctx, e, root)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", s.url, err)
+	}
+	infos := make([]*store.Info, len(paths))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxParallel)
+	for i, p := range paths {
+		g.Go(func() error {
+			info, err := e.info(ctx, p, decodeName(strings.TrimPrefix(p, root)))
+			infos[i] = info
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("list %s: %w", s.url, err)
+	}
+	list := []store.Info{}
+	for _, info := range infos {
+		if info != nil {
+			list = append(list, *info)
+		}
+	}
+	slices.SortFunc(list, func(a, b store.Info) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// walk returns the paths of all entries below root, one level of folders after
+// the other, each with bounded parallel requests.
+func walk(ctx context.Context, e engine, root string) ([]string, error) {
+	var paths []string
+	for dirs := []string{root}; len(dirs) > 0; {
+		keys := make([][]string, len(dirs))
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(maxParallel)
+		for i, dir := range dirs {
+			g.Go(func() (err error) {
+				keys[i], err = e.list(gctx, dir)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		var next []string
+		for i, dir := range dirs {
+			for _, k := range keys[i] {
+				if strings.HasSuffix(k, "/") {
+					next = append(next, dir+k)
+				} else {
+					paths = append(paths, dir+k)
+				}
+			}
+		}
+		dirs = next
+	}
+	return paths, nil
+}
+
+// Get returns one version, 0 for the newest.
+func (s *Store) Get(ctx context.Context, name string, version int) (*store.Record, error) {
+	if secret.ValidName(name) != nil || version < 0 {
+		return nil, notFound(name, version)
+	}
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := e.get(ctx, root+encodeName(name), name, version)
+	return v, wrap(err, "read", name)
+}
+
+// Put writes sec as a new version: see [store.Store]. If the values were
+// written and what is known beside them was not, it returns the new version's
+// number and an error that says so.
+func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, error) {
+	if err := secret.ValidName(sec.Name); err != nil {
+		return 0, err
+	}
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	v, err := e.put(ctx, root+encodeName(sec.Name), sec, expect)
+	return v, wrap(err, "save", sec.Name)
+}
+
+// Delete marks the newest version as deleted; an engine of version 1 removes
+// the secret.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if secret.ValidName(name) != nil {
+		return notFound(name, 0)
+	}
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	return wrap(e.delete(ctx, root+encodeName(name), name), "delete", name)
+}
+
+// Destroy removes every version and the metadata. A secret that is not there
+// is no error.
+func (s *Store) Destroy(ctx context.Context, name string) error {
+	if secret.ValidName(name) != nil {
+		return notFound(name, 0)
+	}
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	return wrap(e.destroy(ctx, root+encodeName(name)), "destroy", name)
+}
+
+// History returns every version that Vault still knows, newest first.
+func (s *Store) History(ctx context.Context, name string) ([]store.Info, error) {
+	if secret.ValidName(name) != nil {
+		return nil, notFound(name, 0)
+	}
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := e.history(ctx, root+encodeName(name), name)
+	return v, wrap(err, "read the history of", name)
+}
+
+// open asks Vault, once, which part of the path is the mount and what engine
+// is there, as the vault CLI does: every token may ask that about an engine in
+// which its policies allow anything. It returns the engine and the root.
+func (s *Store) open(ctx context.Context) (engine, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engine == nil {
+		if err := s.discover(ctx); err != nil {
+			return nil, "", fmt.Errorf("store %s: %w", s.url, err)
+		}
+	}
+	return s.engine, s.root, nil
+}
+
+func (s *Store) discover(ctx context.Context) error {
+	a, err := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/internal/ui/mounts/" + s.path, needs: "use anything in"})
+	if err != nil {
+		return s.noMount(ctx, err)
+	}
+	if !a.found() {
+		// Before Vault 0.10 there was no such question, and no version 2.
+		return errors.New("this Vault server is too old: rhx needs 0.10 or newer")
+	}
+	mount, _ := a.data["path"].(string)
+	kind, _ := a.data["type"].(string)
+	options, _ := a.data["options"].(map[string]any)
+	mount = strings.Trim(mount, "/")
+	if mount == "" || s.path != mount && !strings.HasPrefix(s.path, mount+"/") {
+		return errNotVault
+	}
+	if kind != "kv" && kind != "generic" {
+		return fault.WithHint(fmt.Errorf("the secrets engine at %s is of the type %q, not kv", mount, kind),
+			"`vault secrets list` shows which engines are kv")
+	}
+	if s.root = strings.TrimPrefix(strings.TrimPrefix(s.path, mount), "/"); s.root != "" {
+		s.root += "/"
+	}
+	b := base{c: s.c, mount: mount + "/"}
+	if options["version"] == "2" {
+		s.engine = &v2{b}
+	} else {
+		s.engine = &v1{base: b}
+	}
+	return nil
+}
+
+// noMount says more about why Vault did not tell what is at the path. Its
+// answer is the same for a path without an engine and for an engine in which
+// the token may do nothing; a token that may read all mounts tells them apart.
+func (s *Store) noMount(ctx context.Context, err error) error {
+	var refused *tokenError
+	if !errors.Is(err, store.ErrDenied) || errors.As(err, &refused) || errors.Is(err, errNoToken) {
+		return err
+	}
+	all, allErr := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/mounts", needs: "read"})
+	if allErr == nil && all.found() {
+		err := fmt.Errorf("vault has no secrets engine at %s", s.path)
+		return fault.WithHint(fault.WithKind(err, fault.Usage), mountsHint(all.data))
+	}
+	err = fmt.Errorf("%w: vault has no secrets engine at %s that the token in %s may use%s", store.ErrDenied, s.path, s.c.tokenFrom, s.c.inNamespace())
+	seen, seenErr := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/internal/ui/mounts", needs: "read"})
+	if seenErr != nil || !seen.found() {
+		return err
+	}
+	engines, _ := seen.data["secret"].(map[string]any)
+	return fault.WithHint(err, mountsHint(engines))
+}
+
+func mountsHint(engines map[string]any) string {
+	var kv []string
+	for path, v := range engines {
+		if m, ok := v.(map[string]any); ok && (m["type"] == "kv" || m["type"] == "generic") {
+			kv = append(kv, Scheme+strings.TrimSuffix(path, "/"))
+		}
+	}
+	if len(kv) == 0 {
+		return "the token sees no kv engine; `vault secrets enable -path=MOUNT kv-v2` makes one, a policy opens it"
+	}
+	slices.Sort(kv)
+	return "the kv engines that the token sees: " + strings.Join(kv, ", ")
+}
+
+func notFound(name string, version int) error {
+	if version == 0 {
+		return fmt.Errorf("%q: %w", name, store.ErrNotFound)
+	}
+	return fmt.Errorf("%q version %d: %w", name, version, store.ErrNotFound)
+}
+
+// wrap adds what was being done to an error that does not say so itself.
+func wrap(err error, verb, name string) error {
+	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%s %q: %w", verb, name, err)
+}

@@ -1,0 +1,255 @@
+package vaultstore
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// beside is the folder, in that of a secret, of the entries that say what is
+// known about its secrets.
+const beside = ".rhx"
+
+// v1 is a KV engine of version 1
+// (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1).
+type v1 struct {
+	base
+	// writing keeps the read and the write of one Put together, at least among
+	// the users of this store.
+	writing sync.Mutex
+}
+
+func (e *v1) list(ctx context.Context, dir string) ([]string, error) {
+	keys, err := e.c.list(ctx, e.mount+dir)
+	return slices.DeleteFunc(keys, func(k string) bool { return k == beside+"/" }), err
+}
+
+// info describes an entry without reading its values.
+func (e *v1) info(ctx context.Context, path, name string) (*store.Info, error) {
+	d, err := e.description(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &store.Info{Name: name, Provider: d.meta.provider, Version: max(d.version, 1), Updated: d.updated}, nil
+}
+
+func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Record, error) {
+	if reserved(name) {
+		return nil, notFound(name, version)
+	}
+	values, d, err := e.both(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if values == nil || version > 0 && version != d.version {
+		return nil, notFound(name, version)
+	}
+	return &store.Record{
+		Info:   store.Info{Name: name, Provider: d.meta.provider, Version: d.version, Updated: d.updated},
+		Secret: d.meta.secret(name, values),
+	}, nil
+}
+
+// put writes the values, then what is known beside them.
+func (e *v1) put(ctx context.Context, path string, s *secret.Secret, expect int) (int, error) {
+	if reserved(s.Name) {
+		return 0, fmt.Errorf("the step %q in a name is taken in a KV engine of version 1", beside)
+	}
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	values, now, err := e.both(ctx, path)
+	if err != nil {
+		return 0, err
+	}
+	if values == nil {
+		now = &description{}
+	}
+	if expect != store.AnyVersion && expect != now.version {
+		return 0, conflict(s.Name, expect, now.version, values == nil)
+	}
+	version := now.version + 1
+	d, err := describe(s, version)
+	if err != nil {
+		return 0, err
+	}
+	data := encodeValues(s.Values)
+	if len(data) == 0 {
+		data[noValues] = ""
+	}
+	r := &request{method: http.MethodPost, path: e.mount + path, needs: "create or update", body: data, values: s.Values}
+	if _, err := e.c.call(ctx, r); err != nil {
+		return 0, err
+	}
+	r = &request{method: http.MethodPost, path: e.mount + besidePath(path), needs: "create or update", body: d}
+	if _, err := e.c.call(ctx, r); err != nil {
+		return version, fmt.Errorf("the values are saved, but not the provider and locations: %w", err)
+	}
+	return version, nil
+}
+
+func (e *v1) delete(ctx context.Context, path, name string) error {
+	if reserved(name) {
+		return notFound(name, 0)
+	}
+	values, err := e.read(ctx, path)
+	if err != nil {
+		return err
+	}
+	if values == nil {
+		return notFound(name, 0)
+	}
+	return e.destroy(ctx, path)
+}
+
+// destroy removes the values first: what is left beside a secret that is gone
+// is never shown.
+func (e *v1) destroy(ctx context.Context, path string) error {
+	for _, p := range []string{path, besidePath(path)} {
+		if _, err := e.c.call(ctx, &request{method: http.MethodDelete, path: e.mount + p, needs: "delete"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *v1) history(ctx context.Context, path, name string) ([]store.Info, error) {
+	rec, err := e.get(ctx, path, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	return []store.Info{rec.Info}, nil
+}
+
+// both returns the values of an entry, nil if there is none, and what is known
+// beside them, as far as it is about these values.
+func (e *v1) both(ctx context.Context, path string) (secret.Values, *description, error) {
+	values, err := e.read(ctx, path)
+	if err != nil || values == nil {
+		return nil, nil, err
+	}
+	d, err := e.description(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !d.fits(values) {
+		d.version++
+		d.updated, d.meta.expires = time.Time{}, time.Time{}
+	}
+	return values, d, nil
+}
+
+// read returns the values of an entry, nil if there is none.
+func (e *v1) read(ctx context.Context, path string) (secret.Values, error) {
+	a, err := e.c.call(ctx, &request{method: http.MethodGet, path: e.mount + path, needs: "read"})
+	if err != nil || !a.found() {
+		return nil, err
+	}
+	if a.data == nil {
+		return nil, errNotVault
+	}
+	if _, ok := a.data[noValues]; ok && len(a.data) == 1 {
+		return secret.Values{}, nil
+	}
+	return decodeValues(a.data), nil
+}
+
+// noValues is the field of an entry that has none: Vault refuses an empty
+// entry. No key is ever encoded as the marker alone.
+const noValues = marker
+
+// description is what the entry beside a secret says.
+type description struct {
+	meta    meta
+	version int
+	updated time.Time
+	check   string
+}
+
+// description returns an empty one if there is none, or if the token may not
+// read it: the secret itself can be read without.
+func (e *v1) description(ctx context.Context, path string) (*description, error) {
+	a, err := e.c.call(ctx, &request{method: http.MethodGet, path: e.mount + besidePath(path), needs: "read"})
+	if errors.Is(err, store.ErrDenied) {
+		return &description{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	fields := map[string]string{}
+	for k, v := range a.data {
+		if s, ok := v.(string); ok {
+			fields[k] = s
+		}
+	}
+	d := &description{updated: when(fields["updated"]), check: fields["check"]}
+	if n, err := strconv.Atoi(fields["version"]); err == nil && n > 0 {
+		d.version = n
+	}
+	d.meta = metaFrom(fields, d.version)
+	return d, nil
+}
+
+// describe returns the entry to write beside s.
+func describe(s *secret.Secret, version int) (map[string]string, error) {
+	d, err := metaOf(s).fields(version)
+	if err != nil {
+		return nil, err
+	}
+	salt := make([]byte, 16)
+	if _, err := rand.Read(salt); err != nil {
+		return nil, err
+	}
+	d["version"] = strconv.Itoa(version)
+	d["updated"] = time.Now().UTC().Format(time.RFC3339Nano)
+	d["check"] = hex.EncodeToString(salt) + ":" + checksum(salt, s.Values)
+	return d, nil
+}
+
+// fits reports whether the description was written together with values.
+func (d *description) fits(values secret.Values) bool {
+	salted, sum, ok := strings.Cut(d.check, ":")
+	salt, err := hex.DecodeString(salted)
+	return ok && err == nil && checksum(salt, values) == sum
+}
+
+// checksum is 32 bits, enough to notice a change and, with its salt, too few to
+// tell what the values are: most guesses that fit would be wrong.
+func checksum(salt []byte, values secret.Values) string {
+	h := hmac.New(sha256.New, salt)
+	for _, k := range values.Keys() {
+		writeSized(h, k)
+		writeSized(h, values[k].Reveal())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
+}
+
+func writeSized(h hash.Hash, s string) {
+	var size [8]byte
+	binary.BigEndian.PutUint64(size[:], uint64(len(s)))
+	h.Write(size[:])
+	h.Write([]byte(s))
+}
+
+func besidePath(path string) string {
+	i := strings.LastIndex(path, "/") + 1
+	return path[:i] + beside + "/" + path[i:]
+}
+
+func reserved(name string) bool {
+	return slices.Contains(strings.Split(name, "/"), beside)
+}
