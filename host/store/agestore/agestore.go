@@ -1,0 +1,113 @@
+// Package agestore keeps secrets as files on this machine, each encrypted with
+// age (https://age-encryption.org/v1): the store that users call "local".
+//
+// Under the data folder are
+//
+//	identity.txt                the key, made on first use, mode 0600
+//	store/recipients.txt        the public keys that the secrets are encrypted to
+//	store/secrets/NAME/3.age    version 3 of a secret
+//	store/secrets/NAME/4.deleted  version 4, deleted
+//	store/tmp/                  what is being written or destroyed
+//	store/lock                  held by the process that writes
+//
+// Every version is a complete age file; `age -d -i identity.txt 3.age` prints
+// it. Name, provider, version and time of the secret stand in its age header, in
+// a stanza of a type of our own, which the age format allows and other
+// programs skip. The header can be read without a key, so List and History
+// need none, and age authenticates it with the key of the file, so Get notices
+// when a file was altered, renamed or put in place of another.
+//
+// What this does not do: age proves nothing about who encrypted a file. Who can
+// write to the folder and knows the public key can add a version with values
+// of their own choice, or take files away; they cannot read or move values.
+package agestore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Options says where a store is and how to reach its key.
+type Options struct {
+	// Dir is the data folder. It is made by the first Put.
+	Dir string
+	// Identity is the file with the key: an age identity file, one that is
+	// encrypted with a passphrase, or an SSH private key (Ed25519 or RSA). ""
+	// is identity.txt in Dir, which the first Put makes.
+	Identity string
+	// Passphrase asks for the passphrase of the key when it has one. prompt
+	// says what for, without a colon at its end. nil: there is nobody to ask.
+	Passphrase func(prompt string) (string, error)
+	// NewPassphrase protects the identity.txt that the first Put makes with a
+	// passphrase, for which Passphrase is called twice.
+	NewPassphrase bool
+	// Warn is told what is not an error but ought to be put right, such as a
+	// key that others can read. nil: nobody is told.
+	Warn func(message string)
+}
+
+// Store is the store in one folder. It implements [store.Store].
+type Store struct {
+	opt Options
+	// workFactor is the scrypt work factor of a new passphrase-protected key,
+	// as the logarithm of its cost; 0 is that of age. Tests lower it.
+	workFactor int
+
+	mu   sync.Mutex
+	key  *key  // once it was read
+	deny error // once the passphrase was wrong: it is not asked for again
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open returns the store that o describes. It touches no file.
+func Open(o Options) *Store { return &Store{opt: o} }
+
+// URL returns "local".
+func (s *Store) URL() string { return "local" }
+
+// Close forgets the key.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.key, s.deny = nil, nil
+	return nil
+}
+
+func (s *Store) root() string           { return filepath.Join(s.opt.Dir, "store") }
+func (s *Store) secrets() string        { return filepath.Join(s.root(), "secrets") }
+func (s *Store) temp() string           { return filepath.Join(s.root(), "tmp") }
+func (s *Store) recipientsPath() string { return filepath.Join(s.root(), "recipients.txt") }
+
+// folder is where the versions of a secret are.
+func (s *Store) folder(name string) string { return filepath.Join(s.secrets(), folderName(name)) }
+
+// identityPath is the file of the key; own says that it is ours to make.
+func (s *Store) identityPath() (path string, own bool) {
+	if s.opt.Identity != "" {
+		return s.opt.Identity, false
+	}
+	return filepath.Join(s.opt.Dir, "identity.txt"), true
+}
+
+func (s *Store) warn(format string, args ...any) {
+	if s.opt.Warn != nil {
+		s.opt.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// begin is what every method does first.
+func (s *Store) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.opt.Dir == "" {
+		return fmt.Errorf("the local store has no data folder: %w", os.ErrInvalid)
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package agestore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	fileSuffix    = ".age"
+	deletedSuffix = ".deleted"
+)
+
+// version is one version in the folder of a secret.
+type version struct {
+	n       int
+	deleted bool
+}
+
+func (v version) file() string {
+	if v.deleted {
+		return strconv.Itoa(v.n) + deletedSuffix
+	}
+	return strconv.Itoa(v.n) + fileSuffix
+}
+
+// versions returns what the folder of a secret holds, newest first; nothing if
+// there is no such folder. Files that are none of ours are left out.
+func versions(folder string) ([]version, error) {
+	names, err := dirNames(folder)
+	if err != nil {
+		return nil, err
+	}
+	var vs []version
+	for _, name := range names {
+		number, deleted := strings.CutSuffix(name, deletedSuffix)
+		number, alive := strings.CutSuffix(number, fileSuffix)
+		if n, ok := parseVersion(number); ok && deleted != alive {
+			vs = append(vs, version{n, deleted})
+		}
+	}
+	// A version that is there in both forms is not deleted: the file was put
+	// back by hand, and the value is what matters.
+	slices.SortFunc(vs, func(a, b version) int {
+		if a.n == b.n {
+			if a.deleted {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(b.n, a.n)
+	})
+	return slices.CompactFunc(vs, func(a, b version) bool { return a.n == b.n }), nil
+}
+
+// dirNames returns the names in a folder in no order; none if it is not there.
+func dirNames(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// makeDir makes a folder for the user alone, if it is not there, and makes sure
+// that it is still there after a power failure.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// writeFile writes a file of mode 0600 so that at any instant it is there as
+// it was or as it shall be. tmp is a folder of the same file system. Its error
+// names path.
+func writeFile(path string, data []byte, tmp, pattern string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write %s: %w", path, cause(err))
+		}
+	}()
+	f, err := os.CreateTemp(tmp, pattern)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes the names in a folder survive a power failure. Windows has no
+// such call for folders; NTFS keeps a journal of its own.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// cause strips the operation and the path, which would be that of a temporary
+// file, from an error of package os.
+func cause(err error) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
+	}
+	return err
+}
+
+// locked runs work while no other process and no other goroutine writes. It
+// makes the folders of the store, and clears up what a process that died left.
+func (s *Store) locked(ctx context.Context, work func() error) (err error) {
+	if err := os.MkdirAll(s.opt.Dir, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range []string{s.root(), s.secrets(), s.temp()} {
+		if err := makeDir(dir); err != nil {
+			return err
+		}
+	}
+	lock := flock.New(filepath.Join(s.root(), "lock"))
+	// The lock ends with the process that holds it, however that ends, and is
+	// held for milliseconds; nobody is asked for anything meanwhile.
+	if _, err := lock.TryLockContext(ctx, 2*time.Millisecond); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("lock %s: %w", lock.Path(), cause(err))
+	}
+	defer func() {
+		if e := lock.Unlock(); err == nil && e != nil {
+			err = fmt.Errorf("unlock %s: %w", lock.Path(), e)
+		}
+	}()
+	left, err := dirNames(s.temp())
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		_ = os.RemoveAll(filepath.Join(s.temp(), name))
+	}
+	return work()
+}

@@ -1,0 +1,234 @@
+package agestore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// maxIdentity is how long an identity file may be in bytes.
+const maxIdentity = 1 << 20
+
+// key is what an identity file holds.
+type key struct {
+	path       string
+	recipients []age.Recipient
+	// public are the recipients as text.
+	public []string
+	// ids are the private keys; nil while a passphrase is missing, then open
+	// asks for it and returns them. Only SSH keys show their public half before.
+	ids  []age.Identity
+	open func() ([]age.Identity, error)
+}
+
+// load returns the key, which may still need its passphrase for reading.
+// Callers hold s.mu.
+func (s *Store) load() (*key, error) {
+	if s.deny != nil {
+		return nil, s.deny
+	}
+	if s.key != nil {
+		return s.key, nil
+	}
+	path, _ := s.identityPath()
+	data, err := s.readIdentity(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	k, err := s.parseKey(path, data)
+	if err != nil {
+		if errors.Is(err, store.ErrDenied) {
+			s.deny = err
+		}
+		return nil, err
+	}
+	s.key = k
+	return k, nil
+}
+
+// unlocked returns the key with its private half.
+func (s *Store) unlocked() (*key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.load()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, s.keyGone(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if k.ids == nil {
+		// Nobody should type a passphrase for a key that does not fit.
+		if known, err := s.recorded(); err != nil {
+			return nil, err
+		} else if len(known) > 0 && !k.oneOf(known) {
+			return nil, s.wrongStore(known, k)
+		}
+		ids, err := k.open()
+		if err != nil {
+			if errors.Is(err, store.ErrDenied) {
+				s.deny = err
+			}
+			return nil, err
+		}
+		k.ids, k.open = ids, nil
+	}
+	return k, nil
+}
+
+func (s *Store) readIdentity(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := st.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		s.warn("other users can read the key %s (mode %04o): chmod 600 it", path, mode)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxIdentity+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxIdentity {
+		return nil, fmt.Errorf("%s: too long for a key", path)
+	}
+	return data, nil
+}
+
+// parseKey finds out what kind of key data is. Its errors show nothing of it.
+func (s *Store) parseKey(path string, data []byte) (*key, error) {
+	text := bytes.TrimLeft(data, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(data, []byte(ageIntro)):
+		return s.decryptIdentity(path, func() io.Reader { return bytes.NewReader(data) })
+	case bytes.HasPrefix(text, []byte(armor.Header)):
+		return s.decryptIdentity(path, func() io.Reader { return armor.NewReader(bytes.NewReader(text)) })
+	case bytes.HasPrefix(text, []byte("-----BEGIN")):
+		return s.parseSSH(path, bytes.Clone(text))
+	}
+	return parseIdentities(path, data)
+}
+
+// parseIdentities reads an age identity file.
+func parseIdentities(path string, data []byte) (*key, error) {
+	ids, err := age.ParseIdentities(bytes.NewReader(data))
+	if err != nil {
+		// The error of age may hold a character of the key.
+		return nil, fault.WithHint(
+			fmt.Errorf("%s is not a key that rhx can read%s", path, whatItIs(data)),
+			"Use a file made by age-keygen, or an Ed25519 or RSA private key of SSH.")
+	}
+	k := &key{path: path, ids: ids}
+	for _, id := range ids {
+		switch id := id.(type) {
+		case *age.X25519Identity:
+			k.add(id.Recipient(), id.Recipient().String())
+		case *age.HybridIdentity:
+			k.add(id.Recipient(), id.Recipient().String())
+		default:
+			return nil, fmt.Errorf("%s has a kind of key that rhx does not know", path)
+		}
+	}
+	return k, nil
+}
+
+func (k *key) add(r age.Recipient, public string) {
+	k.recipients = append(k.recipients, r)
+	k.public = append(k.public, public)
+}
+
+// oneOf reports whether one of k's public keys is in known.
+func (k *key) oneOf(known []string) bool {
+	return slices.ContainsFunc(k.public, func(p string) bool { return slices.Contains(known, p) })
+}
+
+// whatItIs names the mistakes that are easily made.
+func whatItIs(data []byte) string {
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+			continue
+		case strings.HasPrefix(line, "AGE-PLUGIN-"):
+			return ": it is one of an age plugin"
+		case strings.HasPrefix(line, "age1"), strings.HasPrefix(line, "ssh-"), strings.HasPrefix(line, "ecdsa-"):
+			return ": it is a public key, and the private one is needed"
+		}
+		return ""
+	}
+	return ": it is empty"
+}
+
+// decryptIdentity reads an identity file that is encrypted with a passphrase.
+// open returns it from its beginning.
+func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error) {
+	var k *key
+	err := s.askPassphrase(path, func(passphrase string) (bool, error) {
+		id, err := age.NewScryptIdentity(passphrase)
+		if err != nil {
+			return false, nil // an empty one
+		}
+		r, err := age.Decrypt(open(), id)
+		if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
+			if len(mismatch.StanzaTypes) != 1 || mismatch.StanzaTypes[0] != "scrypt" {
+				return false, fmt.Errorf("%s is encrypted, but not with a passphrase", path)
+			}
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", path, altered(err))
+		}
+		data, err := io.ReadAll(io.LimitReader(r, maxIdentity))
+		defer clear(data)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", path, altered(err))
+		}
+		k, err = parseIdentities(path, data)
+		return err == nil, err
+	})
+	return k, err
+}
+
+// askPassphrase asks until try says that the passphrase is right, three times
+// at most, and not again when it gets the same answer twice: then it talks to a
+// program. A passphrase that is missing or wrong is [store.ErrDenied].
+func (s *Store) askPassphrase(path string, try func(passphrase string) (bool, error)) error {
+	if s.opt.Passphrase == nil {
+		return fault.WithHint(
+			fmt.Errorf("the key %s needs a passphrase, and there is nobody to ask: %w", path, store.ErrDenied),
+			"Run rhx in a terminal, or use a key without a passphrase.")
+	}
+	prompt, last := "Passphrase for "+path, ""
+	for n := range 3 {
+		passphrase, err := s.opt.Passphrase(prompt)
+		if err != nil {
+			return fmt.Errorf("the passphrase for %s: %w", path, err)
+		}
+		if n > 0 && passphrase == last {
+			break
+		}
+		ok, err := try(passphrase)
+		if ok || err != nil {
+			return err
+		}
+		prompt, last = "That was wrong. Passphrase for "+path, passphrase
+	}
+	return fmt.Errorf("wrong passphrase for the key %s: %w", path, store.ErrDenied)
+}

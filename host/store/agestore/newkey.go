@@ -1,0 +1,240 @@
+package agestore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// keyOrNew returns the key to write with, and makes it on first use.
+func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.load()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return k, err
+	}
+	path, own := s.identityPath()
+	if !own {
+		return nil, s.keyGone(err)
+	}
+	if held, err := s.holdsSecrets(); err != nil {
+		return nil, err
+	} else if held {
+		return nil, s.keyGone(err)
+	}
+	id, data, err := s.newIdentity(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	made := false
+	err = s.locked(ctx, func() error {
+		// Another process may have been faster, in both respects.
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if held, err := s.holdsSecrets(); err != nil {
+			return err
+		} else if held {
+			return s.keyGone(err)
+		}
+		left, _ := filepath.Glob(filepath.Join(s.opt.Dir, ".identity-*.tmp"))
+		for _, name := range left {
+			_ = os.Remove(name)
+		}
+		made = true
+		return writeFile(path, data, s.opt.Dir, ".identity-*.tmp")
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !made {
+		return s.load()
+	}
+	s.key = &key{path: path, ids: []age.Identity{id}}
+	s.key.add(id.Recipient(), id.Recipient().String())
+	return s.key, nil
+}
+
+// newIdentity returns a new key and the file that holds it, laid out as
+// age-keygen does.
+func (s *Store) newIdentity(path string) (*age.X25519Identity, []byte, error) {
+	var passphrase string
+	if s.opt.NewPassphrase {
+		var err error
+		if passphrase, err = s.choosePassphrase(path); err != nil {
+			return nil, nil, err
+		}
+	}
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, nil, err
+	}
+	plain := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), id.Recipient(), id)
+	if passphrase == "" {
+		return id, plain, nil
+	}
+	defer clear(plain)
+	r, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.workFactor > 0 {
+		r.SetWorkFactor(s.workFactor)
+	}
+	var b bytes.Buffer
+	a := armor.NewWriter(&b)
+	w, err := age.Encrypt(a, r)
+	if err == nil {
+		_, err = w.Write(plain)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err == nil {
+		err = a.Close()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("encrypt %s: %w", path, err)
+	}
+	return id, b.Bytes(), nil
+}
+
+func (s *Store) choosePassphrase(path string) (string, error) {
+	if s.opt.Passphrase == nil {
+		return "", fmt.Errorf("a passphrase for the new key %s is wanted, and there is nobody to ask: %w", path, store.ErrDenied)
+	}
+	var answers [2]string
+	for i, prompt := range []string{"New passphrase for " + path, "The same passphrase again"} {
+		var err error
+		if answers[i], err = s.opt.Passphrase(prompt); err != nil {
+			return "", fmt.Errorf("the passphrase for %s: %w", path, err)
+		}
+	}
+	switch {
+	case answers[0] != answers[1]:
+		return "", errors.New("the two passphrases differ: no key was made")
+	case answers[0] == "":
+		return "", errors.New("the passphrase is empty: no key was made")
+	}
+	return answers[0], nil
+}
+
+// holdsSecrets reports whether there is any version of any secret, deleted or
+// not.
+func (s *Store) holdsSecrets() (bool, error) {
+	folders, err := dirNames(s.secrets())
+	if err != nil {
+		return false, err
+	}
+	for _, folder := range folders {
+		if vs, err := versions(filepath.Join(s.secrets(), folder)); err != nil || len(vs) > 0 {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// checkRecipients makes sure that a new version gets the key that the others
+// have, and keeps the list of keys. The list serves to tell a wrong key early;
+// nothing is encrypted to keys that stand in it alone, since whoever can write
+// to the folder could add one. Callers hold the lock.
+func (s *Store) checkRecipients(k *key) error {
+	known, err := s.recorded()
+	if err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(slices.Clone(k.public), func(p string) bool { return slices.Contains(known, p) })
+	if len(missing) == 0 {
+		return nil
+	}
+	if len(known) > 0 && !k.oneOf(known) {
+		held, err := s.holdsSecrets()
+		if err != nil {
+			return err
+		}
+		if held {
+			return s.wrongStore(known, k)
+		}
+		known = nil // keys of a store that is empty
+	}
+	var b strings.Builder
+	b.WriteString("# The public keys that the secrets in this folder are encrypted to. rhx\n" +
+		"# compares them with your key, and does not encrypt to keys added here.\n")
+	for _, p := range append(known, missing...) {
+		b.WriteString(p + "\n")
+	}
+	return writeFile(s.recipientsPath(), []byte(b.String()), s.temp(), "recipients-*.tmp")
+}
+
+// recorded returns the public keys of the store; none if it has no list.
+func (s *Store) recorded() ([]string, error) {
+	data, err := os.ReadFile(s.recipientsPath())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var keys []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			keys = append(keys, line)
+		}
+	}
+	return keys, nil
+}
+
+// keyGone is the error for a key file that is not there while the store needs
+// it: there may be secrets that only it opens, so none is made in its place.
+func (s *Store) keyGone(missing error) error {
+	path, own := s.identityPath()
+	if !own {
+		return fault.WithHint(fmt.Errorf("the key file cannot be read: %w", missing),
+			"Name an age identity file or an SSH private key that is there.")
+	}
+	known, err := s.recorded()
+	if err != nil {
+		return err
+	}
+	whose := ""
+	if len(known) > 0 {
+		whose = " to " + strings.Join(known, ", ")
+	}
+	return fault.WithHint(
+		fmt.Errorf("the key file %s is missing, and %s holds secrets that are encrypted%s: %w", path, s.root(), whose, store.ErrDenied),
+		"Put the key file back from a backup, or name it in RHX_AGE_IDENTITY. If it is lost, so are the secrets: move the folder away to start anew.")
+}
+
+// wrongStore is the error for a key that is none of the store's.
+func (s *Store) wrongStore(known []string, k *key) error {
+	return fault.WithHint(
+		fmt.Errorf("the secrets in %s are encrypted to %s, and %s is the key of %s: %w",
+			s.root(), strings.Join(known, ", "), k.path, strings.Join(k.public, ", "), store.ErrDenied),
+		"Name the key file of the former in RHX_AGE_IDENTITY, or put it back as "+filepath.Join(s.opt.Dir, "identity.txt")+".")
+}
+
+// wrongKey is the error for a file that the key does not open.
+func (s *Store) wrongKey(path string, k *key) error {
+	known, err := s.recorded()
+	if err != nil {
+		return err
+	}
+	if len(known) > 0 && !k.oneOf(known) {
+		return s.wrongStore(known, k)
+	}
+	return fault.WithHint(
+		fmt.Errorf("%s does not open with %s, the key of %s: %w", path, k.path, strings.Join(k.public, ", "), store.ErrDenied),
+		"It was encrypted to a key that is not in that file any more, or it was altered. Add the older key to the file, or put the secret back from a backup.")
+}

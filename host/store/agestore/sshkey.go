@@ -1,0 +1,133 @@
+package agestore
+
+import (
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"golang.org/x/crypto/ssh"
+)
+
+// parseSSH reads an SSH private key. The passphrase of an encrypted one is
+// asked for only when something is to be decrypted.
+func (s *Store) parseSSH(path string, pem []byte) (*key, error) {
+	raw, err := ssh.ParseRawPrivateKey(pem)
+	if err == nil {
+		id, pub, err := sshIdentity(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		k, err := sshKey(path, pub)
+		if err != nil {
+			return nil, err
+		}
+		k.ids = []age.Identity{id}
+		return k, nil
+	}
+	missing := new(ssh.PassphraseMissingError)
+	if !errors.As(err, &missing) {
+		return nil, fmt.Errorf("%s is not a private key that rhx can read: %w", path, err)
+	}
+	pub := missing.PublicKey
+	if pub == nil {
+		if pub, err = publicFile(path + ".pub"); err != nil {
+			return nil, err
+		}
+	}
+	k, err := sshKey(path, pub)
+	if err != nil {
+		return nil, err
+	}
+	k.open = func() ([]age.Identity, error) { return s.openSSH(path, pem, pub) }
+	return k, nil
+}
+
+// openSSH decrypts an SSH private key whose public half is pub.
+func (s *Store) openSSH(path string, pem []byte, pub ssh.PublicKey) ([]age.Identity, error) {
+	var ids []age.Identity
+	err := s.askPassphrase(path, func(passphrase string) (bool, error) {
+		raw, err := ssh.ParseRawPrivateKeyWithPassphrase(pem, []byte(passphrase))
+		if errors.Is(err, x509.IncorrectPasswordError) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%s is not a private key that rhx can read: %w", path, err)
+		}
+		id, own, err := sshIdentity(raw)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", path, err)
+		}
+		if string(own.Marshal()) != string(pub.Marshal()) {
+			return false, fmt.Errorf("%s and its public key do not belong together", path)
+		}
+		ids = []age.Identity{id}
+		return true, nil
+	})
+	return ids, err
+}
+
+// sshKey returns a key without its private half.
+func sshKey(path string, pub ssh.PublicKey) (*key, error) {
+	var (
+		r   age.Recipient
+		err error
+	)
+	switch pub.Type() {
+	case ssh.KeyAlgoED25519:
+		r, err = agessh.NewEd25519Recipient(pub)
+	case ssh.KeyAlgoRSA:
+		r, err = agessh.NewRSARecipient(pub)
+	default:
+		err = unsupported(pub.Type())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	k := &key{path: path}
+	k.add(r, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub))))
+	return k, nil
+}
+
+func sshIdentity(raw any) (age.Identity, ssh.PublicKey, error) {
+	signer, err := ssh.NewSignerFromKey(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	var id age.Identity
+	// ssh returns the one or the other, depending on the file's format.
+	switch raw := raw.(type) {
+	case ed25519.PrivateKey:
+		id, err = agessh.NewEd25519Identity(raw)
+	case *ed25519.PrivateKey:
+		id, err = agessh.NewEd25519Identity(*raw)
+	case *rsa.PrivateKey:
+		id, err = agessh.NewRSAIdentity(raw)
+	default:
+		err = unsupported(signer.PublicKey().Type())
+	}
+	return id, signer.PublicKey(), err
+}
+
+func unsupported(keyType string) error {
+	return fmt.Errorf("only Ed25519 and RSA keys of SSH can decrypt, and this one is %s", keyType)
+}
+
+// publicFile reads the public key beside a private key in a format that has
+// none of its own.
+func publicFile(path string) (ssh.PublicKey, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("this encrypted private key needs its public key: %w", err)
+	}
+	pub, _, _, _, err := ssh.ParseAuthorizedKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return pub, nil
+}

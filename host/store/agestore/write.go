@@ -1,0 +1,163 @@
+package agestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Put implements [store.Store]. The first Put makes the folders and the key.
+func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	if err := secret.ValidName(sec.Name); err != nil {
+		return 0, err
+	}
+	if expect < store.AnyVersion {
+		return 0, fmt.Errorf("%q: %d is not a version", sec.Name, expect)
+	}
+	plain, err := encodePayload(sec)
+	if err != nil {
+		return 0, err
+	}
+	defer clear(plain)
+	k, err := s.keyOrNew(ctx)
+	if err != nil {
+		return 0, err
+	}
+	number := 0
+	err = s.locked(ctx, func() error {
+		if err := s.checkRecipients(k); err != nil {
+			return err
+		}
+		folder := s.folder(sec.Name)
+		vs, err := versions(folder)
+		if err != nil {
+			return err
+		}
+		next, err := nextVersion(sec.Name, vs, expect)
+		if err != nil {
+			return err
+		}
+		if len(vs) > 0 {
+			// A folder that was renamed by hand must not mix two secrets. A
+			// damaged version is no reason to refuse a new one.
+			path := filepath.Join(folder, vs[0].file())
+			if i, err := readHeader(path); err == nil && i.Name != sec.Name {
+				return misplaced(path, i)
+			}
+		}
+		info := store.Info{Name: sec.Name, Provider: sec.Provider, Version: next, Updated: time.Now()}
+		data, err := encodeFile(info, plain, k.recipients)
+		if err != nil {
+			return err
+		}
+		if err := makeDir(folder); err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(folder, version{n: next}.file()), data, s.temp(), "*"+fileSuffix); err != nil {
+			return err
+		}
+		number = next
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return number, nil
+}
+
+// nextVersion returns the number of the version to write, or ErrConflict.
+func nextVersion(name string, vs []version, expect int) (int, error) {
+	if len(vs) == 0 {
+		vs = []version{{n: 0, deleted: true}}
+	}
+	newest := vs[0]
+	switch {
+	case expect == store.AnyVersion, expect == newest.n, expect == 0 && newest.deleted:
+		return newest.n + 1, nil
+	case newest.n == 0:
+		return 0, fmt.Errorf("%q does not exist, and version %d was expected: %w", name, expect, store.ErrConflict)
+	case expect == 0:
+		return 0, fmt.Errorf("%q exists already, at version %d: %w", name, newest.n, store.ErrConflict)
+	}
+	return 0, fmt.Errorf("%q is at version %d, not %d: %w", name, newest.n, expect, store.ErrConflict)
+}
+
+// Delete implements [store.Store]. It needs no key, and no room on the disk.
+// The deleted version stays in the folder, encrypted, until Destroy.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if ok, err := s.has(ctx, name); err != nil {
+		return err
+	} else if !ok {
+		return fmt.Errorf("%q: %w", name, store.ErrNotFound)
+	}
+	return s.locked(ctx, func() error {
+		folder := s.folder(name)
+		vs, err := versions(folder)
+		if err != nil {
+			return err
+		}
+		if len(vs) == 0 || vs[0].deleted {
+			return fmt.Errorf("%q: %w", name, store.ErrNotFound)
+		}
+		from := filepath.Join(folder, vs[0].file())
+		vs[0].deleted = true
+		if err := os.Rename(from, filepath.Join(folder, vs[0].file())); err != nil {
+			return fmt.Errorf("delete %s: %w", from, cause(err))
+		}
+		return syncDir(folder)
+	})
+}
+
+// Destroy implements [store.Store]. It needs no key. What is not there is
+// destroyed already. The files are removed, not overwritten: what a disk or a
+// backup still has of them is encrypted.
+func (s *Store) Destroy(ctx context.Context, name string) error {
+	if ok, err := s.has(ctx, name); err != nil || !ok {
+		return err
+	}
+	return s.locked(ctx, func() error {
+		folder := s.folder(name)
+		// One rename takes all versions away at once. The temporary folder
+		// gives its new place a name that nothing else has.
+		away, err := os.MkdirTemp(s.temp(), "destroyed-*")
+		if err == nil {
+			err = os.Rename(folder, filepath.Join(away, "secret"))
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // another process was faster
+		}
+		if err != nil {
+			return fmt.Errorf("destroy %s: %w", folder, cause(err))
+		}
+		if err := syncDir(s.secrets()); err != nil {
+			return err
+		}
+		return os.RemoveAll(away)
+	})
+}
+
+// has reports whether there is a folder for name, so that asking for what is
+// not there makes no folders.
+func (s *Store) has(ctx context.Context, name string) (bool, error) {
+	if err := s.begin(ctx); err != nil {
+		return false, err
+	}
+	if err := secret.ValidName(name); err != nil {
+		return false, err
+	}
+	_, err := os.Stat(s.folder(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
