@@ -33,14 +33,16 @@ type Machine interface {
 	// names, those that are set and not empty.
 	Info(ctx context.Context, names []string) (Info, error)
 	// Read returns the files at paths, in order. A path whose last element has a
-	// wildcard (as in path.Match) gives every file that matches, sorted, not
-	// counting names that begin with a dot unless the pattern does; another path
-	// gives one File, with an Err that matches fs.ErrNotExist where there is none.
-	// The error is for the whole operation, such as a lost connection.
+	// wildcard (as in path.Match; see Quote) gives every regular file that matches,
+	// sorted, not counting names that begin with a dot unless the pattern does;
+	// another path gives one File, with an Err that matches fs.ErrNotExist where
+	// there is none. The error is for the whole operation, such as a lost connection.
 	Read(ctx context.Context, paths []string) ([]File, error)
 	// Write makes the changes, each by itself atomic and durable: a crash or a
 	// lost connection leaves each file old or new. It returns one error or nil
-	// per change, in order; the second error is for the whole operation.
+	// per change, in order, always as many as there are changes; the second error
+	// is for the whole operation, and then also stands for the changes whose
+	// outcome is not known. Missing folders are made with mode 0700.
 	Write(ctx context.Context, changes []Change) ([]error, error)
 	// Close ends the connection, if there is one.
 	Close() error
@@ -60,6 +62,8 @@ type Info struct {
 type File struct {
 	// Path is absolute; for a pattern, the file that matched.
 	Path string
+	// Data is not nil where Err is nil, not even for an empty file, so that it
+	// can serve as Change.Old.
 	Data []byte
 	// Mode holds the permission bits.
 	Mode fs.FileMode
@@ -72,9 +76,10 @@ type File struct {
 type Change struct {
 	// Path is absolute. A symbolic link is followed: its target changes.
 	Path string
-	// Data is the new content; ignored where Remove is set.
+	// Data is the new content, at most MaxFile bytes; ignored where Remove is set.
 	Data []byte
-	// Remove deletes the file itself; one that is not there is no error.
+	// Remove deletes the file itself (of a symbolic link, its target; the link
+	// stays); one that is not there is no error.
 	Remove bool
 	// Old is the content the file must still have, nil where it must not exist.
 	// Otherwise nothing is done and the error matches ErrChanged.

@@ -1,0 +1,91 @@
+//go:build !windows
+
+package machine
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// openFlags keep an open from waiting for the other end of a pipe.
+const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
+
+// own gives the temporary file f the owner and group that target is to have,
+// and returns mode without what a group that could not be kept would get.
+func (l *local) own(f *os.File, target string, old fs.FileInfo, mode fs.FileMode) (fs.FileMode, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	root := os.Geteuid() == 0
+	if old == nil {
+		if !root || !l.inHome(target) {
+			return mode, nil
+		}
+		if old, err = os.Stat(l.home); err != nil {
+			return mode, nil
+		}
+	}
+	is, want := owner(info), owner(old)
+	if is == want {
+		return mode, nil
+	}
+	if root {
+		return mode, f.Chown(want.uid, want.gid)
+	}
+	// Only root can give a file away. The group often can be kept; where not,
+	// the new group must not get the rights of the old one.
+	if is.gid != want.gid && f.Chown(-1, want.gid) != nil {
+		mode &^= 0o070
+	}
+	return mode, nil
+}
+
+// ownFolder gives a new folder inside home the owner of home.
+func (l *local) ownFolder(dir string) error {
+	if os.Geteuid() != 0 || !l.inHome(dir) {
+		return nil
+	}
+	home, err := os.Stat(l.home)
+	if err != nil || owner(home) == (ids{}) {
+		return nil
+	}
+	return os.Lchown(dir, owner(home).uid, owner(home).gid)
+}
+
+type ids struct{ uid, gid int }
+
+func owner(info fs.FileInfo) ids {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ids{}
+	}
+	return ids{int(st.Uid), int(st.Gid)}
+}
+
+func setMode(f *os.File, mode fs.FileMode) error { return f.Chmod(mode) }
+
+// syncFolder makes a rename or a new name in dir durable.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // a folder that may be written but not read
+	}
+	if err != nil {
+		return cause(err)
+	}
+	defer d.Close()
+	// Some file systems cannot do it: nothing more is to be had there.
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return cause(err)
+	}
+	return nil
+}
+
+// alive reports whether there is a process pid.
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
