@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/host/secret"
 )
@@ -36,7 +35,7 @@ func metaOf(s *secret.Secret) meta {
 	return meta{s.Provider, s.Profile, s.Sources, s.Expires}
 }
 
-// record returns the secret that m and values describe.
+// secret returns the secret that m and values make.
 func (m meta) secret(name string, values secret.Values) secret.Secret {
 	return secret.Secret{Name: name, Provider: m.provider, Profile: m.profile, Values: values, Sources: m.sources, Expires: m.expires}
 }
@@ -124,14 +123,7 @@ func split(f map[string]string, key, text string) error {
 		if i > maxParts {
 			return fmt.Errorf("the secret's %s are longer than the %d bytes that Vault's custom metadata has room for", key, maxParts*maxFieldLen)
 		}
-		part := text
-		if len(part) > maxFieldLen {
-			cut := maxFieldLen
-			for !utf8.RuneStart(text[cut]) {
-				cut--
-			}
-			part = text[:cut]
-		}
+		part := prefix(text, maxFieldLen)
 		f[partKey(key, i)], text = part, text[len(part):]
 	}
 	return nil

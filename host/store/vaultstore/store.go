@@ -24,8 +24,8 @@
 //
 // The engine keeps the newest version only, without a number, a time or custom
 // metadata. What is known beside the values is an entry of its own, ".rhx/LEAF"
-// in the folder of the secret "FOLDER/LEAF", that List does not show; the step
-// ".rhx" is therefore refused in names. It is written after the values and
+// in the folder of the secret "FOLDER/LEAF", that List does not show; names
+// must not have the step ".rhx". It is written after the values and
 // holds a short salted check of them: where that does not fit, because of a
 // crash in between or because somebody wrote the values by hand, its time and
 // expiry count as unknown and the version as one more than it says. List, which
@@ -49,6 +49,11 @@ import (
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
+
+// beside is the folder, in that of a secret, of the entries that say what is
+// known about the secrets of an engine of version 1. An engine that was
+// upgraded to version 2 still has them, so no name may have this step.
+const beside = ".rhx"
 
 // Scheme begins the URL of every store of this package.
 const Scheme = "vault://"
@@ -181,6 +186,9 @@ func walk(ctx context.Context, e engine, root string) ([]string, error) {
 		var next []string
 		for i, dir := range dirs {
 			for _, k := range keys[i] {
+				if k == beside+"/" {
+					continue
+				}
 				if strings.HasSuffix(k, "/") {
 					next = append(next, dir+k)
 				} else {
@@ -195,7 +203,7 @@ func walk(ctx context.Context, e engine, root string) ([]string, error) {
 
 // Get returns one version, 0 for the newest.
 func (s *Store) Get(ctx context.Context, name string, version int) (*store.Record, error) {
-	if secret.ValidName(name) != nil || version < 0 {
+	if checkName(name) != nil || version < 0 {
 		return nil, notFound(name, version)
 	}
 	e, root, err := s.open(ctx)
@@ -210,7 +218,7 @@ func (s *Store) Get(ctx context.Context, name string, version int) (*store.Recor
 // written and what is known beside them was not, it returns the new version's
 // number and an error that says so.
 func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, error) {
-	if err := secret.ValidName(sec.Name); err != nil {
+	if err := checkName(sec.Name); err != nil {
 		return 0, err
 	}
 	e, root, err := s.open(ctx)
@@ -224,7 +232,7 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 // Delete marks the newest version as deleted; an engine of version 1 removes
 // the secret.
 func (s *Store) Delete(ctx context.Context, name string) error {
-	if secret.ValidName(name) != nil {
+	if checkName(name) != nil {
 		return notFound(name, 0)
 	}
 	e, root, err := s.open(ctx)
@@ -237,7 +245,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 // Destroy removes every version and the metadata. A secret that is not there
 // is no error.
 func (s *Store) Destroy(ctx context.Context, name string) error {
-	if secret.ValidName(name) != nil {
+	if checkName(name) != nil {
 		return notFound(name, 0)
 	}
 	e, root, err := s.open(ctx)
@@ -249,7 +257,7 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 
 // History returns every version that Vault still knows, newest first.
 func (s *Store) History(ctx context.Context, name string) ([]store.Info, error) {
-	if secret.ValidName(name) != nil {
+	if checkName(name) != nil {
 		return nil, notFound(name, 0)
 	}
 	e, root, err := s.open(ctx)
@@ -340,6 +348,13 @@ func mountsHint(engines map[string]any) string {
 	}
 	slices.Sort(kv)
 	return "the kv engines that the token sees: " + strings.Join(kv, ", ")
+}
+
+func checkName(name string) error {
+	if slices.Contains(strings.Split(name, "/"), beside) {
+		return fmt.Errorf("secret name %q has the step %q, which the store uses itself", name, beside)
+	}
+	return secret.ValidName(name)
 }
 
 func notFound(name string, version int) error {

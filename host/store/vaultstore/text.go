@@ -9,7 +9,7 @@ import (
 
 // marker begins every text that Vault cannot hold as it is: JSON has no bytes
 // that are not UTF-8, and Vault refuses unprintable runes in paths and in
-// custom metadata. The rest of such a text is base64. Text that begins with the
+// custom metadata, and ".." in paths. The rest of such a text is base64. Text that begins with the
 // marker itself is encoded too, so that decoding is exact.
 //
 // The marker is part of the text rather than a list of encoded keys in the
@@ -40,12 +40,13 @@ func decodeText(s string) string { return decode(s, base64.StdEncoding) }
 // encodeName returns the path of a secret's name: the name itself, unless one
 // of its steps has something that Vault refuses in a path.
 func encodeName(name string) string {
-	if printable(name) && !strings.Contains(name, marker) {
+	if printable(name) && !strings.Contains(name, marker) && !strings.Contains(name, "..") {
 		return name
 	}
 	steps := strings.Split(name, "/")
 	for i, s := range steps {
-		if !printable(s) || strings.HasPrefix(s, marker) {
+		// Vault takes every ".." for a way out, wherever it stands.
+		if !printable(s) || strings.HasPrefix(s, marker) || strings.Contains(s, "..") {
 			steps[i] = marker + base64.RawURLEncoding.EncodeToString([]byte(s))
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,10 +19,6 @@ import (
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
-
-// beside is the folder, in that of a secret, of the entries that say what is
-// known about its secrets.
-const beside = ".rhx"
 
 // v1 is a KV engine of version 1
 // (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1).
@@ -35,8 +30,7 @@ type v1 struct {
 }
 
 func (e *v1) list(ctx context.Context, dir string) ([]string, error) {
-	keys, err := e.c.list(ctx, e.mount+dir)
-	return slices.DeleteFunc(keys, func(k string) bool { return k == beside+"/" }), err
+	return e.c.list(ctx, e.mount+dir)
 }
 
 // info describes an entry without reading its values.
@@ -49,9 +43,6 @@ func (e *v1) info(ctx context.Context, path, name string) (*store.Info, error) {
 }
 
 func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Record, error) {
-	if reserved(name) {
-		return nil, notFound(name, version)
-	}
 	values, d, err := e.both(ctx, path)
 	if err != nil {
 		return nil, err
@@ -67,9 +58,6 @@ func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Re
 
 // put writes the values, then what is known beside them.
 func (e *v1) put(ctx context.Context, path string, s *secret.Secret, expect int) (int, error) {
-	if reserved(s.Name) {
-		return 0, fmt.Errorf("the step %q in a name is taken in a KV engine of version 1", beside)
-	}
 	e.writing.Lock()
 	defer e.writing.Unlock()
 	values, now, err := e.both(ctx, path)
@@ -103,9 +91,6 @@ func (e *v1) put(ctx context.Context, path string, s *secret.Secret, expect int)
 }
 
 func (e *v1) delete(ctx context.Context, path, name string) error {
-	if reserved(name) {
-		return notFound(name, 0)
-	}
 	values, err := e.read(ctx, path)
 	if err != nil {
 		return err
@@ -142,15 +127,31 @@ func (e *v1) both(ctx context.Context, path string) (secret.Values, *description
 	if err != nil || values == nil {
 		return nil, nil, err
 	}
-	d, err := e.description(ctx, path)
-	if err != nil {
-		return nil, nil, err
+	for attempt := 1; ; attempt++ {
+		d, err := e.description(ctx, path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if d.fits(values) {
+			return values, d, nil
+		}
+		// Either the values are newer than what is beside them, or somebody
+		// wrote both between the two reads: then the values have changed.
+		same := d.check == "" || attempt == bothAttempts
+		if !same {
+			again, err := e.read(ctx, path)
+			if err != nil || again == nil {
+				return nil, nil, err
+			}
+			same = again.Equal(values)
+			values = again
+		}
+		if same {
+			d.version++
+			d.updated, d.meta.expires = time.Time{}, time.Time{}
+			return values, d, nil
+		}
 	}
-	if !d.fits(values) {
-		d.version++
-		d.updated, d.meta.expires = time.Time{}, time.Time{}
-	}
-	return values, d, nil
 }
 
 // read returns the values of an entry, nil if there is none.
@@ -167,6 +168,9 @@ func (e *v1) read(ctx context.Context, path string) (secret.Values, error) {
 	}
 	return decodeValues(a.data), nil
 }
+
+// bothAttempts bounds how often both reads again while others write.
+const bothAttempts = 5
 
 // noValues is the field of an entry that has none: Vault refuses an empty
 // entry. No key is ever encoded as the marker alone.
@@ -248,8 +252,4 @@ func writeSized(h hash.Hash, s string) {
 func besidePath(path string) string {
 	i := strings.LastIndex(path, "/") + 1
 	return path[:i] + beside + "/" + path[i:]
-}
-
-func reserved(name string) bool {
-	return slices.Contains(strings.Split(name, "/"), beside)
 }
