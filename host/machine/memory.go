@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Memory is a machine that exists only in memory, for the tests of packages
@@ -303,6 +304,9 @@ func (m *Memory) change(c Change) error {
 	}
 	if err := posixPath(c.Path); err != nil {
 		return err
+	}
+	if len(path.Base(c.Path)) > 255 {
+		return syscall.ENAMETOOLONG
 	}
 	if err := m.fails["write "+c.Path]; err != nil {
 		return err
