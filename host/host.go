@@ -14,7 +14,6 @@ import (
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/internal/closest"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -134,8 +133,8 @@ func (h *Host) notFound(ctx context.Context, st store.Store, name string, versio
 			hint = "rhx show " + name + " lists its versions"
 		case len(names) == 0:
 			hint = "the store is empty; rhx save --all saves what rhx detect finds"
-		case closest.Name(name, names) != "":
-			hint = "did you mean " + closest.Name(name, names) + "?"
+		case fault.Nearest(name, names) != "":
+			hint = "did you mean " + fault.Nearest(name, names) + "?"
 		case h.Specs.Known(first(name)):
 			hint = "rhx save " + name + " saves it from this machine"
 		}

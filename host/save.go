@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/internal/closest"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -219,8 +218,8 @@ func pick(found []provider.Found, sp *spec.Spec, name string, other bool) (provi
 		return state(mine[0])
 	case !deep && len(mine) > 1:
 		return provider.Found{}, fault.WithHint(fmt.Errorf("%s has no default profile here", sp.Name), "name one: "+strings.Join(names, ", "))
-	case closest.Name(want, names) != "":
-		return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "did you mean "+closest.Name(want, names)+"?")
+	case fault.Nearest(want, names) != "":
+		return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "did you mean "+fault.Nearest(want, names)+"?")
 	}
 	return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "rhx providers "+sp.Name+" shows where rhx looks")
 }

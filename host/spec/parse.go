@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/rhx-dev/rhx/host/codec"
-	"github.com/rhx-dev/rhx/host/internal/closest"
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // codecs are the names that a key's "as" may have.
@@ -244,7 +244,7 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 		return
 	}
 	if !slices.Contains(codec.Names(), name) {
-		d.fail(n, "unknown format %q%s (known: %s, or {wasm: MODULE})", name, closest.Hint(name, codec.Names()), strings.Join(codec.Names(), ", "))
+		d.fail(n, "unknown format %q%s (known: %s, or {wasm: MODULE})", name, fault.DidYouMean(name, codec.Names()), strings.Join(codec.Names(), ", "))
 	}
 	f.Format = name
 }
@@ -301,7 +301,7 @@ func (d *decoder) keys(n *yaml.Node, f *File) {
 			"mirror": func(n *yaml.Node) { key.Mirror = d.paths(n) },
 			"as": func(n *yaml.Node) {
 				if key.As = d.text(n); !slices.Contains(codecs, key.As) {
-					d.fail(n, "unknown codec %q%s (known: %s)", key.As, closest.Hint(key.As, codecs), strings.Join(codecs, ", "))
+					d.fail(n, "unknown codec %q%s (known: %s)", key.As, fault.DidYouMean(key.As, codecs), strings.Join(codecs, ", "))
 				}
 			},
 			"root":    func(n *yaml.Node) { key.Root = d.bool(n) },

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/internal/closest"
 )
 
 // Registry finds specs by name: the built-in ones, then the user's own. A spec
@@ -64,7 +63,7 @@ func (r *Registry) Get(name string) (*Spec, error) {
 	}
 	_ = err // a broken spec of another provider is not what was asked about
 	return nil, fault.WithHint(fault.WithKind(
-		fmt.Errorf("unknown provider %q%s", name, closest.Hint(name, append(users, r.names...))), fault.Usage),
+		fmt.Errorf("unknown provider %q%s", name, fault.DidYouMean(name, append(users, r.names...))), fault.Usage),
 		"rhx providers lists the known ones; a spec of your own goes into "+r.userDir)
 }
 

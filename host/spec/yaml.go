@@ -10,7 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/rhx-dev/rhx/host/internal/closest"
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // decoder reads YAML nodes into Go values and keeps the first error, so that
@@ -77,7 +77,7 @@ func (d *decoder) mapping(n *yaml.Node, what string, fields map[string]func(*yam
 			for f := range fields {
 				known = append(known, f)
 			}
-			d.fail(k, "%s has no field %q%s", what, k.Value, closest.Hint(k.Value, known))
+			d.fail(k, "%s has no field %q%s", what, k.Value, fault.DidYouMean(k.Value, known))
 			return
 		}
 		read(v)

@@ -1,11 +1,10 @@
-// Package closest finds the name that a misspelled one was meant to be.
-package closest
+package fault
 
 import "fmt"
 
-// Name returns the one of known that is nearest to name by edit distance, or
+// Nearest returns the one of known that is nearest to name by edit distance, or
 // "" where none is near enough to be a misspelling.
-func Name(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	best, at := "", max(1, len(name)/3)+1
 	for _, k := range known {
 		if d := distance(name, k); d < at || d == at && best != "" && k < best {
@@ -15,9 +14,9 @@ func Name(name string, known []string) string {
 	return best
 }
 
-// Hint returns `; did you mean "X"?` for the nearest of known, or "".
-func Hint(name string, known []string) string {
-	if n := Name(name, known); n != "" {
+// DidYouMean returns `; did you mean "X"?` for the nearest of known, or "".
+func DidYouMean(name string, known []string) string {
+	if n := Nearest(name, known); n != "" {
 		return fmt.Sprintf("; did you mean %q?", n)
 	}
 	return ""

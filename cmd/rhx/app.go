@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/specs"
+)
+
+// app is what commands share: the streams, the flags, and the parts of rhx,
+// each made when first asked for.
+type app struct {
+	*streams
+	*globals
+	stopSignals func()
+
+	h      *host.Host
+	dirs   config.Dirs
+	conf   *config.Config
+	guests *guests
+	remote machine.Machine
+}
+
+// host returns the use cases over this machine's folders.
+func (a *app) host() (*host.Host, error) {
+	if a.h != nil {
+		return a.h, nil
+	}
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	a.dirs = config.NewDirs(home, a.Getenv)
+	a.guests = &guests{cache: filepath.Join(a.dirs.Cache, "wasm"), warn: a.warn}
+	a.h = &host.Host{
+		Specs:  spec.NewRegistry(specs.FS, specs.Names(), filepath.Join(a.dirs.Config, "providers")),
+		Guests: a.guests,
+		Dirs:   a.dirs,
+		Local:  machine.Local(home, a.Getenv),
+		OpenStore: func(ctx context.Context) (store.Store, error) {
+			return a.openStore(ctx, home)
+		},
+	}
+	return a.h, nil
+}
+
+func (a *app) home() (string, error) {
+	if home := a.Getenv("HOME"); filepath.IsAbs(home) {
+		return home, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		return "", fault.WithHint(errors.New("the home folder is not known: HOME is not set to an absolute path"), "set HOME")
+	}
+	return home, nil
+}
+
+// config returns config.yaml, read once.
+func (a *app) config() (*config.Config, error) {
+	if a.conf == nil {
+		c, err := config.Load(a.dirs)
+		if err != nil {
+			return nil, err
+		}
+		a.conf = c
+	}
+	return a.conf, nil
+}
+
+// machine returns the machine to read: this one, or the one that --on names.
+func (a *app) machine(h *host.Host) machine.Machine {
+	if a.On == "" {
+		return h.Local
+	}
+	if a.remote == nil {
+		a.remote = a.ssh(a.On, false)
+	}
+	return a.remote
+}
+
+// localOnly is the error of a command that --on makes no sense for.
+func (a *app) localOnly(command string) error {
+	if a.On == "" {
+		return nil
+	}
+	return fault.WithKind(fmt.Errorf("rhx %s does not take --on", command), fault.Usage)
+}
+
+func (a *app) close() {
+	if a.remote != nil {
+		_ = a.remote.Close()
+	}
+	if a.h != nil {
+		_ = a.h.Close()
+	}
+	if a.guests != nil {
+		a.guests.close()
+	}
+}
+
+// fail reports an error and returns the exit status that it stands for.
+func (a *app) fail(err error) int {
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	status := 1
+	switch fault.KindOf(err) {
+	case fault.Usage:
+		status = 2
+	case fault.Partial:
+		status = 3
+	}
+	if a.Output == "json" {
+		enc := json.NewEncoder(a.Err)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(struct {
+			Error string `json:"error"`
+			Hint  string `json:"hint,omitempty"`
+			Exit  int    `json:"exit"`
+		}{err.Error(), fault.Hint(err), status})
+		return status
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(a.Err, "%s %s\n", a.red("rhx:"), line)
+	}
+	if hint := fault.Hint(err); hint != "" {
+		fmt.Fprintf(a.Err, "  %s\n", hint)
+	}
+	return status
+}
+
+// warn prints something that a user should know and that stops nothing.
+func (a *app) warn(text string) {
+	if !a.Quiet {
+		fmt.Fprintf(a.Err, "%s %s\n", a.yellow("rhx: warning:"), text)
+	}
+}
+
+// note prints what is being done, with -v.
+func (a *app) note(format string, args ...any) {
+	if a.Verbose {
+		fmt.Fprintf(a.Err, format+"\n", args...)
+	}
+}
+
+// outcome is the error of work in parts of which failed did not succeed; nil
+// where none failed. The report has named each.
+func outcome(failed, all int) error {
+	switch {
+	case failed == 0:
+		return nil
+	case failed == all:
+		return exitCode(1)
+	}
+	return exitCode(3)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+type deleteCmd struct {
+	Secrets  []string `arg:"" predictor:"stored" name:"secret" help:"The secrets' names in the store."`
+	Contents bool     `help:"Remove them from this machine's files too."`
+	Destroy  bool     `help:"Remove every version, beyond recovery."`
+	Yes      bool     `short:"y" help:"Do not ask."`
+}
+
+func (c *deleteCmd) Help() string {
+	return `The older versions of a deleted secret stay readable by number (rhx get --version) until --destroy. --contents takes the secret's keys out of its native files, and the file only where nothing else is left in it; values that differ from the stored ones are left.`
+}
+
+// deletedJSON is one element of delete's JSON.
+type deletedJSON struct {
+	Name    string   `json:"name"`
+	Action  string   `json:"action"`
+	Removed []string `json:"removed,omitempty"`
+	Error   string   `json:"error,omitempty"`
+}
+
+func (c *deleteCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if !c.Contents {
+		if err := a.localOnly("delete without --contents"); err != nil {
+			return err
+		}
+	}
+	if (c.Contents || c.Destroy) && !c.Yes {
+		what := "Delete " + strings.Join(c.Secrets, ", ")
+		if c.Destroy {
+			what += " with all versions"
+		}
+		if c.Contents {
+			what += ", from this machine's files too"
+		}
+		if !a.canAsk() {
+			return fault.WithHint(fault.WithKind(errors.New("--contents and --destroy need a yes"), fault.Usage), "--yes says it ahead")
+		}
+		if !a.ask(what + "?") {
+			return errors.New("nothing was deleted")
+		}
+	}
+	deleted, err := h.Delete(ctx, a.machine(h), c.Secrets, host.DeleteOptions{Contents: c.Contents, Destroy: c.Destroy})
+	if err != nil {
+		return err
+	}
+	out := make([]deletedJSON, 0, len(deleted))
+	bad := 0
+	for _, d := range deleted {
+		j := deletedJSON{Name: d.Name, Action: "deleted"}
+		for _, p := range d.Removed {
+			j.Removed = append(j.Removed, p.Source.String())
+		}
+		if d.Err != nil {
+			bad++
+			j.Action, j.Error = "failed", d.Err.Error()
+		}
+		out = append(out, j)
+	}
+	if done, err := a.data(out); done {
+		if err != nil {
+			return err
+		}
+		return outcome(bad, len(deleted))
+	}
+	for i, d := range deleted {
+		if d.Err != nil {
+			a.report(d.Name, d.Err)
+			continue
+		}
+		text := d.Name + ": deleted"
+		if len(out[i].Removed) > 0 {
+			text += fmt.Sprintf(", also from %s", strings.Join(out[i].Removed, ", "))
+		}
+		a.say(text)
+	}
+	return outcome(bad, len(deleted))
+}

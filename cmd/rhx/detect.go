@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+type detectCmd struct {
+	Providers []string `arg:"" predictor:"provider" optional:"" name:"provider" help:"Only these providers."`
+	Reveal    bool     `help:"Show the values themselves."`
+}
+
+func (c *detectCmd) Help() string {
+	return `Looks at the default files and variables of every known provider. Values are masked unless they are public, such as a key's id. A file that is broken is named, with the line, and does not hide the others; the exit status is then 3.`
+}
+
+// foundJSON is one element of detect's JSON.
+type foundJSON struct {
+	Name     string            `json:"name"`
+	Provider string            `json:"provider"`
+	Profile  string            `json:"profile"`
+	Sources  []secret.Source   `json:"sources"`
+	State    provider.State    `json:"state"`
+	Values   map[string]string `json:"values,omitempty"`
+	Expires  string            `json:"expires,omitempty"`
+	Notes    []string          `json:"notes,omitempty"`
+	Error    string            `json:"error,omitempty"`
+}
+
+func (c *detectCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	found, err := h.Detect(ctx, a.machine(h), c.Providers...)
+	if err != nil {
+		if found == nil {
+			return err
+		}
+		a.warn(err.Error())
+	}
+	out := make([]foundJSON, 0, len(found))
+	rows := make([][]string, 0, len(found))
+	broken := 0
+	for _, f := range found {
+		sp, err := h.Specs.Get(f.Provider)
+		if err != nil {
+			return err
+		}
+		j := foundJSON{
+			Name: f.Name, Provider: f.Provider, Profile: f.Profile, Sources: f.Sources, State: f.State,
+			Values: shownAll(sp, f.Values, c.Reveal), Notes: f.Notes,
+		}
+		if !f.Expires.IsZero() {
+			j.Expires = f.Expires.Format("2006-01-02T15:04:05Z07:00")
+		}
+		cell := valuesCell(sp, f.Values, c.Reveal)
+		switch f.State {
+		case provider.Invalid:
+			broken++
+			j.Error = f.Err.Error()
+			cell = "broken: " + j.Error
+		case provider.InKeyring:
+			cell = "in the system's keyring"
+		case provider.ByCommand:
+			cell = "from a command, which rhx does not run"
+		}
+		var where []string
+		for _, s := range f.Sources {
+			where = append(where, s.String())
+		}
+		out = append(out, j)
+		rows = append(rows, []string{f.Name, strings.Join(where, ", "), cell})
+	}
+	if done, err := a.data(out); done {
+		if err != nil {
+			return err
+		}
+		return outcome(broken, len(found))
+	}
+	if len(found) == 0 {
+		a.say("No credentials found. rhx providers lists where rhx looks.")
+		return nil
+	}
+	if err := a.table([]string{"NAME", "FOUND IN", "VALUES"}, rows); err != nil {
+		return err
+	}
+	for _, f := range found {
+		for _, n := range f.Notes {
+			a.warn(f.Name + ": " + n)
+		}
+	}
+	return outcome(broken, len(found))
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+type envCmd struct {
+	Secret []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Format string   `predictor:"format" help:"The form: ${formats}." default:"shell" placeholder:"shell"`
+}
+
+func (c *envCmd) Help() string {
+	return `Examples:
+  eval "$(rhx env -s openai)"
+  rhx env -s openai -s aws --format dotenv > .env
+  rhx env -s openai --format github >> "$GITHUB_ENV"
+  rhx env -s db --format k8s | kubectl apply -f -`
+}
+
+func (c *envCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if err := a.localOnly("env"); err != nil {
+		return err
+	}
+	if !slices.Contains(bundle.Formats(), c.Format) {
+		return fault.WithHint(fault.WithKind(errors.New("unknown format "+c.Format+fault.DidYouMean(c.Format, bundle.Formats())), fault.Usage),
+			"the formats are "+strings.Join(bundle.Formats(), ", "))
+	}
+	if len(c.Secret) == 0 {
+		return fault.WithHint(fault.WithKind(errors.New("no secret is named"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
+	}
+	vars, err := h.Env(ctx, c.Secret)
+	if err != nil {
+		return err
+	}
+	format := c.Format
+	if a.Output != "table" {
+		format = a.Output
+	}
+	text, err := bundle.Format(format, vars)
+	if err != nil {
+		return err
+	}
+	_, err = a.Out.Write(text)
+	return err
+}

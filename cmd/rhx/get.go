@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+type getCmd struct {
+	Secret  string `arg:"" predictor:"stored" help:"The secret's name."`
+	Key     string `arg:"" help:"The value's key, such as api_key."`
+	Version int    `help:"An older version." placeholder:"N"`
+}
+
+func (c *getCmd) Help() string {
+	return `Prints the value as it is: no line break is added, unless the output is a terminal.`
+}
+
+func (c *getCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if err := a.localOnly("get"); err != nil {
+		return err
+	}
+	rec, err := h.Get(ctx, c.Secret, c.Version)
+	if err != nil {
+		return err
+	}
+	v, ok := rec.Secret.Values[c.Key]
+	if !ok {
+		keys := rec.Secret.Values.Keys()
+		return fault.WithHint(fmt.Errorf("%s has no value %q%s", c.Secret, c.Key, fault.DidYouMean(c.Key, keys)), "it has "+strings.Join(keys, ", "))
+	}
+	text := v.Reveal()
+	if a.Output != "table" {
+		_, err := a.data(map[string]string{c.Key: text})
+		return err
+	}
+	if a.OutTTY && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	_, err = io.WriteString(a.Out, text)
+	return err
+}

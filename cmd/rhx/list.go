@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+type listCmd struct{}
+
+// listJSON is one element of list's JSON.
+type listJSON struct {
+	Name     string    `json:"name"`
+	Provider string    `json:"provider"`
+	Version  int       `json:"version"`
+	Updated  time.Time `json:"updated"`
+}
+
+func (c *listCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if err := a.localOnly("list"); err != nil {
+		return err
+	}
+	infos, err := h.List(ctx)
+	if err != nil {
+		return err
+	}
+	out := make([]listJSON, 0, len(infos))
+	rows := make([][]string, 0, len(infos))
+	now := time.Now()
+	for _, i := range infos {
+		out = append(out, listJSON{i.Name, i.Provider, i.Version, i.Updated})
+		rows = append(rows, []string{i.Name, i.Provider, strconv.Itoa(i.Version), ago(i.Updated, now)})
+	}
+	if done, err := a.data(out); done {
+		return err
+	}
+	if len(infos) == 0 {
+		a.say("The store is empty. rhx save --all saves what rhx detect finds.")
+		return nil
+	}
+	return a.table([]string{"NAME", "PROVIDER", "VERSION", "UPDATED"}, rows)
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/provider"
+)
+
+type loadCmd struct {
+	Secrets   []string `arg:"" predictor:"stored" optional:"" name:"secret" help:"The secrets' names in the store."`
+	All       bool     `help:"Every secret in the store."`
+	To        string   `help:"Write to this file instead of the default one." placeholder:"PATH"`
+	Env       bool     `help:"As variables in rhx's env file, instead of native files."`
+	Overwrite bool     `help:"Replace values that differ."`
+	DryRun    bool     `help:"Say what would change; change nothing."`
+}
+
+func (c *loadCmd) Help() string {
+	return `Merges each secret into its provider's file: other profiles, comments and order stay as they are. Values that are there already change nothing. Values that differ are refused, unless --overwrite is given or you say yes when asked.`
+}
+
+// loadedJSON is one element of load's and sync's JSON.
+type loadedJSON struct {
+	Machine string          `json:"machine"`
+	Secret  string          `json:"secret"`
+	Path    string          `json:"path,omitempty"`
+	Var     string          `json:"var,omitempty"`
+	Action  provider.Action `json:"action"`
+	Keys    []string        `json:"keys,omitempty"`
+	Error   string          `json:"error,omitempty"`
+}
+
+func (c *loadCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if c.All == (len(c.Secrets) > 0) {
+		return fault.WithHint(fault.WithKind(errors.New("name secrets, or use --all"), fault.Usage), "rhx list shows what is in the store")
+	}
+	if c.To != "" && (len(c.Secrets) != 1 || c.Env) {
+		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
+	}
+	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm(h)}
+	m := a.machine(h)
+	var loaded []host.Loaded
+	if c.Env {
+		if err := a.localOnly("load --env"); err != nil {
+			return err
+		}
+		loaded, err = h.LoadEnv(ctx, opts)
+	} else {
+		loaded, err = h.Load(ctx, m, opts)
+	}
+	if err != nil {
+		return err
+	}
+	if m == h.Local && !c.DryRun {
+		if err := h.Record(ctx, loaded); err != nil {
+			a.warn("the places were not noted in rhx's configuration: " + err.Error())
+		}
+	}
+	if c.All {
+		loaded = a.withoutVariablesOnly(loaded)
+	}
+	if err := a.printLoaded(loaded, c.DryRun); err != nil {
+		return err
+	}
+	if c.Env && !c.DryRun && a.Output == "table" {
+		a.say("To have the variables in this shell: . " + h.EnvFile())
+	}
+	return nil
+}
+
+// confirm asks whether values that differ may be replaced.
+func (a *app) confirm(h *host.Host) func(string, provider.Placement) bool {
+	if !a.canAsk() {
+		return nil
+	}
+	return func(name string, p provider.Placement) bool {
+		return a.ask(fmt.Sprintf("%s: %v. Replace them?", name, p.Err))
+	}
+}
+
+// withoutVariablesOnly takes out the secrets that no file is for, with a word.
+func (a *app) withoutVariablesOnly(loaded []host.Loaded) []host.Loaded {
+	var names []string
+	var out []host.Loaded
+	for _, l := range loaded {
+		if errors.Is(l.Err, host.ErrVariablesOnly) {
+			names = append(names, l.Secret)
+		} else {
+			out = append(out, l)
+		}
+	}
+	if len(names) > 0 && !a.Quiet {
+		fmt.Fprintf(a.Err, "Without a file, so not loaded: %s. rhx run -s and rhx load --env give their variables.\n", strings.Join(names, ", "))
+	}
+	return out
+}
+
+// printLoaded reports where secrets went. Its error is the exit status.
+func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
+	out := make([]loadedJSON, 0, len(loaded))
+	bad := map[string]bool{}
+	all := map[string]bool{}
+	for _, l := range loaded {
+		j := loadedJSON{Machine: l.Machine, Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
+		id := l.Machine + "\x00" + l.Secret
+		all[id] = true
+		if l.Err != nil {
+			bad[id] = true
+			j.Error = l.Err.Error()
+		}
+		out = append(out, j)
+	}
+	status := outcome(len(bad), len(all))
+	if done, err := a.data(out); done {
+		if err != nil {
+			return err
+		}
+		return status
+	}
+	for _, l := range loaded {
+		a.printPlacement(l, dryRun)
+	}
+	return status
+}
+
+func (a *app) printPlacement(l host.Loaded, dryRun bool) {
+	name := l.Secret
+	if l.Machine != "local" {
+		name = l.Machine + ": " + name
+	}
+	would := ""
+	if dryRun {
+		would = "would be "
+	}
+	keys := ""
+	if len(l.Keys) > 0 {
+		keys = " (" + strings.Join(l.Keys, ", ") + ")"
+	}
+	switch l.Action {
+	case provider.Unchanged:
+		a.say(fmt.Sprintf("%s: already there, in %s", name, l.Source))
+	case provider.Conflict:
+		a.report(name, fault.WithHint(l.Err, "nothing was changed there; --overwrite replaces them"))
+	case provider.Failed:
+		err := l.Err
+		if errors.Is(err, host.ErrVariablesOnly) {
+			err = fault.WithHint(err, "rhx run -s "+l.Secret+" -- COMMAND gives them to a command; rhx load --env "+l.Secret+" to your shell; --to FILE.json writes a file")
+		}
+		if errors.Is(err, machine.ErrChanged) {
+			err = fault.WithHint(err, "run the command again")
+		}
+		a.report(name, err)
+	default:
+		a.say(fmt.Sprintf("%s: %s %s%s%s", name, l.Source, would, l.Action, keys))
+	}
+}

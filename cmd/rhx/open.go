@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/store/agestore"
+)
+
+// openStore opens the store that --store, RHX_STORE or config.yaml names, or
+// the local one.
+func (a *app) openStore(_ context.Context, home string) (store.Store, error) {
+	conf, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	url := a.Store
+	if url == "" {
+		url = conf.Store
+	}
+	switch {
+	case url == "" || url == "local":
+		identity := a.Getenv("RHX_AGE_IDENTITY")
+		if identity == "" {
+			identity = conf.Identity
+		}
+		if rest, ok := strings.CutPrefix(identity, "~/"); ok {
+			identity = filepath.Join(home, rest)
+		}
+		opts := agestore.Options{Dir: a.dirs.Data, Identity: identity, Passphrase: a.passphrase, Warn: a.warn}
+		if identity == "passphrase" {
+			// rhx's own key, protected by a passphrase from its first use on.
+			opts.Identity, opts.NewPassphrase = "", true
+		}
+		return agestore.Open(opts), nil
+	case strings.HasPrefix(url, "vault://"):
+		return a.openVault(url, home)
+	}
+	return nil, fault.WithHint(fault.WithKind(fmt.Errorf("unknown store %q", url), fault.Usage), "a store is local, or vault://MOUNT/PREFIX")
+}
+
+// passphrase answers for a key that is protected by one.
+func (a *app) passphrase(prompt string) (string, error) {
+	if p := a.Getenv("RHX_AGE_PASSPHRASE"); p != "" {
+		return p, nil
+	}
+	text, err := a.hidden(prompt)
+	if err != nil {
+		return "", fault.WithHint(err, "RHX_AGE_PASSPHRASE can hold the passphrase")
+	}
+	return text, nil
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+type saveCmd struct {
+	Args     []string `arg:"" predictor:"savable" optional:"" name:"secret" help:"Secrets as rhx detect names them; or one name and KEY=@FILE or KEY=- (from stdin or a hidden prompt)."`
+	All      bool     `help:"Everything that rhx detect finds."`
+	From     string   `help:"Read this file instead of the default one." placeholder:"PATH"`
+	FromEnv  bool     `help:"Read the provider's variables, whatever its files hold."`
+	Values   string   `help:"Take the values from a JSON or dotenv file, or - for stdin." placeholder:"FILE|-"`
+	Provider string   `help:"The secret's provider, where its name does not say it; none for a base secret." placeholder:"P"`
+	Name     string   `help:"The secret's name in the store." placeholder:"N"`
+}
+
+func (c *saveCmd) Help() string {
+	return `Examples:
+  rhx save --all                       everything that rhx detect finds
+  rhx save aws aws/prod                two profiles
+  rhx save aws --from ./credentials --name ci-aws
+  rhx save openai api_key=-            a key typed at a hidden prompt, or from a pipe
+  rhx save db user=@user.txt password=-
+  rhx save db --values db.json         a base secret: any keys
+
+Saving the values that the store has already makes no new version. KEY=… keeps the other keys of the secret, --values replaces them all.`
+}
+
+// savedJSON is one element of save's JSON.
+type savedJSON struct {
+	Name    string          `json:"name"`
+	Action  provider.Action `json:"action"`
+	Version int             `json:"version,omitempty"`
+	Keys    []string        `json:"keys,omitempty"`
+	Error   string          `json:"error,omitempty"`
+}
+
+func (c *saveCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	names, pairs := splitPairs(c.Args)
+	if c.Values != "" || len(pairs) > 0 {
+		saved, err := c.values(ctx, a, h, names, pairs)
+		if err != nil {
+			return err
+		}
+		return a.printSaved(ctx, h, []host.Saved{saved})
+	}
+	if !c.All && len(names) == 0 && c.Provider == "" {
+		return fault.WithHint(fault.WithKind(errors.New("nothing to save is named"), fault.Usage),
+			"name secrets as rhx detect shows them, or use --all")
+	}
+	if c.All && len(names) > 0 {
+		return fault.WithKind(errors.New("--all goes without names"), fault.Usage)
+	}
+	opts := host.SaveOptions{Names: names, All: c.All, From: c.From, FromEnv: c.FromEnv, Provider: c.Provider, As: c.Name}
+	if len(names) == 0 && c.Provider != "" && !c.FromEnv && c.From == "" {
+		opts.Names = []string{c.Provider}
+	}
+	for _, n := range names {
+		if err := c.known(h, n); err != nil {
+			return err
+		}
+	}
+	saved, err := h.Save(ctx, a.machine(h), opts)
+	if err != nil {
+		return err
+	}
+	if len(saved) == 0 {
+		a.say("Nothing to save: rhx detect finds no credentials with values here.")
+	}
+	return a.printSaved(ctx, h, saved)
+}
+
+// known turns the name of no provider into an error that also tells of base secrets.
+func (c *saveCmd) known(h *host.Host, name string) error {
+	if c.Provider != "" {
+		return nil
+	}
+	p, _, _ := strings.Cut(name, "/")
+	if _, err := h.Specs.Get(p); err != nil {
+		return fault.WithHint(err, "rhx providers lists the known ones; a secret of your own is saved with its values: rhx save "+name+" KEY=-")
+	}
+	return nil
+}
+
+// splitPairs parts KEY=… arguments from names.
+func splitPairs(args []string) (names, pairs []string) {
+	for _, a := range args {
+		if strings.Contains(a, "=") {
+			pairs = append(pairs, a)
+		} else {
+			names = append(names, a)
+		}
+	}
+	return names, pairs
+}
+
+// values saves a secret whose values the user gives.
+func (c *saveCmd) values(ctx context.Context, a *app, h *host.Host, names, pairs []string) (host.Saved, error) {
+	if c.Name != "" {
+		names = append(names, c.Name)
+	}
+	if len(names) != 1 || c.All || c.From != "" || c.FromEnv || c.Values != "" && len(pairs) > 0 {
+		return host.Saved{}, fault.WithHint(fault.WithKind(errors.New("values are for one secret"), fault.Usage),
+			"rhx save NAME KEY=-, or rhx save NAME --values FILE")
+	}
+	sec := &secret.Secret{Name: names[0], Values: secret.Values{}}
+	sp, err := c.provider(h, sec)
+	if err != nil {
+		return host.Saved{}, err
+	}
+	if c.Values != "" {
+		err = a.readValues(c.Values, sec.Values)
+	} else {
+		err = a.readPairs(ctx, h, pairs, sec)
+	}
+	if err != nil {
+		return host.Saved{}, err
+	}
+	if sp != nil {
+		if err := check(sp, sec.Values); err != nil {
+			return host.Saved{}, err
+		}
+	}
+	return h.SaveSecret(ctx, sec)
+}
+
+// provider sets a secret's provider and profile by its name or the flag.
+func (c *saveCmd) provider(h *host.Host, sec *secret.Secret) (*spec.Spec, error) {
+	p, profile := secret.SplitName(sec.Name)
+	switch {
+	case c.Provider == "none":
+		return nil, nil
+	case c.Provider != "":
+		p, profile = c.Provider, ""
+	case !h.Specs.Known(p):
+		return nil, nil
+	}
+	sp, err := h.Specs.Get(p)
+	if err != nil {
+		return nil, err
+	}
+	sec.Provider, sec.Profile = sp.Name, profile
+	return sp, nil
+}
+
+// check compares the keys of values with those that a provider knows.
+func check(sp *spec.Spec, values secret.Values) error {
+	var known []string
+	for _, v := range sp.Values {
+		known = append(known, v.Name)
+	}
+	for _, k := range values.Keys() {
+		if _, ok := sp.Value(k); !ok {
+			return fault.WithHint(fault.WithKind(fmt.Errorf("%s has no value %q%s", sp.Name, k, fault.DidYouMean(k, known)), fault.Usage),
+				"its values are "+strings.Join(known, ", ")+"; --provider none saves any keys under this name")
+		}
+	}
+	for _, v := range sp.Values {
+		if w, ok := values[v.Name]; !v.Optional && (!ok || w.Empty()) {
+			return fault.WithKind(fmt.Errorf("%s needs a value for %s", sp.Name, v.Name), fault.Usage)
+		}
+	}
+	return nil
+}
+
+// readValues reads a JSON object or a dotenv file.
+func (a *app) readValues(name string, into secret.Values) error {
+	data, err := a.readInput(name)
+	if err != nil {
+		return err
+	}
+	format := "dotenv"
+	if t := strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff")); strings.HasPrefix(t, "{") {
+		format = "json"
+	}
+	f, err := codec.New(format, codec.Options{})
+	if err != nil {
+		return err
+	}
+	root, err := f.Decode(data)
+	if err != nil {
+		return fmt.Errorf("read %s as %s: %w", name, format, err)
+	}
+	for _, p := range root.Pairs {
+		if p.Value.Scalar() {
+			into[p.Key] = secret.NewValue(p.Value.Text)
+		} else {
+			into[p.Key] = secret.NewValue(string(codec.ToJSON(p.Value)))
+		}
+	}
+	if len(into) == 0 {
+		return fmt.Errorf("%s has no values", name)
+	}
+	return nil
+}
+
+func (a *app) readInput(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(a.In)
+	}
+	return os.ReadFile(name)
+}
+
+// readPairs reads KEY=@FILE and KEY=-, over the values that the secret has.
+func (a *app) readPairs(ctx context.Context, h *host.Host, pairs []string, sec *secret.Secret) error {
+	old, err := h.Get(ctx, sec.Name, 0)
+	switch {
+	case err == nil:
+		for k, v := range old.Secret.Values {
+			sec.Values[k] = v
+		}
+		if sec.Provider == "" {
+			sec.Provider, sec.Profile = old.Secret.Provider, old.Secret.Profile
+		}
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	stdin := false
+	for _, p := range pairs {
+		key, from, _ := strings.Cut(p, "=")
+		file, isFile := strings.CutPrefix(from, "@")
+		switch {
+		case key == "":
+			return fault.WithKind(errors.New("a value needs a key: KEY=-"), fault.Usage)
+		case isFile:
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			sec.Values[key] = secret.NewValue(string(data))
+		case from != "-" && from != "":
+			return fault.WithHint(fault.WithKind(fmt.Errorf("the value of %s is on the command line, where every process can read it", key), fault.Usage),
+				fmt.Sprintf("%s=- asks for it, or takes it from a pipe; %s=@FILE reads a file", key, key))
+		case a.InTTY:
+			text, err := a.hidden(fmt.Sprintf("%s of %s: ", key, sec.Name))
+			if err != nil {
+				return err
+			}
+			sec.Values[key] = secret.NewValue(text)
+		case stdin || from == "":
+			return fault.WithHint(fault.WithKind(fmt.Errorf("no terminal to ask for %s on", key), fault.Usage), "one KEY=- can come from stdin, the others from files: KEY=@FILE")
+		default:
+			data, err := io.ReadAll(a.In)
+			if err != nil {
+				return err
+			}
+			stdin = true
+			// echo and printf '%s\n' end with a line break that is not the value's.
+			text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+			sec.Values[key] = secret.NewValue(text)
+		}
+	}
+	return nil
+}
+
+// printSaved reports what was saved.
+func (a *app) printSaved(ctx context.Context, h *host.Host, saved []host.Saved) error {
+	out := make([]savedJSON, 0, len(saved))
+	bad := 0
+	for _, s := range saved {
+		j := savedJSON{Name: s.Name, Action: s.Action, Version: s.Version, Keys: s.Keys}
+		if s.Err != nil {
+			bad++
+			j.Error = s.Err.Error()
+		}
+		out = append(out, j)
+	}
+	if done, err := a.data(out); done {
+		if err != nil {
+			return err
+		}
+		return outcome(bad, len(saved))
+	}
+	for _, s := range saved {
+		switch {
+		case s.Err != nil:
+			a.report(s.Name, s.Err)
+		case s.Action == provider.Unchanged:
+			a.say(fmt.Sprintf("%s: already there, version %d", s.Name, s.Version))
+		case s.Action == provider.Created:
+			a.say(fmt.Sprintf("%s: saved", s.Name))
+		default:
+			a.say(fmt.Sprintf("%s: saved as version %d (%s)", s.Name, s.Version, strings.Join(s.Keys, ", ")))
+		}
+	}
+	for _, s := range saved {
+		for _, n := range slices.Compact(s.Notes) {
+			a.warn(s.Name + ": " + n)
+		}
+	}
+	return outcome(bad, len(saved))
+}
+
+// say prints a sentence of a command's result, unless -q.
+func (a *app) say(text string) {
+	if !a.Quiet {
+		fmt.Fprintln(a.Out, text)
+	}
+}
+
+// report prints the failure of one part of a command, with its hint.
+func (a *app) report(name string, err error) {
+	fmt.Fprintf(a.Err, "%s %s: %v\n", a.red("rhx:"), name, err)
+	if hint := fault.Hint(err); hint != "" {
+		fmt.Fprintf(a.Err, "  %s\n", hint)
+	}
+}

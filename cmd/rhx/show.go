@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+type showCmd struct {
+	Secret  string `arg:"" predictor:"stored" help:"The secret's name."`
+	Reveal  bool   `help:"Show the values themselves."`
+	Version int    `help:"An older version." placeholder:"N"`
+}
+
+// showJSON is show's JSON.
+type showJSON struct {
+	Name      string            `json:"name"`
+	Provider  string            `json:"provider"`
+	Profile   string            `json:"profile"`
+	Version   int               `json:"version"`
+	Updated   time.Time         `json:"updated"`
+	Expires   *time.Time        `json:"expires,omitempty"`
+	Locations []secret.Source   `json:"locations"`
+	Values    map[string]string `json:"values"`
+	Versions  []versionJSON     `json:"versions"`
+}
+
+type versionJSON struct {
+	Version int       `json:"version"`
+	Updated time.Time `json:"updated"`
+	Deleted bool      `json:"deleted,omitempty"`
+}
+
+func (c *showCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if err := a.localOnly("show"); err != nil {
+		return err
+	}
+	rec, err := h.Get(ctx, c.Secret, c.Version)
+	if err != nil {
+		return err
+	}
+	history, err := h.History(ctx, c.Secret)
+	if err != nil {
+		return err
+	}
+	sp := specOf(h, rec.Secret.Provider)
+	j := showJSON{
+		Name: rec.Info.Name, Provider: rec.Secret.Provider, Profile: rec.Secret.Profile, Version: rec.Version,
+		Updated: rec.Updated, Locations: rec.Secret.Sources, Values: shownAll(sp, rec.Secret.Values, c.Reveal),
+	}
+	if j.Locations == nil {
+		j.Locations = []secret.Source{}
+	}
+	if !rec.Secret.Expires.IsZero() {
+		j.Expires = &rec.Secret.Expires
+	}
+	var versions []string
+	for _, v := range history {
+		j.Versions = append(j.Versions, versionJSON{v.Version, v.Updated, v.Deleted})
+		text := fmt.Sprintf("%d (%s)", v.Version, v.Updated.Local().Format("2006-01-02 15:04"))
+		if v.Deleted {
+			text += " deleted"
+		}
+		versions = append(versions, text)
+	}
+	if done, err := a.data(j); done {
+		return err
+	}
+	var where []string
+	for _, s := range rec.Secret.Sources {
+		where = append(where, s.String())
+	}
+	rows := [][2]string{{"name", j.Name}, {"provider", j.Provider}, {"profile", j.Profile},
+		{"version", strconv.Itoa(j.Version)}, {"updated", rec.Updated.Local().Format(time.RFC1123)}}
+	if j.Expires != nil {
+		rows = append(rows, [2]string{"expires", j.Expires.Local().Format(time.RFC1123)})
+	}
+	rows = append(rows, [2]string{"locations", strings.Join(where, ", ")}, [2]string{"versions", strings.Join(versions, ", ")})
+	for _, r := range rows {
+		if r[1] != "" {
+			fmt.Fprintf(a.Out, "%-10s %s\n", r[0]+":", printable(r[1]))
+		}
+	}
+	fmt.Fprintln(a.Out, "values:")
+	keys := rec.Secret.Values.Keys()
+	if sp != nil {
+		keys = sp.Order(keys)
+	}
+	for _, k := range keys {
+		text := shown(sp, k, rec.Secret.Values[k], c.Reveal)
+		fmt.Fprintf(a.Out, "  %s: %s\n", k, strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    "))
+	}
+	return nil
+}
+
+// specOf returns a provider's spec, or nil for a base secret and for a
+// provider that this machine does not know.
+func specOf(h *host.Host, name string) *spec.Spec {
+	if name == "" {
+		return nil
+	}
+	sp, err := h.Specs.Get(name)
+	if err != nil {
+		return nil
+	}
+	return sp
+}
