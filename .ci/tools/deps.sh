@@ -1,0 +1,23 @@
+#!/bin/sh
+# Installs what the tests need and this machine lacks: servers and clients from
+# Debian's packages, and a Vault server built from the Go proxy.
+set -eu
+cd "$(dirname "$0")"
+
+# command:package
+wanted="sshd:openssh-server ssh:openssh-client dropbear:dropbear-bin aws:awscli gh:gh kubectl:kubernetes-client
+psql:postgresql-client mariadb:mariadb-client python3:python3 age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh git:git"
+PATH="$PATH:/usr/sbin:/sbin"
+missing=
+for pair in $wanted; do
+	command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+done
+[ -e /usr/include/wasm32-wasi/stdio.h ] || missing="$missing wasi-libc"
+[ -n "$(find /usr/lib/llvm-14/lib/clang -name 'libclang_rt.builtins-wasm32.a' 2>/dev/null)" ] || missing="$missing libclang-rt-14-dev-wasm32"
+if [ -n "$missing" ]; then
+	command -v apt-get >/dev/null 2>&1 || { echo "install these first:$missing" >&2; exit 1; }
+	apt-get update -qq
+	# shellcheck disable=SC2086 # a list of words
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+fi
+sh ./vault.sh >/dev/null

@@ -1,0 +1,50 @@
+# make install   rhx and rhx-vault into GOBIN; needs only Go
+# make test      everything; installs the test servers first
+# make bench     ratios of whole commands and of the parts, in one run
+
+SHELL := /bin/sh
+GO ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 30s
+LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
+
+.PHONY: install build test test-deps bench lint wasm fuzz vet
+
+# rhx starts faster without the Vault client in it, and goes on as rhx-vault
+# where a store is in Vault: docs/ARCHITECTURE.md, RATIONALE.
+install:
+	dir="$$($(GO) env GOBIN)"; dir="$${dir:-$$($(GO) env GOPATH)/bin}"; mkdir -p "$$dir" && \
+	$(GO) build -trimpath -tags novault -ldflags '$(LDFLAGS)' -o "$$dir/rhx" ./cmd/rhx && \
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o "$$dir/rhx-vault" ./cmd/rhx && \
+	echo "installed $$dir/rhx and $$dir/rhx-vault"
+
+build:
+	$(GO) build -trimpath -tags novault -ldflags '$(LDFLAGS)' -o bin/rhx ./cmd/rhx
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/rhx-vault ./cmd/rhx
+
+test: test-deps
+	$(GO) test -race -timeout 20m ./...
+
+test-deps:
+	sh .ci/tools/deps.sh
+
+lint: vet
+	$(LINT) run
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags novault ./cmd/...
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+
+# The committed modules, from their sources.
+wasm:
+	sh providers-wasm/build.sh
+
+bench: build
+	sh .ci/bench.sh
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	sh .ci/fuzz.sh $(FUZZTIME)
