@@ -81,10 +81,19 @@ func ready(t testing.TB, get func() (*Server, error)) *Server {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the end of Vault's log:\n%s", s.log)
+			t.Logf("the end of Vault's log:\n%s", afterBanner(s.log.String()))
 		}
 	})
 	return s
+}
+
+// afterBanner cuts off what a server in dev mode says at its start.
+func afterBanner(log string) string {
+	const last = "Development mode should NOT be used in production installations!"
+	if _, after, ok := strings.Cut(log, last); ok {
+		return strings.TrimSpace(after)
+	}
+	return log
 }
 
 // Stop kills the server and waits for its end.
@@ -171,7 +180,8 @@ func (s *Server) TokenWith(t testing.TB, params map[string]any) string {
 // the body of the answer.
 func (s *Server) API(t testing.TB, method, path string, body any) []byte {
 	t.Helper()
-	status, answer, err := s.request(t.Context(), method, path, body)
+	// Functions that clean up come after the end of the test's context.
+	status, answer, err := s.request(context.WithoutCancel(t.Context()), method, path, body)
 	if err != nil || status >= 300 {
 		t.Fatalf("vaulttest: %s %s: HTTP %d: %s %v", method, path, status, answer, err)
 	}
