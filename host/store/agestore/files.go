@@ -77,6 +77,27 @@ func dirNames(dir string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
+// folders returns the names of the folders of all secrets, in no order.
+func (s *Store) folders() ([]string, error) {
+	f, err := os.Open(s.secrets())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	var names []string
+	for _, e := range entries {
+		// File managers leave files such as .DS_Store behind.
+		if !e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
 // makeDir makes a folder for the user alone, if it is not there, and makes sure
 // that it is still there after a power failure.
 func makeDir(dir string) error {

@@ -183,7 +183,7 @@ func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error
 	err := s.askPassphrase(path, func(passphrase string) (bool, error) {
 		id, err := age.NewScryptIdentity(passphrase)
 		if err != nil {
-			return false, nil // an empty one
+			return false, err
 		}
 		r, err := age.Decrypt(open(), id)
 		if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
@@ -224,9 +224,11 @@ func (s *Store) askPassphrase(path string, try func(passphrase string) (bool, er
 		if n > 0 && passphrase == last {
 			break
 		}
-		ok, err := try(passphrase)
-		if ok || err != nil {
-			return err
+		// An empty one is never right, and not all that try it know that.
+		if passphrase != "" {
+			if ok, err := try(passphrase); ok || err != nil {
+				return err
+			}
 		}
 		prompt, last = "That was wrong. Passphrase for "+path, passphrase
 	}

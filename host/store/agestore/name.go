@@ -37,13 +37,6 @@ func folderName(name string) string {
 	return b.String()
 }
 
-// secretName is the inverse of [folderName]. ok is false for what folderName
-// does not return, and for the hash of a long name.
-func secretName(folder string) (name string, ok bool) {
-	name, ok = percentDecode(folder)
-	return name, ok && folderName(name) == folder
-}
-
 func plainByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("_-@+.", c) >= 0
 }

@@ -137,7 +137,7 @@ func (s *Store) choosePassphrase(path string) (string, error) {
 // holdsSecrets reports whether there is any version of any secret, deleted or
 // not.
 func (s *Store) holdsSecrets() (bool, error) {
-	folders, err := dirNames(s.secrets())
+	folders, err := s.folders()
 	if err != nil {
 		return false, err
 	}

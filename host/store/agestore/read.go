@@ -32,7 +32,7 @@ func (s *Store) List(ctx context.Context) ([]store.Info, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	folders, err := dirNames(s.secrets())
+	folders, err := s.folders()
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,580 @@
+package agestore
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+const passphrase = "fake passphrase"
+
+// workFactor makes passphrases cheap enough for tests.
+const workFactor = 4
+
+// person answers passphrase prompts and remembers them.
+type person struct {
+	answers []string
+	prompts []string
+}
+
+func (p *person) ask(prompt string) (string, error) {
+	p.prompts = append(p.prompts, prompt)
+	if len(p.prompts) > len(p.answers) {
+		return "", errors.New("asked too often")
+	}
+	return p.answers[len(p.prompts)-1], nil
+}
+
+func write(t *testing.T, path string, data []byte, mode os.FileMode) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func ageKey(t *testing.T) (file []byte, public string) {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []byte("# a comment\n\n" + id.String() + "\n"), id.Recipient().String()
+}
+
+// withPassphrase encrypts a file as `age -p` does.
+func withPassphrase(t *testing.T, data []byte, armored bool) []byte {
+	t.Helper()
+	r, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetWorkFactor(workFactor)
+	return encryptTo(t, data, r, armored)
+}
+
+func encryptTo(t *testing.T, data []byte, r age.Recipient, armored bool) []byte {
+	t.Helper()
+	var (
+		b   bytes.Buffer
+		dst io.WriteCloser = nopCloser{&b}
+	)
+	if armored {
+		dst = armor.NewWriter(&b)
+	}
+	w, err := age.Encrypt(dst, r)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err := errors.Join(err, w.Close(), dst.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+func sshPEM(t *testing.T, key any, passphrase string) []byte {
+	t.Helper()
+	var (
+		block *pem.Block
+		err   error
+	)
+	if passphrase == "" {
+		block, err = ssh.MarshalPrivateKey(key, "fake")
+	} else {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, "fake", []byte(passphrase))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(block)
+}
+
+// keyFiles returns key files of every kind that rhx reads; the second value
+// says how often a Put and a Get together ask for the passphrase.
+func keyFiles(t *testing.T) map[string]struct {
+	path string
+	asks int
+} {
+	t.Helper()
+	dir := t.TempDir()
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hybrid, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, _ := ageKey(t)
+	two, _ := ageKey(t)
+	// What `ssh-keygen -m PEM` writes: its public key is beside it only.
+	//lint:ignore SA1019 the format is old, and people have keys in it
+	old, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rs), []byte(passphrase), x509.PEMCipherAES128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(rs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "old.pub"), ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
+	type file = struct {
+		path string
+		asks int
+	}
+	files := map[string]file{}
+	for name, f := range map[string]struct {
+		data []byte
+		asks int
+	}{
+		"age":                       {plain, 0},
+		"age with CRLF":             {bytes.ReplaceAll(plain, []byte("\n"), []byte("\r\n")), 0},
+		"age, two keys":             {append(plain, two...), 0},
+		"age, post-quantum":         {[]byte(hybrid.String() + "\n"), 0},
+		"age -p":                    {withPassphrase(t, plain, false), 1},
+		"age -p -a":                 {withPassphrase(t, plain, true), 1},
+		"ssh ed25519":               {sshPEM(t, ed, ""), 0},
+		"ssh rsa":                   {sshPEM(t, rs, ""), 0},
+		"ssh rsa, PKCS #1":          {pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rs)}), 0},
+		"ssh ed25519 with password": {sshPEM(t, ed, passphrase), 1},
+		"ssh rsa with password":     {sshPEM(t, rs, passphrase), 1},
+		"old":                       {pem.EncodeToMemory(old), 1},
+	} {
+		files[name] = file{write(t, filepath.Join(dir, name), f.data, 0o600), f.asks}
+	}
+	return files
+}
+
+func TestEveryKindOfKey(t *testing.T) {
+	for name, f := range keyFiles(t) {
+		t.Run(name, func(t *testing.T) {
+			dir := dataDir(t)
+			sec := &secret.Secret{Name: "a", Values: secret.Values{"k": secret.NewValue("FAKE")}}
+			p := &person{answers: []string{passphrase}}
+			s := Open(Options{Dir: dir, Identity: f.path, Passphrase: p.ask, Warn: func(m string) { t.Errorf("warned: %s", m) }})
+			for n := range 2 {
+				if _, err := s.Put(t.Context(), sec, n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				if r, err := s.Get(t.Context(), "a", 0); err != nil || !r.Secret.Values.Equal(sec.Values) {
+					t.Fatalf("Get: %v", err)
+				}
+			}
+			if len(p.prompts) != f.asks {
+				t.Errorf("asked %q, want %d prompts", p.prompts, f.asks)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "identity.txt")); !os.IsNotExist(err) {
+				t.Errorf("a key was made beside the given one: %v", err)
+			}
+			// The same key read anew, as by the next process.
+			p = &person{answers: []string{passphrase}}
+			s = Open(Options{Dir: dir, Identity: f.path, Passphrase: p.ask})
+			if _, err := s.Get(t.Context(), "a", 1); err != nil {
+				t.Error(err)
+			}
+			// Nothing but values needs it.
+			s = Open(Options{Dir: dir, Identity: filepath.Join(dir, "none")})
+			if infos, err := s.List(t.Context()); err != nil || len(infos) != 1 {
+				t.Errorf("List = %+v, %v", infos, err)
+			}
+			if infos, err := s.History(t.Context(), "a"); err != nil || len(infos) != 2 {
+				t.Errorf("History = %+v, %v", infos, err)
+			}
+			if err := s.Delete(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestSavingNeedsNoPassphraseOfAnSSHKey(t *testing.T) {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, filepath.Join(t.TempDir(), "id"), sshPEM(t, ed, passphrase), 0o600)
+	s := Open(Options{Dir: dataDir(t), Identity: path})
+	if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Error(err)
+	}
+	_, err = s.Get(t.Context(), "a", 0)
+	if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), path) || fault.Hint(err) == "" {
+		t.Errorf("Get: %v", err)
+	}
+}
+
+func TestWrongPassphrase(t *testing.T) {
+	plain, _ := ageKey(t)
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, data := range map[string][]byte{"age": withPassphrase(t, plain, true), "ssh": sshPEM(t, ed, passphrase)} {
+		path := write(t, filepath.Join(t.TempDir(), kind), data, 0o600)
+		dir := dataDir(t)
+		p := &person{answers: []string{"", "wrong", passphrase}}
+		s := Open(Options{Dir: dir, Identity: path, Passphrase: p.ask})
+		if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 3 {
+			t.Errorf("%s: the third answer was right: %v; asked %q", kind, err, p.prompts)
+		}
+		for want, answers := range map[int][]string{3: {"x", "y", "z"}, 2: {"x", "x", "x"}} {
+			p := &person{answers: answers}
+			s := Open(Options{Dir: dir, Identity: path, Passphrase: p.ask})
+			for range 3 {
+				_, err := s.Get(t.Context(), "a", 0)
+				if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), path) {
+					t.Errorf("%s: Get: %v", kind, err)
+				}
+			}
+			if len(p.prompts) != want {
+				t.Errorf("%s: answers %q, asked %d times, want %d", kind, answers, len(p.prompts), want)
+			}
+		}
+		gone := errors.New("no terminal")
+		s = Open(Options{Dir: dir, Identity: path, Passphrase: func(string) (string, error) { return "", gone }})
+		if _, err := s.Get(t.Context(), "a", 0); !errors.Is(err, gone) {
+			t.Errorf("%s: Get: %v, want the error of the prompt", kind, err)
+		}
+	}
+}
+
+func TestNewKeyWithPassphrase(t *testing.T) {
+	dir := dataDir(t)
+	for _, answers := range [][]string{{"one", "other"}, {"", ""}} {
+		s := Open(Options{Dir: dir, NewPassphrase: true, Passphrase: (&person{answers: answers}).ask})
+		if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err == nil {
+			t.Errorf("the answers %q made a key", answers)
+		}
+	}
+	if _, err := Open(Options{Dir: dir, NewPassphrase: true}).Put(t.Context(), &secret.Secret{Name: "a"}, 0); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("with nobody to ask: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "identity.txt")); !os.IsNotExist(err) {
+		t.Fatalf("a key was made: %v", err)
+	}
+	p := &person{answers: []string{passphrase, passphrase}}
+	s := Open(Options{Dir: dir, NewPassphrase: true, Passphrase: p.ask})
+	s.workFactor = workFactor
+	if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 2 {
+		t.Errorf("Get: %v; asked %q", err, p.prompts)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "identity.txt"))
+	if err != nil || !bytes.HasPrefix(data, []byte(armor.Header)) {
+		t.Errorf("the key file is not armored: %v", err)
+	}
+	p = &person{answers: []string{passphrase}}
+	if _, err := Open(Options{Dir: dir, Passphrase: p.ask}).Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 1 {
+		t.Errorf("Get by the next process: %v; asked %q", err, p.prompts)
+	}
+}
+
+func TestNewKeyIsAnAgeIdentityFile(t *testing.T) {
+	dir := dataDir(t)
+	if _, err := Open(Options{Dir: dir}).Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "identity.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(data), "\n")
+	ids, err := age.ParseIdentities(bytes.NewReader(data))
+	if err != nil || len(ids) != 1 || len(lines) != 4 || !strings.HasPrefix(lines[0], "# created: 20") {
+		t.Fatalf("%d identities in %d lines, %v", len(ids), len(lines), err)
+	}
+	public := ids[0].(*age.X25519Identity).Recipient().String()
+	if lines[1] != "# public key: "+public {
+		t.Errorf("the comment is %q, want the public key %s", lines[1], public)
+	}
+	data, err = os.ReadFile(filepath.Join(dir, "store", "recipients.txt"))
+	if err != nil || !strings.HasSuffix(string(data), "\n"+public+"\n") {
+		t.Errorf("recipients.txt is %q, %v", data, err)
+	}
+}
+
+// What the key does not fit is told before anything is written or asked, with
+// both public keys and what to do.
+func TestWrongKey(t *testing.T) {
+	dir := dataDir(t)
+	mine, minePub := ageKey(t)
+	other, otherPub := ageKey(t)
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(ed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sshPub := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+	tmp := t.TempDir()
+	right := write(t, filepath.Join(tmp, "right"), mine, 0o600)
+	if _, err := Open(Options{Dir: dir, Identity: right}).Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for public, path := range map[string]string{
+		otherPub: write(t, filepath.Join(tmp, "wrong"), other, 0o600),
+		sshPub:   write(t, filepath.Join(tmp, "ssh"), sshPEM(t, ed, passphrase), 0o600),
+	} {
+		s := Open(Options{Dir: dir, Identity: path, Passphrase: (&person{}).ask})
+		_, getErr := s.Get(t.Context(), "a", 0)
+		_, putErr := s.Put(t.Context(), &secret.Secret{Name: "b"}, 0)
+		for _, err := range []error{getErr, putErr} {
+			if !errors.Is(err, store.ErrDenied) {
+				t.Fatalf("error %v, want ErrDenied", err)
+			}
+			for _, part := range []string{minePub, public, path} {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error %q does not name %s", err, part)
+				}
+			}
+			if !strings.Contains(fault.Hint(err), "RHX_AGE_IDENTITY") {
+				t.Errorf("hint %q does not say what to do", fault.Hint(err))
+			}
+		}
+		if _, err := s.Get(t.Context(), "b", 0); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("something was written: %v", err)
+		}
+	}
+	// A file of another store, put here by hand.
+	s := Open(Options{Dir: dir, Identity: right})
+	info := store.Info{Name: "a", Version: 2}
+	id, err := age.ParseIdentities(bytes.NewReader(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(s.folder("a"), "2.age"), encode(t, info, &secret.Secret{}, id[0].(*age.X25519Identity).Recipient()), 0o600)
+	if _, err := s.Get(t.Context(), "a", 0); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "2.age") {
+		t.Errorf("a file for another key: %v", err)
+	}
+}
+
+// A key file with an older and a newer key reads what either was used for.
+func TestChangingTheKey(t *testing.T) {
+	dir := dataDir(t)
+	older, olderPub := ageKey(t)
+	newer, newerPub := ageKey(t)
+	path := write(t, filepath.Join(t.TempDir(), "id"), older, 0o600)
+	sec := &secret.Secret{Name: "a", Values: secret.Values{"k": secret.NewValue("FAKE")}}
+	if _, err := Open(Options{Dir: dir, Identity: path}).Put(t.Context(), sec, 0); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, append(newer, older...), 0o600)
+	s := Open(Options{Dir: dir, Identity: path})
+	if _, err := s.Put(t.Context(), sec, 1); err != nil {
+		t.Fatal(err)
+	}
+	for version := range 3 {
+		if _, err := s.Get(t.Context(), "a", version); err != nil {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+	if known, err := s.recorded(); err != nil || fmt.Sprint(known) != fmt.Sprint([]string{olderPub, newerPub}) {
+		t.Errorf("recorded keys %q, %v", known, err)
+	}
+	write(t, path, newer, 0o600)
+	s = Open(Options{Dir: dir, Identity: path})
+	if _, err := s.Get(t.Context(), "a", 2); err != nil {
+		t.Errorf("the new key alone: %v", err)
+	}
+	if _, err := s.Get(t.Context(), "a", 1); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "1.age") {
+		t.Errorf("a version of the old key: %v", err)
+	}
+}
+
+// Whoever can write to the folder must not get to read what is saved next.
+func TestKeysAddedToRecipientsAreNotEncryptedTo(t *testing.T) {
+	s := Open(Options{Dir: dataDir(t)})
+	if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	stranger, public := ageKey(t)
+	f, err := os.OpenFile(s.recipientsPath(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(public + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 1); err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, filepath.Join(t.TempDir(), "id"), stranger, 0o600)
+	if _, err := Open(Options{Dir: s.opt.Dir, Identity: path}).Get(t.Context(), "a", 2); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("the stranger's Get: %v", err)
+	}
+}
+
+func TestLostKeyIsNotReplaced(t *testing.T) {
+	dir := dataDir(t)
+	s := Open(Options{Dir: dir})
+	if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	known, err := s.recorded()
+	if err != nil || len(known) != 1 {
+		t.Fatal(known, err)
+	}
+	path := filepath.Join(dir, "identity.txt")
+	if err := os.Rename(path, path+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		s := Open(Options{Dir: dir})
+		_, getErr := s.Get(t.Context(), "a", 0)
+		_, putErr := s.Put(t.Context(), &secret.Secret{Name: "b"}, 0)
+		for _, err := range []error{getErr, putErr} {
+			if err == nil {
+				t.Fatal("no error without the key")
+			}
+			if errors.Is(err, store.ErrNotFound) {
+				continue // the deleted secret
+			}
+			if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), known[0]) || fault.Hint(err) == "" {
+				t.Errorf("error %v, hint %q", err, fault.Hint(err))
+			}
+		}
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			t.Fatalf("a new key was made: %v", err)
+		}
+	}
+	check()
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	check() // a deleted version is a reason too
+	// When all is gone, a new key loses nothing.
+	if err := s.Destroy(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	s = Open(Options{Dir: dir})
+	if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := s.recorded(); err != nil || len(now) != 1 || now[0] == known[0] {
+		t.Errorf("recorded keys %q, %v; want the new one", now, err)
+	}
+}
+
+func TestBadKeyFiles(t *testing.T) {
+	plain, public := ageKey(t)
+	private := strings.TrimSpace(string(bytes.Split(plain, []byte("\n"))[2]))
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := withPassphrase(t, plain, false)
+	damaged[len(damaged)-1] ^= 1
+	for what, f := range map[string]struct{ data, want string }{
+		"empty":             {"", "empty"},
+		"comments alone":    {"# a\n\n", "empty"},
+		"public age key":    {public + "\n", "public key"},
+		"public SSH key":    {"ssh-ed25519 AAAA fake\n", "public key"},
+		"plugin":            {"AGE-PLUGIN-FAKE-1XX\n", "plugin"},
+		"a letter missing":  {private[:40] + private[41:] + "\n", "not a key"},
+		"a letter wrong":    {strings.ToLower(private[:20]) + private[20:] + "\n", "not a key"},
+		"another file":      {`{"fake": "json"}`, "not a key"},
+		"ECDSA":             {string(sshPEM(t, ec, "")), "only Ed25519 and RSA"},
+		"ECDSA, encrypted":  {string(sshPEM(t, ec, passphrase)), "only Ed25519 and RSA"},
+		"certificate":       {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a private key"},
+		"cut SSH key":       {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA", "not a private key"},
+		"encrypted to keys": {string(encryptTo(t, plain, id.Recipient(), false)), "not with a passphrase"},
+		"damaged age -p":    {string(damaged), "altered or is damaged"},
+		"public in age -p":  {string(withPassphrase(t, []byte(public), true)), "public key"},
+		"old without .pub":  {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n", "needs its public key"},
+		"endless":           {strings.Repeat("#\n", maxIdentity), "too long"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			path := write(t, filepath.Join(t.TempDir(), "id"), []byte(f.data), 0o600)
+			p := &person{answers: []string{passphrase}}
+			s := Open(Options{Dir: dataDir(t), Identity: path, Passphrase: p.ask})
+			_, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0)
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), f.want) {
+				t.Fatalf("error %v, want one with %q that names the file", err, f.want)
+			}
+			for _, part := range []string{private[16:30], private[40:]} {
+				if strings.Contains(err.Error(), part) {
+					t.Error("the error shows the key")
+				}
+			}
+			if infos, err := s.List(t.Context()); err != nil || len(infos) != 0 {
+				t.Errorf("List = %+v, %v", infos, err)
+			}
+		})
+	}
+	missing := filepath.Join(t.TempDir(), "none")
+	_, err = Open(Options{Dir: dataDir(t), Identity: missing}).Put(t.Context(), &secret.Secret{Name: "a"}, 0)
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("a key file that is not there: %v", err)
+	}
+}
+
+func TestReadableKeyIsWarnedAboutOnce(t *testing.T) {
+	plain, _ := ageKey(t)
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o400: 0, 0o644: 1, 0o640: 1, 0o604: 1, 0o620: 1} {
+		path := write(t, filepath.Join(t.TempDir(), "id"), plain, mode)
+		var warnings []string
+		s := Open(Options{Dir: dataDir(t), Identity: path, Warn: func(m string) { warnings = append(warnings, m) }})
+		for range 2 {
+			if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, store.AnyVersion); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Get(t.Context(), "a", 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(warnings) != want || want == 1 && !strings.Contains(warnings[0], path) {
+			t.Errorf("mode %04o: warnings %q, want %d", mode, warnings, want)
+		}
+	}
+}
