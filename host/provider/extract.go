@@ -245,9 +245,12 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 	if stub && state == "" {
 		state = InKeyring
 	}
-	private, expected := false, false
+	// private: a secret value is there; part: one that belongs to a secret is.
+	private, part, expected := false, false, false
 	for _, k := range f.Keys {
-		expected = expected || k.Value == "*" || !sp.Public(k.Value)
+		v, _ := sp.Value(k.Value)
+		expected = expected || !v.Public
+		part = part || !v.Optional && !k.Profile && texts[k.Value] != ""
 	}
 	for k := range texts {
 		private = private || !sp.Public(k)
@@ -256,7 +259,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 		found.State = state
 		return found, true
 	}
-	if len(texts) == 0 || expected && !private {
+	if len(texts) == 0 || expected && !private && !part {
 		return found, false
 	}
 	if lacks := lacking(sp, f, texts); len(lacks) > 0 {

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"rhx": main})
+}
+
+// TestScript runs testdata/script/*.txtar. Each has a HOME of its own, empty
+// but for the files of the script, and none of this machine's environment.
+//
+// Beside testscript's own commands there are:
+//
+//	unhex FILE TEXT     write TEXT to FILE, with \r, \n, \t, \ufeff and \x00-\xff
+//	fake FILE           replace ${AKIA}, ${SK} and the like in FILE by fake keys
+//	mode FILE MODE      fail unless FILE has exactly these permission bits
+//	snapshot FILE       remember FILE's bytes, inode and time
+//	untouched FILE      fail unless FILE is as it was at its snapshot
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata/script",
+		RequireUniqueNames: true,
+		Setup:              setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"unhex":     cmdUnhex,
+			"fake":      cmdFake,
+			"mode":      cmdMode,
+			"snapshot":  cmdSnapshot,
+			"untouched": cmdUntouched,
+		},
+	})
+}
+
+type snapshotKey struct{}
+
+func setup(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, "home")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	env.Setenv("HOME", home)
+	env.Setenv("TERM", "dumb")
+	env.Setenv("LC_ALL", "C.UTF-8")
+	for name, value := range fakes() {
+		env.Setenv(name, value)
+	}
+	env.Values[snapshotKey{}] = map[string]snapshot{}
+	return nil
+}
+
+// fakes are values that look like real keys and are not. A prefix and a body
+// are joined here, so that a scanner of this repository has nothing to find.
+func fakes() map[string]string {
+	return map[string]string{
+		"AKIA":     "AKIA" + "IOSFODNN7EXAMPLE",
+		"AKIA2":    "AKIA" + "I44QHTDHBEXAMPLE",
+		"AWSKEY":   "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY",
+		"AWSKEY2":  "je7MtGbClwBF/2Zp9Utk/h3yCo8nvb" + "EXAMPLEKEY",
+		"SK":       "sk-" + "FAKEfakeFAKEfakeFAKEfake",
+		"SKANT":    "sk-ant-" + "api03-FAKEfakeFAKEfakeFAKEfake",
+		"GHO":      "gho_" + "FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKE",
+		"HF":       "hf_" + "FAKEfakeFAKEfakeFAKEfakeFAKEfakeFA",
+		"WANDBKEY": strings.Repeat("0123456789", 4),
+	}
+}
+
+var fakeRE = regexp.MustCompile(`\$\{[A-Z0-9]+\}`)
+
+// cmdFake replaces ${NAME} in a file by the fake value, and leaves other text.
+func cmdFake(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: fake FILE...")
+	}
+	known := fakes()
+	for _, name := range args {
+		path := ts.MkAbs(name)
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		out := fakeRE.ReplaceAllStringFunc(string(data), func(m string) string {
+			if v, ok := known[m[2:len(m)-1]]; ok {
+				return v
+			}
+			return m
+		})
+		ts.Check(os.WriteFile(path, []byte(out), 0o600))
+	}
+}
+
+// cmdUnhex writes bytes that a txtar file cannot hold.
+func cmdUnhex(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: unhex FILE TEXT")
+	}
+	text := strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\t`, "\t", `\ufeff`, "\ufeff", `\x00`, "\x00", `\xff`, "\xff").Replace(args[1])
+	path := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
+	ts.Check(os.WriteFile(path, []byte(text), 0o600))
+}
+
+func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode FILE MODE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := info.Mode().Perm().String()[1:]; got != args[1] {
+		ts.Fatalf("%s has mode %s, not %s", args[0], got, args[1])
+	}
+}
+
+type snapshot struct {
+	data string
+	info os.FileInfo
+}
+
+func cmdSnapshot(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: snapshot FILE...")
+	}
+	all := ts.Value(snapshotKey{}).(map[string]snapshot)
+	for _, name := range args {
+		path := ts.MkAbs(name)
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		info, err := os.Stat(path)
+		ts.Check(err)
+		all[path] = snapshot{string(data), info}
+	}
+}
+
+func cmdUntouched(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: untouched FILE...")
+	}
+	all := ts.Value(snapshotKey{}).(map[string]snapshot)
+	for _, name := range args {
+		path := ts.MkAbs(name)
+		was, ok := all[path]
+		if !ok {
+			ts.Fatalf("no snapshot of %s", name)
+		}
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		info, err := os.Stat(path)
+		ts.Check(err)
+		switch {
+		case string(data) != was.data:
+			ts.Fatalf("%s has other bytes", name)
+		case !os.SameFile(info, was.info) || !info.ModTime().Equal(was.info.ModTime()):
+			ts.Fatalf("%s was written again", name)
+		}
+	}
+}
