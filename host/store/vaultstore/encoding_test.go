@@ -97,7 +97,7 @@ func FuzzMetadata(f *testing.F) {
 		}
 		fields, err := m.fields(version)
 		if err != nil {
-			if len(provider)+len(profile)+len(path)+len(variable) < 1000 {
+			if len(provider)+len(profile)+len(path)+len(variable) < 1000 && m.expires.Year() <= 9999 {
 				t.Errorf("fields: %v", err)
 			}
 			return

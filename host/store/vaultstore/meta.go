@@ -58,6 +58,10 @@ func (m meta) fields(version int) (map[string]string, error) {
 		}
 	}
 	if !m.expires.IsZero() {
+		// RFC 3339 has years of four digits.
+		if y := m.expires.UTC().Year(); y < 0 || y > 9999 {
+			return nil, fmt.Errorf("the secret expires in the year %d, which cannot be written down", y)
+		}
 		f[expiresKey(version)] = m.expires.UTC().Format(time.RFC3339Nano)
 	}
 	return f, nil
