@@ -1,0 +1,407 @@
+package codec
+
+import (
+	"bytes"
+	"strings"
+
+	yamlv3 "gopkg.in/yaml.v3"
+)
+
+// yamlEditor makes one change in a file.
+type yamlEditor struct {
+	data   []byte
+	root   *yamlLoc
+	layout yamlLayout
+	used   map[*yamlv3.Node]bool // nodes that an alias stands for
+}
+
+// yamlPlace is an entry of a collection; the root has no parent.
+type yamlPlace struct {
+	parent *yamlLoc
+	index  int
+	value  *yamlLoc
+}
+
+// change makes one primitive change; see [treeEditor].
+func (yaml) change(data []byte, op treeOp) ([]byte, error) {
+	if err := yamlWritable(op.value); err != nil {
+		return nil, err
+	}
+	if err := yamlWritableKey(op.key); err != nil {
+		return nil, err
+	}
+	doc, err := yamlParse(data)
+	if err != nil {
+		return nil, err
+	}
+	root, err := yamlLocate(doc)
+	if err != nil {
+		return nil, err
+	}
+	e := &yamlEditor{data: data, root: root, used: map[*yamlv3.Node]bool{}}
+	if root == nil {
+		e.layout = yamlHabits(nil, nil, treeEOL(data))
+		return e.fillEmpty(op)
+	}
+	yamlAliased(doc.root, e.used)
+	places, err := e.find(op.path)
+	if err != nil {
+		return nil, err
+	}
+	at := places[len(places)-1]
+	e.layout = yamlHabits(at.value, root, treeEOL(data))
+	switch op.action {
+	case treeInsert:
+		return e.add(at, &op.key, op.value)
+	case treeAppend:
+		return e.add(at, nil, op.value)
+	}
+	if e.holdsUsed(at.value.node) || op.action == treeRemove && at.parent.entries[at.index].key != nil && e.holdsUsed(at.parent.entries[at.index].key.node) {
+		return nil, e.failAlias(at.value.node)
+	}
+	if op.action == treeRemove {
+		return e.remove(places)
+	}
+	return e.replace(at, op.value)
+}
+
+// yamlAliased collects the nodes that aliases stand for.
+func yamlAliased(n *yamlv3.Node, used map[*yamlv3.Node]bool) {
+	if n.Kind == yamlv3.AliasNode {
+		used[n.Alias] = true
+		return
+	}
+	for _, c := range n.Content {
+		yamlAliased(c, used)
+	}
+}
+
+func (e *yamlEditor) holdsUsed(n *yamlv3.Node) bool {
+	if e.used[n] {
+		return true
+	}
+	for _, c := range n.Content {
+		if e.holdsUsed(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *yamlEditor) failAlias(n *yamlv3.Node) error {
+	return &Error{Line: n.Line, Msg: "the value is shared through an anchor and aliases; edit it by hand"}
+}
+
+func (e *yamlEditor) fail(l *yamlLoc) error {
+	return &Error{Line: l.node.Line, Msg: errYAMLPlace.Error()}
+}
+
+// find returns the places on path, from the root on.
+func (e *yamlEditor) find(path []treeStep) ([]yamlPlace, error) {
+	places := []yamlPlace{{value: e.root}}
+	for _, step := range path {
+		l := places[len(places)-1].value
+		if l.node.Kind == yamlv3.AliasNode || e.used[l.node] {
+			return nil, e.failAlias(l.node)
+		}
+		index, merged := -1, false
+		if step.key == nil && step.index < len(l.entries) {
+			index = step.index
+		}
+		for i := range l.entries {
+			if k := l.entries[i].key; step.key == nil || k == nil {
+				break
+			} else if yamlIsMerge(k.node) {
+				merged = true
+			} else if text, _ := yamlKey(k.node); text == *step.key {
+				index = i
+			}
+		}
+		switch {
+		case index < 0 && merged:
+			return nil, &Error{Line: l.node.Line, Msg: "the value comes from a merge key; edit it by hand"}
+		case index < 0:
+			return nil, ErrVerify
+		}
+		places = append(places, yamlPlace{l, index, l.entries[index].value})
+	}
+	if l := places[len(places)-1].value; l.node.Kind == yamlv3.AliasNode || e.used[l.node] {
+		return nil, e.failAlias(l.node)
+	}
+	return places, nil
+}
+
+// yamlHabits returns the layout that is in use near l, or else in root.
+func yamlHabits(l, root *yamlLoc, eol string) yamlLayout {
+	y := yamlLayout{eol: eol, unit: -1, list: -1, dash: -1}
+	y.learn(l)
+	y.learn(root)
+	if y.unit < 0 {
+		y.unit = 2
+	}
+	if y.list < 0 {
+		y.list = 0 // as kubectl and PyYAML write
+	}
+	if y.dash < 0 {
+		y.dash = 2
+	}
+	return y
+}
+
+func (y *yamlLayout) learn(l *yamlLoc) {
+	if l == nil || !l.block() {
+		return
+	}
+	for i := range l.entries {
+		if v := l.entries[i].value; v.block() {
+			step := v.column - l.column
+			switch {
+			case l.node.Kind == yamlv3.SequenceNode:
+				if y.dash < 0 && step >= 2 {
+					y.dash = step
+				}
+			case v.node.Kind == yamlv3.SequenceNode:
+				if y.list < 0 && step >= 0 {
+					y.list = step
+				}
+			case y.unit < 0 && step > 0:
+				y.unit = step
+			}
+		}
+	}
+	for i := range l.entries {
+		y.learn(l.entries[i].value)
+	}
+}
+
+// bodyEnd returns the end of the lines of something that ends at offset end.
+func (e *yamlEditor) bodyEnd(end int) int {
+	if end > 0 && e.data[end-1] == '\n' {
+		return end
+	}
+	return treeLineEnd(e.data, end)
+}
+
+// finish returns out without the last line end where the file had none. open is
+// whether that line end belongs to a value.
+func (e *yamlEditor) finish(out []byte, open bool) []byte {
+	if open || bytes.HasSuffix(e.data, []byte("\n")) || len(bytes.TrimSpace(bytes.TrimPrefix(e.data, []byte(treeBOM)))) == 0 {
+		return out
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(out, []byte("\n")), []byte("\r"))
+}
+
+// insertLines returns data with lines put in at offset at, which is a line
+// start or the end of the file.
+func (e *yamlEditor) insertLines(at int, lines string, open bool) []byte {
+	if before := bytes.TrimPrefix(e.data[:at], []byte(treeBOM)); len(before) > 0 && before[len(before)-1] != '\n' {
+		lines = e.layout.eol + lines
+	}
+	return e.finish(treePut(e.data, at, at, lines), open && at == len(e.data))
+}
+
+// fillEmpty writes the first value into a document without one.
+func (e *yamlEditor) fillEmpty(op treeOp) ([]byte, error) {
+	at := 0
+	for at < len(e.data) && !bytes.HasPrefix(e.data[at:], []byte("...")) {
+		at = treeLineEnd(e.data, at)
+	}
+	if op.action == treeInsert {
+		lines, open := e.layout.entry(&op.key, op.value, 0, yamlAny)
+		return e.insertLines(at, lines, open), nil
+	}
+	if op.action != treeReplace {
+		return nil, ErrVerify
+	}
+	lines, open := e.rootLines(op.value)
+	return e.insertLines(at, lines, open), nil
+}
+
+// rootLines returns a whole document.
+func (e *yamlEditor) rootLines(n *Node) (lines string, open bool) {
+	if n.Scalar() {
+		return e.layout.scalar(n, false, yamlDouble) + e.layout.eol, false
+	}
+	if n == nil || len(n.Items)+len(n.Pairs) == 0 {
+		return e.layout.flow(n) + e.layout.eol, false
+	}
+	return e.layout.lines(n, 0)
+}
+
+// replace gives the place at a new value.
+func (e *yamlEditor) replace(at yamlPlace, n *Node) ([]byte, error) {
+	switch {
+	case at.parent == nil:
+		return e.replaceRoot(n)
+	case at.parent.flow():
+		return e.replaceFlow(at, n), nil
+	}
+	entry := &at.parent.entries[at.index]
+	v := entry.value
+	if entry.mark < 0 {
+		return nil, e.fail(at.parent)
+	}
+	style := yamlAny
+	if n != nil && n.Kind == String {
+		style = yamlStyleOf(v)
+	}
+	text := e.layout.value(n, at.parent.column, entry.key == nil, style)
+	if v.flow() && len(v.entries) > 0 && !n.Scalar() {
+		layout := e.layout
+		layout.json = e.looksJSON(v)
+		text = yamlText{line: layout.flow(n)}
+	}
+	gap := " "
+	if entry.key == nil {
+		gap = strings.Repeat(" ", e.layout.gap(n))
+	}
+	return e.put(entry, text, gap), nil
+}
+
+// put writes text in place of the value of an entry of a block collection. The
+// value's part of the line of the colon or dash (line), and its lines below
+// (body), are replaced; comments after the one and between them stay.
+func (e *yamlEditor) put(entry *yamlEntry, text yamlText, gap string) []byte {
+	v := entry.value
+	lineStart, lineEnd := entry.mark+1, v.end
+	empty := yamlEmpty(v.node)
+	sameLine := !bytes.Contains(e.data[entry.mark:v.from], []byte("\n"))
+	bodyStart, bodyEnd := -1, -1
+	switch {
+	case empty:
+		lineEnd = lineStart
+	case v.block():
+		if first := v.entries[0].start; bytes.Contains(e.data[entry.mark:first], []byte("\n")) {
+			if lineEnd = lineStart; v.props > v.from {
+				lineEnd = v.props
+			}
+			bodyStart, bodyEnd = treeLineStart(e.data, first), e.bodyEnd(v.end)
+		} else {
+			lineEnd = lineStart + len(bytes.TrimRight(e.data[lineStart:v.end], "\r\n"))
+		}
+	case v.blockScalar():
+		lineEnd = v.head
+		bodyStart, bodyEnd = treeLineEnd(e.data, v.head), v.end
+	}
+	if bodyStart < 0 {
+		bodyStart = e.bodyEnd(lineEnd)
+		bodyEnd = max(bodyStart, v.end)
+	}
+	line, wholeLine := text.line, false
+	if v.node.Anchor != "" {
+		line = strings.TrimSuffix("&"+v.node.Anchor+" "+line, " ")
+	}
+	switch {
+	case !empty && !sameLine && (!v.block() || v.props > v.from):
+		// The value began on a line of its own: so does the new one.
+		lineStart = v.from
+		if line == "" {
+			lineStart = treeLineStart(e.data, v.from)
+			if rest := e.data[lineEnd:bodyStart]; len(bytes.TrimSpace(rest)) == 0 {
+				lineEnd, wholeLine = bodyStart, true
+			}
+		}
+	case line != "" && !empty && sameLine && v.from > lineStart && (v.block() == (text.body != "")):
+		lineStart = v.from // keeps the blanks before the value
+	case line != "":
+		line = gap + line
+	}
+	rest := string(e.data[lineEnd:bodyStart])
+	if line != "" && strings.HasPrefix(rest, "#") {
+		rest = " " + rest
+	}
+	if text.body != "" && !strings.HasSuffix(rest, "\n") && !wholeLine {
+		rest += e.layout.eol
+	}
+	out := treePut(e.data, lineStart, bodyEnd, line+rest+text.body)
+	return e.finish(out, text.open && bodyEnd == len(e.data))
+}
+
+// replaceRoot writes n in place of the document's value.
+func (e *yamlEditor) replaceRoot(n *Node) ([]byte, error) {
+	l := e.root
+	lines, open := e.rootLines(n)
+	end := e.bodyEnd(l.end)
+	start := treeLineStart(e.data, l.from)
+	if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
+		start = len(treeBOM)
+	}
+	before, after := string(e.data[start:l.from]), ""
+	if l.end < end {
+		after = string(bytes.TrimSpace(e.data[l.end:end]))
+	}
+	if before = strings.TrimRight(before, " \t"); before != "" {
+		before += e.layout.eol
+	}
+	if after != "" {
+		before += after + e.layout.eol
+	}
+	return e.finish(treePut(e.data, start, end, before+lines), open && end == len(e.data)), nil
+}
+
+// add gives the collection at a new last entry; key is nil for a list.
+func (e *yamlEditor) add(at yamlPlace, key *string, value *Node) ([]byte, error) {
+	l := at.value
+	if l.flow() {
+		return e.addFlow(at, key, value)
+	}
+	if !l.block() || len(l.entries) == 0 {
+		return nil, ErrVerify
+	}
+	last := &l.entries[len(l.entries)-1]
+	end := e.bodyEnd(last.end())
+	if end == len(e.data) && !bytes.HasSuffix(e.data, []byte("\n")) && last.value.endsInBlockScalar() {
+		return nil, &Error{Line: last.value.node.Line, Msg: "the file ends inside a block of text without a line end; add one first"}
+	}
+	lines, open := e.layout.entry(key, value, l.column, yamlAny)
+	return e.insertLines(end, lines, open), nil
+}
+
+// remove takes out the last of places.
+func (e *yamlEditor) remove(places []yamlPlace) ([]byte, error) {
+	at := places[len(places)-1]
+	l := at.parent
+	entry := &l.entries[at.index]
+	if len(l.entries) == 1 {
+		return e.removeOnly(places[len(places)-2])
+	}
+	if l.flow() {
+		return e.removeFlow(l, at.index), nil
+	}
+	start, end := treeLineStart(e.data, entry.start), e.bodyEnd(entry.end())
+	if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
+		start = len(treeBOM)
+	}
+	if len(bytes.TrimSpace(e.data[start:entry.start])) == 0 {
+		open := at.index > 0 && l.entries[at.index-1].value.endsInBlockScalar()
+		return e.finish(treePut(e.data, start, end, ""), open), nil
+	}
+	// The first entry after a dash: the next one moves up, unless comments
+	// stand between.
+	next := l.entries[at.index+1].start
+	if len(bytes.TrimSpace(e.data[end:next])) == 0 {
+		return treePut(e.data, entry.start, next, ""), nil
+	}
+	start += len(bytes.TrimRight(e.data[start:entry.start], " \t"))
+	return treePut(e.data, start, end, e.layout.eol), nil
+}
+
+// removeOnly empties the collection at.
+func (e *yamlEditor) removeOnly(at yamlPlace) ([]byte, error) {
+	l := at.value
+	n := &Node{Kind: Map}
+	if l.node.Kind == yamlv3.SequenceNode {
+		n.Kind = List
+	}
+	if at.parent == nil && l.block() && n.Kind == Map && l.from == l.start {
+		start := treeLineStart(e.data, l.start)
+		if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
+			start = len(treeBOM)
+		}
+		return e.finish(treePut(e.data, start, e.bodyEnd(l.end), ""), false), nil
+	}
+	if l.flow() && !l.pair {
+		return e.removeFlow(l, 0), nil
+	}
+	return e.replace(at, n)
+}

@@ -1,0 +1,150 @@
+package codec
+
+import (
+	"bytes"
+	"strings"
+
+	yamlv3 "gopkg.in/yaml.v3"
+)
+
+// looksJSON reports whether the flow collection l is written as JSON, with
+// keys (or else items) in double quotes.
+func (e *yamlEditor) looksJSON(l *yamlLoc) bool {
+	if len(l.entries) == 0 {
+		return false
+	}
+	first := l.entries[0].value
+	if l.entries[0].key != nil {
+		first = l.entries[0].key
+	}
+	return first.node.Style&yamlv3.DoubleQuotedStyle != 0
+}
+
+// flowLayout returns the layout for new text inside l.
+func (e *yamlEditor) flowLayout(l *yamlLoc) yamlLayout {
+	y := e.layout
+	y.json = e.looksJSON(l) || len(l.entries) == 0 && e.root.flow() && e.looksJSON(e.root)
+	return y
+}
+
+// replaceFlow gives an entry of a flow collection a new value.
+func (e *yamlEditor) replaceFlow(at yamlPlace, n *Node) []byte {
+	entry := &at.parent.entries[at.index]
+	v := entry.value
+	y := e.flowLayout(at.parent)
+	text := y.flow(n)
+	if n != nil && n.Kind == String {
+		text = y.scalar(n, true, yamlStyleOf(v))
+	}
+	if v.node.Anchor != "" {
+		text = "&" + v.node.Anchor + " " + text
+	}
+	switch {
+	case !yamlEmpty(v.node):
+		if after := v.end; after < len(e.data) && e.data[after] == '#' {
+			text += " "
+		}
+		if v.from-1 == entry.mark && strings.IndexByte("\"{[", text[0]) < 0 {
+			text = " " + text
+		}
+		return treePut(e.data, v.from, v.end, text)
+	case entry.mark < 0:
+		return treePut(e.data, entry.key.end, entry.key.end, ": "+text)
+	}
+	if after := entry.mark + 1; after < len(e.data) && e.data[after] == '#' {
+		text += " "
+	}
+	return treePut(e.data, entry.mark+1, entry.mark+1, " "+text)
+}
+
+// addFlow gives a flow collection a new last entry. An empty one in block
+// context becomes a block.
+func (e *yamlEditor) addFlow(at yamlPlace, key *string, value *Node) ([]byte, error) {
+	l := at.value
+	if l.pair {
+		return nil, e.fail(l)
+	}
+	inside := e.data[l.start+1 : l.end-1]
+	if len(l.entries) == 0 {
+		if len(bytes.TrimSpace(inside)) == 0 && (at.parent == nil || at.parent.block()) {
+			n := &Node{Kind: List, Items: []*Node{value}}
+			if key != nil {
+				n = &Node{Kind: Map, Pairs: []Pair{{*key, value}}}
+			}
+			return e.replace(at, n)
+		}
+	}
+	y := e.flowLayout(l)
+	text := y.flow(value)
+	if key != nil {
+		text = y.member(*key, value)
+	}
+	if len(l.entries) == 0 {
+		if len(bytes.TrimSpace(inside)) > 0 {
+			text += " "
+		}
+		return treePut(e.data, l.start+1, l.start+1, text), nil
+	}
+	s := &yamlScanner{data: e.data}
+	last := &l.entries[len(l.entries)-1]
+	end, comma := last.end(), -1
+	if i := s.skip(end); s.at(i) == ',' {
+		comma = i
+		text += ","
+		end = i + 1
+	}
+	// Its own line where the last entry has one, or where a comment follows.
+	line := treeLineStart(e.data, last.start)
+	own := len(bytes.TrimSpace(e.data[line:last.start])) == 0
+	tail := end
+	for tail < len(e.data) && strings.IndexByte(" \t", e.data[tail]) >= 0 {
+		tail++
+	}
+	if s.at(tail) == '#' {
+		own = true
+		tail = len(bytes.TrimRight(e.data[:treeLineEnd(e.data, tail)], "\r\n"))
+	} else {
+		tail = end
+	}
+	if own {
+		text = y.eol + treeIndent(e.data, last.start) + text
+	} else {
+		text = " " + text
+	}
+	out := treePut(e.data, tail, tail, text)
+	if comma < 0 {
+		out = treePut(out, last.end(), last.end(), ",")
+	}
+	return out, nil
+}
+
+// removeFlow takes an entry out of a flow collection, with one comma.
+func (e *yamlEditor) removeFlow(l *yamlLoc, index int) []byte {
+	entry := &l.entries[index]
+	s := &yamlScanner{data: e.data}
+	start, end := entry.start, entry.end()
+	after := s.skip(end)
+	switch {
+	case s.at(after) == ',' && index+1 < len(l.entries):
+		if next := l.entries[index+1].start; !bytes.Contains(e.data[end:next], []byte("#")) {
+			end = next
+		} else if end == after {
+			end = after + 1
+		} else {
+			// A comment stands before the comma: both must go separately.
+			return treePut(treePut(e.data, after, after+1, ""), start, end, "")
+		}
+	case index > 0:
+		before := l.entries[index-1].end()
+		if comma := s.skip(before); bytes.Contains(e.data[before:start], []byte("#")) {
+			return treePut(treePut(e.data, start, end, ""), comma, comma+1, "")
+		}
+		start = before
+	case s.at(after) == ',':
+		if bytes.Contains(e.data[end:after], []byte("#")) {
+			return treePut(treePut(e.data, after, after+1, ""), start, end, "")
+		}
+		end = after + 1
+	}
+	return treePut(e.data, start, end, "")
+}
