@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/config"
@@ -30,6 +31,8 @@ type app struct {
 	conf   *config.Config
 	guests *guests
 	remote machine.Machine
+	keys   machine.Keys
+	asking sync.Mutex
 }
 
 // host returns the use cases over this machine's folders.

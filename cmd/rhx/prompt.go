@@ -26,9 +26,15 @@ func (a *app) ask(question string) bool {
 		return false
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
-	line, _ := bufio.NewReader(oneByte{a.In}).ReadString('\n')
+	line, _ := a.readLine()
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes"
+}
+
+// readLine reads one line and nothing after it.
+func (a *app) readLine() (string, error) {
+	line, err := bufio.NewReader(oneByte{a.In}).ReadString('\n')
+	return strings.TrimRight(line, "\r\n"), err
 }
 
 // hidden asks for a text that is not shown.
@@ -55,7 +61,7 @@ func (a *app) hidden(prompt string) (string, error) {
 	return string(b), err
 }
 
-// oneByte reads byte by byte, so that nothing after the answer is swallowed.
+// oneByte reads byte by byte, so that a buffer takes nothing after the line.
 type oneByte struct{ r io.Reader }
 
 func (o oneByte) Read(p []byte) (int, error) {

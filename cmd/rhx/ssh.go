@@ -1,13 +1,45 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
-// ssh returns the machine at an SSH target. Nothing is connected yet.
+// ssh returns the machine at an SSH target. Nothing is connected yet. Questions
+// of several hosts come one at a time.
 func (a *app) ssh(target string, acceptNew bool) machine.Machine {
-	_ = fmt.Sprint(acceptNew)
-	return machine.SSH(target, machine.SSHOptions{})
+	opts := machine.SSHOptions{Getenv: a.Getenv, AcceptNew: acceptNew, Keys: &a.keys}
+	if home, err := a.home(); err == nil {
+		opts.Home = home
+	}
+	if a.canAsk() {
+		opts.Confirm = func(_ context.Context, k machine.HostKey) (bool, error) {
+			a.asking.Lock()
+			defer a.asking.Unlock()
+			return a.ask(fmt.Sprintf("The host %s (%s) is not known yet. Its %s key is\n  %s\nAdd it to %s and go on?",
+				k.Host, k.Address, strings.TrimPrefix(k.Type, "ssh-"), k.Fingerprint, k.File)), nil
+		}
+		opts.Prompt = func(_ context.Context, q machine.Question) (string, error) {
+			a.asking.Lock()
+			defer a.asking.Unlock()
+			if q.Echo {
+				return a.line(q.Host + ": " + q.Text)
+			}
+			return a.hidden(q.Host + ": " + strings.TrimSpace(q.Text) + " ")
+		}
+	}
+	return machine.SSH(target, opts)
+}
+
+// line asks for a text that may be seen.
+func (a *app) line(prompt string) (string, error) {
+	if !a.canAsk() {
+		return "", fault.WithHint(errNoPrompt, "the prompt would be: "+prompt)
+	}
+	fmt.Fprint(a.Err, strings.TrimRight(prompt, " ")+" ")
+	return a.readLine()
 }

@@ -188,6 +188,7 @@ func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, 
 	if err != nil {
 		return []Found{s.invalid(sp, profile, file.Path, err)}
 	}
+	root = s.inlined(f, file.Path, root)
 	var out []Found
 	for _, e := range entries(f, root) {
 		if found, ok := s.extractEntry(sp, f, file.Path, root, e); ok {

@@ -273,6 +273,7 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 	if err != nil {
 		return failed(src, err)
 	}
+	root = p.snap.inlined(f, path, root)
 	w := writer{sp: sp, f: f, root: root, e: place(f, root, p.profileName(f, sec)), texts: map[string]string{}}
 	for k, v := range sec.Values {
 		w.texts[k] = v.Reveal()

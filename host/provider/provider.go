@@ -60,7 +60,7 @@ type Snapshot struct {
 }
 
 // Take reads every variable and file that specs declare, and the files paths
-// (absolute), in two round trips.
+// (absolute), in two round trips; in one more the files that those name.
 func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, paths ...string) (*Snapshot, error) {
 	vars := []string{"PWD"}
 	for _, s := range specs {
@@ -82,17 +82,21 @@ func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.S
 	}
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
-	if len(paths) == 0 {
-		return snap, nil
-	}
-	files, err := m.Read(ctx, paths)
-	if err != nil {
+	if err := snap.read(ctx, m, paths); err != nil {
 		return nil, err
 	}
-	for _, f := range files {
-		snap.files[f.Path] = f
+	return snap, snap.read(ctx, m, snap.referenced(specs))
+}
+
+func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths []string) error {
+	if len(paths) == 0 {
+		return nil
 	}
-	return snap, nil
+	files, err := m.Read(ctx, paths)
+	for _, f := range files {
+		s.files[f.Path] = f
+	}
+	return err
 }
 
 // readPaths are the paths to read for one located path of f.

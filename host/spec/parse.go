@@ -307,7 +307,11 @@ func (d *decoder) keys(n *yaml.Node, f *File) {
 			"root":    func(n *yaml.Node) { key.Root = d.bool(n) },
 			"tree":    func(n *yaml.Node) { key.Tree = d.bool(n) },
 			"profile": func(n *yaml.Node) { key.Profile = d.bool(n) },
+			"inline":  func(n *yaml.Node) { key.Inline = d.textMap(n, "inline") },
 		})
+		if d.err == nil && key.Inline != nil && !key.Tree {
+			d.fail(n, "inline is for a key with tree: true")
+		}
 		if d.err == nil && (len(key.At) == 0) != key.Profile {
 			d.fail(n, "a key has at, or profile: true")
 		}

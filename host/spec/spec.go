@@ -138,6 +138,9 @@ type Key struct {
 	Tree bool
 	// Profile reports that the value is the profile's own name in the file.
 	Profile bool
+	// Inline maps fields of a subtree that name another file to the fields that
+	// hold such a file's content in base64, which the value has in their stead.
+	Inline map[string]string
 }
 
 // Fixed is an entry that a write adds where it is absent.

@@ -124,6 +124,17 @@ func (d *decoder) texts(n *yaml.Node) []string {
 	return out
 }
 
+// textMap reads a mapping of texts.
+func (d *decoder) textMap(n *yaml.Node, what string) map[string]string {
+	out := map[string]string{}
+	if n.Kind != yaml.MappingNode {
+		d.fail(n, "%s must be a mapping", what)
+		return out
+	}
+	d.pairs(n, func(k, v *yaml.Node) { out[k.Value] = d.text(v) })
+	return out
+}
+
 // each calls f for n, or for every item where n is a list.
 func (d *decoder) each(n *yaml.Node, f func(*yaml.Node)) {
 	if n.Kind != yaml.SequenceNode {
