@@ -177,7 +177,7 @@ func TestTokenProblems(t *testing.T) {
 		"a revoked token":        {revoked, home, "the token in VAULT_TOKEN was refused", "vault login"},
 		"a token without policy": {server.Token(t, `path "none" { capabilities = ["read"] }`), home, "no secrets engine at " + mount, "kv"},
 		"a token without even the default policy": {server.TokenWith(t, map[string]any{"no_default_policy": true, "policies": []string{"none"}}),
-			home, "VAULT_TOKEN", ""},
+			home, "VAULT_TOKEN was refused, or may not use the secrets engine at " + mount, "vault login"},
 	} {
 		s, err := Open(Options{URL: Scheme + mount, Getenv: server.Getenv(t, c.token), Home: c.home})
 		if err != nil {

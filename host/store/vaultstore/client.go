@@ -165,11 +165,11 @@ func (c *client) checkRetry(ctx context.Context, resp *http.Response, err error)
 	again, retryErr := api.DefaultRetryPolicy(ctx, resp, err)
 	if again && err != nil {
 		var dns *net.DNSError
-		var tlsHeader net.Error
+		var timeout net.Error
 		switch {
 		case errors.As(err, &dns) && dns.IsNotFound,
 			errors.Is(err, syscall.ECONNREFUSED) && !c.reached.Load(),
-			errors.As(err, &tlsHeader) && tlsHeader.Timeout() && !c.reached.Load(),
+			errors.As(err, &timeout) && timeout.Timeout() && !c.reached.Load(),
 			tlsProblem(err) != "":
 			again = false
 		}

@@ -136,11 +136,11 @@ func (c *client) explainDenied(ctx context.Context, r *request, text string) err
 	in := c.inNamespace()
 	switch {
 	case refused:
-		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, &tokenError{c.tokenFrom + in}),
+		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, &tokenError{from: c.tokenFrom + in, why: ": it is wrong, expired or revoked"}),
 			"log in again with `vault login`, or set VAULT_TOKEN")
 	case unsure:
-		return fault.WithHint(fmt.Errorf("%w: the token in %s was refused, or may not %s %s%s", store.ErrDenied, c.tokenFrom, r.needs, r.path, in),
-			"log in again with `vault login`, or "+policyHint(r))
+		doubt := &tokenError{from: c.tokenFrom + in, why: fmt.Sprintf(", or may not %s %s", r.needs, r.path), unsure: true}
+		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, doubt), "log in again with `vault login`, or "+policyHint(r))
 	}
 	return fault.WithHint(fmt.Errorf("%w: the token in %s may not %s %s%s", store.ErrDenied, c.tokenFrom, r.needs, r.path, in), policyHint(r))
 }
@@ -153,12 +153,14 @@ func policyHint(r *request) string {
 	return fmt.Sprintf("a policy of the token must have: path %q { capabilities = [%s] }", r.path, strings.Join(caps, ", "))
 }
 
-// tokenError is for a token that Vault does not take at all.
-type tokenError struct{ from string }
-
-func (e *tokenError) Error() string {
-	return "the token in " + e.from + " was refused: it is wrong, expired or revoked"
+// tokenError is for a token that Vault does not take at all, or, where that
+// cannot be told apart, that may not do what was asked for.
+type tokenError struct {
+	from, why string
+	unsure    bool
 }
+
+func (e *tokenError) Error() string { return "the token in " + e.from + " was refused" + e.why }
 
 func (c *client) inNamespace() string {
 	if c.namespace == "" {

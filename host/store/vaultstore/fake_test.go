@@ -48,18 +48,21 @@ const found = `{"data":{"data":{"access_key":"FAKE-ID","secret_key":"fake/secret
 
 func TestBusyAndFailingServersAreAskedAgain(t *testing.T) {
 	for _, status := range []int{429, 500, 502, 503, 504, 412} {
-		var asked atomic.Int32
-		s := fake(t, func(w http.ResponseWriter, _ *http.Request) {
-			if asked.Add(1) < 3 {
-				w.Header().Set("Retry-After", "0")
-				answerWith(w, status, `{"errors":["fake trouble"]}`)
-				return
+		t.Run(fmt.Sprint("HTTP ", status), func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			s := fake(t, func(w http.ResponseWriter, _ *http.Request) {
+				if asked.Add(1) < 3 {
+					w.Header().Set("Retry-After", "0")
+					answerWith(w, status, `{"errors":["fake trouble"]}`)
+					return
+				}
+				answerWith(w, 200, fmt.Sprintf(found, 1))
+			})
+			if r, err := s.Get(t.Context(), "a", 0); err != nil || r.Version != 1 {
+				t.Error(err)
 			}
-			answerWith(w, 200, fmt.Sprintf(found, 1))
 		})
-		if r, err := s.Get(t.Context(), "a", 0); err != nil || r.Version != 1 {
-			t.Errorf("HTTP %d: %v", status, err)
-		}
 	}
 }
 
@@ -222,7 +225,7 @@ func TestNoTokenIsNeededWhereTheServerNeedsNone(t *testing.T) {
 func TestARefusalThatCannotBeToldApart(t *testing.T) {
 	s := fake(t, func(w http.ResponseWriter, _ *http.Request) { answerWith(w, 403, `{"errors":["permission denied"]}`) }, "VAULT_NAMESPACE", "team")
 	_, err := s.Get(t.Context(), "a", 0)
-	wantFault(t, err, store.ErrDenied, `was refused, or may not read secret/data/ml/a (namespace "team")`, "vault login")
+	wantFault(t, err, store.ErrDenied, `(namespace "team") was refused, or may not read secret/data/ml/a`, "vault login")
 }
 
 // Vault before 1.9 neither patches nor reports custom metadata of a write.

@@ -318,9 +318,13 @@ func (s *Store) discover(ctx context.Context) error {
 // answer is the same for a path without an engine and for an engine in which
 // the token may do nothing; a token that may read all mounts tells them apart.
 func (s *Store) noMount(ctx context.Context, err error) error {
-	var refused *tokenError
-	if !errors.Is(err, store.ErrDenied) || errors.As(err, &refused) || errors.Is(err, errNoToken) {
+	var token *tokenError
+	if !errors.Is(err, store.ErrDenied) || errors.Is(err, errNoToken) || errors.As(err, &token) && !token.unsure {
 		return err
+	}
+	if token != nil {
+		token.why = ", or may not use the secrets engine at " + s.path + ", or there is none"
+		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, token), "log in again with `vault login`; `vault secrets list` shows the engines")
 	}
 	all, allErr := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/mounts", needs: "read"})
 	if allErr == nil && all.found() {
