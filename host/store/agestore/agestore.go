@@ -6,7 +6,7 @@
 //	identity.txt                the key, made on first use, mode 0600
 //	store/recipients.txt        the public keys that the secrets are encrypted to
 //	store/secrets/NAME/3.age    version 3 of a secret
-//	store/secrets/NAME/4.deleted  version 4, deleted
+//	store/secrets/NAME/3.deleted  an empty file: version 3 is deleted
 //	store/tmp/                  what is being written or destroyed
 //	store/lock                  held by the process that writes
 //
@@ -57,6 +57,9 @@ type Store struct {
 	// workFactor is the scrypt work factor of a new passphrase-protected key,
 	// as the logarithm of its cost; 0 is that of age. Tests lower it.
 	workFactor int
+	// onStep is called before every change on the disk, for tests that end the
+	// process there.
+	onStep func()
 
 	mu   sync.Mutex
 	key  *key  // once it was read
@@ -98,6 +101,12 @@ func (s *Store) identityPath() (path string, own bool) {
 func (s *Store) warn(format string, args ...any) {
 	if s.opt.Warn != nil {
 		s.opt.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+func (s *Store) step() {
+	if s.onStep != nil {
+		s.onStep()
 	}
 }
 

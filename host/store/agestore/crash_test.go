@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ const childEnv = "RHX_AGESTORE_TEST_CHILD"
 func children() map[string]func(dir string) error {
 	c := faultChildren()
 	c["write"] = writeForEver
+	c["step"] = dieAtStep
 	return c
 }
 
@@ -53,7 +55,6 @@ func child(t *testing.T, name, dir string) *exec.Cmd {
 func writeForEver(dir string) error {
 	ctx := context.Background()
 	s := Open(Options{Dir: dir})
-	text := strings.Repeat("FAKE", 2000)
 	for n := 0; ; n++ {
 		name := fmt.Sprintf("name/%d", n%5)
 		var err error
@@ -69,7 +70,7 @@ func writeForEver(dir string) error {
 		default:
 			var version int
 			fmt.Println("putting", name, 0)
-			version, err = s.Put(ctx, &secret.Secret{Name: name, Values: secret.Values{"one": secret.NewValue(text), "two": secret.NewValue(text)}}, store.AnyVersion)
+			version, err = s.Put(ctx, whole(name), store.AnyVersion)
 			fmt.Println("put", name, version)
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -78,47 +79,118 @@ func writeForEver(dir string) error {
 	}
 }
 
-// A process that is killed at any instant leaves what was there before or what
-// it was writing, and nothing that stays in the way.
+// dieAtStep does all that changes a store once, and kills itself before the
+// change whose number stands before the folder.
+func dieAtStep(arg string) error {
+	number, dir, _ := strings.Cut(arg, "=")
+	last, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	s := Open(Options{Dir: dir})
+	s.onStep = func() {
+		if last--; last < 0 {
+			_ = self.Kill()
+			select {}
+		}
+	}
+	did := func(what, name string, version int, err error) error {
+		fmt.Println(what, name, version)
+		return err
+	}
+	for _, name := range []string{"a", "a", "b"} {
+		fmt.Println("putting", name, 0)
+		v, err := s.Put(ctx, whole(name), store.AnyVersion)
+		if err := did("put", name, v, err); err != nil {
+			return err
+		}
+	}
+	fmt.Println("deleting", "a", 0)
+	if err := did("deleted", "a", 0, s.Delete(ctx, "a")); err != nil {
+		return err
+	}
+	fmt.Println("destroying", "b", 0)
+	return did("destroyed", "b", 0, s.Destroy(ctx, "b"))
+}
+
+// whole returns a secret of which half would be noticed.
+func whole(name string) *secret.Secret {
+	v := secret.NewValue(strings.Repeat("FAKE", 2000))
+	return &secret.Secret{Name: name, Values: secret.Values{"one": v, "two": v}}
+}
+
+// runUntilDeath runs a writer, for limit at most if that is not 0, and takes
+// down in newest which version of each secret it says it has made; 0 is none.
+// pending is the secret that it was working on when it died.
+func runUntilDeath(t *testing.T, cmd *exec.Cmd, newest map[string]int, limit time.Duration) (pending string, err error) {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if limit > 0 {
+		kill := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
+		defer kill.Stop()
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var did, name string
+		var version int
+		if n, err := fmt.Sscan(lines.Text(), &did, &name, &version); n != 3 {
+			t.Fatalf("line %q: %v", lines.Text(), err)
+		}
+		pending = ""
+		switch did {
+		case "putting", "deleting", "destroying":
+			pending = name
+		default:
+			newest[name] = version
+		}
+	}
+	err = cmd.Wait()
+	if stderr.Len() > 0 {
+		t.Fatalf("the writer failed: %s", stderr.String())
+	}
+	return pending, err
+}
+
+// A process that dies before any of the changes it makes to the disk leaves what
+// was there before or what it was writing, and nothing that stays in the way.
+func TestDeathAtEveryStep(t *testing.T) {
+	for step := 0; ; step++ {
+		dir := dataDir(t)
+		newest := map[string]int{}
+		pending, err := runUntilDeath(t, child(t, "step", fmt.Sprintf("%d=%s", step, dir)), newest, 0)
+		checkAfterCrash(t, dir, newest, pending)
+		if t.Failed() {
+			t.Fatalf("at step %d, while writing %q", step, pending)
+		}
+		if err == nil {
+			if step < 30 {
+				t.Errorf("there are only %d steps", step)
+			}
+			return
+		}
+	}
+}
+
+// A process that is killed at any instant does so too.
 func TestKilledWriter(t *testing.T) {
 	dir := dataDir(t)
-	newest := map[string]int{} // what was told to be done; 0: deleted or destroyed
-	for round := range 40 {
-		cmd := child(t, "write", dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+	newest := map[string]int{}
+	for round := range 20 {
 		// The first rounds hit the making of the store and its key.
-		kill := time.AfterFunc(time.Duration(rand.IntN(1+round*1000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
-		pending := ""
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			var did, name string
-			var version int
-			if n, err := fmt.Sscan(lines.Text(), &did, &name, &version); n != 3 {
-				t.Fatalf("line %q: %v", lines.Text(), err)
-			}
-			switch did {
-			case "putting", "deleting", "destroying":
-				pending = name
-				continue
-			case "put":
-				newest[name] = version
-			default:
-				newest[name] = 0
-			}
-			pending = ""
-		}
-		_ = cmd.Wait()
-		kill.Stop()
-		if stderr.Len() > 0 {
-			t.Fatalf("the writer failed: %s", stderr.String())
-		}
+		limit := time.Duration(1+rand.IntN(1+round*2000)) * time.Microsecond
+		pending, _ := runUntilDeath(t, child(t, "write", dir), newest, limit)
 		checkAfterCrash(t, dir, newest, pending)
 	}
 	if len(newest) < 5 {

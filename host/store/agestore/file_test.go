@@ -2,6 +2,7 @@ package agestore
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -289,7 +290,7 @@ func TestModesAndLayout(t *testing.T) {
 	}
 	want := []string{
 		"drwx------ .", "-rw------- identity.txt", "drwx------ store", "-rw------- store/lock", "-rw------- store/recipients.txt",
-		"drwx------ store/secrets", "drwx------ store/secrets/aws%2fprod", "-rw------- store/secrets/aws%2fprod/1.age", "-rw------- store/secrets/aws%2fprod/2.deleted",
+		"drwx------ store/secrets", "drwx------ store/secrets/aws%2fprod", "-rw------- store/secrets/aws%2fprod/1.age", "-rw------- store/secrets/aws%2fprod/2.age", "-rw------- store/secrets/aws%2fprod/2.deleted",
 		"drwx------ store/tmp",
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -334,6 +335,78 @@ func TestForeignFilesAreLeftAlone(t *testing.T) {
 	for _, path := range foreign {
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Whoever frees disk space by hand leaves a mark without its file; the number
+// must not be given to a new version, which would be born deleted.
+func TestMarkWithoutItsFile(t *testing.T) {
+	s := Open(Options{Dir: dataDir(t)})
+	sec := &secret.Secret{Name: "a", Values: secret.Values{}}
+	for range 2 {
+		if _, err := s.Put(t.Context(), sec, store.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(s.folder("a"), "2.age")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "a", 0); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Get: %v", err)
+	}
+	if infos, err := s.List(t.Context()); err != nil || len(infos) != 0 {
+		t.Errorf("List = %+v, %v", infos, err)
+	}
+	if h, err := s.History(t.Context(), "a"); err != nil || len(h) != 2 || h[0] != (store.Info{Name: "a", Version: 2, Deleted: true}) {
+		t.Errorf("History = %+v, %v", h, err)
+	}
+	if n, err := s.Put(t.Context(), sec, 0); err != nil || n != 3 {
+		t.Errorf("Put returned version %d, %v", n, err)
+	}
+	if _, err := s.Get(t.Context(), "a", 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// Readers hold no lock: what they find may be gone when they open it.
+func TestReadersMeetDeletions(t *testing.T) {
+	dir := dataDir(t)
+	w, r := Open(Options{Dir: dir}), Open(Options{Dir: dir})
+	sec := &secret.Secret{Name: "a", Values: secret.Values{"k": secret.NewValue("FAKE")}}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for n := 0; n < 300 && err == nil; n++ {
+			_, err = w.Put(t.Context(), sec, store.AnyVersion)
+			if err == nil && n%2 == 0 {
+				err = w.Delete(t.Context(), "a")
+			} else if err == nil && n%5 == 0 {
+				err = w.Destroy(t.Context(), "a")
+			}
+		}
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+		if _, err := r.List(t.Context()); err != nil {
+			t.Errorf("List: %v", err)
+		}
+		if _, err := r.History(t.Context(), "a"); err != nil && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("History: %v", err)
+		}
+		if rec, err := r.Get(t.Context(), "a", 0); err == nil && !rec.Secret.Values.Equal(sec.Values) || err != nil && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Get: %v", err)
 		}
 	}
 }

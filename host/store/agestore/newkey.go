@@ -54,10 +54,11 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 		}
 		left, _ := filepath.Glob(filepath.Join(s.opt.Dir, ".identity-*.tmp"))
 		for _, name := range left {
+			s.step()
 			_ = os.Remove(name)
 		}
 		made = true
-		return writeFile(path, data, s.opt.Dir, ".identity-*.tmp")
+		return s.writeFile(path, data, s.opt.Dir, ".identity-*.tmp")
 	})
 	if err != nil {
 		return nil, err
@@ -178,7 +179,7 @@ func (s *Store) checkRecipients(k *key) error {
 	for _, p := range append(known, missing...) {
 		b.WriteString(p + "\n")
 	}
-	return writeFile(s.recipientsPath(), []byte(b.String()), s.temp(), "recipients-*.tmp")
+	return s.writeFile(s.recipientsPath(), []byte(b.String()), s.temp(), "recipients-*.tmp")
 }
 
 // recorded returns the public keys of the store; none if it has no list.

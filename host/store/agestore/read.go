@@ -109,6 +109,10 @@ again:
 			errs  []error
 		)
 		for _, v := range vs {
+			if v.gone {
+				infos = append(infos, store.Info{Name: name, Version: v.n, Deleted: true})
+				continue
+			}
 			i, err := s.header(folderName(name), v)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue again
@@ -168,8 +172,17 @@ func (s *Store) read(name string, number int) (path string, data []byte, n int, 
 			}
 			n = vs[0].n
 		}
-		path = filepath.Join(folder, version{n: n}.file())
+		v := version{n: n}
+		path = filepath.Join(folder, v.file())
 		data, err := os.ReadFile(path)
+		if err == nil && number != 0 {
+			_, marked := os.Lstat(filepath.Join(folder, v.mark()))
+			if marked == nil {
+				err = fs.ErrNotExist
+			} else if !errors.Is(marked, fs.ErrNotExist) {
+				err = marked
+			}
+		}
 		if err == nil {
 			return path, data, n, nil
 		}

@@ -60,10 +60,10 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		if err != nil {
 			return err
 		}
-		if err := makeDir(folder); err != nil {
+		if err := s.makeDir(folder); err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(folder, version{n: next}.file()), data, s.temp(), "*"+fileSuffix); err != nil {
+		if err := s.writeFile(filepath.Join(folder, version{n: next}.file()), data, s.temp(), "version-*.tmp"); err != nil {
 			return err
 		}
 		number = next
@@ -92,8 +92,8 @@ func nextVersion(name string, vs []version, expect int) (int, error) {
 	return 0, fmt.Errorf("%q is at version %d, not %d: %w", name, newest.n, expect, store.ErrConflict)
 }
 
-// Delete implements [store.Store]. It needs no key, and no room on the disk.
-// The deleted version stays in the folder, encrypted, until Destroy.
+// Delete implements [store.Store]. It needs no key. The deleted version stays
+// in the folder, encrypted, until Destroy.
 func (s *Store) Delete(ctx context.Context, name string) error {
 	if ok, err := s.has(ctx, name); err != nil {
 		return err
@@ -109,12 +109,16 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		if len(vs) == 0 || vs[0].deleted {
 			return fmt.Errorf("%q: %w", name, store.ErrNotFound)
 		}
-		from := filepath.Join(folder, vs[0].file())
-		vs[0].deleted = true
-		if err := os.Rename(from, filepath.Join(folder, vs[0].file())); err != nil {
-			return fmt.Errorf("delete %s: %w", from, cause(err))
+		mark := filepath.Join(folder, vs[0].mark())
+		s.step()
+		f, err := os.OpenFile(mark, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+		if err == nil {
+			err = f.Close()
 		}
-		return syncDir(folder)
+		if err != nil {
+			return fmt.Errorf("delete %s: %w", filepath.Join(folder, vs[0].file()), cause(err))
+		}
+		return s.syncDir(folder)
 	})
 }
 
@@ -129,8 +133,10 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 		folder := s.folder(name)
 		// One rename takes all versions away at once. The temporary folder
 		// gives its new place a name that nothing else has.
+		s.step()
 		away, err := os.MkdirTemp(s.temp(), "destroyed-*")
 		if err == nil {
+			s.step()
 			err = os.Rename(folder, filepath.Join(away, "secret"))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
@@ -139,9 +145,10 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("destroy %s: %w", folder, cause(err))
 		}
-		if err := syncDir(s.secrets()); err != nil {
+		if err := s.syncDir(s.secrets()); err != nil {
 			return err
 		}
+		s.step()
 		return os.RemoveAll(away)
 	})
 }
