@@ -174,10 +174,13 @@ static void extract(const rhx_request *req) {
 	file f = {0};
 	struct path {
 		rhx_str name, values[n_options];
-	} *paths = rhx_alloc(sizeof *paths * most_paths);
+	} *paths;
 	size_t n = 0, at = 0;
 	if (req->nfiles && !req->files[0].exists) return;
 	read_file(req, &f);
+	for (size_t i = 0; i < f.n; i++) n += f.lines[i].section.ptr != NULL;
+	paths = rhx_alloc(sizeof *paths * (n < most_paths ? n : most_paths));
+	n = 0;
 	for (size_t i = 0; i < f.n; i++) {
 		const line *l = &f.lines[i];
 		if (l->section.ptr) {
