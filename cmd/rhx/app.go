@@ -25,6 +25,8 @@ type app struct {
 	*streams
 	*globals
 	stopSignals func()
+	// helped is set when the help was printed instead of a command being run.
+	helped bool
 
 	h      *host.Host
 	dirs   config.Dirs

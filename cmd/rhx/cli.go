@@ -25,22 +25,28 @@ type globals struct {
 	Color   string `help:"Colour: auto, always or never." enum:"auto,always,never" default:"auto" placeholder:"auto|always|never"`
 }
 
-type cli struct {
-	globals
+// commands are in the order of the help.
+func commands() []command {
+	return []command{
+		{"detect", "Show the credentials on this machine.", &detectCmd{}},
+		{"save", "Save credentials of this machine to the store.", &saveCmd{}},
+		{"list", "List the secrets in the store.", &listCmd{}},
+		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}},
+		{"get", "Print one value, raw.", &getCmd{}},
+		{"load", "Bring secrets from the store into their native files.", &loadCmd{}},
+		{"delete", "Delete secrets from the store.", &deleteCmd{}},
+		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}},
+		{"run", "Run a command with secrets in its environment.", &runCmd{}},
+		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}},
+		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}},
+		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}},
+		{"version", "Print the version.", &versionCmd{}},
+	}
+}
 
-	Detect     detectCmd     `cmd:"" help:"Show the credentials on this machine."`
-	Save       saveCmd       `cmd:"" help:"Save credentials of this machine to the store."`
-	List       listCmd       `cmd:"" help:"List the secrets in the store."`
-	Show       showCmd       `cmd:"" help:"Show one secret: where it belongs, its versions, its values masked."`
-	Get        getCmd        `cmd:"" help:"Print one value, raw."`
-	Load       loadCmd       `cmd:"" help:"Bring secrets from the store into their native files."`
-	Delete     deleteCmd     `cmd:"" help:"Delete secrets from the store."`
-	Sync       syncCmd       `cmd:"" help:"Bring secrets onto hosts over SSH."`
-	Run        runCmd        `cmd:"" help:"Run a command with secrets in its environment."`
-	Env        envCmd        `cmd:"" help:"Print secrets as variables for a shell or a tool."`
-	Providers  providersCmd  `cmd:"" help:"List the known providers, or what one of them reads and writes."`
-	Completion completionCmd `cmd:"" help:"Print the code that makes a shell complete rhx's arguments."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+type command struct {
+	name, help string
+	grammar    any
 }
 
 const description = `Finds the credentials that this machine has, keeps them in a store (encrypted files, or HashiCorp Vault), and puts them where they are needed: native files, hosts over SSH, the environment of a command.
@@ -56,44 +62,86 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) 
 func run(args []string, io *streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	defer stop()
-	c := &cli{}
-	a := &app{streams: io, globals: &c.globals, stopSignals: stop}
+	g := &globals{}
+	a := &app{streams: io, globals: g, stopSignals: stop}
 	defer a.close()
-	exited := -1
-	parser, err := kong.New(c,
-		kong.Name("rhx"), kong.Description(description),
-		kong.Writers(io.Out, io.Err),
-		kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Vars{"formats": strings.Join(bundle.Formats(), ", ")},
-		kong.Bind(a),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
-	if err != nil {
-		return a.fail(err)
-	}
 	if io.Getenv("COMP_LINE") != "" {
+		parser, err := a.parser(ctx, commands())
+		if err != nil {
+			return a.fail(err)
+		}
 		return a.complete(parser)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited
-	}
+	parsed, err := a.parse(ctx, args)
 	if err != nil {
 		// A flag that failed to parse leaves the others unset: -o json still counts.
-		if c.Output == "table" || c.Output == "" {
-			c.Output = wantedOutput(args)
+		if a.Output == "table" || a.Output == "" {
+			a.Output = wantedOutput(args)
 		}
 		return a.fail(usage(err))
+	}
+	if parsed == nil {
+		return 0 // help was printed
 	}
 	err = parsed.Run()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
 	return a.fail(err)
+}
+
+// parse reads the arguments. The grammar of all commands takes a millisecond to
+// build, so where the first argument is a command only its own is built; if it
+// does not fit, all are, for an error that knows them.
+func (a *app) parse(ctx context.Context, args []string) (*kong.Context, error) {
+	all := commands()
+	if i := slices.IndexFunc(all, func(c command) bool { return c.name == args[0] }); i >= 0 {
+		parser, err := a.parser(ctx, all[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		parsed, err := parser.Parse(args)
+		if a.helped || err == nil {
+			return a.unlessHelped(parsed), nil
+		}
+		*a.globals = globals{}
+		all = commands()
+	}
+	parser, err := a.parser(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := parser.Parse(args)
+	if a.helped {
+		return nil, nil
+	}
+	return parsed, err
+}
+
+func (a *app) unlessHelped(parsed *kong.Context) *kong.Context {
+	if a.helped {
+		return nil
+	}
+	return parsed
+}
+
+func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
+	options := []kong.Option{
+		kong.Name("rhx"), kong.Description(description),
+		kong.Writers(a.streams.Out, a.streams.Err),
+		kong.Exit(func(int) { a.helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"formats": strings.Join(bundle.Formats(), ", ")},
+		kong.Bind(a),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	}
+	for _, c := range cmds {
+		options = append(options, kong.DynamicCommand(c.name, c.help, "", c.grammar))
+	}
+	return kong.New(a.globals, options...)
 }
 
 // usage turns kong's parse error into one with a hint.
