@@ -1,0 +1,146 @@
+t=
+trap 'rm -f "$t" 2>/dev/null' 0
+trap 'exit 1' HUP INT TERM
+# Of the systems without an fsync for one file, some would write out all there
+# is to write, which can take minutes.
+case $(uname) in
+Linux) case $(sync --help 2>&1) in *FILE*) fsync=1 ;; *) fsync= ;; esac ;;
+*) fsync= ;;
+esac
+durable() { [ -z "$fsync" ] || sync "$1" 2>/dev/null; }
+# why says that a command failed with the message $2.
+why() {
+	no "$1" why
+	raw "$2"
+}
+# same: standard input is equal to the file $1.
+if command -v cmp >/dev/null 2>&1; then
+	same() { cmp -s - "$1"; }
+else
+	same() { [ "$(od -An -v -to1)" = "$(od -An -v -to1 <"$1")" ]; }
+fi
+# expected: f is what the change $1 expects.
+expected() {
+	if [ -e "$f" ] || [ -L "$f" ]; then
+		if ! [ -f "$f" ]; then
+			no "$1" irregular
+		elif [ "$old" = 0 ]; then
+			no "$1" changed
+		elif ! [ -r "$f" ]; then
+			no "$1" denied
+		elif "o$1" 2>/dev/null | same "$f"; then
+			return 0
+		else
+			no "$1" changed
+		fi
+	elif denied "$f"; then
+		no "$1" denied
+	elif [ "$old" = 1 ] && [ "$remove" = 0 ]; then
+		no "$1" changed
+	else
+		return 0
+	fi
+	return 1
+}
+# sweep removes what processes that are no more left in the folder d.
+sweep() {
+	for left in "$d"/.rhx-*-*.tmp; do
+		[ -f "$left" ] || continue
+		pid=${left##*/.rhx-}
+		pid=${pid%%-*}
+		case $pid in
+		'' | *[!0-9]*) continue ;;
+		esac
+		kill -0 "$pid" 2>/dev/null || [ -d "/proc/$pid" ] || rm -f "$left"
+	done
+}
+# bits sets m to the mode in $1, as ls writes it.
+bits() {
+	m=0
+	case $1 in ?r*) m=$((m + 256)) ;; esac
+	case $1 in ??w*) m=$((m + 128)) ;; esac
+	case $1 in ???[xs]*) m=$((m + 64)) ;; esac
+	case $1 in ????r*) m=$((m + 32)) ;; esac
+	case $1 in ?????w*) m=$((m + 16)) ;; esac
+	case $1 in ??????[xs]*) m=$((m + 8)) ;; esac
+	case $1 in ???????r*) m=$((m + 4)) ;; esac
+	case $1 in ????????w*) m=$((m + 2)) ;; esac
+	case $1 in ?????????[xt]*) m=$((m + 1)) ;; esac
+}
+# keep sets m to the mode that the new file t is to have, and gives t the owner
+# and group of the old one, f. A group that cannot be kept loses its rights.
+keep() {
+	m=$want
+	[ -f "$f" ] || return 0
+	set -f
+	set -- $(ls -ldLn "$f") -
+	bits "$1"
+	m=$((m & want)) uid=$3 gid=$4
+	set -- $(ls -ldn "$t") -
+	set +f
+	if [ "$uid:$gid" != "$3:$4" ] && ! chown "$uid:$gid" "$t" 2>/dev/null; then
+		[ "$gid" = "$4" ] || chgrp "$gid" "$t" 2>/dev/null || m=$((m & ~56))
+	fi
+}
+# c makes the change $1: path, mode, whether old content is expected, whether
+# to remove. The functions o$1 and n$1 print the old and the new content.
+c() {
+	want=$3 old=$4 remove=$5
+	if ! follow "$2"; then
+		no "$1" circle
+		return
+	fi
+	d=${f%/*}
+	expected "$1" || return
+	if [ "$remove" = 1 ]; then
+		if [ -e "$f" ]; then
+			if ! e=$(rm -f "$f" 2>&1); then
+				why "$1" "$e"
+				return
+			fi
+			durable "${d:-/}"
+		fi
+		say ok "$1"
+		return
+	fi
+	if ! e=$(mkdir -p "${d:-/}" 2>&1); then
+		why "$1" "$e"
+		return
+	fi
+	sweep
+	t=$d/.rhx-$$-$R$1.tmp
+	if replace "$1"; then
+		say ok "$1"
+	else
+		rm -f "$t" 2>/dev/null
+	fi
+	t=
+}
+# replace puts the new content into the place of f.
+replace() {
+	if ! e=$( (set -C && : >"$t") 2>&1); then
+		no "$1" folder
+		raw "$e"
+		return 1
+	fi
+	# A dd without conv=fsync fails at once; what is wrong otherwise, cat says too.
+	if ! "n$1" 2>/dev/null | dd of="$t" bs=65536 conv=fsync 2>/dev/null && ! e=$("n$1" 2>/dev/null | cat 2>&1 >"$t"); then
+		why "$1" "$e"
+		return 1
+	fi
+	if ! "n$1" 2>/dev/null | same "$t"; then
+		no "$1" short
+		return 1
+	fi
+	keep
+	if ! e=$(chmod "$((m / 64))$((m / 8 % 8))$((m % 8))" "$t" 2>&1); then
+		why "$1" "$e"
+		return 1
+	fi
+	expected "$1" || return 1
+	if ! e=$(mv -f "$t" "$f" 2>&1); then
+		why "$1" "$e"
+		return 1
+	fi
+	durable "${d:-/}"
+}

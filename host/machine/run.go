@@ -1,0 +1,44 @@
+package machine
+
+import (
+	"context"
+	"io"
+)
+
+// Runner is a machine that runs commands.
+type Runner interface {
+	// Run runs a command and returns its exit status: 128+n where signal n ended
+	// it, 126 or 127 where it could not be started, as in env(1). The error is
+	// for a command that was not started or whose end is not known.
+	Run(ctx context.Context, spec RunSpec) (int, error)
+}
+
+// RunSpec is a command to run.
+type RunSpec struct {
+	// Argv is the command and its arguments. They are seen by every user of the
+	// machine, in its list of processes; what is secret belongs in Env.
+	Argv []string
+	// Env holds variables to add to the environment that the machine gives.
+	Env []Var
+	// Stdin, Stdout and Stderr may be nil. Run can return while a read of Stdin
+	// is still waiting.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// TTY gives the command a terminal of the type Term (default xterm) and of
+	// Size (default 80 by 24); what it writes then all comes to Stdout.
+	TTY  bool
+	Term string
+	Size Size
+	// Resize gives the terminal's new sizes; it may be nil.
+	Resize <-chan Size
+	// Signals gives signals for the command, by name without SIG, such as INT and
+	// TERM; it may be nil. Some SSH servers ignore them; to end the command in
+	// any case, cancel the context.
+	Signals <-chan string
+}
+
+// Size is that of a terminal, in characters.
+type Size struct{ Columns, Rows int }
+
+// Var is a variable of an environment.
+type Var struct{ Name, Value string }

@@ -1,0 +1,366 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+const (
+	// maxAnswer bounds what a host can make this process keep in memory.
+	maxAnswer = 256 << 20
+	// startWithin is how long a login shell may take before the script starts.
+	startWithin = 60 * time.Second
+)
+
+func (m *sshMachine) Info(ctx context.Context, names []string) (Info, error) {
+	s := infoRequest(names)
+	list, err := m.ask(ctx, s, true)
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{Env: make(map[string]string)}
+	for _, p := range list {
+		switch p.word(0) {
+		case "home":
+			info.Home = string(p.data)
+			if trimmed := strings.TrimRight(info.Home, "/"); trimmed != "" {
+				info.Home = trimmed
+			}
+		case "os":
+			info.OS = systemName(string(p.data))
+		case "env":
+			if slices.Contains(names, p.word(1)) {
+				info.Env[p.word(1)] = string(p.data)
+			}
+		}
+	}
+	if !path.IsAbs(info.Home) {
+		return Info{}, fmt.Errorf("%s: the home folder there is not known", m.target)
+	}
+	return info, nil
+}
+
+// systemName turns what uname -s prints into a name of runtime.GOOS.
+func systemName(uname string) string {
+	name := strings.ToLower(strings.TrimSpace(uname))
+	switch {
+	case strings.HasPrefix(name, "cygwin"), strings.HasPrefix(name, "mingw"), strings.HasPrefix(name, "msys"), strings.HasPrefix(name, "windows"):
+		return "windows"
+	case name == "sunos":
+		return "solaris"
+	}
+	return name
+}
+
+func (m *sshMachine) Read(ctx context.Context, paths []string) ([]File, error) {
+	if len(paths) == 0 {
+		return nil, ctx.Err()
+	}
+	s := newScript(readScript)
+	found := make([][]File, len(paths))
+	for i, p := range paths {
+		err := posixPath(p)
+		if err == nil && IsPattern(path.Base(p)) {
+			err = validPattern(path.Base(p))
+		}
+		if err != nil {
+			found[i] = []File{{Path: p, Err: &fs.PathError{Op: "read", Path: p, Err: err}}}
+			continue
+		}
+		s.read(i, p)
+	}
+	list, err := m.ask(ctx, s, false)
+	if err != nil {
+		return nil, err
+	}
+	for at, p := range list {
+		i := p.index(1, len(paths))
+		if i < 0 {
+			continue
+		}
+		switch p.word(0) {
+		case "file":
+			if at+3 >= len(list) {
+				return nil, m.broken()
+			}
+			found[i] = append(found[i], readAnswer(string(p.data), list[at+1:at+4]))
+		case "no":
+			name := string(p.data)
+			if name == "" {
+				name = paths[i]
+			}
+			found[i] = append(found[i], File{Path: name, Err: &fs.PathError{Op: "read", Path: name, Err: remoteError(p)}})
+		}
+	}
+	var files []File
+	for i, p := range paths {
+		if IsPattern(path.Base(p)) {
+			found[i] = slices.DeleteFunc(found[i], func(f File) bool {
+				return f.Path != p && !matchName(path.Base(p), path.Base(f.Path)) || errors.Is(f.Err, fs.ErrNotExist) || errors.Is(f.Err, ErrNotRegular)
+			})
+			slices.SortFunc(found[i], func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+		} else if len(found[i]) != 1 {
+			return nil, m.broken()
+		}
+		files = append(files, found[i]...)
+	}
+	return files, nil
+}
+
+// readAnswer reads the pieces list, data and end of one file.
+func readAnswer(name string, list []piece) File {
+	f := File{Path: name}
+	mode, size, ok := parseListing(list[0].data)
+	data := list[1].data
+	var err error
+	switch {
+	case list[0].word(0) != "list" || list[1].word(0) != "data" || list[2].word(0) != "end":
+		err = errors.New("the host's answer cannot be read")
+	case list[2].word(1) != "0":
+		err = errors.New("the host could not read it to its end")
+	case !ok:
+		err = errors.New("the host's ls gives no mode and size")
+	case len(data) > MaxFile || size > MaxFile:
+		err = ErrTooLarge
+	case int64(len(data)) < size:
+		err = errors.New("the file changed while it was read")
+	default:
+		f.Data, f.Mode = append([]byte{}, data...), mode
+	}
+	if err != nil {
+		f.Err = &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return f
+}
+
+func (m *sshMachine) Write(ctx context.Context, changes []Change) ([]error, error) {
+	errs := make([]error, len(changes))
+	s := newScript(writeScript)
+	fmt.Fprintf(s, "R=%s\n", strings.ToLower(s.mark[len("rhx-"):len("rhx-")+8]))
+	sent := 0
+	for i, c := range changes {
+		err := posixPath(c.Path)
+		if len(c.Data) > MaxFile || len(c.Old) > MaxFile {
+			err = ErrTooLarge
+		}
+		if err != nil {
+			errs[i] = changeError(c, err)
+			continue
+		}
+		s.change(i, c)
+		sent++
+	}
+	if sent == 0 {
+		return errs, ctx.Err()
+	}
+	list, err := m.ask(ctx, s, false)
+	done := make([]bool, len(changes))
+	for _, p := range list {
+		i := p.index(1, len(changes))
+		if i < 0 || done[i] || errs[i] != nil {
+			continue
+		}
+		switch p.word(0) {
+		case "ok":
+			done[i] = true
+		case "no":
+			errs[i] = changeError(changes[i], remoteError(p))
+		}
+	}
+	for i := range changes {
+		if done[i] || errs[i] != nil {
+			continue
+		}
+		if err == nil {
+			err = m.broken()
+		}
+		errs[i] = changeError(changes[i], err)
+	}
+	return errs, err
+}
+
+func (m *sshMachine) broken() error {
+	return fmt.Errorf("%s: the host's answer is incomplete", m.target)
+}
+
+// remoteError is the error of a piece "no INDEX WHY", with the message of a
+// program, in English, where WHY is why or folder.
+func remoteError(p piece) error {
+	message := string(p.data)
+	switch p.word(2) {
+	case "missing":
+		return fs.ErrNotExist
+	case "denied":
+		return fs.ErrPermission
+	case "irregular":
+		return ErrNotRegular
+	case "changed":
+		return ErrChanged
+	case "circle":
+		return errors.New("too many levels of symbolic links")
+	case "short":
+		return errors.New("the new content did not arrive in the file; nothing was changed")
+	case "folder":
+		return fmt.Errorf("create a file in its folder: %w", programError(message))
+	}
+	return programError(message)
+}
+
+// programError turns the message of a program into an error. The words are
+// those of strerror in the C locale, alike everywhere.
+func programError(message string) error {
+	lower := strings.ToLower(message)
+	for _, known := range []struct {
+		words string
+		err   error
+	}{
+		{"permission denied", fs.ErrPermission}, {"operation not permitted", fs.ErrPermission}, {"no space left", syscall.ENOSPC},
+		{"read-only file system", syscall.EROFS}, {"quota exceeded", errQuota}, {"file name too long", syscall.ENAMETOOLONG},
+		{"not a directory", errNotFolder}, {"file exists", errNotFolder}, {"is a directory", ErrNotRegular},
+		{"too many levels", errors.New("too many levels of symbolic links")},
+	} {
+		if strings.Contains(lower, known.words) {
+			return known.err
+		}
+	}
+	if message = printable(message, 200); message != "" {
+		return fmt.Errorf("the host says: %s", message)
+	}
+	return errors.New("the host could not do it and does not say why")
+}
+
+var errQuota = errors.New("disk quota exceeded")
+
+// ask runs a script on the host and returns the pieces of its answer, also
+// those that came before an error. Harmless says that the script holds nothing
+// secret, so that what the host printed instead can be shown.
+func (m *sshMachine) ask(ctx context.Context, s *script, harmless bool) ([]piece, error) {
+	conn, err := m.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer, stderr, err := conn.exchange(ctx, s.finish(), s.mark)
+	list := pieces(answer, s.mark)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return list, ctx.Err()
+	case err != nil:
+		return list, fmt.Errorf("%s: %w", m.target, err)
+	case len(list) == 0:
+		return nil, m.noShell(answer, stderr, harmless)
+	case slices.ContainsFunc(list, func(p piece) bool { return p.word(0) == "noprint" }):
+		return nil, fmt.Errorf("%s: the sh there has neither printf nor print built in, so nothing can be written without others seeing it", m.target)
+	case list[len(list)-1].word(0) != "done":
+		return list, m.broken()
+	}
+	return list, nil
+}
+
+func (m *sshMachine) noShell(answer, stderr []byte, harmless bool) error {
+	err := fmt.Errorf("%s: the host runs no POSIX sh for this user", m.target)
+	if said := printable(string(stderr)+" "+string(answer), 200); harmless && said != "" {
+		err = fmt.Errorf("%w; it says: %s", err, said)
+	}
+	return fault.WithHint(err, "rhx needs sh on the host; an account that may only use sftp, or that runs a fixed command, will not do")
+}
+
+// exchange runs remoteCommand with input on its standard input and returns what
+// it prints, until the piece "done". It takes one round trip.
+func (c *sshConn) exchange(ctx context.Context, input []byte, mark string) (stdout, stderr []byte, err error) {
+	channel, requests, err := c.session(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer channel.Close()
+	go ssh.DiscardRequests(requests)
+	type result struct {
+		stdout []byte
+		err    error
+	}
+	results := make(chan result, 1)
+	started := make(chan struct{})
+	go func() {
+		out, err := readAnswerOf(channel, mark, started)
+		results <- result{out, err}
+	}()
+	errText := new(headBuffer)
+	drained := make(chan struct{})
+	go func() {
+		io.Copy(errText, channel.Stderr())
+		close(drained)
+	}()
+	go func() {
+		// No answer to the request is waited for: the answer of the script is one.
+		if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{remoteCommand})); err == nil {
+			channel.Write(input)
+			channel.CloseWrite()
+			c.openNext()
+		}
+	}()
+	slow := time.NewTimer(startWithin)
+	defer slow.Stop()
+	for {
+		select {
+		case r := <-results: // also when the connection is lost
+			if r.err == nil && !bytes.HasSuffix(r.stdout, []byte(mark+"done\n")) {
+				if c.dying() {
+					r.err = c.failure()
+				}
+				select { // what it says on stderr helps to understand
+				case <-drained:
+				case <-time.After(time.Second):
+				}
+			}
+			return r.stdout, errText.bytes(), r.err
+		case <-started:
+			slow.Stop()
+			started = nil
+		case <-slow.C:
+			return nil, nil, fmt.Errorf("the host starts no shell within %v", startWithin)
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// readAnswerOf reads until the piece "done" or the end.
+func readAnswerOf(r io.Reader, mark string, started chan<- struct{}) ([]byte, error) {
+	var out []byte
+	first, last := []byte(mark+"start\n"), []byte(mark+"done\n")
+	buf := make([]byte, 64<<10)
+	running := false
+	for {
+		n, err := r.Read(buf)
+		from := max(0, len(out)-len(first)-len(last))
+		out = append(out, buf[:n]...)
+		if !running && bytes.Contains(out[from:], first) {
+			running = true
+			close(started)
+		}
+		if i := bytes.Index(out[from:], last); i >= 0 {
+			return out[:from+i+len(last)], nil
+		}
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		if len(out) > maxAnswer {
+			return out, fmt.Errorf("the host's answer is larger than %d MiB", maxAnswer>>20)
+		}
+	}
+}
