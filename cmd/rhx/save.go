@@ -318,7 +318,11 @@ func (a *app) say(text string) {
 
 // report prints the failure of one part of a command, with its hint.
 func (a *app) report(name string, err error) {
-	fmt.Fprintf(a.Err, "%s %s: %v\n", a.red("rhx:"), name, err)
+	text := err.Error()
+	if !strings.HasPrefix(text, name+":") {
+		text = name + ": " + text
+	}
+	fmt.Fprintf(a.Err, "%s %s\n", a.red("rhx:"), text)
 	if hint := fault.Hint(err); hint != "" {
 		fmt.Fprintf(a.Err, "  %s\n", hint)
 	}

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 //	mode FILE MODE      fail unless FILE has exactly these permission bits
 //	snapshot FILE       remember FILE's bytes, inode and time
 //	untouched FILE      fail unless FILE is as it was at its snapshot
+//	quiet CMD...        run CMD, whatever its status; fail if it prints a canary
+//	nocanary PATH...    fail if a file below PATH holds a canary
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -35,6 +37,8 @@ func TestScript(t *testing.T) {
 			"mode":      cmdMode,
 			"snapshot":  cmdSnapshot,
 			"untouched": cmdUntouched,
+			"quiet":     cmdQuiet,
+			"nocanary":  cmdNoCanary,
 		},
 	})
 }
