@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) {
 // TestScript runs testdata/script/*.txtar. Each has a HOME of its own, empty
 // but for the files of the script, and none of this machine's environment.
 //
-// Beside testscript's own commands there are:
+// Beside those of serverCommands and testscript's own commands there are:
 //
 //	unhex FILE TEXT     write TEXT to FILE, with \r, \n, \t, \ufeff and \x00-\xff
 //	fake FILE           replace ${AKIA}, ${SK} and the like in FILE by fake keys
@@ -27,19 +28,21 @@ func TestMain(m *testing.M) {
 //	quiet CMD...        run CMD, whatever its status; fail if it prints a canary
 //	nocanary PATH...    fail if a file below PATH holds a canary
 func TestScript(t *testing.T) {
+	commands := map[string]func(*testscript.TestScript, bool, []string){
+		"unhex":     cmdUnhex,
+		"fake":      cmdFake,
+		"mode":      cmdMode,
+		"snapshot":  cmdSnapshot,
+		"untouched": cmdUntouched,
+		"quiet":     cmdQuiet,
+		"nocanary":  cmdNoCanary,
+	}
+	maps.Copy(commands, serverCommands(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		Setup:              setup,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"unhex":     cmdUnhex,
-			"fake":      cmdFake,
-			"mode":      cmdMode,
-			"snapshot":  cmdSnapshot,
-			"untouched": cmdUntouched,
-			"quiet":     cmdQuiet,
-			"nocanary":  cmdNoCanary,
-		},
+		Cmds:               commands,
 	})
 }
 

@@ -96,6 +96,9 @@ func afterBanner(log string) string {
 	return log
 }
 
+// Program is the path of the vault program, which is the CLI too.
+func (s *Server) Program() string { return s.bin }
+
 // Stop kills the server and waits for its end.
 func (s *Server) Stop() {
 	s.kill()
