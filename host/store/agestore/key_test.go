@@ -119,6 +119,23 @@ func sshPEM(t *testing.T, key any, passphrase string) []byte {
 	return pem.EncodeToMemory(block)
 }
 
+// oldRSA writes what `ssh-keygen -m PEM` does: a private key whose public half
+// is in a file beside it only. Its passphrase costs far less to check.
+func oldRSA(t *testing.T, path string, key *rsa.PrivateKey) string {
+	t.Helper()
+	//lint:ignore SA1019 the format is old, and people have keys in it
+	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(passphrase), x509.PEMCipherAES128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
+	return write(t, path, pem.EncodeToMemory(block), 0o600)
+}
+
 // keyFiles returns key files of every kind that rhx reads; the second value
 // says how often a Put and a Get together ask for the passphrase.
 func keyFiles(t *testing.T) map[string]struct {
@@ -141,17 +158,6 @@ func keyFiles(t *testing.T) map[string]struct {
 	}
 	plain, _ := ageKey(t)
 	two, _ := ageKey(t)
-	// What `ssh-keygen -m PEM` writes: its public key is beside it only.
-	//lint:ignore SA1019 the format is old, and people have keys in it
-	old, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rs), []byte(passphrase), x509.PEMCipherAES128)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.NewSignerFromKey(rs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "old.pub"), ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
 	type file = struct {
 		path string
 		asks int
@@ -172,10 +178,10 @@ func keyFiles(t *testing.T) map[string]struct {
 		"ssh rsa, PKCS #1":          {pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rs)}), 0},
 		"ssh ed25519 with password": {sshPEM(t, ed, passphrase), 1},
 		"ssh rsa with password":     {sshPEM(t, rs, passphrase), 1},
-		"old":                       {pem.EncodeToMemory(old), 1},
 	} {
 		files[name] = file{write(t, filepath.Join(dir, name), f.data, 0o600), f.asks}
 	}
+	files["ssh rsa, old"] = file{oldRSA(t, filepath.Join(dir, "old"), rs), 1}
 	return files
 }
 
@@ -235,18 +241,25 @@ func TestSavingNeedsNoPassphraseOfAnSSHKey(t *testing.T) {
 	}
 	_, err = s.Get(t.Context(), "a", 0)
 	if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), path) || fault.Hint(err) == "" {
-		t.Errorf("Get: %v", err)
+		t.Errorf("Get with nobody to ask: %v", err)
+	}
+	p := &person{answers: []string{"wrong", passphrase}}
+	if _, err := Open(Options{Dir: s.opt.Dir, Identity: path, Passphrase: p.ask}).Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 2 {
+		t.Errorf("Get: %v; asked %q", err, p.prompts)
 	}
 }
 
 func TestWrongPassphrase(t *testing.T) {
 	plain, _ := ageKey(t)
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	rs, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, data := range map[string][]byte{"age": withPassphrase(t, plain, true), "ssh": sshPEM(t, ed, passphrase)} {
-		path := write(t, filepath.Join(t.TempDir(), kind), data, 0o600)
+	tmp := t.TempDir()
+	for kind, path := range map[string]string{
+		"age": write(t, filepath.Join(tmp, "age"), withPassphrase(t, plain, true), 0o600),
+		"ssh": oldRSA(t, filepath.Join(tmp, "ssh"), rs),
+	} {
 		dir := dataDir(t)
 		p := &person{answers: []string{"", "wrong", passphrase}}
 		s := Open(Options{Dir: dir, Identity: path, Passphrase: p.ask})
