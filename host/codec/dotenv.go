@@ -1,6 +1,314 @@
 package codec
 
+import (
+	"bytes"
+	"strings"
+)
+
+// dotenv is the format of .env files: variable -> String. It reads what the
+// dotenv packages of Node and Python and a POSIX shell agree on:
+//
+//	NAME=value # comment        blanks at both ends and a comment are not part of it
+//	export NAME='literal'       may go over several lines; \' is a quote
+//	NAME="a\nb"                 likewise; the escapes are \n \r \t \\ \" \$
+//
+// and Node's `literal` quotes. Nothing is interpolated, `$` is text. The last
+// of several values of a variable wins. A line that is only a name is kept, and
+// gives no variable; any other line is an error.
 type dotenv struct{}
 
-func (dotenv) Decode(data []byte) (*Node, error)                { panic("not yet") }
-func (dotenv) Splice(data []byte, edits []Edit) ([]byte, error) { panic("not yet") }
+// dotenvVar is one assignment; its fields are offsets into the file, but line,
+// which is the index of its first line.
+type dotenvVar struct {
+	name       string
+	value      string
+	line       int
+	start      int // of its first line
+	next       int // behind its last line's ending
+	equals     int // behind the equals sign
+	from, end  int // the value with its quotes
+	quote      byte
+	exported   bool
+	commentEnd bool // a comment follows on the line
+}
+
+// Decode implements [Format].
+func (dotenv) Decode(data []byte) (*Node, error) {
+	vars, err := dotenvParse(data)
+	if err != nil {
+		return nil, err
+	}
+	root, index := &Node{Kind: Map}, make(map[string]int)
+	for _, v := range vars {
+		n := &Node{Kind: String, Text: v.value, Line: v.line + 1}
+		if i, ok := index[v.name]; ok {
+			root.Pairs[i].Value = n
+			continue
+		}
+		index[v.name] = len(root.Pairs)
+		root.Pairs = append(root.Pairs, Pair{v.name, n})
+	}
+	return root, nil
+}
+
+func dotenvParse(data []byte) ([]dotenvVar, error) {
+	if err := checkText(data); err != nil {
+		return nil, err
+	}
+	var vars []dotenvVar
+	lines := splitLines(data, bomLen(data))
+	for i := 0; i < len(lines); i++ {
+		l := lines[i]
+		text := string(data[l.start:l.end])
+		body := trim(text)
+		if body == "" || body[0] == '#' {
+			continue
+		}
+		v := dotenvVar{line: i, start: l.start}
+		if rest, ok := strings.CutPrefix(body, "export"); ok && blanks(rest) != "" {
+			v.exported, body = true, trimLeft(rest)
+		}
+		name := body
+		if end := strings.IndexFunc(body, func(r rune) bool { return r == '=' || r == '#' || isBlank(r) }); end >= 0 {
+			name = body[:end]
+		}
+		rest := trimLeft(body[len(name):])
+		if !isWord(name) || rest != "" && rest[0] != '=' && rest[0] != '#' {
+			return nil, &Error{Line: i + 1, Msg: "not NAME=value"}
+		}
+		if rest == "" || rest[0] == '#' {
+			continue
+		}
+		v.name = name
+		v.equals = l.start + len(trimRight(text)) - len(rest) + 1
+		if msg := v.read(data, l.end); msg != "" {
+			return nil, &Error{Line: i + 1, Msg: msg}
+		}
+		for lines[i].end < v.end {
+			i++
+		}
+		if v.quote != 0 {
+			// Only a comment may follow the closing quote.
+			after := trim(string(data[v.end:lines[i].end]))
+			if after != "" && after[0] != '#' {
+				return nil, &Error{Line: i + 1, Msg: "text after the closing quote"}
+			}
+			v.commentEnd = after != ""
+		}
+		v.next = lines[i].next
+		vars = append(vars, v)
+	}
+	return vars, nil
+}
+
+// read takes the value, which begins behind the equals sign on the line that
+// ends at lineEnd. It returns what is wrong with it.
+func (v *dotenvVar) read(data []byte, lineEnd int) string {
+	text := string(data[v.equals:lineEnd])
+	space := blanks(text)
+	body := text[len(space):]
+	v.from = v.equals + len(space)
+	if body != "" && strings.IndexByte("'\"`", body[0]) >= 0 {
+		v.quote = body[0]
+		n := closingQuote(data[v.from+1:], v.quote)
+		if n < 0 {
+			return "the quote that opens here is not closed"
+		}
+		v.end = v.from + n + 2
+		v.value = dotenvUnquote(string(data[v.from+1:v.end-1]), v.quote)
+		return ""
+	}
+	before := space != ""
+	for i, r := range body {
+		if before && r == '#' {
+			body, v.commentEnd = body[:i], true
+			break
+		}
+		before = isBlank(r)
+	}
+	v.value = trimRight(body)
+	if v.value == "" {
+		v.from = v.equals
+	}
+	v.end = v.from + len(v.value)
+	return ""
+}
+
+// closingQuote returns where quote ends text, or -1. A backslash keeps the next
+// quote from ending it, except in backquotes.
+func closingQuote(text []byte, quote byte) int {
+	if quote == '`' {
+		return bytes.IndexByte(text, quote)
+	}
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case quote:
+			return i
+		}
+	}
+	return -1
+}
+
+// dotenvUnquote decodes what stands between quotes. Every reader turns the line
+// endings in it into "\n".
+func dotenvUnquote(s string, quote byte) string {
+	if strings.Contains(s, "\r") {
+		s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+	}
+	switch {
+	case !strings.Contains(s, `\`):
+		return s
+	case quote == '"':
+		return strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\\`, `\`, `\"`, `"`, `\$`, `$`).Replace(s)
+	case quote == '\'':
+		return dotenvUnquoteSingle(s)
+	}
+	return s
+}
+
+// dotenvUnquoteSingle resolves \' only; a pair of backslashes stays, and does
+// not make the quote behind it one.
+func dotenvUnquoteSingle(s string) string {
+	return strings.NewReplacer(`\\`, `\\`, `\'`, `'`).Replace(s)
+}
+
+// Splice implements [Format].
+func (dotenv) Splice(data []byte, edits []Edit) ([]byte, error) {
+	for _, e := range edits {
+		tree, err := dotenv{}.Decode(data)
+		if err != nil {
+			return nil, err
+		}
+		single, err := flatten(tree, e, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range single {
+			if data, err = dotenvEdit(data, s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return data, nil
+}
+
+// dotenvEdit makes one edit that flatten gave.
+func dotenvEdit(data []byte, e Edit) ([]byte, error) {
+	vars, err := dotenvParse(data)
+	if err != nil {
+		return nil, err
+	}
+	name := e.Path[0].Key
+	var last *dotenvVar
+	var removed []patch
+	for i := range vars {
+		if vars[i].name == name {
+			last = &vars[i]
+			removed = append(removed, patch{last.start, last.next, ""})
+		}
+	}
+	if e.Value == nil {
+		return apply(data, removed), nil
+	}
+	if !isWord(name) {
+		return nil, editError(e.Path, "dotenv cannot hold a variable of this name")
+	}
+	style := dotenvBare
+	if last != nil && last.quote != 0 {
+		style = dotenvStyle(last.quote)
+	}
+	value, ok := dotenvWrite(e.Value.Text, style)
+	if !ok {
+		return nil, editError(e.Path, "no way to quote this value is read the same by all dotenv readers")
+	}
+	value = strings.ReplaceAll(value, "\n", newline(data))
+	if last == nil {
+		if len(vars) > 0 && vars[len(vars)-1].exported {
+			name = "export " + name
+		}
+		return apply(data, []patch{insertLines(data, len(data), name+"="+value)}), nil
+	}
+	p := patch{last.from, last.end, value}
+	switch {
+	case value == "" && last.commentEnd:
+		p.text = `""` // older readers take the comment for the value
+	case last.from == last.end && !last.commentEnd:
+		// There was no value: no blanks shall come before or after the new one.
+		p.to = last.end + len(blanks(strings.TrimRight(string(data[last.end:last.next]), "\r\n")))
+	}
+	return apply(data, []patch{p}), nil
+}
+
+// dotenvStyle is how a value is quoted: its quote, or dotenvBare.
+type dotenvStyle byte
+
+const dotenvBare dotenvStyle = 0
+
+// dotenvWrite returns value in a form that Node, Python and this package read
+// back the same: in the given quotes if it can, else in a style that a shell
+// also reads the same, else in one that only they do.
+func dotenvWrite(value string, style dotenvStyle) (string, bool) {
+	if style != dotenvBare && style.holds(value) && (style != '"' || !dotenvExpands(value)) {
+		return style.write(value), true
+	}
+	for _, s := range []dotenvStyle{dotenvBare, '\'', '"'} {
+		if s.holds(value) && s.shellSafe(value) {
+			return s.write(value), true
+		}
+	}
+	for _, s := range []dotenvStyle{'"', dotenvBare} {
+		if s.holds(value) {
+			return s.write(value), true
+		}
+	}
+	return "", false
+}
+
+// dotenvExpands reports whether a shell expands something in value within double
+// quotes.
+func dotenvExpands(value string) bool { return strings.ContainsAny(value, "$`!") }
+
+// shellSafe reports whether a shell reads a value that s holds as everyone else.
+func (s dotenvStyle) shellSafe(value string) bool {
+	switch s {
+	case dotenvBare:
+		return strings.IndexFunc(value, func(r rune) bool {
+			return !isWord(string(r)) && !strings.ContainsRune("/:@%+,=", r)
+		}) < 0
+	case '"':
+		return !dotenvExpands(value) && !strings.ContainsAny(value, "\n\r")
+	}
+	return true
+}
+
+// holds reports whether Node and Python read value in this style back. They
+// disagree about most backslashes in quotes, about # in bare values, and about
+// which characters are white space.
+func (s dotenvStyle) holds(value string) bool {
+	if strings.ContainsAny(value, "\x00") {
+		return false
+	}
+	switch s {
+	case dotenvBare:
+		return trim(value) == value && !strings.ContainsAny(value, "#\r\n\ufeff\u2028\u2029") && (value == "" || strings.IndexByte("'\"`", value[0]) < 0)
+	case '\'':
+		return !strings.ContainsAny(value, "'\r") && !strings.Contains(value, `\\`) && !strings.HasSuffix(value, `\`)
+	case '"':
+		return !strings.ContainsAny(value, `"\`)
+	}
+	return !strings.ContainsAny(value, "`\r")
+}
+
+// write returns a value that s holds in its quotes. Line breaks become escapes
+// in double quotes, and stay in the others.
+func (s dotenvStyle) write(value string) string {
+	switch s {
+	case dotenvBare:
+		return value
+	case '"':
+		value = strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(value)
+	}
+	return string(rune(s)) + value + string(rune(s))
+}

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -170,12 +169,13 @@ func inlineComment(text string) int {
 
 // lower is lower case for ASCII, so that bytes that are not UTF-8 stay.
 func lower(s string) string {
-	return string(bytes.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c | 0x20
 		}
-		return r
-	}, []byte(s)))
+	}
+	return string(b)
 }
 
 // isWord reports whether s is made of letters, digits, dots, dashes and

@@ -42,7 +42,7 @@ func (d *iniDoc) edit(e Edit, opts Options) ([]patch, error) {
 		return d.removeOption(section, e.Path[1].Key), nil
 	}
 	if len(e.Path) == 1 {
-		return d.addSection(e.Path)
+		return d.addSection(e.Path, opts)
 	}
 	value := strings.Split(e.Value.Text, "\n")
 	if problem := iniUnwritable(value, opts); problem != "" {
@@ -116,11 +116,11 @@ func (d *iniDoc) replace(o *iniOption, value []string) []patch {
 	if last := d.lines[o.lines[len(o.lines)-1]]; len(o.lines) > 1 {
 		indent = blanks(string(d.data[last.start:last.end]))
 	}
-	for _, i := range o.lines[1:] {
-		patches = append(patches, patch{d.lines[i].start, d.lines[i].next, ""})
-	}
 	if more := indented(indent, value[1:]); len(more) > 0 {
 		patches = append(patches, insertLines(d.data, first.next, more...))
+	}
+	for _, i := range o.lines[1:] {
+		patches = append(patches, patch{d.lines[i].start, d.lines[i].next, ""})
 	}
 	return patches
 }
@@ -151,7 +151,7 @@ func (d *iniDoc) add(path Path, value []string, opts Options) ([]patch, error) {
 		}
 	}
 	if at < 0 && section != "" {
-		patches, err := d.addSection(path[:1])
+		patches, err := d.addSection(path[:1], opts)
 		if err != nil {
 			return nil, err
 		}
@@ -227,9 +227,9 @@ func (d *iniDoc) style(section int) string {
 }
 
 // addSection writes a header at the end of the file.
-func (d *iniDoc) addSection(path Path) ([]patch, error) {
+func (d *iniDoc) addSection(path Path, opts Options) ([]patch, error) {
 	name := path[0].Key
-	if name == "" || name != trim(name) || strings.ContainsAny(name, "[]\r\n\x00") || isComment(name) || inlineComment(name) < len(name) {
+	if name == "" || name != trim(name) || strings.ContainsAny(name, "[]\r\n\x00") || opts.InlineComments && inlineComment(name) < len(name) {
 		return nil, editError(path, "ini cannot hold a section of this name")
 	}
 	lines := []string{"[" + name + "]"}

@@ -71,15 +71,16 @@ type patch struct {
 	text     string
 }
 
-// apply returns a copy of data with patches made. They must not overlap.
+// apply returns a copy of data with patches made. Where removals overlap, what
+// any of them covers goes.
 func apply(data []byte, patches []patch) []byte {
 	slices.SortStableFunc(patches, func(a, b patch) int { return a.from - b.from })
 	var out []byte
 	pos := 0
 	for _, p := range patches {
-		out = append(out, data[pos:p.from]...)
+		out = append(out, data[pos:max(pos, p.from)]...)
 		out = append(out, p.text...)
-		pos = p.to
+		pos = max(pos, p.to)
 	}
 	return append(out, data[pos:]...)
 }

@@ -1,0 +1,239 @@
+package codec
+
+import (
+	"slices"
+	"strings"
+)
+
+// Splice implements [Format].
+func (f netrc) Splice(data []byte, edits []Edit) ([]byte, error) {
+	for _, e := range edits {
+		tree, err := f.Decode(data)
+		if err != nil {
+			return nil, err
+		}
+		single, err := flatten(tree, e, 2)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortStableFunc(single, func(a, b Edit) int { return netrcRank(a) - netrcRank(b) })
+		for _, s := range single {
+			d, err := netrcParse(data)
+			if err != nil {
+				return nil, err
+			}
+			patches, err := d.edit(s)
+			if err != nil {
+				return nil, err
+			}
+			data = apply(data, patches)
+		}
+	}
+	return data, nil
+}
+
+// netrcRank sorts the fields of one new entry; entries stay in order.
+func netrcRank(e Edit) int {
+	if len(e.Path) < 2 || e.Value == nil {
+		return 0
+	}
+	return slices.Index(netrcFields(), e.Path[1].Key)
+}
+
+// edit returns the patches for one edit that flatten gave.
+func (d *netrcDoc) edit(e Edit) ([]patch, error) {
+	machine := e.Path[0].Key
+	if len(e.Path) == 1 && e.Value == nil {
+		var patches []patch
+		for _, entry := range d.entries {
+			if entry.name == machine {
+				patches = append(patches, d.remove(entry.from, entry.end))
+			}
+		}
+		return patches, nil
+	}
+	if len(e.Path) == 1 {
+		return d.addEntry(machine, "", "", e.Path)
+	}
+	field := e.Path[1].Key
+	if !slices.Contains(netrcFields(), field) {
+		return nil, editError(e.Path, "an entry of netrc has login, account and password only")
+	}
+	group := d.group(machine)
+	if e.Value == nil {
+		var patches []patch
+		for _, entry := range group {
+			for _, f := range entry.fields {
+				if f.name == field {
+					patches = append(patches, d.remove(f.key.from, f.value.end))
+				}
+			}
+		}
+		return patches, nil
+	}
+	value, ok := netrcQuote(e.Value.Text, false)
+	if !ok {
+		return nil, editError(e.Path, "netrc cannot hold a line break or a NUL byte")
+	}
+	if len(group) == 0 {
+		return d.addEntry(machine, field, value, e.Path)
+	}
+	var patches []patch
+	for _, entry := range group {
+		if f := entry.get(field); f != nil {
+			text, _ := netrcQuote(e.Value.Text, f.value.quoted)
+			patches = append(patches, patch{f.value.from, f.value.end, text})
+			continue
+		}
+		patches = append(patches, d.addField(entry, field, value))
+	}
+	return patches, nil
+}
+
+// group returns the entries of a machine that have the login of the first.
+func (d *netrcDoc) group(machine string) []*netrcEntry {
+	var group []*netrcEntry
+	for i := range d.entries {
+		if e := &d.entries[i]; e.name == machine && (len(group) == 0 || e.login() == group[0].login()) {
+			group = append(group, e)
+		}
+	}
+	return group
+}
+
+// netrcQuote returns text as a token, in quotes where it needs them or quoted
+// says so: in bare tokens clients disagree about the backslash.
+func netrcQuote(text string, quoted bool) (string, bool) {
+	if strings.ContainsAny(text, "\r\n\x00") {
+		return "", false
+	}
+	if !quoted && text != "" && !strings.ContainsAny(text, " \t\\") && text[0] != '"' && text[0] != '#' {
+		return text, true
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`, true
+}
+
+// first reports whether only blanks stand before pos on its line, and indent
+// what they are.
+func (d *netrcDoc) first(pos int) (indent string, ok bool) {
+	start := d.lineStart(pos)
+	before := string(d.data[start:pos])
+	return before, strings.Trim(before, " \t") == ""
+}
+
+func (d *netrcDoc) lineStart(pos int) int {
+	for pos > bomLen(d.data) && d.data[pos-1] != '\n' && d.data[pos-1] != '\r' {
+		pos--
+	}
+	return pos
+}
+
+// last reports whether nothing or only a comment follows pos on its line, and
+// where the next line begins.
+func (d *netrcDoc) last(pos int) (next int, ok bool) {
+	end := netrcLineEnd(d.data, pos)
+	rest := strings.Trim(string(d.data[pos:end]), " \t")
+	next = end
+	if next < len(d.data) {
+		next++
+		if d.data[end] == '\r' && next < len(d.data) && d.data[next] == '\n' {
+			next++
+		}
+	}
+	return next, rest == "" || rest[0] == '#'
+}
+
+// remove takes the tokens data[from:end] out: with their lines where nothing
+// else is on these, or else with the blanks on one side.
+func (d *netrcDoc) remove(from, end int) patch {
+	_, first := d.first(from)
+	next, last := d.last(end)
+	switch {
+	case first && last:
+		return patch{d.lineStart(from), next, ""}
+	case first:
+		for end < len(d.data) && (d.data[end] == ' ' || d.data[end] == '\t') {
+			end++
+		}
+		return patch{from, end, ""}
+	}
+	for d.data[from-1] == ' ' || d.data[from-1] == '\t' {
+		from--
+	}
+	text := ""
+	if end < len(d.data) && !netrcBlank(d.data[end]) {
+		text = " "
+	}
+	return patch{from, end, text}
+}
+
+// addField puts a field behind the last one of an entry: on a line of its own
+// where that has one, or where there is none yet.
+func (d *netrcDoc) addField(e *netrcEntry, field, value string) patch {
+	indent, own := "  ", true
+	if n := len(e.fields); n > 0 {
+		indent, own = d.first(e.fields[n-1].key.from)
+	}
+	if next, last := d.last(e.end); own && last {
+		return insertLines(d.data, next, indent+field+" "+value)
+	}
+	text := " " + field + " " + value
+	if e.end < len(d.data) && !netrcBlank(d.data[e.end]) {
+		text += " "
+	}
+	return patch{e.end, e.end, text}
+}
+
+// addEntry writes a new entry with one field, or with none, in the way of the
+// last entry that has fields: on one line, or on several with its indentation.
+// It goes to the end of the file, or before the default entry, behind which no
+// client looks further.
+func (d *netrcDoc) addEntry(machine, field, value string, path Path) ([]patch, error) {
+	name, ok := netrcQuote(machine, false)
+	if !ok || machine == "" {
+		return nil, editError(path, "netrc cannot hold a machine of this name")
+	}
+	head := "machine " + name
+	if machine == netrcDefault {
+		head = "default"
+	}
+	lines := []string{head}
+	if field != "" {
+		indent, own := d.habit()
+		if own {
+			lines = append(lines, indent+field+" "+value)
+		} else {
+			lines[0] += " " + field + " " + value
+		}
+	}
+	at := len(d.data)
+	if i := slices.IndexFunc(d.entries, func(e netrcEntry) bool { return e.name == netrcDefault }); i >= 0 {
+		at = d.lineStart(d.entries[i].from)
+		if _, first := d.first(d.entries[i].from); !first {
+			return nil, editError(path, "the default entry must come last, and begins in the middle of a line")
+		}
+		// A comment above the default entry stays with it.
+		for at > bomLen(d.data) {
+			above := d.lineStart(at - 1)
+			if at > 1 && d.data[at-1] == '\n' && d.data[at-2] == '\r' {
+				above = d.lineStart(at - 2)
+			}
+			if !strings.HasPrefix(strings.TrimLeft(string(d.data[above:at]), " \t"), "#") {
+				break
+			}
+			at = above
+		}
+	}
+	return []patch{insertLines(d.data, at, lines...)}, nil
+}
+
+// habit returns whether fields in the file have lines of their own, and what is
+// before them there. In an empty file it is as wandb writes it.
+func (d *netrcDoc) habit() (indent string, own bool) {
+	for _, e := range slices.Backward(d.entries) {
+		if n := len(e.fields); n > 0 {
+			return d.first(e.fields[n-1].key.from)
+		}
+	}
+	return "  ", true
+}
