@@ -1,0 +1,155 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// fuzzEdit proves, for any input, the promises of package codec about a format
+// that keeps one value on a line or a few:
+//   - a file that does not parse gives an *Error that quotes nothing of it;
+//   - no edits, and edits to what is there, return the same bytes;
+//   - setting and removing either give an error, or bytes that read back;
+//   - they change lines of the key only.
+//
+// path returns the place for a new value; it returns nil where a document is one
+// value.
+func fuzzEdit(f *testing.F, format Format, path func(group, key string) Path) {
+	f.Fuzz(func(t *testing.T, data []byte, n uint, group, key, value string) {
+		doc, err := format.Decode(data)
+		if err != nil {
+			checkError(t, data, err)
+			return
+		}
+		if out, err := format.Splice(data, nil); err != nil || !bytes.Equal(out, data) {
+			t.Fatalf("no edits: %v, %q", err, out)
+		}
+		places := leaves(doc, nil)
+		for _, p := range places {
+			out, err := format.Splice(data, []Edit{{p, doc.Find(p)}})
+			if err != nil || !bytes.Equal(out, data) {
+				t.Fatalf("set %v to what it is: %v\n%q\n%q", p, err, data, out)
+			}
+		}
+		if p := path(group, key); p != nil {
+			places = append(places, p)
+		}
+		p := places[n%uint(len(places))]
+		old := doc.Find(p)
+
+		out, err := Apply(format, data, []Edit{{p, Text(value)}})
+		checkEdit(t, format, data, out, err)
+		if err == nil && len(p) > 0 {
+			checkSameRest(t, format, data, out, p, doc)
+		}
+		gone, err := Apply(format, data, []Edit{{Path: p}})
+		checkEdit(t, format, data, gone, err)
+		if err == nil && old != nil && len(p) > 0 {
+			checkRemoved(t, format, data, gone)
+		}
+	})
+}
+
+// leaves returns the paths of all scalars in n.
+func leaves(n *Node, at Path) []Path {
+	if n.Scalar() {
+		return []Path{at}
+	}
+	var all []Path
+	for _, p := range n.Pairs {
+		all = append(all, leaves(p.Value, at.child(p.Key))...)
+	}
+	return all
+}
+
+// checkError fails where err is not an *Error, or has a longer word of data in it.
+func checkError(t *testing.T, data []byte, err error) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("not an *Error: %v", err)
+	}
+	for word := range bytes.FieldsSeq(data) {
+		if len(word) >= 14 && strings.Contains(err.Error(), string(word)) {
+			t.Fatalf("the error quotes the file: %v", err)
+		}
+	}
+}
+
+// checkEdit fails where an edit changed its input, or was not caught before
+// verification, or does not parse.
+func checkEdit(t *testing.T, format Format, data, out []byte, err error) {
+	t.Helper()
+	var e *Error
+	switch {
+	case errors.Is(err, ErrVerify):
+		t.Fatalf("a wrong splice of %q", data)
+	case err != nil && !errors.As(err, &e):
+		t.Fatalf("not an *Error: %v", err)
+	}
+	if err == nil {
+		if _, err := format.Decode(out); err != nil {
+			t.Fatalf("%q does not parse: %v", out, err)
+		}
+	}
+}
+
+// checkSameRest fails where out differs from data in more than the lines of the
+// key at path: without the key, both are the same but for a missing last line
+// ending and for a header that out has in addition.
+func checkSameRest(t *testing.T, format Format, data, out []byte, path Path, doc *Node) {
+	t.Helper()
+	edit := []Edit{{Path: path}}
+	if doc.Find(path[:len(path)-1]) == nil {
+		edit[0].Path = path[:len(path)-1]
+	}
+	a, errA := Apply(format, data, edit)
+	b, errB := Apply(format, out, edit)
+	if errA != nil || errB != nil {
+		t.Fatalf("removing %v: %v, %v\n%q\n%q", path, errA, errB, data, out)
+	}
+	if x, y := endless(a), endless(b); x != y {
+		t.Fatalf("setting %v changed other lines:\n%q\n%q\nwithout it:\n%q\n%q", path, data, out, a, b)
+	}
+}
+
+// endless returns data without its last line endings.
+func endless(data []byte) string { return strings.TrimRight(string(data), "\r\n") }
+
+// checkRemoved fails where out has a line that data does not have, in order, or
+// words of one.
+func checkRemoved(t *testing.T, format Format, data, out []byte) {
+	t.Helper()
+	var have [][]byte
+	for _, l := range splitLines(data, 0) {
+		have = append(have, data[l.start:l.next])
+	}
+	for _, l := range splitLines(out, 0) {
+		want := out[l.start:l.next]
+		i := slices.IndexFunc(have, func(h []byte) bool { return subsequence(h, want) })
+		if i < 0 {
+			t.Fatalf("removing changed the line %q:\n%q\n%q", want, data, out)
+		}
+		have = have[i:]
+		if bytes.Equal(have[0], want) {
+			have = have[1:]
+		}
+	}
+}
+
+// subsequence reports whether want is what stays of line when words are taken
+// out of it, or a part of it.
+func subsequence(line, want []byte) bool {
+	words := bytes.Fields(line)
+	for word := range bytes.FieldsSeq(want) {
+		i := slices.IndexFunc(words, func(w []byte) bool { return bytes.Contains(w, word) })
+		if i < 0 {
+			return false
+		}
+		words = words[i:]
+	}
+	return true
+}
