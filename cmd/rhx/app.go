@@ -47,7 +47,7 @@ func (a *app) host() (*host.Host, error) {
 		return nil, err
 	}
 	a.dirs = config.NewDirs(home, a.Getenv)
-	a.guests = &guests{cache: filepath.Join(a.dirs.Cache, "wasm"), warn: a.warn}
+	a.guests = &guests{cache: filepath.Join(a.dirs.Cache, "wasm"), warn: a.warn, note: a.note}
 	a.h = &host.Host{
 		Specs:  spec.NewRegistry(specs.FS, specs.Names(), filepath.Join(a.dirs.Config, "providers")),
 		Guests: a.guests,

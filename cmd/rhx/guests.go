@@ -14,6 +14,7 @@ import (
 type guests struct {
 	cache string
 	warn  func(string)
+	note  func(format string, args ...any)
 	once  sync.Once
 	box   *sandbox.Sandbox
 }
@@ -25,6 +26,7 @@ func (g *guests) Run(ctx context.Context, module string, req *sandbox.Request) (
 		return nil, fmt.Errorf("there is no wasm module %q in this rhx", module)
 	}
 	g.once.Do(func() { g.box = sandbox.New(sandbox.Config{CacheDir: g.cache, Warn: g.warn}) })
+	g.note("wasm module: %s, %s", module, req.Op)
 	return g.box.Run(ctx, sandbox.Module{Name: module, Wasm: code}, req)
 }
 

@@ -22,8 +22,12 @@ func (a *app) openStore(_ context.Context, home string) (store.Store, error) {
 	if url == "" {
 		url = conf.Store
 	}
+	if url == "" {
+		url = "local"
+	}
+	a.note("store: %s", url)
 	switch {
-	case url == "" || url == "local":
+	case url == "local":
 		identity := a.Getenv("RHX_AGE_IDENTITY")
 		if identity == "" {
 			identity = conf.Identity

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,12 +21,15 @@ import (
 //	    start an SSH server that is another user's account, called NAME in
 //	    ~/.ssh/config; set $NAME_home to its home folder. unknown: its key is not
 //	    in known_hosts; changed: another key is.
+//	tmpfs DIR SIZE
+//	    mount a file system of that size there, until the script ends
 //	vault 1|2
 //	    mount a KV engine of that version in a real Vault; set VAULT_ADDR,
 //	    VAULT_TOKEN, $MOUNT, and put the vault CLI in PATH.
 func serverCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"sshd":  func(ts *testscript.TestScript, _ bool, args []string) { startSSH(t, ts, args) },
+		"tmpfs": mountTmpfs,
 		"vault": func(ts *testscript.TestScript, _ bool, args []string) { startVault(t, ts, args) },
 	}
 }
@@ -72,4 +76,16 @@ func startVault(t *testing.T, ts *testscript.TestScript, args []string) {
 	ts.Setenv("VAULT_TOKEN", s.RootToken)
 	ts.Setenv("MOUNT", s.MountKV(t, "team/kv", version, 10))
 	ts.Setenv("PATH", filepath.Dir(s.Program())+string(filepath.ListSeparator)+ts.Getenv("PATH"))
+}
+
+func mountTmpfs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tmpfs DIR SIZE")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]+",mode=0700"); err != nil {
+		ts.Fatalf("mount a tmpfs (this test needs root): %v", err)
+	}
+	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 }

@@ -32,6 +32,7 @@ func (a *app) ssh(target string, acceptNew bool) machine.Machine {
 			return a.hidden(q.Host + ": " + strings.TrimSpace(q.Text) + " ")
 		}
 	}
+	a.note("host: %s, over SSH", target)
 	return machine.SSH(target, opts)
 }
 

@@ -243,6 +243,9 @@ func (r *yamlReader) mapping(n *yamlv3.Node, depth int) (*Node, error) {
 		if err != nil {
 			return nil, err
 		}
+		if yamlEmpty(value) {
+			v.Line = key.Line // yaml.v3 says where the next token is
+		}
 		m.Pairs = append(m.Pairs, Pair{text, v})
 	}
 	for _, p := range merged {

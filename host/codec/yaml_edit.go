@@ -182,6 +182,14 @@ func (e *yamlEditor) bodyEnd(end int) int {
 	return treeLineEnd(e.data, end)
 }
 
+// commentFollows reports whether the next line with text, from the line start at
+// on, is an indented comment.
+func (e *yamlEditor) commentFollows(at int) bool {
+	text := bytes.TrimLeft(e.data[at:], "\r\n\t ")
+	begin := len(e.data) - len(text)
+	return len(text) > 0 && text[0] == '#' && begin > at && e.data[begin-1] != '\n'
+}
+
 // finish returns out without the last line end where the file had none. open is
 // whether that line end belongs to a value.
 func (e *yamlEditor) finish(out []byte, open bool) []byte {
@@ -230,11 +238,14 @@ func (e *yamlEditor) rootLines(n *Node) (lines string, open bool) {
 
 // replace gives the place at a new value.
 func (e *yamlEditor) replace(at yamlPlace, n *Node) ([]byte, error) {
+	if v := at.value; !v.block() && bytes.Contains(e.data[v.from:v.start], []byte("#")) {
+		return nil, e.fail(v) // a comment between the tag and the value
+	}
 	switch {
 	case at.parent == nil:
 		return e.replaceRoot(n)
 	case at.parent.flow():
-		return e.replaceFlow(at, n), nil
+		return e.replaceFlow(at, n)
 	}
 	entry := &at.parent.entries[at.index]
 	v := entry.value
@@ -245,11 +256,32 @@ func (e *yamlEditor) replace(at yamlPlace, n *Node) ([]byte, error) {
 	if n != nil && n.Kind == String {
 		style = yamlStyleOf(v)
 	}
+	e.layout.flat = e.commentFollows(e.bodyEnd(entry.end()))
+	below := !yamlEmpty(v.node) && bytes.Contains(e.data[entry.mark:v.start], []byte("\n"))
+	if entry.key == nil && v.block() && !below {
+		e.layout.dash = v.column - at.parent.column
+	}
 	text := e.layout.value(n, at.parent.column, entry.key == nil, style)
 	if v.flow() && len(v.entries) > 0 && !n.Scalar() {
 		layout := e.layout
 		layout.json = e.looksJSON(v)
 		text = yamlText{line: layout.flow(n)}
+	}
+	if v.block() && n.Scalar() && text.body != "" {
+		// Comments inside the old value stay, but not inside a block of text.
+		text = yamlText{line: e.layout.scalar(n, false, yamlDouble)}
+	}
+	if below && !v.block() && v.from-treeLineStart(e.data, v.from) <= at.parent.column {
+		return nil, e.fail(v) // yaml.v3 lets some values begin too far left
+	}
+	if below && entry.key == nil && text.line != "" && !n.Scalar() && len(n.Items)+len(n.Pairs) > 0 {
+		// The old value began below its dash: so does the new one.
+		column := at.parent.column + e.layout.dash
+		if v.block() {
+			column = v.column
+		}
+		text = yamlText{}
+		text.body, text.open = e.layout.lines(n, column)
 	}
 	gap := " "
 	if entry.key == nil {
@@ -307,7 +339,7 @@ func (e *yamlEditor) put(entry *yamlEntry, text yamlText, gap string) []byte {
 		line = gap + line
 	}
 	rest := string(e.data[lineEnd:bodyStart])
-	if line != "" && strings.HasPrefix(rest, "#") {
+	if strings.HasPrefix(rest, "#") {
 		rest = " " + rest
 	}
 	if text.body != "" && !strings.HasSuffix(rest, "\n") && !wholeLine {
@@ -320,8 +352,12 @@ func (e *yamlEditor) put(entry *yamlEntry, text yamlText, gap string) []byte {
 // replaceRoot writes n in place of the document's value.
 func (e *yamlEditor) replaceRoot(n *Node) ([]byte, error) {
 	l := e.root
-	lines, open := e.rootLines(n)
+	if bytes.Contains(e.data[l.from:l.start], []byte("#")) {
+		return nil, e.fail(l)
+	}
 	end := e.bodyEnd(l.end)
+	e.layout.flat = e.commentFollows(end)
+	lines, open := e.rootLines(n)
 	start := treeLineStart(e.data, l.from)
 	if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
 		start = len(treeBOM)
@@ -350,9 +386,10 @@ func (e *yamlEditor) add(at yamlPlace, key *string, value *Node) ([]byte, error)
 	}
 	last := &l.entries[len(l.entries)-1]
 	end := e.bodyEnd(last.end())
-	if end == len(e.data) && !bytes.HasSuffix(e.data, []byte("\n")) && last.value.endsInBlockScalar() {
+	if end == len(e.data) && !bytes.HasSuffix(e.data, []byte("\n")) && last.endsInBlockScalar() {
 		return nil, &Error{Line: last.value.node.Line, Msg: "the file ends inside a block of text without a line end; add one first"}
 	}
+	e.layout.flat = e.commentFollows(end)
 	lines, open := e.layout.entry(key, value, l.column, yamlAny)
 	return e.insertLines(end, lines, open), nil
 }
@@ -373,7 +410,7 @@ func (e *yamlEditor) remove(places []yamlPlace) ([]byte, error) {
 		start = len(treeBOM)
 	}
 	if len(bytes.TrimSpace(e.data[start:entry.start])) == 0 {
-		open := at.index > 0 && l.entries[at.index-1].value.endsInBlockScalar()
+		open := at.index > 0 && l.entries[at.index-1].endsInBlockScalar()
 		return e.finish(treePut(e.data, start, end, ""), open), nil
 	}
 	// The first entry after a dash: the next one moves up, unless comments
@@ -393,7 +430,7 @@ func (e *yamlEditor) removeOnly(at yamlPlace) ([]byte, error) {
 	if l.node.Kind == yamlv3.SequenceNode {
 		n.Kind = List
 	}
-	if at.parent == nil && l.block() && n.Kind == Map && l.from == l.start {
+	if at.parent == nil && l.block() && n.Kind == Map && l.from == l.start && !bytes.Contains(e.data[max(l.end-1, 0):], []byte("\n...")) {
 		start := treeLineStart(e.data, l.start)
 		if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
 			start = len(treeBOM)

@@ -28,7 +28,7 @@ func (e *yamlEditor) flowLayout(l *yamlLoc) yamlLayout {
 }
 
 // replaceFlow gives an entry of a flow collection a new value.
-func (e *yamlEditor) replaceFlow(at yamlPlace, n *Node) []byte {
+func (e *yamlEditor) replaceFlow(at yamlPlace, n *Node) ([]byte, error) {
 	entry := &at.parent.entries[at.index]
 	v := entry.value
 	y := e.flowLayout(at.parent)
@@ -47,14 +47,16 @@ func (e *yamlEditor) replaceFlow(at yamlPlace, n *Node) []byte {
 		if v.from-1 == entry.mark && strings.IndexByte("\"{[", text[0]) < 0 {
 			text = " " + text
 		}
-		return treePut(e.data, v.from, v.end, text)
+		return treePut(e.data, v.from, v.end, text), nil
+	case entry.mark < 0 && bytes.Contains(e.data[entry.start:entry.key.end], []byte("\n")):
+		return nil, e.fail(v) // a key with a value stands on one line
 	case entry.mark < 0:
-		return treePut(e.data, entry.key.end, entry.key.end, ": "+text)
+		return treePut(e.data, entry.key.end, entry.key.end, " : "+text), nil
 	}
 	if after := entry.mark + 1; after < len(e.data) && e.data[after] == '#' {
 		text += " "
 	}
-	return treePut(e.data, entry.mark+1, entry.mark+1, " "+text)
+	return treePut(e.data, entry.mark+1, entry.mark+1, " "+text), nil
 }
 
 // addFlow gives a flow collection a new last entry. An empty one in block

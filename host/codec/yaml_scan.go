@@ -18,7 +18,7 @@ type yamlLoc struct {
 	head    int // for a block scalar the end of its indicator, else end
 	end     int // after its last byte; for a block scalar after its last line
 	column  int // of a block collection's entries, in bytes from 0
-	pair    bool
+	pair    bool // [a: b] holds a mapping without braces
 	entries []yamlEntry
 }
 
@@ -56,10 +56,17 @@ func (l *yamlLoc) blockScalar() bool {
 
 // endsInBlockScalar reports whether the last bytes of l are lines of a block scalar.
 func (l *yamlLoc) endsInBlockScalar() bool {
-	for l.block() && len(l.entries) > 0 {
-		l = l.entries[len(l.entries)-1].value
+	if l.block() && len(l.entries) > 0 {
+		return l.entries[len(l.entries)-1].endsInBlockScalar()
 	}
 	return l.blockScalar()
+}
+
+func (e *yamlEntry) endsInBlockScalar() bool {
+	if e.mark < 0 && yamlEmpty(e.value.node) {
+		return e.key.endsInBlockScalar()
+	}
+	return e.value.endsInBlockScalar()
 }
 
 // errYAMLPlace is that the scanner and the tree do not agree.
@@ -139,10 +146,14 @@ func (s *yamlScanner) skip(i int) int {
 // the block collection around it, or -1.
 func (s *yamlScanner) value(n *yamlv3.Node, at int, flow bool, indent int) (*yamlLoc, error) {
 	l := &yamlLoc{node: n, from: at, props: at, start: at, head: at, end: at, column: -1}
+	next := s.skip(at)
 	if yamlEmpty(n) {
+		if s.at(next) == '!' && s.gap(next+1) {
+			return nil, s.fail(next) // the tag "!" of nothing leaves no trace in the tree
+		}
 		return l, nil
 	}
-	at = s.skip(at)
+	at = next
 	l.from = at
 	if s.lines.at(l.from) != n.Line {
 		return nil, s.fail(l.from)
@@ -198,6 +209,9 @@ func (s *yamlScanner) properties(n *yamlv3.Node, at int) (start, end int) {
 				return -1, 0
 			}
 		case '!':
+			if s.gap(i) {
+				return -1, 0
+			}
 			if s.at(i) == '<' {
 				for i < len(s.data) && s.data[i] != '>' {
 					i++
@@ -214,10 +228,8 @@ func (s *yamlScanner) properties(n *yamlv3.Node, at int) (start, end int) {
 		end = min(i, len(s.data))
 		at = s.skip(end)
 	}
-	// The tag "!" alone leaves no trace in the tree.
-	if n.Kind == yamlv3.ScalarNode && s.at(at) == '!' && s.gap(at+1) {
-		end = at + 1
-		at = s.skip(end)
+	if s.at(at) == '!' && n.Kind == yamlv3.ScalarNode {
+		return -1, 0 // the tag "!" alone leaves no trace in the tree
 	}
 	return at, end
 }
@@ -401,8 +413,8 @@ func (s *yamlScanner) flowEntries(l *yamlLoc) error {
 	at := l.start
 	if s.at(at) == '{' && closing == '}' || s.at(at) == '[' && closing == ']' {
 		at++
-	} else {
-		l.pair = true // [a: b] holds a mapping without braces
+	} else if l.pair = true; s.at(at) == '!' {
+		return s.fail(at) // the tag "!" leaves no trace in the tree
 	}
 	step := 1
 	if closing == '}' {

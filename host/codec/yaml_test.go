@@ -99,7 +99,7 @@ func TestYAMLEdits(t *testing.T) {
 			out: "a: {b: \"x,y\", c: [1, {name: n, t: new}], d: {e: [f]}} # c\n"},
 		{rule: "JSON is YAML and stays JSON", in: "{\n  \"a\": {\n    \"b\": \"x\"\n  }\n}\n", edits: append(treeSet("y", "a", "b"), treeSet("z", "a", "c")...), out: "{\n  \"a\": {\n    \"b\": \"y\",\n    \"c\": \"z\"\n  }\n}\n"},
 		{rule: "remove from flow collections", in: "a: {b: 1, c: 2, d: 3}\nl: [{name: x}, {name: y}]\n", edits: append(append(treeDel("a", "b"), treeDel("a", "d")...), Edit{Path: Path{{Key: "l"}, {Field: "name", Equals: "y"}}}), out: "a: {c: 2}\nl: [{name: x}]\n"},
-		{rule: "a key without a value in a flow mapping", in: "{a, b: 1}\n", edits: treeSet("x", "a"), out: "{a: x, b: 1}\n"},
+		{rule: "a key without a value in a flow mapping", in: "{a, b: 1}\n", edits: treeSet("x", "a"), out: "{a : x, b: 1}\n"},
 		{rule: "a block list replaced by a scalar", in: "a: # c\n  # d\n  - 1\n  - 2\nb: 3\n", edits: treeSet("x", "a"), out: "a: x # c\n  # d\nb: 3\n"},
 		{rule: "removing all keys of a mapping", in: "a: # c\n  b: 1 # d\n  # e\n", edits: treeDel("a", "b"), out: "a: {} # c\n  # e\n"},
 		{rule: "removing all keys of a document", in: "# c\na: 1\nb:\n- 2\n", edits: append(treeDel("a"), treeDel("b")...), out: "# c\n"},
@@ -232,6 +232,11 @@ func FuzzYAML(f *testing.F) {
 		f.Add([]byte(s), "a b", " 12: 'x' #y")
 	}
 	f.Fuzz(func(t *testing.T, data []byte, key, value string) {
-		treeFuzz(t, yaml{}, data, key, value, "#m\n")
+		treeFuzz(t, yaml{}, data, key, value, "#m")
 	})
+}
+
+func TestYAMLLawsOnManyTexts(t *testing.T) {
+	treeStress(t, yaml{}, []string{"a: ", "b:\n", "c: x\n", "name: n\n", "  ", "  ", "    ", "\n", "\n", "- ", "-\n", "- name: n\n", "  - ", "# c #m\n", " # c #m\n", "x", "y z", "'q'", "\"d\\n\"", "'m\n\n  n'", "|\n", ">-\n", "|+\n", "|2\n",
+		"&a ", "*a", "!!str ", "!t ", "! ", "{", "}", "[", "]", ", ", ",", ": ", "? ", "~", "12", "\t", "\r\n", "---\n", "...\n", "{}", "[]", "é", "<<: ", "  text\n", "{a: 1, b}", "[x, {name: n}]", "\"k\":", "#\n"}, "#m")
 }

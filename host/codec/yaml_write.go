@@ -43,6 +43,7 @@ type yamlLayout struct {
 	unit int  // columns from a mapping to a mapping inside it
 	list int  // columns from a mapping's key to the dashes of its list
 	dash int  // columns from a dash to the text after it
+	flat bool // no blocks of text: an indented comment follows, which they would swallow
 	json bool // inside JSON-like text: everything in double quotes
 }
 
@@ -171,7 +172,7 @@ func (y yamlLayout) blockScalar(n *Node, column int, style yamlStyle) (body, hea
 	s := strings.TrimSuffix(n.Text, "\n")
 	several := strings.Contains(s, "\n")
 	switch {
-	case n.Kind != String || y.json || !yamlPrintable(s) || s == "" || strings.IndexByte(" \t\n", s[0]) >= 0 || strings.HasSuffix(s, "\n"):
+	case n.Kind != String || y.json || y.flat || !yamlPrintable(s) || s == "" || strings.IndexByte(" \t\n", s[0]) >= 0 || strings.HasSuffix(s, "\n"):
 		return "", ""
 	case style == yamlBlock || style == yamlFold:
 	case style != yamlAny || !several:

@@ -75,10 +75,10 @@ func isName(name string) bool {
 func (s *script) read(i int, p string) {
 	dir, name := path.Split(p)
 	if !IsPattern(name) {
-		fmt.Fprintf(s, "r %d %s\n", i, posixQuote(p))
+		fmt.Fprintf(s, "take %d %s\n", i, posixQuote(p))
 		return
 	}
-	fmt.Fprintf(s, "g %d %s %s%s\n", i, posixQuote(dir), posixQuote(dir), shellPattern(name))
+	fmt.Fprintf(s, "takeall %d %s %s%s\n", i, posixQuote(dir), posixQuote(dir), shellPattern(name))
 }
 
 // shellPattern returns a pattern of the shell that matches all that the
@@ -121,7 +121,7 @@ func (s *script) change(i int, c Change) {
 	if c.Old != nil {
 		s.content("o", i, c.Old)
 	}
-	fmt.Fprintf(s, "c %d %s %d %d %d\n", i, posixQuote(c.Path), mode, flag(c.Old != nil), flag(c.Remove))
+	fmt.Fprintf(s, "change %d %s %d %d %d\n", i, posixQuote(c.Path), mode, flag(c.Old != nil), flag(c.Remove))
 }
 
 func flag(b bool) int {

@@ -28,7 +28,7 @@ func (in *inspector) body() {
 		in.fail("function %d goes on after its end", number)
 	}
 	in.b = whole
-	if in.work += n; in.work > maxWork {
+	if in.work > maxWork {
 		in.fail("it would take too long to compile")
 	}
 }
@@ -64,7 +64,7 @@ func (in *inspector) instructions(number, locals int) {
 			}
 		case op == 0x0b: // end
 			if depth--; depth == 0 {
-				in.work += blocks * (locals + 1)
+				in.work += blocks*(locals+1) + 5*branches
 				return
 			}
 		case op == 0x0e: // br_table

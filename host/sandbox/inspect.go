@@ -27,9 +27,10 @@ const (
 	maxTable        = 65_536    // entries of the table [4,000]
 	maxConst        = 16        // instructions of a constant expression [2]
 
-	// maxWork bounds the sum over all functions of locals times blocks, plus
-	// their bytes: the part of compiling that is not linear in the file's size.
-	maxWork = 4_000_000
+	// maxWork bounds the sum over all functions of locals times blocks and of
+	// br_table entries five times: what the time of compiling grows with beyond
+	// the file's size [960,000].
+	maxWork = 2_500_000
 )
 
 // function is an import of a module.

@@ -12,7 +12,7 @@ const masked = "********"
 // mask replaces in text, which a module wrote, whatever the module could have
 // taken out of its request: values of variables and secrets, and the files'
 // contents, their lines, and the words in them that stand where values stand.
-// Names before a = or : stay, since messages are made of them.
+// Names before a = or : and in brackets stay, since messages are made of them.
 func mask(text string, req *Request) string {
 	if text == "" {
 		return text
@@ -45,6 +45,9 @@ func mask(text string, req *Request) string {
 		content := string(req.Files[i].Content)
 		note(content)
 		for line := range strings.SplitSeq(content, "\n") {
+			if line = strings.TrimSpace(line); strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") && !strings.ContainsAny(line, "\"',") {
+				continue // the name of a section
+			}
 			note(line)
 			if at := strings.IndexAny(line, "=:"); at >= 0 {
 				line = line[at+1:]

@@ -50,10 +50,11 @@ func allBytes() []byte {
 func testOddNames(s *suite) {
 	var changes []machine.Change
 	for _, name := range oddNames() {
-		changes = append(changes, machine.Change{Path: s.path(name), Data: []byte(name)})
-		if len(name) < 100 {
-			changes = append(changes, machine.Change{Path: s.path("in " + name + "/" + name), Data: []byte(name)})
+		folder := "in " + name
+		if len(name) > 200 {
+			folder = "in n"
 		}
+		changes = append(changes, machine.Change{Path: s.path(folder + "/" + name), Data: []byte(name)})
 	}
 	s.must(changes...)
 	var paths []string
@@ -97,7 +98,7 @@ func testOddContents(s *suite) {
 	for _, c := range changes {
 		s.has(c.Path, string(c.Data), 0o600)
 	}
-	big := bytes.Repeat(allBytes(), machine.MaxFile/512)
+	big := bytes.Repeat(allBytes(), 256<<10/512)
 	s.must(machine.Change{Path: s.path("big"), Data: big})
 	s.has(s.path("big"), string(big), 0o600)
 	s.must(machine.Change{Path: s.path("big"), Data: []byte("small"), Old: big})

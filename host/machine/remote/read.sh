@@ -1,5 +1,5 @@
-# r answers with the file $2 for the request $1.
-r() {
+# take answers with the file $2 for the request $1.
+take() {
 	if [ -f "$2" ]; then
 		if [ -r "$2" ]; then
 			say file "$1"
@@ -24,9 +24,9 @@ r() {
 		raw "$2"
 	fi
 }
-# g answers with the files in the folder $2 that a pattern, expanded to the
+# takeall answers with the files in the folder $2 that a pattern, expanded to the
 # other arguments, matches.
-g() {
+takeall() {
 	request=$1 folder=$2
 	shift 2
 	if [ -d "$folder" ]; then
@@ -39,6 +39,6 @@ g() {
 		return
 	fi
 	for file do
-		[ ! -f "$file" ] || r "$request" "$file"
+		[ ! -f "$file" ] || take "$request" "$file"
 	done
 }

@@ -19,7 +19,7 @@ if command -v cmp >/dev/null 2>&1; then
 else
 	same() { [ "$(od -An -v -to1)" = "$(od -An -v -to1 <"$1")" ]; }
 fi
-# expected: f is what the change $1 expects.
+# expected: f is what the change $1 expects; with $2, its content is not looked at.
 expected() {
 	if [ -e "$f" ] || [ -L "$f" ]; then
 		if ! [ -f "$f" ]; then
@@ -28,7 +28,7 @@ expected() {
 			no "$1" changed
 		elif ! [ -r "$f" ]; then
 			no "$1" denied
-		elif "o$1" 2>/dev/null | same "$f"; then
+		elif [ -n "$2" ] || "o$1" 2>/dev/null | same "$f"; then
 			return 0
 		else
 			no "$1" changed
@@ -82,17 +82,17 @@ keep() {
 		[ "$gid" = "$4" ] || chgrp "$gid" "$t" 2>/dev/null || m=$((m & ~56))
 	fi
 }
-# c makes the change $1: path, mode, whether old content is expected, whether
+# change makes the change $1: path, mode, whether old content is expected, whether
 # to remove. The functions o$1 and n$1 print the old and the new content.
-c() {
+change() {
 	want=$3 old=$4 remove=$5
 	if ! follow "$2"; then
 		no "$1" circle
 		return
 	fi
 	d=${f%/*}
-	expected "$1" || return
 	if [ "$remove" = 1 ]; then
+		expected "$1" '' || return
 		if [ -e "$f" ]; then
 			if ! e=$(rm -f "$f" 2>&1); then
 				why "$1" "$e"
@@ -103,7 +103,8 @@ c() {
 		say ok "$1"
 		return
 	fi
-	if ! e=$(mkdir -p "${d:-/}" 2>&1); then
+	expected "$1" quickly || return
+	if ! [ -d "${d:-/}" ] && ! e=$(mkdir -p "$d" 2>&1); then
 		why "$1" "$e"
 		return
 	fi
@@ -133,11 +134,11 @@ replace() {
 		return 1
 	fi
 	keep
-	if ! e=$(chmod "$((m / 64))$((m / 8 % 8))$((m % 8))" "$t" 2>&1); then
+	if [ "$m" != 384 ] && ! e=$(chmod "$((m / 64))$((m / 8 % 8))$((m % 8))" "$t" 2>&1); then
 		why "$1" "$e"
 		return 1
 	fi
-	expected "$1" || return 1
+	expected "$1" '' || return 1
 	if ! e=$(mv -f "$t" "$f" 2>&1); then
 		why "$1" "$e"
 		return 1

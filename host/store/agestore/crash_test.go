@@ -124,10 +124,10 @@ func whole(name string) *secret.Secret {
 	return &secret.Secret{Name: name, Values: secret.Values{"one": v, "two": v}}
 }
 
-// runUntilDeath runs a writer, for limit at most if that is not 0, and takes
-// down in newest which version of each secret it says it has made; 0 is none.
+// runUntilDeath runs a writer, kills it a random moment after it wrote some lines
+// if lines is not -1, and takes down in newest which version of each secret it says it has made; 0 is none.
 // pending is the secret that it was working on when it died.
-func runUntilDeath(t *testing.T, cmd *exec.Cmd, newest map[string]int, limit time.Duration) (pending string, err error) {
+func runUntilDeath(t *testing.T, cmd *exec.Cmd, newest map[string]int, lines int) (pending string, err error) {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -138,15 +138,20 @@ func runUntilDeath(t *testing.T, cmd *exec.Cmd, newest map[string]int, limit tim
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if limit > 0 {
-		kill := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
-		defer kill.Stop()
+	killSoon := func() {
+		time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
 	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	if lines == 0 {
+		killSoon()
+	}
+	for told := bufio.NewScanner(out); told.Scan(); {
+		if lines--; lines == 0 {
+			killSoon()
+		}
 		var did, name string
 		var version int
-		if n, err := fmt.Sscan(lines.Text(), &did, &name, &version); n != 3 {
-			t.Fatalf("line %q: %v", lines.Text(), err)
+		if n, err := fmt.Sscan(told.Text(), &did, &name, &version); n != 3 {
+			t.Fatalf("line %q: %v", told.Text(), err)
 		}
 		pending = ""
 		switch did {
@@ -169,7 +174,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 	for step := 0; ; step++ {
 		dir := dataDir(t)
 		newest := map[string]int{}
-		pending, err := runUntilDeath(t, child(t, "step", fmt.Sprintf("%d=%s", step, dir)), newest, 0)
+		pending, err := runUntilDeath(t, child(t, "step", fmt.Sprintf("%d=%s", step, dir)), newest, -1)
 		checkAfterCrash(t, dir, newest, pending)
 		if t.Failed() {
 			t.Fatalf("at step %d, while writing %q", step, pending)
@@ -187,10 +192,9 @@ func TestDeathAtEveryStep(t *testing.T) {
 func TestKilledWriter(t *testing.T) {
 	dir := dataDir(t)
 	newest := map[string]int{}
-	for round := range 20 {
+	for lines := range 40 {
 		// The first rounds hit the making of the store and its key.
-		limit := time.Duration(1+rand.IntN(1+round*2000)) * time.Microsecond
-		pending, _ := runUntilDeath(t, child(t, "write", dir), newest, limit)
+		pending, _ := runUntilDeath(t, child(t, "write", dir), newest, lines)
 		checkAfterCrash(t, dir, newest, pending)
 	}
 	if len(newest) < 5 {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"filippo.io/age"
@@ -512,6 +513,31 @@ func TestLostKeyIsNotReplaced(t *testing.T) {
 	}
 	if now, err := s.recorded(); err != nil || len(now) != 1 || now[0] == known[0] {
 		t.Errorf("recorded keys %q, %v; want the new one", now, err)
+	}
+}
+
+// Many processes may be the first to use a store at the same moment: they end
+// up with one key, and none takes the others' secrets for those of a lost one.
+func TestFirstUseByMany(t *testing.T) {
+	for range 20 {
+		dir := dataDir(t)
+		var wg sync.WaitGroup
+		errs := make([]error, 8)
+		for i := range errs {
+			wg.Go(func() {
+				_, errs[i] = Open(Options{Dir: dir}).Put(t.Context(), &secret.Secret{Name: fmt.Sprint(i)}, 0)
+			})
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		s := Open(Options{Dir: dir})
+		for i := range errs {
+			if _, err := s.Get(t.Context(), fmt.Sprint(i), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -31,10 +31,15 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 	if !own {
 		return nil, s.keyGone(err)
 	}
-	if held, err := s.holdsSecrets(); err != nil {
-		return nil, err
+	if held, e := s.holdsSecrets(); e != nil {
+		return nil, e
 	} else if held {
-		return nil, s.keyGone(err)
+		// A key is there before the first secret is: if another process has just
+		// made both, it is there now.
+		if k, err = s.load(); errors.Is(err, fs.ErrNotExist) {
+			err = s.keyGone(err)
+		}
+		return k, err
 	}
 	id, data, err := s.newIdentity(path)
 	if err != nil {
