@@ -39,6 +39,10 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	// Before anything is asked: opening a store may start rhx anew.
+	if _, err := h.Store(ctx); err != nil {
+		return err
+	}
 	if (c.Contents || c.Destroy) && !c.Yes {
 		what := "Delete " + strings.Join(c.Secrets, ", ")
 		if c.Destroy {

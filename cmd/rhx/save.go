@@ -121,6 +121,10 @@ func (c *saveCmd) values(ctx context.Context, a *app, h *host.Host, names, pairs
 		return host.Saved{}, fault.WithHint(fault.WithKind(errors.New("values are for one secret"), fault.Usage),
 			"rhx save NAME KEY=-, or rhx save NAME --values FILE")
 	}
+	// Before stdin is read and anything asked: opening a store may start rhx anew.
+	if _, err := h.Store(ctx); err != nil {
+		return host.Saved{}, err
+	}
 	sec := &secret.Secret{Name: names[0], Values: secret.Values{}}
 	sp, err := c.provider(h, sec)
 	if err != nil {

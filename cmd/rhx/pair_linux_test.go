@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/store/vaulttest"
+)
+
+// What "make install" installs: rhx without the Vault client, which goes on as
+// rhx-vault where the store is in Vault.
+func TestTwoPrograms(t *testing.T) {
+	dir := t.TempDir()
+	build := func(name string, flags ...string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		args := append(append([]string{"build", "-o", path}, flags...), ".")
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return path
+	}
+	rhx := build("rhx", "-tags", "novault")
+	s := vaulttest.Shared(t)
+	url := "vault://" + s.MountKV(t, "team", 2, 0)
+	run := func(stdin string, args ...string) (string, error) {
+		cmd := exec.Command(rhx, append([]string{"--store", url}, args...)...)
+		cmd.Env = []string{"HOME=" + dir, "VAULT_ADDR=" + s.Addr, "VAULT_TOKEN=" + s.RootToken, "PATH=" + os.Getenv("PATH")}
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := run("", "list"); err == nil || !strings.Contains(out, "make install puts it beside rhx") {
+		t.Fatalf("without rhx-vault: %v\n%s", err, out)
+	}
+	build("rhx-vault")
+	if out, err := run("FAKE", "save", "openai", "api_key=-"); err != nil || out != "openai: saved\n" {
+		t.Fatalf("save: %v\n%s", err, out)
+	}
+	if out, err := run("", "run", "-s", "openai", "--", "printenv", "OPENAI_API_KEY"); err != nil || out != "FAKE\n" {
+		t.Fatalf("run: %v\n%s", err, out)
+	}
+	if out, err := run(`{"a": "FAKE"}`, "save", "base", "--values", "-"); err != nil || out != "base: saved\n" {
+		t.Fatalf("save --values -: %v\n%s", err, out)
+	}
+	// The exit status passes through both.
+	if _, err := run("", "run", "-s", "openai", "--", "sh", "-c", "exit 9"); err == nil || err.Error() != "exit status 9" {
+		t.Fatalf("exit status: %v", err)
+	}
+	if out, err := exec.Command("go", "version", "-m", rhx).Output(); err != nil || strings.Contains(string(out), "hashicorp/vault") {
+		t.Fatalf("rhx links the Vault client: %v", err)
+	}
+}
