@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -19,38 +20,65 @@ import (
 // value.
 func fuzzEdit(f *testing.F, format Format, path func(group, key string) Path) {
 	f.Fuzz(func(t *testing.T, data []byte, n uint, group, key, value string) {
-		doc, err := format.Decode(data)
-		if err != nil {
-			checkError(t, data, err)
-			return
-		}
-		if out, err := format.Splice(data, nil); err != nil || !bytes.Equal(out, data) {
-			t.Fatalf("no edits: %v, %q", err, out)
-		}
-		places := leaves(doc, nil)
-		for _, p := range places {
-			out, err := format.Splice(data, []Edit{{p, doc.Find(p)}})
-			if err != nil || !bytes.Equal(out, data) {
-				t.Fatalf("set %v to what it is: %v\n%q\n%q", p, err, data, out)
-			}
-		}
-		if p := path(group, key); p != nil {
-			places = append(places, p)
-		}
-		p := places[n%uint(len(places))]
-		old := doc.Find(p)
-
-		out, err := Apply(format, data, []Edit{{p, Text(value)}})
-		checkEdit(t, format, data, out, err)
-		if err == nil && len(p) > 0 {
-			checkSameRest(t, format, data, out, p, doc)
-		}
-		gone, err := Apply(format, data, []Edit{{Path: p}})
-		checkEdit(t, format, data, gone, err)
-		if err == nil && old != nil && len(p) > 0 {
-			checkRemoved(t, format, data, gone)
-		}
+		proveEdit(t, format, data, n, value, path(group, key))
 	})
+}
+
+// proveEdit checks the promises for one edit of data: of the value that n picks
+// among those there and new, which may be nil.
+func proveEdit(t *testing.T, format Format, data []byte, n uint, value string, new Path) {
+	t.Helper()
+	doc, err := format.Decode(data)
+	if err != nil {
+		checkError(t, data, err)
+		return
+	}
+	if out, err := format.Splice(data, nil); err != nil || !bytes.Equal(out, data) {
+		t.Fatalf("no edits: %v, %q", err, out)
+	}
+	places := leaves(doc, nil)
+	for _, p := range places {
+		out, err := format.Splice(data, []Edit{{p, doc.Find(p)}})
+		if err != nil || !bytes.Equal(out, data) {
+			t.Fatalf("set %v to what it is: %v\n%q\n%q", p, err, data, out)
+		}
+	}
+	if new != nil {
+		places = append(places, new)
+	}
+	p := places[n%uint(len(places))]
+	old := doc.Find(p)
+
+	out, err := Apply(format, data, []Edit{{p, Text(value)}})
+	checkEdit(t, format, data, out, err)
+	if err == nil && len(p) > 0 {
+		checkSameRest(t, format, data, out, p, doc)
+	}
+	gone, err := Apply(format, data, []Edit{{Path: p}})
+	checkEdit(t, format, data, gone, err)
+	if err == nil && old != nil && len(p) > 0 {
+		checkRemoved(t, format, data, gone)
+	}
+}
+
+// proveRandom checks the promises for files put together at random from words,
+// which reach further into a grammar than random bytes.
+func proveRandom(t *testing.T, format Format, words []string, path func(group, key string) Path) {
+	t.Helper()
+	const seed = 3
+	r := rand.New(rand.NewPCG(seed, seed))
+	pick := func(from []string) string { return from[r.IntN(len(from))] }
+	for range 20000 {
+		var file strings.Builder
+		for range r.IntN(24) {
+			file.WriteString(pick(words))
+		}
+		var value strings.Builder
+		for range r.IntN(4) {
+			value.WriteString(pick([]string{"x", "y z", " ", "#", "\n", "\"", "'", "\\", "$", "=", ";", "`", "\t", "\r", "ü"}))
+		}
+		proveEdit(t, format, []byte(file.String()), r.Uint(), value.String(), path(pick([]string{"a", "b", "c"}), pick([]string{"k", "m", "login", "password"})))
+	}
 }
 
 // leaves returns the paths of all scalars in n.

@@ -245,3 +245,9 @@ func FuzzIniInlineComments(f *testing.F) {
 	iniSeeds(f)
 	fuzzEdit(f, ini{Options{InlineComments: true}}, iniPath)
 }
+
+func TestIniEditsOfRandomFiles(t *testing.T) {
+	words := []string{"[a]", "[b]", "[c", "]", "k", "m", "=", " = ", ":", "x", "y", "\n", "\n", "\n", "\n", "\r\n", "\r", " ", "  ", "\t", "# c", " ; d", "\n\n"}
+	proveRandom(t, ini{}, words, iniPath)
+	proveRandom(t, ini{Options{InlineComments: true}}, words, iniPath)
+}

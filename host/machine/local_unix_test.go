@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,8 +30,21 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(role) {
 	case "rewrite":
 		rewriteForever(os.Getenv("RHX_MACHINE_TEST_PATH"))
+	case "proxy":
+		proxy(os.Args[1], os.Args[2])
 	}
 	os.Exit(m.Run())
+}
+
+// proxy is a ProxyCommand.
+func proxy(host, port string) {
+	conn, err := net.Dial("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		os.Exit(1)
+	}
+	go io.Copy(conn, os.Stdin)
+	io.Copy(os.Stdout, conn)
+	os.Exit(0)
 }
 
 func getenv(env map[string]string) func(string) string {

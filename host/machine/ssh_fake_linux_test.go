@@ -31,6 +31,8 @@ type fake struct {
 	// instead, when set, answers an exec request in place of a shell.
 	instead func(ch ssh.Channel)
 	signer  ssh.Signer
+	// password, when set, is asked for.
+	password string
 
 	mu                        sync.Mutex
 	opens, execs, open, conns int
@@ -85,7 +87,16 @@ func check(t testing.TB, err error) {
 
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
-	config := &ssh.ServerConfig{NoClientAuth: true}
+	config := &ssh.ServerConfig{NoClientAuth: f.password == ""}
+	if f.password != "" {
+		config.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			answers, err := ask("", "", []string{"Password: "}, []bool{false})
+			if err != nil || len(answers) != 1 || answers[0] != f.password {
+				return nil, errors.New("wrong")
+			}
+			return nil, nil
+		}
+	}
 	config.AddHostKey(f.signer)
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {

@@ -26,31 +26,22 @@ func Parse(file string, data []byte) (*Spec, error) {
 	}
 	s := &Spec{Origin: file}
 	version := false
-	var together *yaml.Node
+	// Read after the rest, in this order: each refers to what is before it.
+	var values, together, files *yaml.Node
 	d.mapping(root, "a spec", map[string]func(*yaml.Node){
 		"spec": func(n *yaml.Node) {
 			if version = true; d.text(n) != "1" {
 				d.fail(n, "spec version %s is not known to this rhx, which reads version 1", n.Value)
 			}
 		},
-		"name": func(n *yaml.Node) {
-			if s.Name = d.text(n); !validProvider(s.Name) {
-				d.fail(n, "a provider's name has lower-case letters, digits and dashes, and begins with a letter")
-			}
-		},
-		"aliases":  func(n *yaml.Node) { s.Aliases = d.texts(n) },
+		"name":     func(n *yaml.Node) { s.Name = d.provider(n) },
+		"aliases":  func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { s.Aliases = append(s.Aliases, d.provider(n)) }) },
 		"title":    func(n *yaml.Node) { s.Title = d.text(n) },
 		"docs":     func(n *yaml.Node) { s.Docs = d.text(n) },
 		"document": func(n *yaml.Node) { s.Document = d.variable(n) },
+		"values":   func(n *yaml.Node) { values = n },
 		"together": func(n *yaml.Node) { together = n },
-		"values":   func(n *yaml.Node) { d.values(n, s) },
-		"files": func(n *yaml.Node) {
-			if n.Kind != yaml.SequenceNode {
-				d.fail(n, "files must be a list")
-				return
-			}
-			d.each(n, func(n *yaml.Node) { s.Files = append(s.Files, d.file1(n)) })
-		},
+		"files":    func(n *yaml.Node) { files = n },
 	})
 	switch {
 	case d.err != nil:
@@ -58,20 +49,36 @@ func Parse(file string, data []byte) (*Spec, error) {
 		d.fail(root, `"spec: 1" is missing`)
 	case s.Name == "":
 		d.fail(root, "name is missing")
-	case len(s.Values) == 0 && !s.Any:
+	case values == nil:
 		d.fail(root, "values is missing")
+	default:
+		d.values(values, s)
+	}
+	if together != nil && d.err == nil {
+		d.together(together, s)
+	}
+	if files != nil && d.err == nil {
+		d.files(files, s)
+	}
+	if len(s.Files) == 0 && s.Document == "" && !slices.ContainsFunc(s.Values, func(v Value) bool { return len(v.Env) > 0 }) {
+		d.fail(root, "the spec has neither files nor variables")
+	}
+	if d.err != nil {
+		return nil, d.err
 	}
 	if s.Title == "" {
 		s.Title = s.Name
 	}
-	if together != nil {
-		d.together(together, s)
-	}
-	d.check(root, s)
-	if d.err != nil {
-		return nil, d.err
-	}
 	return s, nil
+}
+
+// provider reads the name of a provider.
+func (d *decoder) provider(n *yaml.Node) string {
+	name := d.text(n)
+	if !validProvider(name) {
+		d.fail(n, "a provider's name has lower-case letters, digits and dashes, and begins with a letter")
+	}
+	return name
 }
 
 func validProvider(name string) bool {
@@ -109,10 +116,11 @@ func (d *decoder) values(n *yaml.Node, s *Spec) {
 	d.pairs(n, func(k, n *yaml.Node) {
 		if k.Value == "*" {
 			s.Any = true
+			d.mapping(n, `"*"`, nil)
 			return
 		}
-		if k.Value == "" {
-			d.fail(k, "a value's name is empty")
+		if k.Value == "" || strings.ContainsAny(k.Value, "{}.") {
+			d.fail(k, `a value's name is not empty and has no ".", "{" or "}"`)
 		}
 		v := Value{Name: k.Value}
 		d.mapping(n, "a value", map[string]func(*yaml.Node){
@@ -127,16 +135,15 @@ func (d *decoder) values(n *yaml.Node, s *Spec) {
 		})
 		s.Values = append(s.Values, v)
 	})
+	if len(s.Values) == 0 && !s.Any {
+		d.fail(n, "values is empty")
+	}
 }
 
 func (d *decoder) together(n *yaml.Node, s *Spec) {
 	group := func(n *yaml.Node) {
-		names := d.texts(n)
-		for _, name := range names {
-			if _, ok := s.Value(name); !ok {
-				d.fail(n, "together names %q, which values does not have", name)
-			}
-		}
+		var names []string
+		d.each(n, func(n *yaml.Node) { names = append(names, d.valueName(n, s, "together")) })
 		s.Together = append(s.Together, names)
 	}
 	if n.Kind == yaml.SequenceNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.SequenceNode {
@@ -146,47 +153,171 @@ func (d *decoder) together(n *yaml.Node, s *Spec) {
 	group(n)
 }
 
-func (d *decoder) file1(n *yaml.Node) File {
+// valueName reads the name of a value that the spec must have.
+func (d *decoder) valueName(n *yaml.Node, s *Spec, what string) string {
+	name := d.text(n)
+	if !s.has(name) {
+		known := make([]string, len(s.Values))
+		for i, v := range s.Values {
+			known[i] = v.Name
+		}
+		d.fail(n, "%s names %q, which values does not have%s", what, name, fault.DidYouMean(name, known))
+	}
+	return name
+}
+
+// has reports whether the spec lists a value.
+func (s *Spec) has(name string) bool {
+	return slices.ContainsFunc(s.Values, func(v Value) bool { return v.Name == name })
+}
+
+func (d *decoder) files(n *yaml.Node, s *Spec) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		d.fail(n, "files must be a list, and not empty")
+		return
+	}
+	d.each(n, func(n *yaml.Node) { s.Files = append(s.Files, d.file1(n, s)) })
+}
+
+func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	f := File{Mode: 0o600}
-	var format, keys *yaml.Node
+	nodes := map[string]*yaml.Node{}
+	later := func(key string) func(*yaml.Node) { return func(n *yaml.Node) { nodes[key] = n } }
 	d.mapping(n, "a file", map[string]func(*yaml.Node){
-		"path":     func(n *yaml.Node) { f.Paths = d.filePaths(n) },
-		"override": func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { f.Override = append(f.Override, d.override(n)) }) },
-		"format":   func(n *yaml.Node) { format = n },
-		"exclude":  func(n *yaml.Node) { f.Exclude = d.patterns(n) },
-		"profiles": func(n *yaml.Node) { f.Profiles = d.profiles(n) },
-		"keys":     func(n *yaml.Node) { keys = n },
-		"add":      func(n *yaml.Node) { f.Add = d.fixed(n) },
-		"states":   func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { f.States = append(f.States, d.state(n)) }) },
-		"expires":  func(n *yaml.Node) { f.Expires = d.path(n) },
-		"mode":     func(n *yaml.Node) { f.Mode = d.mode(n) },
-		"read_only": func(n *yaml.Node) {
-			f.ReadOnly = d.bool(n)
-		},
-		"mirror": func(n *yaml.Node) { f.Mirror = d.bool(n) },
+		"path":      func(n *yaml.Node) { f.Paths = d.filePaths(n) },
+		"override":  func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { f.Override = append(f.Override, d.override(n)) }) },
+		"format":    later("format"),
+		"exclude":   later("exclude"),
+		"profiles":  later("profiles"),
+		"keys":      later("keys"),
+		"add":       later("add"),
+		"states":    later("states"),
+		"expires":   later("expires"),
+		"mode":      func(n *yaml.Node) { f.Mode = d.mode(n) },
+		"read_only": func(n *yaml.Node) { f.ReadOnly = d.bool(n) },
+		"mirror":    func(n *yaml.Node) { f.Mirror = d.bool(n) },
 	})
 	switch {
 	case d.err != nil:
 		return f
 	case f.Paths == nil:
 		d.fail(n, "path is missing")
-	case format == nil:
+	case nodes["format"] == nil:
 		d.fail(n, "format is missing")
 	default:
-		d.format(format, &f)
+		d.format(nodes["format"], &f)
 	}
-	if keys != nil && d.err == nil {
-		d.keys(keys, &f)
+	if n := nodes["exclude"]; n != nil && d.err == nil {
+		if f.Exclude = d.patterns(n); !f.PerFile() {
+			d.fail(n, `exclude is for a path with "{profile}"`)
+		}
 	}
+	if n := nodes["profiles"]; n != nil && d.err == nil {
+		f.Profiles = d.profiles(n, &f)
+	}
+	if d.whole(n, nodes, s, &f); d.err != nil {
+		return f
+	}
+	if n := nodes["keys"]; n != nil {
+		d.keys(n, s, &f)
+	}
+	if n := nodes["add"]; n != nil {
+		f.Add = d.fixed(n)
+	}
+	if n := nodes["states"]; n != nil {
+		d.each(n, func(n *yaml.Node) { f.States = append(f.States, d.state(n)) })
+	}
+	if n := nodes["expires"]; n != nil {
+		f.Expires = d.path(n)
+	}
+	d.holes(nodes, &f)
 	return f
+}
+
+// whole checks which parts a file of its format has.
+func (d *decoder) whole(n *yaml.Node, nodes map[string]*yaml.Node, s *Spec, f *File) {
+	if d.err != nil {
+		return
+	}
+	none := func(what string, keys ...string) {
+		for _, k := range keys {
+			if nodes[k] != nil {
+				d.fail(nodes[k], "%s has no %s", what, k)
+			}
+		}
+	}
+	switch {
+	case f.Wasm != "":
+		if f.PerFile() {
+			d.fail(n, `a file of a wasm module cannot have "{profile}" in its path`)
+		}
+		none("a file of a wasm module", "keys", "add", "states", "expires")
+		if f.Mirror {
+			d.fail(n, "a file of a wasm module cannot be a mirror")
+		}
+	case f.Format == "keypair":
+		none("format keypair", "profiles", "keys", "add", "states", "expires")
+		for _, v := range []string{"private_key", "public_key"} {
+			if !s.has(v) {
+				d.fail(n, "format keypair needs the value %s", v)
+			}
+		}
+		if f.Mirror {
+			d.fail(n, "a key pair cannot be a mirror")
+		}
+	case nodes["keys"] == nil:
+		d.fail(n, "keys is missing")
+	case f.Format == "text":
+		none("format text", "profiles", "add", "states", "expires")
+	}
+	if f.PerFile() {
+		none(`a file with "{profile}" in its path`, "profiles")
+	}
+}
+
+// holes checks that what stands for a profile or a value can be filled: while a
+// value is read, only those before it are known.
+func (d *decoder) holes(nodes map[string]*yaml.Node, f *File) {
+	known := map[string]bool{"profile": f.Profiles != nil && f.Wasm == ""}
+	check := func(n *yaml.Node, names []string) {
+		for _, name := range names {
+			if value, _, _ := strings.Cut(name, "."); !known[value] {
+				d.fail(n, "{%s} is neither the profile nor one of the file's keys before it", name)
+			}
+		}
+	}
+	keys := nodes["keys"]
+	for i, k := range f.Keys {
+		for _, p := range k.At {
+			check(keys.Content[2*i+1], p.Holes())
+		}
+		known[k.Value] = k.Value != "*"
+	}
+	for i, k := range f.Keys {
+		for _, p := range k.Mirror {
+			check(keys.Content[2*i+1], p.Holes())
+		}
+	}
+	for i, fx := range f.Add {
+		check(nodes["add"].Content[2*i], append(fx.At.Holes(), Holes(fx.Text)...))
+		if slices.ContainsFunc(fx.At, func(s PathStep) bool { return s.Any }) || len(fx.At) == 0 {
+			d.fail(nodes["add"].Content[2*i], `what is added has one place, without "*"`)
+		}
+	}
+	for _, st := range f.States {
+		check(nodes["states"], st.At.Holes())
+	}
+	check(nodes["expires"], f.Expires.Holes())
 }
 
 func (d *decoder) filePaths(n *yaml.Node) map[string]string {
 	paths := map[string]string{}
 	one := func(n *yaml.Node) string {
 		p := d.text(n)
-		if dir := path.Dir(p); !strings.HasPrefix(p, "~/") || path.Clean(p) != p || strings.Contains(dir, "{") || slices.Contains(strings.Split(p, "/"), "..") {
-			d.fail(n, `a path begins with "~/", has no ".." step, and "{profile}" only in its last element`)
+		dir, name := path.Split(p)
+		name = strings.Replace(name, "{profile}", "", 1)
+		if !strings.HasPrefix(p, "~/") || path.Clean(p) != p || strings.ContainsAny(dir+name, "{}*?[\\\x00") || slices.Contains(strings.Split(p, "/"), "..") {
+			d.fail(n, `a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`)
 		}
 		return p
 	}
@@ -200,6 +331,12 @@ func (d *decoder) filePaths(n *yaml.Node) map[string]string {
 		"macos":   func(n *yaml.Node) { paths["darwin"] = one(n) },
 		"windows": func(n *yaml.Node) { paths["windows"] = one(n) },
 	})
+	per := strings.Contains(paths[""], "{profile}")
+	for _, p := range paths {
+		if strings.Contains(p, "{profile}") != per {
+			d.fail(n, `"{profile}" is in all paths of a file, or in none`)
+		}
+	}
 	if paths[""] == "" {
 		d.fail(n, "path needs a default")
 	}
@@ -212,10 +349,13 @@ func (d *decoder) override(n *yaml.Node) Override {
 		d.mapping(n, "override", map[string]func(*yaml.Node){
 			"list": func(n *yaml.Node) { o.Var, o.List = d.variable(n), true },
 		})
+		if o.Var == "" {
+			d.fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
+		}
 		return o
 	}
-	v, rel, _ := strings.Cut(d.text(n), "/")
-	if !ValidVar(v) || path.Clean("/"+rel) != "/"+rel {
+	v, rel, deep := strings.Cut(d.text(n), "/")
+	if !ValidVar(v) || deep && (rel == "" || path.Clean("/"+rel) != "/"+rel) {
 		d.fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
 	}
 	o.Var, o.Rel = v, rel
@@ -226,7 +366,11 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 	name := n.Value
 	if n.Kind == yaml.MappingNode {
 		d.mapping(n, "format", map[string]func(*yaml.Node){
-			"wasm": func(n *yaml.Node) { f.Wasm = d.text(n) },
+			"wasm": func(n *yaml.Node) {
+				if f.Wasm = d.text(n); !validProvider(f.Wasm) {
+					d.fail(n, "a wasm module's name has lower-case letters, digits and dashes, and begins with a letter")
+				}
+			},
 			"ini": func(n *yaml.Node) {
 				name = "ini"
 				d.mapping(n, "format ini", map[string]func(*yaml.Node){
@@ -243,25 +387,35 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 	} else if name = d.text(n); d.err != nil {
 		return
 	}
-	if !slices.Contains(codec.Names(), name) {
+	if !slices.Contains(codec.Names(), name) || name == "" {
 		d.fail(n, "unknown format %q%s (known: %s, or {wasm: MODULE})", name, fault.DidYouMean(name, codec.Names()), strings.Join(codec.Names(), ", "))
 	}
 	f.Format = name
 }
 
 func (d *decoder) patterns(n *yaml.Node) []string {
-	list := d.texts(n)
-	for _, p := range list {
-		if _, err := path.Match(p, ""); err != nil {
+	var list []string
+	d.each(n, func(n *yaml.Node) {
+		p := d.text(n)
+		if _, err := path.Match(p, ""); err != nil || p == "" {
 			d.fail(n, "%q is not a file name pattern", p)
 		}
-	}
+		list = append(list, p)
+	})
 	return list
 }
 
-func (d *decoder) profiles(n *yaml.Node) *Profiles {
+func (d *decoder) profiles(n *yaml.Node, f *File) *Profiles {
 	p := &Profiles{}
 	kinds := 0
+	kind := func(n *yaml.Node) Path {
+		kinds++
+		path := d.path(n)
+		if len(path.Holes()) > 0 || slices.ContainsFunc(path, func(s PathStep) bool { return s.Any }) {
+			d.fail(n, "profiles are at one place, without holes")
+		}
+		return path
+	}
 	d.mapping(n, "profiles", map[string]func(*yaml.Node){
 		"section": func(n *yaml.Node) {
 			if p.Section = d.text(n); strings.Count(p.Section, "*") != 1 {
@@ -269,53 +423,85 @@ func (d *decoder) profiles(n *yaml.Node) *Profiles {
 			}
 			kinds++
 		},
-		"keys": func(n *yaml.Node) {
-			p.Keys = d.path(n)
-			kinds++
-		},
-		"entries": func(n *yaml.Node) { p.Entries = d.path(n); kinds++ },
+		"keys":    func(n *yaml.Node) { p.Keys = kind(n) },
+		"entries": func(n *yaml.Node) { p.Entries = kind(n) },
 		"name":    func(n *yaml.Node) { p.Name = d.text(n) },
 		"default": func(n *yaml.Node) { p.Default = d.text(n) },
 		"inherit": func(n *yaml.Node) { p.Inherit = d.text(n) },
 	})
-	if d.err == nil && (kinds > 1 || (p.Entries != nil) != (p.Name != "")) {
+	want := 1
+	if f.Wasm != "" {
+		want = 0
+	}
+	switch {
+	case d.err != nil:
+	case f.Wasm != "" && (kinds > 0 || p.Default == ""):
+		d.fail(n, "profiles of a wasm module's file have default, and nothing else")
+	case kinds != want || (p.Entries != nil) != (p.Name != ""):
 		d.fail(n, "profiles has one of section, keys, and entries with name")
+	case f.Wasm == "" && (p.Section != "") != (f.Format == "ini"):
+		d.fail(n, "profiles by section are for format ini, and only they")
+	case p.Inherit != "" && p.Section == "":
+		d.fail(n, "inherit is for profiles by section")
 	}
 	return p
 }
 
-func (d *decoder) keys(n *yaml.Node, f *File) {
-	if n.Kind != yaml.MappingNode {
-		d.fail(n, "keys must be a mapping")
+func (d *decoder) keys(n *yaml.Node, s *Spec, f *File) {
+	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		d.fail(n, "keys must be a mapping, and not empty")
 		return
 	}
 	d.pairs(n, func(k, n *yaml.Node) {
+		if k.Value != "*" || !s.Any {
+			d.valueName(k, s, "keys")
+		}
 		key := Key{Value: k.Value}
-		if n.Kind != yaml.MappingNode {
+		if n.Kind == yaml.MappingNode {
+			d.key(n, &key)
+		} else {
 			key.At = d.paths(n)
-			f.Keys = append(f.Keys, key)
-			return
 		}
-		d.mapping(n, "a key", map[string]func(*yaml.Node){
-			"at":     func(n *yaml.Node) { key.At = d.paths(n) },
-			"mirror": func(n *yaml.Node) { key.Mirror = d.paths(n) },
-			"as": func(n *yaml.Node) {
-				if key.As = d.text(n); !slices.Contains(codecs, key.As) {
-					d.fail(n, "unknown codec %q%s (known: %s)", key.As, fault.DidYouMean(key.As, codecs), strings.Join(codecs, ", "))
-				}
-			},
-			"root":    func(n *yaml.Node) { key.Root = d.bool(n) },
-			"tree":    func(n *yaml.Node) { key.Tree = d.bool(n) },
-			"profile": func(n *yaml.Node) { key.Profile = d.bool(n) },
-			"inline":  func(n *yaml.Node) { key.Inline = d.textMap(n, "inline") },
-		})
-		if d.err == nil && key.Inline != nil && !key.Tree {
-			d.fail(n, "inline is for a key with tree: true")
-		}
-		if d.err == nil && (len(key.At) == 0) != key.Profile {
+		whole := func(p Path) bool { return len(p) == 0 }
+		switch {
+		case d.err != nil:
+		case (len(key.At) == 0) != key.Profile:
 			d.fail(n, "a key has at, or profile: true")
+		case key.Profile && (key.As != "" || key.Mirror != nil || key.Root || key.Tree):
+			d.fail(n, "a key with profile: true has nothing else")
+		case key.Profile && f.Profiles == nil:
+			d.fail(n, "profile: true is for a file with profiles")
+		case key.Tree && key.As != "":
+			d.fail(n, "a key has as, or tree: true")
+		case key.Inline != nil && !key.Tree:
+			d.fail(n, "inline is for a key with tree: true")
+		case k.Value == "*" && (len(key.At) > 1 || key.As != "" || key.Mirror != nil || key.Root || key.Tree):
+			d.fail(n, `"*" has one place, and nothing else`)
+		case f.Format == "text" && !(slices.ContainsFunc(key.At, whole) && len(key.At) == 1 && !key.Tree):
+			d.fail(n, `a file of format text is one value: its place is "."`)
+		case f.Format == "ini" && f.Profiles != nil && !key.Root && slices.ContainsFunc(key.At, func(p Path) bool { return len(p) != 1 }):
+			d.fail(n, "a key in a section is one option")
 		}
 		f.Keys = append(f.Keys, key)
+	})
+	if d.err == nil && f.Format == "text" && len(f.Keys) > 1 {
+		d.fail(n, "a file of format text is one value")
+	}
+}
+
+func (d *decoder) key(n *yaml.Node, key *Key) {
+	d.mapping(n, "a key", map[string]func(*yaml.Node){
+		"at":     func(n *yaml.Node) { key.At = d.paths(n) },
+		"mirror": func(n *yaml.Node) { key.Mirror = d.paths(n) },
+		"as": func(n *yaml.Node) {
+			if key.As = d.text(n); !slices.Contains(codecs, key.As) {
+				d.fail(n, "unknown codec %q%s (known: %s)", key.As, fault.DidYouMean(key.As, codecs), strings.Join(codecs, ", "))
+			}
+		},
+		"root":    func(n *yaml.Node) { key.Root = d.bool(n) },
+		"tree":    func(n *yaml.Node) { key.Tree = d.bool(n) },
+		"profile": func(n *yaml.Node) { key.Profile = d.bool(n) },
+		"inline":  func(n *yaml.Node) { key.Inline = d.textMap(n, "inline") },
 	})
 }
 
@@ -334,6 +520,9 @@ func (d *decoder) fixed(n *yaml.Node) []Fixed {
 			})
 		} else {
 			fx.Text = d.text(n)
+		}
+		if d.err == nil && !holesClosed(fx.Text) {
+			d.fail(n, "a hole is {NAME}")
 		}
 		out = append(out, fx)
 	})
@@ -364,46 +553,4 @@ func (d *decoder) mode(n *yaml.Node) fs.FileMode {
 		d.fail(n, "mode is 0600 or 0700: a file with secrets is its owner's alone")
 	}
 	return fs.FileMode(v)
-}
-
-// check holds what must be true across the parts of a spec.
-func (d *decoder) check(root *yaml.Node, s *Spec) {
-	if d.err != nil {
-		return
-	}
-	if s.Document == "" && len(s.Files) == 0 && !slices.ContainsFunc(s.Values, func(v Value) bool { return len(v.Env) > 0 }) {
-		d.fail(root, "the spec has neither files nor variables")
-	}
-	for i := range s.Files {
-		f := &s.Files[i]
-		where := f.Paths[""]
-		if f.Wasm != "" {
-			continue
-		}
-		if f.Profiles != nil && (f.Profiles.Section != "") != (f.Format == "ini") {
-			d.fail(root, "%s: profiles by section are for format ini, and only they", where)
-		}
-		if f.Format == "keypair" {
-			if !f.PerFile() && f.Keys != nil {
-				d.fail(root, "%s: format keypair has fixed keys", where)
-			}
-			for _, v := range []string{"private_key", "public_key"} {
-				if _, ok := s.Value(v); !ok {
-					d.fail(root, "%s: format keypair needs the value %s", where, v)
-				}
-			}
-			continue
-		}
-		if len(f.Keys) == 0 {
-			d.fail(root, "%s: keys is missing", where)
-		}
-		for _, k := range f.Keys {
-			if k.Value == "*" && s.Any {
-				continue
-			}
-			if _, ok := s.Value(k.Value); !ok {
-				d.fail(root, "%s: keys names %q, which values does not have", where, k.Value)
-			}
-		}
-	}
 }

@@ -60,6 +60,10 @@ func ParsePath(text string) (Path, error) {
 			p = append(p, PathStep{Key: key, Any: key == "*"})
 			rest = rest[len(key):]
 		}
+		last := p[len(p)-1]
+		if !holesClosed(last.Key) || !holesClosed(last.Equals) || strings.Contains(last.Field, "{") {
+			return nil, fmt.Errorf("path %q: a hole is {NAME}, in a key or behind the = of a list step", text)
+		}
 		switch {
 		case rest == "" || rest[0] == '[':
 		case rest[0] == '.' && len(rest) > 1:
@@ -74,20 +78,58 @@ func ParsePath(text string) (Path, error) {
 // bareEnd is where an unquoted step ends: at a dot or bracket that is not
 // inside a hole; -1 for the text's end.
 func bareEnd(s string) int {
-	depth := 0
+	inHole := false
 	for i := range len(s) {
 		switch s[i] {
 		case '{':
-			depth++
+			inHole = true
 		case '}':
-			depth--
+			inHole = false
 		case '.', '[':
-			if depth == 0 {
+			if !inHole {
 				return i
 			}
 		}
 	}
 	return -1
+}
+
+// holesClosed reports whether every "{" in text begins a hole with a name, and
+// is closed.
+func holesClosed(text string) bool {
+	for {
+		_, rest, found := strings.Cut(text, "{")
+		if !found {
+			return true
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed || name == "" || strings.Contains(name, "{") {
+			return false
+		}
+		text = after
+	}
+}
+
+// Holes returns the names of a text's holes.
+func Holes(text string) []string {
+	var names []string
+	for {
+		_, rest, found := strings.Cut(text, "{")
+		name, after, closed := strings.Cut(rest, "}")
+		if !found || !closed {
+			return names
+		}
+		names, text = append(names, name), after
+	}
+}
+
+// Holes returns the names of the path's holes, in order.
+func (p Path) Holes() []string {
+	var names []string
+	for _, s := range p {
+		names = append(append(names, Holes(s.Key)...), Holes(s.Equals)...)
+	}
+	return names
 }
 
 // Expand fills the holes by what lookup returns for their text, and gives the
@@ -147,11 +189,16 @@ func (p Path) String() string {
 		if i > 0 {
 			b.WriteByte('.')
 		}
-		if !s.Any && (s.Key == "" || strings.ContainsAny(s.Key, ".[]\"") && !strings.Contains(s.Key, "{")) {
-			fmt.Fprintf(&b, "\"%s\"", s.Key)
-		} else {
+		if s.Any || s.bare() {
 			b.WriteString(s.Key)
+		} else {
+			b.WriteString(`"` + s.Key + `"`)
 		}
 	}
 	return b.String()
+}
+
+// bare reports whether a key reads back the same without quotes.
+func (s PathStep) bare() bool {
+	return s.Key != "" && s.Key != "*" && s.Key[0] != '"' && bareEnd(s.Key) < 0
 }

@@ -28,21 +28,30 @@ func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
 
 // Names returns the names of all providers, the built-in ones first.
 func (r *Registry) Names() []string {
-	return append(slices.Clone(r.names), r.userNames()...)
+	users, _ := r.userNames()
+	return append(slices.Clone(r.names), users...)
 }
 
-func (r *Registry) userNames() []string {
+// userNames lists the user's specs. Without a folder there are none; an error
+// is a folder that cannot be read.
+func (r *Registry) userNames() ([]string, error) {
 	if r.userDir == "" {
-		return nil
+		return nil, nil
 	}
-	entries, _ := os.ReadDir(r.userDir)
+	entries, err := os.ReadDir(r.userDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	var names []string
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok && !e.IsDir() {
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok && !e.IsDir() && name != "" {
 			names = append(names, name)
 		}
 	}
-	return names
+	if err != nil {
+		err = fmt.Errorf("read providers: %w", err)
+	}
+	return names, err
 }
 
 // Get returns the spec of a provider by its name or an alias. A name that is
@@ -51,17 +60,20 @@ func (r *Registry) Get(name string) (*Spec, error) {
 	if slices.Contains(r.names, name) {
 		return r.load(name, true)
 	}
-	users := r.userNames()
+	users, err := r.userNames()
+	if err != nil {
+		return nil, err
+	}
 	if slices.Contains(users, name) {
 		return r.load(name, false)
 	}
-	specs, err := r.All()
+	// A broken spec of another provider is not what was asked about.
+	specs, _ := r.All()
 	for _, s := range specs {
 		if slices.Contains(s.Aliases, name) {
 			return s, nil
 		}
 	}
-	_ = err // a broken spec of another provider is not what was asked about
 	return nil, fault.WithHint(fault.WithKind(
 		fmt.Errorf("unknown provider %q%s", name, fault.DidYouMean(name, append(users, r.names...))), fault.Usage),
 		"rhx providers lists the known ones; a spec of your own goes into "+r.userDir)
@@ -69,7 +81,7 @@ func (r *Registry) Get(name string) (*Spec, error) {
 
 // Known reports whether name is a provider's name, without parsing anything.
 func (r *Registry) Known(name string) bool {
-	return slices.Contains(r.names, name) || slices.Contains(r.userNames(), name)
+	return slices.Contains(r.Names(), name)
 }
 
 // All returns every spec that is valid, the built-in ones first, and an error
@@ -88,7 +100,11 @@ func (r *Registry) All() ([]*Spec, error) {
 	for _, name := range r.names {
 		add(name, true)
 	}
-	for _, name := range r.userNames() {
+	users, err := r.userNames()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	for _, name := range users {
 		add(name, false)
 	}
 	return specs, errors.Join(errs...)

@@ -241,10 +241,12 @@ func (f *File) Default() string {
 	return f.Profiles.Default
 }
 
-// Excluded reports whether a "{profile}" path leaves out a file name.
+// Excluded reports whether a "{profile}" path leaves out a file name. Case does
+// not count: there are file systems on which CONFIG is config.
 func (f *File) Excluded(name string) bool {
+	name = strings.ToLower(name)
 	for _, pattern := range f.Exclude {
-		if ok, _ := path.Match(pattern, name); ok {
+		if ok, _ := path.Match(strings.ToLower(pattern), name); ok {
 			return true
 		}
 	}

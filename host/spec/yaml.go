@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		d.yamlError(err)
 		return nil
 	}
-	if err := dec.Decode(new(yaml.Node)); err == nil {
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		d.err = &Error{d.file, 1, 1, "several YAML documents; a spec is one"}
 		return nil
 	}
@@ -151,6 +152,12 @@ func (d *decoder) each(n *yaml.Node, f func(*yaml.Node)) {
 
 func (d *decoder) regexp(n *yaml.Node) *regexp.Regexp {
 	text := d.text(n)
+	// By itself first: "a)|(b" must not close the group around it.
+	_, err := regexp.Compile(text)
+	if err != nil {
+		d.fail(n, "not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil
+	}
 	re, err := regexp.Compile(`^(?:` + text + `)$`)
 	if err != nil {
 		d.fail(n, "not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
