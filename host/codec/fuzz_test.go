@@ -57,7 +57,7 @@ func proveEdit(t *testing.T, format Format, data []byte, n uint, value string, n
 	gone, err := Apply(format, data, []Edit{{Path: p}})
 	checkEdit(t, format, data, gone, err)
 	if err == nil && old != nil && len(p) > 0 {
-		checkRemoved(t, format, data, gone)
+		checkRemoved(t, data, gone)
 	}
 }
 
@@ -130,6 +130,9 @@ func checkEdit(t *testing.T, format Format, data, out []byte, err error) {
 // ending and for a header that out has in addition.
 func checkSameRest(t *testing.T, format Format, data, out []byte, path Path, doc *Node) {
 	t.Helper()
+	if d, err := netrcParse(data); format == Format(netrc{}) && err == nil && len(d.entries) != len(d.tree().Pairs) {
+		return // a value that the first of several entries lacks may be in others
+	}
 	edit := []Edit{{Path: path}}
 	if doc.Find(path[:len(path)-1]) == nil {
 		edit[0].Path = path[:len(path)-1]
@@ -147,9 +150,9 @@ func checkSameRest(t *testing.T, format Format, data, out []byte, path Path, doc
 // endless returns data without its last line endings.
 func endless(data []byte) string { return strings.TrimRight(string(data), "\r\n") }
 
-// checkRemoved fails where out has a line that data does not have, in order, or
-// words of one.
-func checkRemoved(t *testing.T, format Format, data, out []byte) {
+// checkRemoved fails where out is not what stays of data when lines are taken out
+// of it, or words out of lines.
+func checkRemoved(t *testing.T, data, out []byte) {
 	t.Helper()
 	var have [][]byte
 	for _, l := range splitLines(data, 0) {
@@ -157,21 +160,18 @@ func checkRemoved(t *testing.T, format Format, data, out []byte) {
 	}
 	for _, l := range splitLines(out, 0) {
 		want := out[l.start:l.next]
-		i := slices.IndexFunc(have, func(h []byte) bool { return subsequence(h, want) })
-		if i < 0 {
+		if i := slices.IndexFunc(have, func(h []byte) bool { return bytes.Equal(h, want) }); i >= 0 {
+			have = have[i+1:]
+		} else if !subsequence(bytes.Join(have, nil), want) {
 			t.Fatalf("removing changed the line %q:\n%q\n%q", want, data, out)
-		}
-		have = have[i:]
-		if bytes.Equal(have[0], want) {
-			have = have[1:]
 		}
 	}
 }
 
-// subsequence reports whether want is what stays of line when words are taken
-// out of it, or a part of it.
-func subsequence(line, want []byte) bool {
-	words := bytes.Fields(line)
+// subsequence reports whether the words of want are among those of text, or
+// parts of them, in this order.
+func subsequence(text, want []byte) bool {
+	words := bytes.Fields(text)
 	for word := range bytes.FieldsSeq(want) {
 		i := slices.IndexFunc(words, func(w []byte) bool { return bytes.Contains(w, word) })
 		if i < 0 {

@@ -88,7 +88,7 @@ func TestNetrcEdit(t *testing.T) {
 		{"a field twice is removed twice", "machine a login b login c password d\n", remove("a", "login"), "machine a password d\n"},
 		{"a line break is refused", "machine a\n", set("b\nc", "a", "login"), "error: a.login: netrc cannot hold a line break or a NUL byte"},
 		{"an unknown field is refused", "machine a\n", set("b", "a", "port"), "error: a.port: an entry of netrc has login, account and password only"},
-		{"an impossible machine is refused", "", set("b", "", "login"), "error: : netrc cannot hold a machine of this name"},
+		{"an impossible machine is refused", "", set("b", "", "login"), "error: .login: netrc cannot hold a machine of this name"},
 		{"a machine behind the default in the middle of a line", "machine a default login b\n", set("x", "c", "login"), "error: c.login: the default entry must come last, and begins in the middle of a line"},
 	})
 }
