@@ -178,7 +178,6 @@ func keyFiles(t *testing.T) map[string]struct {
 		"ssh rsa":                   {sshPEM(t, rs, ""), 0},
 		"ssh rsa, PKCS #1":          {pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rs)}), 0},
 		"ssh ed25519 with password": {sshPEM(t, ed, passphrase), 1},
-		"ssh rsa with password":     {sshPEM(t, rs, passphrase), 1},
 	} {
 		files[name] = file{write(t, filepath.Join(dir, name), f.data, 0o600), f.asks}
 	}
