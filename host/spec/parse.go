@@ -157,9 +157,11 @@ func (d *decoder) together(n *yaml.Node, s *Spec) {
 func (d *decoder) valueName(n *yaml.Node, s *Spec, what string) string {
 	name := d.text(n)
 	if !s.has(name) {
-		known := make([]string, len(s.Values))
-		for i, v := range s.Values {
-			known[i] = v.Name
+		var known []string
+		for _, v := range s.Values {
+			if name != "*" {
+				known = append(known, v.Name)
+			}
 		}
 		d.fail(n, "%s names %q, which values does not have%s", what, name, fault.DidYouMean(name, known))
 	}

@@ -1,0 +1,256 @@
+package spec_test
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/specs"
+)
+
+// minimal is a spec to which each case adds a mistake.
+const minimal = "spec: 1\nname: x\nvalues:\n  k: {env: K}\n"
+
+// withFile is a spec with one file, whose further fields are given.
+func withFile(fields string) string {
+	return "spec: 1\nname: x\nvalues:\n  k: {}\n  private_key: {}\n  public_key: {}\nfiles:\n  - path: ~/.x/y\n" + fields
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", "1:1: the file is empty"},
+		{"comment only", "# x\n", "1:1: the file is empty"},
+		{"not YAML", "spec: 1\nname: [\n", "2:1: did not find expected node content"},
+		{"not a mapping", "- spec: 1\n", "1:1: a spec must be a mapping"},
+		{"two documents", minimal + "---\nspec: 1\n", "1:1: several YAML documents; a spec is one"},
+		{"a broken second document", minimal + "---\n{", "1:1: several YAML documents; a spec is one"},
+		{"no version", "name: x\nvalues: {k: {env: K}}\n", `1:1: "spec: 1" is missing`},
+		{"a later version", "spec: 2\nname: x\n", "1:7: spec version 2 is not known to this rhx, which reads version 1"},
+		{"no name", "spec: 1\nvalues: {k: {env: K}}\n", "1:1: name is missing"},
+		{"a bad name", "spec: 1\nname: X y\n", "2:7: a provider's name has lower-case letters, digits and dashes, and begins with a letter"},
+		{"a name that is a path", "spec: 1\nname: ../x\n", "2:7: a provider's name has lower-case letters, digits and dashes, and begins with a letter"},
+		{"a bad alias", "spec: 1\nname: x\naliases: [y, Z]\n", "3:14: a provider's name has lower-case letters, digits and dashes, and begins with a letter"},
+		{"an unknown field", minimal + "vaules: {}\n", `5:1: a spec has no field "vaules"; did you mean "values"?`},
+		{"a field twice", minimal + "name: y\n", `5:1: "name" is set twice`},
+		{"text expected", "spec: 1\nname: x\ntitle: [a]\n", "3:8: text expected"},
+		{"null is no text", "spec: 1\nname: x\ntitle:\n", "3:7: text expected"},
+		{"an alias is no text", "spec: 1\nname: &n x\ntitle: *n\n", "3:8: text expected"},
+		{"no values", "spec: 1\nname: x\n", "1:1: values is missing"},
+		{"empty values", "spec: 1\nname: x\nvalues: {}\n", "3:9: values is empty"},
+		{"values as a list", "spec: 1\nname: x\nvalues: [k]\n", "3:9: values must be a mapping"},
+		{"a value as text", "spec: 1\nname: x\nvalues:\n  k: K\n", "4:6: a value must be a mapping"},
+		{"a value's name", "spec: 1\nname: x\nvalues:\n  a.b: {}\n", `4:3: a value's name is not empty and has no ".", "{" or "}"`},
+		{"a value's field", "spec: 1\nname: x\nvalues:\n  k: {evn: K}\n", `4:7: a value has no field "evn"; did you mean "env"?`},
+		{"any with fields", "spec: 1\nname: x\nvalues:\n  \"*\": {public: true}\n", `4:9: "*" has no field "public"`},
+		{"a key that is no text", "spec: 1\nname: x\nvalues:\n  [a]: {}\n", "4:3: a key must be text"},
+		{"a variable's name", "spec: 1\nname: x\nvalues:\n  k: {env: [A, 1B]}\n", `4:16: "1B" is not the name of a variable`},
+		{"a document's variable", minimal + "document: A-B\n", `5:11: "A-B" is not the name of a variable`},
+		{"true or false", "spec: 1\nname: x\nvalues:\n  k: {public: maybe}\n", "4:15: true or false expected"},
+		{"a pattern", "spec: 1\nname: x\nvalues:\n  k: {pattern: '(a'}\n", "4:16: not a regular expression: missing closing ): `(a`"},
+		{"a pattern that closes its group", "spec: 1\nname: x\nvalues:\n  k: {reject: 'a)|(b'}\n", "4:15: not a regular expression: unexpected ): `a)|(b`"},
+		{"together with strangers", minimal + "together: [k, kk]\n", `5:15: together names "kk", which values does not have; did you mean "k"?`},
+		{"no source at all", "spec: 1\nname: x\nvalues: {k: {}}\n", "1:1: the spec has neither files nor variables"},
+		{"files as a mapping", minimal + "files: {}\n", "5:8: files must be a list, and not empty"},
+		{"no files", minimal + "files: []\n", "5:8: files must be a list, and not empty"},
+
+		{"no path", minimal + "files:\n  - format: ini\n", "6:5: path is missing"},
+		{"an absolute path", minimal + "files:\n  - path: /etc/x\n", `6:11: a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`},
+		{"a path that leaves home", minimal + "files:\n  - path: ~/../x\n", `6:11: a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`},
+		{"a path with a wildcard", minimal + "files:\n  - path: ~/x*\n", `6:11: a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`},
+		{"a folder per profile", minimal + "files:\n  - path: ~/{profile}/x\n", `6:11: a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`},
+		{"another hole in a path", minimal + "files:\n  - path: ~/{k}\n", `6:11: a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`},
+		{"a path of no system", minimal + "files:\n  - path: {linx: ~/x}\n", `6:12: path has no field "linx"; did you mean "linux"?`},
+		{"no default path", minimal + "files:\n  - path: {linux: ~/x}\n", "6:11: path needs a default"},
+		{"profile in some paths", minimal + "files:\n  - path: {default: ~/x, linux: '~/{profile}'}\n", `6:11: "{profile}" is in all paths of a file, or in none`},
+		{"an override", withFile("    override: A B\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
+		{"an override that leaves the folder", withFile("    override: A/../b\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
+		{"an override without a path", withFile("    override: A/\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
+		{"an empty override", withFile("    override: {}\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
+		{"no format", withFile("    mode: 0600\n"), "8:5: format is missing"},
+		{"an unknown format", withFile("    format: yml\n"), `9:13: unknown format "yml"; did you mean "yaml"? (known: dotenv, ini, json, keypair, netrc, text, toml, yaml, or {wasm: MODULE})`},
+		{"an empty format", withFile("    format: {}\n"), `9:13: unknown format "" (known: dotenv, ini, json, keypair, netrc, text, toml, yaml, or {wasm: MODULE})`},
+		{"two formats", withFile("    format: {wasm: m, ini: {}}\n"), "9:13: a format is one of wasm and ini"},
+		{"a module that is a path", withFile("    format: {wasm: ../m}\n"), "9:20: a wasm module's name has lower-case letters, digits and dashes, and begins with a letter"},
+		{"an option of ini", withFile("    format: {ini: {inlin: true}}\n"), `9:20: format ini has no field "inlin"`},
+		{"exclude without profile", withFile("    format: json\n    exclude: [a]\n    keys: {k: a}\n"), `10:14: exclude is for a path with "{profile}"`},
+		{"a bad pattern", strings.Replace(withFile("    format: keypair\n    exclude: [a, 'b[']\n"), "/y", "/{profile}", 1), `10:18: "b[" is not a file name pattern`},
+		{"a mode for all", withFile("    format: json\n    keys: {k: a}\n    mode: 0644\n"), "11:11: mode is 0600 or 0700: a file with secrets is its owner's alone"},
+		{"a mode that is no number", withFile("    format: json\n    keys: {k: a}\n    mode: rw\n"), "11:11: mode is 0600 or 0700: a file with secrets is its owner's alone"},
+
+		{"profiles of no kind", withFile("    format: json\n    profiles: {default: d}\n    keys: {k: a}\n"), "10:15: profiles has one of section, keys, and entries with name"},
+		{"profiles of two kinds", withFile("    format: json\n    profiles: {keys: a, entries: b, name: n}\n    keys: {k: a}\n"), "10:15: profiles has one of section, keys, and entries with name"},
+		{"entries without name", withFile("    format: json\n    profiles: {entries: b}\n    keys: {k: a}\n"), "10:15: profiles has one of section, keys, and entries with name"},
+		{"sections of JSON", withFile("    format: json\n    profiles: {section: '*'}\n    keys: {k: a}\n"), "10:15: profiles by section are for format ini, and only they"},
+		{"keys of ini", withFile("    format: ini\n    profiles: {keys: a}\n    keys: {k: a}\n"), "10:15: profiles by section are for format ini, and only they"},
+		{"section without star", withFile("    format: ini\n    profiles: {section: profile}\n    keys: {k: a}\n"), `10:25: section has one "*", which stands for the profile`},
+		{"profiles with holes", withFile("    format: json\n    profiles: {keys: 'a.{k}'}\n    keys: {k: a}\n"), "10:22: profiles are at one place, without holes"},
+		{"inherit outside sections", withFile("    format: json\n    profiles: {keys: a, inherit: b}\n    keys: {k: a}\n"), "10:15: inherit is for profiles by section"},
+		{"profiles in files of a profile", strings.Replace(withFile("    format: json\n    profiles: {keys: a}\n    keys: {k: a}\n"), "/y", "/{profile}", 1), `10:15: a file with "{profile}" in its path has no profiles`},
+
+		{"no keys", withFile("    format: json\n"), "8:5: keys is missing"},
+		{"empty keys", withFile("    format: json\n    keys: {}\n"), "10:11: keys must be a mapping, and not empty"},
+		{"keys without value", withFile("    format: json\n    keys: {kk: a}\n"), `10:12: keys names "kk", which values does not have; did you mean "k"?`},
+		{"any key without any value", withFile("    format: json\n    keys: {'*': .}\n"), `10:12: keys names "*", which values does not have`},
+		{"a bad place", withFile("    format: json\n    keys: {k: a..b}\n"), `10:15: path "a..b": a step is empty`},
+		{"a key without place", withFile("    format: json\n    keys: {k: {tree: true}}\n"), "10:15: a key has at, or profile: true"},
+		{"a key with both", withFile("    format: json\n    profiles: {keys: .}\n    keys: {k: {at: a, profile: true}}\n"), "11:15: a key has at, or profile: true"},
+		{"a profile key with more", withFile("    format: json\n    profiles: {keys: .}\n    keys: {k: {profile: true, as: trim}}\n"), "11:15: a key with profile: true has nothing else"},
+		{"a profile key without profiles", withFile("    format: json\n    keys: {k: {profile: true}}\n"), "10:15: profile: true is for a file with profiles"},
+		{"an unknown codec", withFile("    format: json\n    keys: {k: {at: a, as: base46}}\n"), `10:27: unknown codec "base46"; did you mean "base64"? (known: base64, basic-user, basic-password, url-user, url-password, trim)`},
+		{"a codec on a tree", withFile("    format: json\n    keys: {k: {at: a, as: trim, tree: true}}\n"), "10:15: a key has as, or tree: true"},
+		{"inline without tree", withFile("    format: json\n    keys: {k: {at: a, inline: {f: g}}}\n"), "10:15: inline is for a key with tree: true"},
+		{"a place in text", withFile("    format: text\n    keys: {k: a}\n"), `10:15: a file of format text is one value: its place is "."`},
+		{"two values in text", withFile("    format: text\n    keys: {k: ., private_key: .}\n"), "10:11: a file of format text is one value"},
+		{"a deep key in a section", withFile("    format: ini\n    profiles: {section: '*'}\n    keys: {k: a.b}\n"), "11:15: a key in a section is one option"},
+		{"a hole before its value", withFile("    format: json\n    keys: {k: 'a.{private_key}', private_key: b}\n"), "10:15: {private_key} is neither the profile nor one of the file's keys before it"},
+		{"a profile hole without profiles", withFile("    format: json\n    keys: {k: 'a.{profile}'}\n"), "10:15: {profile} is neither the profile nor one of the file's keys before it"},
+		{"a hole in a mirror", withFile("    format: json\n    keys: {k: {at: a, mirror: 'b.{x}'}}\n"), "10:15: {x} is neither the profile nor one of the file's keys before it"},
+		{"a hole in a state", withFile("    format: json\n    keys: {k: a}\n    states: [{state: exec, at: '{x}'}]\n"), "11:13: {x} is neither the profile nor one of the file's keys before it"},
+		{"a hole in expires", withFile("    format: json\n    keys: {k: a}\n    expires: '{x}'\n"), "11:14: {x} is neither the profile nor one of the file's keys before it"},
+		{"a hole in what is added", withFile("    format: json\n    keys: {k: a}\n    add: {b: '{x}'}\n"), "11:11: {x} is neither the profile nor one of the file's keys before it"},
+		{"an open hole in what is added", withFile("    format: json\n    keys: {k: a}\n    add: {b: '{x'}\n"), "11:14: a hole is {NAME}"},
+		{"adding at many places", withFile("    format: json\n    keys: {k: a}\n    add: {'b.*': x}\n"), `11:11: what is added has one place, without "*"`},
+		{"add as a list", withFile("    format: json\n    keys: {k: a}\n    add: [b]\n"), "11:10: add must be a mapping"},
+		{"a state of no kind", withFile("    format: json\n    keys: {k: a}\n    states: [{state: lost, at: b}]\n"), "11:22: a state is keyring or exec"},
+		{"a state without place", withFile("    format: json\n    keys: {k: a}\n    states: [{state: exec}]\n"), "11:14: a state has state and at"},
+
+		{"keys of a wasm file", withFile("    format: {wasm: m}\n    keys: {k: a}\n"), "10:11: a file of a wasm module has no keys"},
+		{"sections of a wasm file", withFile("    format: {wasm: m}\n    profiles: {section: '*'}\n"), "10:15: profiles of a wasm module's file have default, and nothing else"},
+		{"wasm per file", strings.Replace(withFile("    format: {wasm: m}\n"), "/y", "/{profile}", 1), `8:5: a file of a wasm module cannot have "{profile}" in its path`},
+		{"wasm as mirror", withFile("    format: {wasm: m}\n    mirror: true\n"), "8:5: a file of a wasm module cannot be a mirror"},
+		{"keys of a key pair", withFile("    format: keypair\n    keys: {k: a}\n"), "10:11: format keypair has no keys"},
+		{"a key pair as mirror", withFile("    format: keypair\n    mirror: true\n"), "8:5: a key pair cannot be a mirror"},
+		{"a key pair without halves", minimal + "files:\n  - path: ~/x\n    format: keypair\n", "6:5: format keypair needs the value private_key"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := spec.Parse("f.yaml", []byte(c.text))
+			var e *spec.Error
+			if s != nil || !errors.As(err, &e) || err.Error() != "f.yaml:"+c.want {
+				t.Errorf("got  %v\nwant f.yaml:%s\nin\n%s", err, c.want, c.text)
+			}
+		})
+	}
+}
+
+// What specs.md lists as what the language must say, as far as files of this
+// version of rhx need it.
+func TestParseAccepts(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		check      func(*spec.Spec) bool
+	}{
+		{"variables only", minimal, func(s *spec.Spec) bool { return s.Title == "x" && s.Values[0].Env[0] == "K" && len(s.Files) == 0 }},
+		{"a document variable only", "spec: 1\nname: x\nvalues: {'*': {}}\ndocument: D\n", func(s *spec.Spec) bool { return s.Any && s.Document == "D" }},
+		{"aliases, primary first", "spec: 1\nname: x\naliases: y\nvalues: {k: {env: [A, B]}}\n", func(s *spec.Spec) bool {
+			return slices.Equal(s.Aliases, []string{"y"}) && slices.Equal(s.Values[0].Env, []string{"A", "B"})
+		}},
+		{"values in order", "spec: 1\nname: x\nvalues: {z: {env: Z}, a: {env: A, optional: true}}\n", func(s *spec.Spec) bool {
+			return slices.Equal(s.Order([]string{"b", "a", "z"}), []string{"z", "a", "b"})
+		}},
+		{"a pattern matches the whole text", "spec: 1\nname: x\nvalues: {k: {env: K, pattern: 'a|bc'}}\n", func(s *spec.Spec) bool {
+			p := s.Values[0].Pattern
+			return p.MatchString("bc") && !p.MatchString("abc") && !p.MatchString("bc\n") && !p.MatchString("ab")
+		}},
+		{"one group together, before values", "spec: 1\nname: x\ntogether: [a, b]\nvalues: {a: {env: A}, b: {env: B}}\n", func(s *spec.Spec) bool { return len(s.Together) == 1 && len(s.Together[0]) == 2 }},
+		{"several groups together", "spec: 1\nname: x\nvalues: {a: {env: A}, b: {env: B}, c: {env: C}}\ntogether: [[a, b], [b, c]]\n", func(s *spec.Spec) bool { return len(s.Together) == 2 }},
+		{"paths by system", minimal + "files:\n  - path: {default: ~/a, macos: ~/b, windows: ~/c}\n    format: text\n    keys: {k: .}\n", func(s *spec.Spec) bool {
+			f := s.Files[0]
+			return f.Path("linux") == "~/a" && f.Path("darwin") == "~/b" && f.Path("windows") == "~/c" && f.Mode == 0o600
+		}},
+		{"overrides of file, folder and list", withFile("    format: json\n    keys: {k: a}\n    override: [A, B/c/d.json, {list: C}]\n    mode: 0700\n"), func(s *spec.Spec) bool {
+			return slices.Equal(s.Files[0].Override, []spec.Override{{Var: "A"}, {Var: "B", Rel: "c/d.json"}, {Var: "C", List: true}}) && s.Files[0].Mode == 0o700
+		}},
+		{"a file per profile", strings.Replace(withFile("    format: keypair\n    exclude: [config, '*.pub']\n"), "/y", "/id_{profile}", 1), func(s *spec.Spec) bool {
+			f := s.Files[0]
+			return f.PerFile() && f.Excluded("config") && f.Excluded("CONFIG") && f.Excluded("a.pub") && !f.Excluded("a")
+		}},
+		{"sections that inherit", withFile("    format: ini\n    profiles: {section: 'profile *', default: default, inherit: DEFAULT}\n    keys: {k: [a, b]}\n"), func(s *spec.Spec) bool {
+			p := s.Files[0].Profiles
+			return p.Section == "profile *" && p.Inherit == "DEFAULT" && s.Files[0].Default() == "default" && len(s.Files[0].Keys[0].At) == 2
+		}},
+		{"quoted, wildcard and list steps", withFile("    format: json\n    keys: {k: {at: '\"a.b\".*.c[name=x].d', as: base64}}\n    expires: e\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Keys[0].At[0].String() == `"a.b".*.c[name=x].d` && s.Files[0].Expires.String() == "e"
+		}},
+		{"trees with what they refer to", withFile("    format: yaml\n    profiles: {entries: l, name: n}\n    keys:\n      private_key: {at: c, tree: true}\n      k: {at: 'm[name={private_key.user}].u', root: true, tree: true, inline: {f: f-data}}\n      public_key: {profile: true}\n    add: {kind: {text: '{profile}', root: true}}\n    states: {state: exec, at: x, wins: true}\n"), func(s *spec.Spec) bool {
+			f := s.Files[0]
+			return f.Keys[1].Inline["f"] == "f-data" && f.Add[0].Root && f.States[0].Wins && f.Keys[2].Profile
+		}},
+		{"a wasm module with a default", withFile("    format: {wasm: m-1}\n    profiles: {default: client}\n    read_only: true\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Wasm == "m-1" && s.Files[0].Default() == "client" && s.Files[0].ReadOnly
+		}},
+		{"ini with its option", withFile("    format: {ini: {inline_comments: true}}\n    keys: {k: a.b}\n    mirror: true\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Format == "ini" && s.Files[0].Options.InlineComments && s.Files[0].Mirror
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := spec.Parse("f.yaml", []byte(c.text))
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, c.text)
+			}
+			if !c.check(s) {
+				t.Errorf("%+v\nfrom\n%s", s, c.text)
+			}
+		})
+	}
+}
+
+func TestVars(t *testing.T) {
+	s, err := spec.Parse("f", []byte("spec: 1\nname: x\ndocument: D\nvalues: {k: {env: [B, A]}}\nfiles: [{path: ~/x, override: [C, A/y], format: text, keys: {k: .}}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Vars(); !slices.Equal(got, []string{"A", "B", "C", "D"}) {
+		t.Error(got)
+	}
+}
+
+func TestValidVar(t *testing.T) {
+	for name, want := range map[string]bool{"A": true, "_a1": true, "": false, "1A": false, "A-B": false, "A=B": false, "A\n": false, "Ä": false} {
+		if spec.ValidVar(name) != want {
+			t.Errorf("ValidVar(%q) is %v", name, !want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, err := fs.Glob(specs.FS, "*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		data, err := fs.ReadFile(specs.FS, name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(minimal + "---\n{"))
+	f.Add([]byte(withFile("    format: yaml\n    keys: {k: {at: '\"a\".*.{x}'}}\n    states: [{state: exec, at: x}]\n    add: {a: b}\n")))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := spec.Parse("f.yaml", data)
+		if err != nil {
+			var e *spec.Error
+			if s != nil || !errors.As(err, &e) || e.Line < 1 || e.Column < 1 || e.Msg == "" || e.File != "f.yaml" {
+				t.Fatalf("an error without a place: %#v", err)
+			}
+			return
+		}
+		if s.Name == "" || s.Title == "" || len(s.Values) == 0 && !s.Any {
+			t.Fatalf("%+v", s)
+		}
+		for _, f := range s.Files {
+			if (f.Format == "") == (f.Wasm == "") || f.Mode&0o077 != 0 {
+				t.Fatalf("%+v", f)
+			}
+			for _, p := range f.Paths {
+				if !strings.HasPrefix(p, "~/") || strings.Contains(p, "/../") || strings.HasSuffix(p, "/..") {
+					t.Fatalf("path %q", p)
+				}
+			}
+		}
+	})
+}
