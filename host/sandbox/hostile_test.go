@@ -190,6 +190,16 @@ func TestLimitsAreErrLimit(t *testing.T) {
 	}
 }
 
+func TestStderrIsKeptMaskedAndPlain(t *testing.T) {
+	box := sandboxFor(t, Config{})
+	m := says("line one\n\x1b[2J\xff "+canary+"\n", write(2), unreachable)
+	_, err := box.Run(t.Context(), Module{Name: "m", Wasm: m.wasm()}, request(Extract))
+	var failed *ModuleError
+	if !errors.As(err, &failed) || failed.Stderr != "line one\n[2J? ********" {
+		t.Errorf("got %#v", err)
+	}
+}
+
 func TestInputOverTheLimitIsNotGiven(t *testing.T) {
 	box := sandboxFor(t, Config{Limits: Limits{Input: 1000}})
 	large := request(Extract)

@@ -134,12 +134,12 @@ func (s *Sandbox) Run(ctx context.Context, m Module, req *Request) (*Response, e
 	}
 	defer c.wipe()
 	if err := s.instance(ctx, p, c); err != nil {
-		return nil, failed(ctx, m, err, mask(string(c.stderr.b), req))
+		return nil, failed(ctx, m, err, c.log(req))
 	}
 	resp, err := decode(c.stdout.b, m.Name, req, s.lim)
 	var guest *GuestError
 	if err != nil && !errors.As(err, &guest) {
-		return nil, failed(ctx, m, err, mask(string(c.stderr.b), req))
+		return nil, failed(ctx, m, err, c.log(req))
 	}
 	return resp, err
 }
@@ -150,6 +150,15 @@ func failed(ctx context.Context, m Module, err error, stderr string) error {
 		return ctx.Err()
 	}
 	return &ModuleError{Module: m.Name, Err: err, Stderr: stderr}
+}
+
+// log returns what the instance wrote on standard error, fit to be shown.
+func (c *call) log(req *Request) string {
+	lines := strings.Split(mask(string(c.stderr.b), req), "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i], maxMessage)
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
 func (c *call) wipe() {
