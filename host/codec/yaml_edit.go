@@ -403,7 +403,7 @@ func (e *yamlEditor) remove(places []yamlPlace) ([]byte, error) {
 		return e.removeOnly(places[len(places)-2])
 	}
 	if l.flow() {
-		return e.removeFlow(l, at.index), nil
+		return e.removeFlow(l, at.index)
 	}
 	start, end := treeLineStart(e.data, entry.start), e.bodyEnd(entry.end())
 	if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
@@ -438,7 +438,7 @@ func (e *yamlEditor) removeOnly(at yamlPlace) ([]byte, error) {
 		return e.finish(treePut(e.data, start, e.bodyEnd(l.end), ""), false), nil
 	}
 	if l.flow() && !l.pair {
-		return e.removeFlow(l, 0), nil
+		return e.removeFlow(l, 0)
 	}
 	return e.replace(at, n)
 }

@@ -48,8 +48,8 @@ func (e *yamlEditor) replaceFlow(at yamlPlace, n *Node) ([]byte, error) {
 			text = " " + text
 		}
 		return treePut(e.data, v.from, v.end, text), nil
-	case entry.mark < 0 && bytes.Contains(e.data[entry.start:entry.key.end], []byte("\n")):
-		return nil, e.fail(v) // a key with a value stands on one line
+	case entry.mark < 0 && (yamlEmpty(entry.key.node) || e.data[entry.key.end-1] == ':' || bytes.Contains(e.data[entry.start:entry.key.end], []byte("\n"))):
+		return nil, e.fail(v) // not a key that a colon may follow
 	case entry.mark < 0:
 		return treePut(e.data, entry.key.end, entry.key.end, " : "+text), nil
 	}
@@ -63,7 +63,7 @@ func (e *yamlEditor) replaceFlow(at yamlPlace, n *Node) ([]byte, error) {
 // context becomes a block.
 func (e *yamlEditor) addFlow(at yamlPlace, key *string, value *Node) ([]byte, error) {
 	l := at.value
-	if l.pair {
+	if l.pair || len(l.entries) > 0 && l.entries[len(l.entries)-1].endsInTag() {
 		return nil, e.fail(l)
 	}
 	inside := e.data[l.start+1 : l.end-1]
@@ -121,7 +121,10 @@ func (e *yamlEditor) addFlow(at yamlPlace, key *string, value *Node) ([]byte, er
 }
 
 // removeFlow takes an entry out of a flow collection, with one comma.
-func (e *yamlEditor) removeFlow(l *yamlLoc, index int) []byte {
+func (e *yamlEditor) removeFlow(l *yamlLoc, index int) ([]byte, error) {
+	if index > 0 && l.entries[index-1].endsInTag() {
+		return nil, e.fail(l)
+	}
 	entry := &l.entries[index]
 	s := &yamlScanner{data: e.data}
 	start, end := entry.start, entry.end()
@@ -134,19 +137,19 @@ func (e *yamlEditor) removeFlow(l *yamlLoc, index int) []byte {
 			end = after + 1
 		} else {
 			// A comment stands before the comma: both must go separately.
-			return treePut(treePut(e.data, after, after+1, ""), start, end, "")
+			return treePut(treePut(e.data, after, after+1, ""), start, end, ""), nil
 		}
 	case index > 0:
 		before := l.entries[index-1].end()
 		if comma := s.skip(before); bytes.Contains(e.data[before:start], []byte("#")) {
-			return treePut(treePut(e.data, start, end, ""), comma, comma+1, "")
+			return treePut(treePut(e.data, start, end, ""), comma, comma+1, ""), nil
 		}
 		start = before
 	case s.at(after) == ',':
 		if bytes.Contains(e.data[end:after], []byte("#")) {
-			return treePut(treePut(e.data, after, after+1, ""), start, end, "")
+			return treePut(treePut(e.data, after, after+1, ""), start, end, ""), nil
 		}
 		end = after + 1
 	}
-	return treePut(e.data, start, end, "")
+	return treePut(e.data, start, end, ""), nil
 }

@@ -69,6 +69,16 @@ func (e *yamlEntry) endsInBlockScalar() bool {
 	return e.value.endsInBlockScalar()
 }
 
+// endsInTag reports whether the entry ends in a tag or an anchor without a
+// value, which runs into what is written after it.
+func (e *yamlEntry) endsInTag() bool {
+	l := e.value
+	if e.mark < 0 && e.key != nil && yamlEmpty(l.node) {
+		l = e.key
+	}
+	return l.props > l.from && l.start == l.end
+}
+
 // errYAMLPlace is that the scanner and the tree do not agree.
 var errYAMLPlace = errors.New("this spelling of YAML can be read, but not edited in place")
 
