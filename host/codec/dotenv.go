@@ -234,6 +234,8 @@ func dotenvEdit(data []byte, e Edit) ([]byte, error) {
 	switch {
 	case value == "" && last.commentEnd:
 		p.text = `""` // older readers take the comment for the value
+	case last.commentEnd && data[last.end] == '#' && strings.IndexByte("'\"`", value[0]) < 0:
+		p.text += " " // which a comment needs behind a bare value
 	case last.from == last.end && !last.commentEnd:
 		// There was no value: no blanks shall come before or after the new one.
 		p.to = last.end + len(blanks(strings.TrimRight(string(data[last.end:last.next]), "\r\n")))

@@ -77,6 +77,7 @@ func TestDotenvEdit(t *testing.T) {
 		{"an empty value without one is nothing", "A=1\n", set("", "A"), "A=\n"},
 		{"a value is put before a comment", "A= # c\n", set("1", "A"), "A=1 # c\n"},
 		{"a key in PEM", "", set("-----BEGIN X-----\na=\n-----END X-----\n", "A"), "A='-----BEGIN X-----\na=\n-----END X-----\n'\n"},
+		{"a comment stays one behind a bare value", "A='1'#c\n", set(`it's "x"`, "A"), "A=it's \"x\" #c\n"},
 		{"a document", "A=1\nB=2 # x\n", []Edit{{Value: group("B", "3", "C", "4")}}, "B=3 # x\nC=4\n"},
 		{"all is removed", "# c\nA=1\n", remove(), "# c\n"},
 		{"what readers disagree about is refused", "A=1\n", set("it's \"x\" # y", "A"), unquotable},
@@ -125,5 +126,6 @@ func FuzzDotenv(f *testing.F) {
 }
 
 func TestDotenvEditsOfRandomFiles(t *testing.T) {
-	proveRandom(t, dotenv{}, []string{"k=", "m=", "k", "export ", "x", "'", "'", "\"", "\"", "`", "\\", "\\n", " # c", "#", " ", "$", "\n", "\n", "\n", "\r\n", "\r", "="}, dotenvPath)
+	words := []string{"k=x\n", "m='y\n z'", "k=\"a\\nb\" # c\n", "export m=", "k = ", "m=`", "x", "'", "\"", "\\", "\\n", " # c", "#", " ", "$", "\n", "\n", "\n", "\r\n", "\r", "k\n"}
+	proveRandom(t, dotenv{}, words, dotenvPath)
 }

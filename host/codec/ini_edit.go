@@ -36,7 +36,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 func (d *iniDoc) edit(e Edit, opts Options) ([]patch, error) {
 	section := e.Path[0].Key
 	if e.Value == nil && len(e.Path) == 1 {
-		return d.removeSection(section), nil
+		return d.removeSection(e.Path, opts)
 	}
 	if e.Value == nil {
 		return d.removeOption(section, e.Path[1].Key), nil
@@ -284,11 +284,12 @@ func (d *iniDoc) remove(o *iniOption) []patch {
 
 // removeSection removes every occurrence of a section. Of what stands before
 // any header it removes the options only: the comments there are the file's.
-func (d *iniDoc) removeSection(name string) []patch {
+func (d *iniDoc) removeSection(path Path, opts Options) ([]patch, error) {
 	var patches []patch
+	stay := len(d.sections)
 	for i, s := range d.sections {
 		switch {
-		case s.name != name:
+		case s.name != path[0].Key:
 		case i == 0:
 			for _, o := range d.options {
 				if o.section == 0 {
@@ -304,7 +305,12 @@ func (d *iniDoc) removeSection(name string) []patch {
 				}
 			}
 			patches = append(patches, patch{d.lines[s.header].start, d.lines[end-1].next, ""})
+			stay--
 		}
 	}
-	return patches
+	after, err := ini{opts}.parse(apply(d.data, patches))
+	if err != nil || len(after.sections) != stay {
+		return nil, editError(path, "cannot be removed: the header of the section after it is indented and would continue the value before it")
+	}
+	return patches, nil
 }

@@ -117,6 +117,7 @@ func TestIniEdit(t *testing.T) {
 		{"a line that would be a comment is refused", "[a]\nb = c\n", set("d\n# e", "a", "b"), "error: a.b: a line of the value begins like a comment"},
 		{"an impossible option is refused", "[a]\n", set("d", "a", "x=y"), "error: a.x=y: ini cannot hold an option of this name"},
 		{"an impossible section is refused", "[a]\n", set("d", "x]y", "a"), "error: \"x]y\": ini cannot hold a section of this name"},
+		{"a section that keeps a header from being a value stays", "[a]\nb = c\n[d]\n  [e]\n", remove("d"), "error: d: cannot be removed: the header of the section after it is indented and would continue the value before it"},
 		{"a section is not a value", "[a]\n", set("d", "a"), "error: a: this is a group of values, not a value"},
 		{"an option is not a section", "[a]\n", []Edit{{Keys("a", "b"), group("c", "d")}}, "error: a.b: this format holds text only"},
 		{"options do not nest", "[a]\nb = c\n", set("d", "x", "y", "z"), "error: x.y.z: this format does not nest so deep"},
@@ -247,7 +248,7 @@ func FuzzIniInlineComments(f *testing.F) {
 }
 
 func TestIniEditsOfRandomFiles(t *testing.T) {
-	words := []string{"[a]", "[b]", "[c", "]", "k", "m", "=", " = ", ":", "x", "y", "\n", "\n", "\n", "\n", "\r\n", "\r", " ", "  ", "\t", "# c", " ; d", "\n\n"}
+	words := []string{"[a]\n", "[b]\n", "\n[c] # d\n", "[a]\r\n", "k = x\n", "m:y\n", "K=\n", "k=x\r\n", " m = x ; y\n", "  k", "m", " = #", "x", "\n", "\n", "\r", " ", "  ", "\t", "# c", " ; d\n", "[", "]"}
 	proveRandom(t, ini{}, words, iniPath)
 	proveRandom(t, ini{Options{InlineComments: true}}, words, iniPath)
 }

@@ -77,12 +77,21 @@ func apply(data []byte, patches []patch) []byte {
 	slices.SortStableFunc(patches, func(a, b patch) int { return a.from - b.from })
 	var out []byte
 	pos := 0
+	put := func(text string) {
+		// A line that ends with a lone CR must not swallow an empty line that
+		// comes to stand behind it.
+		if n := len(out); n > 0 && out[n-1] == '\r' && strings.HasPrefix(text, "\n") {
+			out = append(out, '\r')
+		}
+		out = append(out, text...)
+	}
 	for _, p := range patches {
-		out = append(out, data[pos:max(pos, p.from)]...)
-		out = append(out, p.text...)
+		put(string(data[pos:max(pos, p.from)]))
+		put(p.text)
 		pos = max(pos, p.to)
 	}
-	return append(out, data[pos:]...)
+	put(string(data[pos:]))
+	return out
 }
 
 // insertLines returns the patch that puts lines at the offset at, which is the

@@ -170,5 +170,6 @@ func FuzzNetrc(f *testing.F) {
 }
 
 func TestNetrcEditsOfRandomFiles(t *testing.T) {
-	proveRandom(t, netrc{}, []string{"machine a", "machine b", "default", "login ", "password ", "account ", "login u", "password p", "macdef m\nx\n\n", "x", "\"q r\"", "\"", "\\", " # c", "\n#d", " ", " ", " ", "\n", "\n", "\n ", "\r\n", "\r"}, netrcPath)
+	words := []string{"machine a ", "machine b\n", "\nmachine \"c\" ", "default ", "login u ", "password p\n", "\n  login \"q r\"", "\taccount d\r\n", "password\n\\ x ", "user ", "macdef m\nx\n\n", " ", "\n", "\n", "# c\n", "\r", "\""}
+	proveRandom(t, netrc{}, words, netrcPath)
 }
