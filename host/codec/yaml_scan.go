@@ -12,12 +12,12 @@ import (
 // but not where they end, so a scanner that is led by the known tree finds both.
 type yamlLoc struct {
 	node    *yamlv3.Node
-	from    int // where its anchor and tag begin, or else start
-	props   int // where its anchor and tag end, or else from
-	start   int // where the value itself begins
-	head    int // for a block scalar the end of its indicator, else end
-	end     int // after its last byte; for a block scalar after its last line
-	column  int // of a block collection's entries, in bytes from 0
+	from    int  // where its anchor and tag begin, or else start
+	props   int  // where its anchor and tag end, or else from
+	start   int  // where the value itself begins
+	head    int  // for a block scalar the end of its indicator, else end
+	end     int  // after its last byte; for a block scalar after its last line
+	column  int  // of a block collection's entries, in bytes from 0
 	pair    bool // [a: b] holds a mapping without braces
 	entries []yamlEntry
 }
