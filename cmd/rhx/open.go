@@ -52,7 +52,7 @@ func (a *app) passphrase(prompt string) (string, error) {
 	if p := a.Getenv("RHX_AGE_PASSPHRASE"); p != "" {
 		return p, nil
 	}
-	text, err := a.hidden(prompt)
+	text, err := a.hidden(prompt + ": ")
 	if err != nil {
 		return "", fault.WithHint(err, "RHX_AGE_PASSPHRASE can hold the passphrase")
 	}

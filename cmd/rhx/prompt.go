@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/term"
@@ -16,35 +17,75 @@ import (
 // errNoPrompt is the error of a question that nobody can answer.
 var errNoPrompt = errors.New("an answer is needed, and there is no terminal to ask on")
 
-// canAsk reports whether a person can be asked. Questions go to the terminal
-// itself, so that a pipe on stdin or stdout does not matter.
-func (a *app) canAsk() bool { return !a.NoInput && a.InTTY && a.ErrTTY }
+// terminal is where a person is asked: the terminal of the process itself, so
+// that pipes on the standard streams do not matter.
+type terminal struct{ in, out *os.File }
+
+func openTerminal() (*terminal, error) {
+	if runtime.GOOS == "windows" {
+		in, err := os.OpenFile("CONIN$", os.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		out, err := os.OpenFile("CONOUT$", os.O_RDWR, 0)
+		return &terminal{in, out}, err
+	}
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	return &terminal{f, f}, err
+}
+
+func (t *terminal) close() {
+	_ = t.in.Close()
+	_ = t.out.Close()
+}
+
+// canAsk reports whether a person can be asked whether to go on: they started
+// the command at a terminal and did not redirect its input.
+func (a *app) canAsk() bool {
+	if a.NoInput || !a.InTTY {
+		return false
+	}
+	return a.hasTerminal()
+}
+
+func (a *app) hasTerminal() bool {
+	if a.NoInput {
+		return false
+	}
+	t, err := openTerminal()
+	if err == nil {
+		t.close()
+	}
+	return err == nil
+}
 
 // ask returns a person's yes or no; anything but yes is no.
 func (a *app) ask(question string) bool {
-	if !a.canAsk() {
-		return false
-	}
-	fmt.Fprintf(a.Err, "%s [y/N] ", question)
-	line, _ := a.readLine()
+	line, _ := a.line(question + " [y/N] ")
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes"
 }
 
-// readLine reads one line and nothing after it.
-func (a *app) readLine() (string, error) {
-	line, err := bufio.NewReader(oneByte{a.In}).ReadString('\n')
+// line asks for a text that may be seen.
+func (a *app) line(prompt string) (string, error) {
+	t, err := a.terminal(prompt)
+	if err != nil {
+		return "", err
+	}
+	defer t.close()
+	fmt.Fprint(t.out, prompt)
+	line, err := bufio.NewReader(oneByte{t.in}).ReadString('\n')
 	return strings.TrimRight(line, "\r\n"), err
 }
 
 // hidden asks for a text that is not shown.
 func (a *app) hidden(prompt string) (string, error) {
-	in, ok := a.In.(*os.File)
-	if !ok || !a.canAsk() {
-		return "", fault.WithHint(errNoPrompt, "the prompt would be: "+strings.TrimSpace(prompt))
+	t, err := a.terminal(prompt)
+	if err != nil {
+		return "", err
 	}
-	fmt.Fprint(a.Err, prompt)
-	fd := int(in.Fd())
+	defer t.close()
+	fd := int(t.in.Fd())
 	// Ctrl-C while the echo is off must not leave the terminal so.
 	old, err := term.GetState(fd)
 	if err != nil {
@@ -52,13 +93,23 @@ func (a *app) hidden(prompt string) (string, error) {
 	}
 	stop := onInterrupt(func() {
 		_ = term.Restore(fd, old)
-		fmt.Fprintln(a.Err)
+		fmt.Fprintln(t.out)
 		os.Exit(130)
 	})
 	defer stop()
+	fmt.Fprint(t.out, prompt)
 	b, err := term.ReadPassword(fd)
-	fmt.Fprintln(a.Err)
+	fmt.Fprintln(t.out)
 	return string(b), err
+}
+
+func (a *app) terminal(prompt string) (*terminal, error) {
+	if !a.NoInput {
+		if t, err := openTerminal(); err == nil {
+			return t, nil
+		}
+	}
+	return nil, fault.WithHint(errNoPrompt, "the question would be: "+strings.TrimSpace(prompt))
 }
 
 // oneByte reads byte by byte, so that a buffer takes nothing after the line.

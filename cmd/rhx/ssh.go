@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
@@ -16,7 +15,7 @@ func (a *app) ssh(target string, acceptNew bool) machine.Machine {
 	if home, err := a.home(); err == nil {
 		opts.Home = home
 	}
-	if a.canAsk() {
+	if a.hasTerminal() {
 		opts.Confirm = func(_ context.Context, k machine.HostKey) (bool, error) {
 			a.asking.Lock()
 			defer a.asking.Unlock()
@@ -34,13 +33,4 @@ func (a *app) ssh(target string, acceptNew bool) machine.Machine {
 	}
 	a.note("host: %s, over SSH", target)
 	return machine.SSH(target, opts)
-}
-
-// line asks for a text that may be seen.
-func (a *app) line(prompt string) (string, error) {
-	if !a.canAsk() {
-		return "", fault.WithHint(errNoPrompt, "the prompt would be: "+prompt)
-	}
-	fmt.Fprint(a.Err, strings.TrimRight(prompt, " ")+" ")
-	return a.readLine()
 }

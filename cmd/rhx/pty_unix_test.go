@@ -1,0 +1,136 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+)
+
+// onTerminal starts rhx on a terminal of its own and returns what it shows.
+func onTerminal(t *testing.T, home string, args ...string) (*exec.Cmd, *screen) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The test program is rhx where it is called so: see TestMain.
+	rhx := filepath.Join(t.TempDir(), "rhx")
+	if err := os.Symlink(self, rhx); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(rhx, args...)
+	cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+	f, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close(); _ = cmd.Process.Kill() })
+	return cmd, &screen{t: t, f: f}
+}
+
+type screen struct {
+	t    *testing.T
+	f    *os.File
+	seen bytes.Buffer
+}
+
+// waitFor reads until the text was shown.
+func (s *screen) waitFor(text string) {
+	s.t.Helper()
+	buf := make([]byte, 1024)
+	for !strings.Contains(s.seen.String(), text) {
+		n, err := s.f.Read(buf)
+		s.seen.Write(buf[:n])
+		if err != nil {
+			s.t.Fatalf("%q was not shown; shown was:\n%s", text, &s.seen)
+		}
+	}
+}
+
+func (s *screen) rest() string {
+	_, _ = io.Copy(&s.seen, s.f)
+	return s.seen.String()
+}
+
+func TestATypedValueIsNotShown(t *testing.T) {
+	home := t.TempDir()
+	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
+	s.waitFor("api_key of openai: ")
+	if _, err := s.f.WriteString("typed-and-hidden\n"); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.rest(); strings.Contains(out, "typed-and-hidden") || !strings.Contains(out, "openai: saved") {
+		t.Errorf("shown:\n%s", out)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCtrlCAtAHiddenPromptRestoresTheTerminal(t *testing.T) {
+	home := t.TempDir()
+	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
+	s.waitFor("api_key of openai: ")
+	if _, err := s.f.WriteString("half\x03"); err != nil {
+		t.Fatal(err)
+	}
+	s.rest()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit status %d, not 130", code)
+	}
+	if entries, _ := os.ReadDir(filepath.Join(home, ".local")); len(entries) > 0 {
+		t.Errorf("something was saved: %v", entries)
+	}
+}
+
+func TestColourOnATerminalOnly(t *testing.T) {
+	home := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"providers"}, true},
+		{[]string{"providers", "--color", "never"}, false},
+	} {
+		cmd, s := onTerminal(t, home, c.args...)
+		if got := strings.Contains(s.rest(), "\x1b["); got != c.want {
+			t.Errorf("%v: colour %v, not %v", c.args, got, c.want)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRunHandsTheTerminalToTheCommand(t *testing.T) {
+	home := t.TempDir()
+	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
+	s.waitFor("api_key of openai: ")
+	_, _ = s.f.WriteString("x\n")
+	s.rest()
+	_ = cmd.Wait()
+	cmd, s = onTerminal(t, home, "run", "-s", "openai", "--", "sh", "-c", "test -t 0 && test -t 1 && echo ready $$; sleep 60")
+	s.waitFor("ready")
+	s.waitFor("\n")
+	if want := fmt.Sprintf("ready %d", cmd.Process.Pid); !strings.Contains(s.seen.String(), want) {
+		t.Errorf("shown: %s, not %s: the command is not in rhx's place", &s.seen, want)
+	}
+	// Ctrl-C reaches the command as the signal itself.
+	_, _ = s.f.WriteString("\x03")
+	s.rest()
+	_ = cmd.Wait()
+	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGINT {
+		t.Errorf("ended by %v, not by SIGINT", cmd.ProcessState)
+	}
+}
