@@ -139,7 +139,7 @@ func (h *Host) notFound(ctx context.Context, st store.Store, name string, versio
 			hint = "rhx save " + name + " saves it from this machine"
 		}
 	}
-	return fault.WithHint(fmt.Errorf("%s: %w", what, store.ErrNotFound), hint)
+	return fault.WithHint(fault.Mark(errors.New(what), store.ErrNotFound), hint)
 }
 
 func first(name string) string {

@@ -71,3 +71,18 @@ func KindOf(err error) Kind {
 	}
 	return Failed
 }
+
+type marked struct{ err, as error }
+
+func (m *marked) Error() string        { return m.err.Error() }
+func (m *marked) Unwrap() error        { return m.err }
+func (m *marked) Is(target error) bool { return target == m.as }
+
+// Mark returns err, with its own text, as an error that errors.Is finds to be
+// as. A nil err stays nil.
+func Mark(err, as error) error {
+	if err == nil {
+		return nil
+	}
+	return &marked{err, as}
+}

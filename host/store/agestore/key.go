@@ -212,7 +212,7 @@ func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error
 func (s *Store) askPassphrase(path string, try func(passphrase string) (bool, error)) error {
 	if s.opt.Passphrase == nil {
 		return fault.WithHint(
-			fmt.Errorf("the key %s needs a passphrase, and there is nobody to ask: %w", path, store.ErrDenied),
+			fault.Mark(fmt.Errorf("the key %s needs a passphrase, and there is nobody to ask", path), store.ErrDenied),
 			"Run rhx in a terminal, or use a key without a passphrase.")
 	}
 	prompt, last := "Passphrase for "+path, ""
@@ -232,5 +232,5 @@ func (s *Store) askPassphrase(path string, try func(passphrase string) (bool, er
 		}
 		prompt, last = "That was wrong. Passphrase for "+path, passphrase
 	}
-	return fmt.Errorf("wrong passphrase for the key %s: %w", path, store.ErrDenied)
+	return fault.Mark(fmt.Errorf("wrong passphrase for the key %s", path), store.ErrDenied)
 }

@@ -122,7 +122,7 @@ func (s *Store) newIdentity(path string) (*age.X25519Identity, []byte, error) {
 
 func (s *Store) choosePassphrase(path string) (string, error) {
 	if s.opt.Passphrase == nil {
-		return "", fmt.Errorf("a passphrase for the new key %s is wanted, and there is nobody to ask: %w", path, store.ErrDenied)
+		return "", fault.Mark(fmt.Errorf("a passphrase for the new key %s is wanted, and there is nobody to ask", path), store.ErrDenied)
 	}
 	var answers [2]string
 	for i, prompt := range []string{"New passphrase for " + path, "The same passphrase again"} {
@@ -219,7 +219,7 @@ func (s *Store) keyGone(missing error) error {
 		whose = " to " + strings.Join(known, ", ")
 	}
 	return fault.WithHint(
-		fmt.Errorf("the key file %s is missing, and %s holds secrets that are encrypted%s: %w", path, s.root(), whose, store.ErrDenied),
+		fault.Mark(fmt.Errorf("the key file %s is missing, and %s holds secrets that are encrypted%s", path, s.root(), whose), store.ErrDenied),
 		"Put the key file back from a backup, or name it in RHX_AGE_IDENTITY. If it is lost, so are the secrets: move the folder away to start anew.")
 }
 
@@ -241,6 +241,6 @@ func (s *Store) wrongKey(path string, k *key) error {
 		return s.wrongStore(known, k)
 	}
 	return fault.WithHint(
-		fmt.Errorf("%s does not open with %s, the key of %s: %w", path, k.path, strings.Join(k.public, ", "), store.ErrDenied),
+		fault.Mark(fmt.Errorf("%s does not open with %s, the key of %s", path, k.path, strings.Join(k.public, ", ")), store.ErrDenied),
 		"It was encrypted to a key that is not in that file any more, or it was altered. Add the older key to the file, or put the secret back from a backup.")
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -85,11 +86,11 @@ func nextVersion(name string, vs []version, expect int) (int, error) {
 	case expect == store.AnyVersion, expect == newest.n, expect == 0 && newest.deleted:
 		return newest.n + 1, nil
 	case newest.n == 0:
-		return 0, fmt.Errorf("%q does not exist, and version %d was expected: %w", name, expect, store.ErrConflict)
+		return 0, fault.Mark(fmt.Errorf("%q does not exist, and version %d was expected", name, expect), store.ErrConflict)
 	case expect == 0:
-		return 0, fmt.Errorf("%q exists already, at version %d: %w", name, newest.n, store.ErrConflict)
+		return 0, fault.Mark(fmt.Errorf("%q exists already, at version %d", name, newest.n), store.ErrConflict)
 	}
-	return 0, fmt.Errorf("%q is at version %d, not %d: %w", name, newest.n, expect, store.ErrConflict)
+	return 0, fault.Mark(fmt.Errorf("%q is at version %d, not %d", name, newest.n, expect), store.ErrConflict)
 }
 
 // Delete implements [store.Store]. It needs no key. The deleted version stays
