@@ -128,3 +128,8 @@ func FuzzJSON(f *testing.F) {
 		treeFuzz(t, jsonFormat{}, data, key, value, "")
 	})
 }
+
+func TestJSONLawsOnManyTexts(t *testing.T) {
+	treeStress(t, jsonFormat{}, []string{"{", "}", "[", "]", "{", "}", ",", ",", ": ", ":", "\"a\":", "\"b\": ", "\"name\": \"n\"", "\"x\"", "1", "null", "{}", "[]", " ", "\n", "\r\n", "\t", "  ", "// c\n", "/* d */",
+		"{\"name\": \"n\"}", "[1, 2]", "{\n  \"c\": 1, // e\n  \"d\": 2\n}", "\"a\": 1,\n"}, "")
+}

@@ -210,6 +210,10 @@ func (e *yamlEditor) insertLines(at int, lines string, open bool) []byte {
 
 // fillEmpty writes the first value into a document without one.
 func (e *yamlEditor) fillEmpty(op treeOp) ([]byte, error) {
+	s := &yamlScanner{data: e.data}
+	if i := s.skip(s.documentStart()); i < len(e.data) && !bytes.HasPrefix(e.data[i:], []byte("...")) {
+		return nil, s.fail(i) // a tag of nothing
+	}
 	at := 0
 	for at < len(e.data) && !bytes.HasPrefix(e.data[at:], []byte("...")) {
 		at = treeLineEnd(e.data, at)
