@@ -146,7 +146,7 @@ func TestSSHChangedHostKeyIsRefused(t *testing.T) {
 func TestSSHKnownHostKeys(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	name := fmt.Sprintf("[%s]:%d", s.Host, s.Port)
-	ed, rsa := s.HostKeys[0], s.HostKeys[1]
+	ed, ecdsa := s.HostKeys[0], s.HostKeys[1]
 	other := filepath.Join(s.Dir, "other")
 	s.Keygen("ed25519", other, "")
 	public, err := os.ReadFile(other + ".pub")
@@ -156,7 +156,7 @@ func TestSSHKnownHostKeys(t *testing.T) {
 		rule, known string
 		want        error
 	}{
-		{"one of two types", name + " " + rsa, nil},
+		{"one of two types", name + " " + ecdsa, nil},
 		{"one of two keys of a type", name + " " + stranger + "\n" + name + " " + ed, nil},
 		{"wildcard", "[127.*]:* " + ed, nil},
 		{"list", "example.com," + name + " " + ed, nil},
@@ -228,7 +228,7 @@ func TestSSHEncryptedKeys(t *testing.T) {
 	for _, kind := range []struct {
 		name string
 		args []string
-	}{{"ed25519", nil}, {"rsa", nil}, {"rsa", []string{"-m", "PEM"}}, {"ecdsa", nil}} {
+	}{{"ed25519", nil}, {"rsa", []string{"-b", "2048"}}, {"rsa", []string{"-b", "2048", "-m", "PEM"}}, {"ecdsa", nil}} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			key, unused := filepath.Join(t.TempDir(), "key"), filepath.Join(t.TempDir(), "unused")
 			s.Keygen(kind.name, key, "pass phrase", kind.args...)
@@ -307,7 +307,7 @@ func TestSSHAgent(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	dir := t.TempDir()
 	good, extra := filepath.Join(dir, "good"), filepath.Join(dir, "extra")
-	s.Keygen("rsa", good, "")
+	s.Keygen("rsa", good, "", "-b", "2048")
 	s.Keygen("ed25519", extra, "")
 	authorize(t, s, good+".pub")
 	sock := startAgent(t, extra, good)

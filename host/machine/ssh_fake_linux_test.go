@@ -87,7 +87,7 @@ func check(t testing.TB, err error) {
 
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
-	config := &ssh.ServerConfig{NoClientAuth: f.password == ""}
+	config := &ssh.ServerConfig{NoClientAuth: f.password == "", ServerVersion: "SSH-2.0-OpenSSH_fake"}
 	if f.password != "" {
 		config.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			answers, err := ask("", "", []string{"Password: "}, []bool{false})

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,11 @@ type sshConn struct {
 	client *ssh.Client
 	via    *sshConn      // the jump host, if any
 	gone   chan struct{} // closed when the connection is
+	turn   chan struct{} // held by the one session, see openSSH
 
 	mu     sync.Mutex
 	next   chan opened // a channel opened ahead of its use, or nil
+	full   bool        // the host once allowed no more channels
 	reason error       // why the connection was closed from here
 }
 
@@ -28,6 +31,9 @@ type opened struct {
 	requests <-chan *ssh.Request
 	err      error
 }
+
+// sessionWithin is how long a host may refuse another session.
+const sessionWithin = 5 * time.Second
 
 var errLost = errors.New("the connection was lost")
 
@@ -47,7 +53,7 @@ func (c *sshConn) dying() bool {
 	select {
 	case <-c.gone:
 		return true
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(50 * time.Millisecond):
 		return false
 	}
 }
@@ -102,8 +108,42 @@ func (c *sshConn) keepAlive() {
 func (c *sshConn) openNext() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.next == nil {
+	if c.next == nil && !c.full && c.openSSH() {
 		c.next = c.open()
+	}
+}
+
+// openSSH reports whether the host can be relied on to keep sessions apart.
+// dropbear cannot: it closes one on which no command is started at once, and
+// loses the output of one that starts while another ends.
+func (c *sshConn) openSSH() bool {
+	return bytes.HasPrefix(c.client.ServerVersion(), []byte("SSH-2.0-OpenSSH"))
+}
+
+// enter waits until a session may be opened, and returns what ends that.
+func (c *sshConn) enter(ctx context.Context) (leave func(), err error) {
+	if c.openSSH() {
+		return func() {}, nil
+	}
+	select {
+	case c.turn <- struct{}{}:
+		return func() { <-c.turn }, nil
+	case <-c.gone:
+		return nil, c.failure()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// awaitClose waits until the host has closed a session whose work is done,
+// where the next one must not start before that.
+func (c *sshConn) awaitClose(ended <-chan int) {
+	if c.openSSH() {
+		return
+	}
+	select {
+	case <-ended:
+	case <-time.After(time.Second):
 	}
 }
 
@@ -116,30 +156,22 @@ func (c *sshConn) open() chan opened {
 	return result
 }
 
-// session returns a channel for one operation.
+// session returns a channel for one operation. A host that allows no more at
+// once is asked again, because the end of the last operation may still be on
+// its way.
 func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	c.mu.Lock()
 	pending := c.next
 	c.next = nil
 	c.mu.Unlock()
-	ahead := pending != nil
-	if !ahead {
+	if pending == nil {
 		pending = c.open()
 	}
-	for {
+	deadline := time.Now().Add(sessionWithin)
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		var o opened
 		select {
-		case o := <-pending:
-			switch {
-			case o.err == nil:
-				return o.channel, o.requests, nil
-			case c.lost():
-				return nil, nil, c.failure()
-			case ahead:
-				// A host may allow no more channels at once than there were then.
-				ahead, pending = false, c.open()
-				continue
-			}
-			return nil, nil, fmt.Errorf("the host opens no session: %w", o.err)
+		case o = <-pending:
 		case <-c.gone:
 			return nil, nil, c.failure()
 		case <-ctx.Done():
@@ -150,6 +182,25 @@ func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request
 			}()
 			return nil, nil, ctx.Err()
 		}
+		if o.err == nil {
+			return o.channel, o.requests, nil
+		}
+		if c.dying() {
+			return nil, nil, c.failure()
+		}
+		var full *ssh.OpenChannelError
+		if !errors.As(o.err, &full) || time.Now().After(deadline) {
+			return nil, nil, fmt.Errorf("the host opens no session: %s", printable(o.err.Error(), 200))
+		}
+		c.mu.Lock()
+		c.full = true
+		c.mu.Unlock()
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+		pending = c.open()
 	}
 }
 

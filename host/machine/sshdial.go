@@ -130,7 +130,7 @@ func (c *sshConn) forward(ctx context.Context, next *sshConfig) (net.Conn, error
 
 // handshake makes conn a connection to a verified host that let the user in.
 func (d *dialer) handshake(ctx context.Context, c *sshConfig, conn net.Conn) (*sshConn, error) {
-	s := &sshConn{named: d.named, raw: &countingConn{Conn: conn}, gone: make(chan struct{})}
+	s := &sshConn{named: d.named, raw: &countingConn{Conn: conn}, gone: make(chan struct{}), turn: make(chan struct{}, 1)}
 	s.raw.touch()
 	// Closing is the one way to end a handshake that works for every connection.
 	clock := newClock(c.timeout, func() { conn.Close() })

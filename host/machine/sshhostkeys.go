@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha1"
@@ -186,7 +187,9 @@ func (h *hostKeys) algorithms() []string {
 		known[l.key.Type()] = true
 	}
 	var certs, first, rest []string
-	for _, a := range ssh.SupportedAlgorithms().HostKeys {
+	all := ssh.SupportedAlgorithms().HostKeys
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(preference(a), preference(b)) })
+	for _, a := range all {
 		switch {
 		case strings.Contains(a, "-cert-"):
 			if len(h.cas) > 0 {
@@ -199,6 +202,17 @@ func (h *hostKeys) algorithms() []string {
 		}
 	}
 	return slices.Concat(certs, first, rest)
+}
+
+// preference orders algorithms as OpenSSH does, so that a new host is remembered
+// with the key that ssh would have remembered.
+func preference(algorithm string) int {
+	for i, kind := range []string{"ed25519", "ecdsa"} {
+		if strings.Contains(algorithm, kind) {
+			return i
+		}
+	}
+	return 2
 }
 
 // keyType is the type of key that a signature algorithm uses (RFC 8332).

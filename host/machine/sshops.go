@@ -257,10 +257,10 @@ func (m *sshMachine) ask(ctx context.Context, s *script, harmless bool) ([]piece
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return list, ctx.Err()
+	case err == nil && len(list) == 0:
+		return nil, m.noShell(answer, stderr, harmless)
 	case err != nil:
 		return list, fmt.Errorf("%s: %w", m.target, err)
-	case len(list) == 0:
-		return nil, m.noShell(answer, stderr, harmless)
 	case slices.ContainsFunc(list, func(p piece) bool { return p.word(0) == "noprint" }):
 		return nil, fmt.Errorf("%s: the sh there has neither printf nor print built in, so nothing can be written without others seeing it", m.target)
 	case list[len(list)-1].word(0) != "done":
@@ -280,12 +280,18 @@ func (m *sshMachine) noShell(answer, stderr []byte, harmless bool) error {
 // exchange runs remoteCommand with input on its standard input and returns what
 // it prints, until the piece "done". It takes one round trip.
 func (c *sshConn) exchange(ctx context.Context, input []byte, mark string) (stdout, stderr []byte, err error) {
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer leave()
 	channel, requests, err := c.session(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer channel.Close()
-	go ssh.DiscardRequests(requests)
+	ended := make(chan int, 1)
+	go func() { ended <- exitStatus(requests) }()
 	type result struct {
 		stdout []byte
 		err    error
@@ -297,11 +303,7 @@ func (c *sshConn) exchange(ctx context.Context, input []byte, mark string) (stdo
 		results <- result{out, err}
 	}()
 	errText := new(headBuffer)
-	drained := make(chan struct{})
-	go func() {
-		io.Copy(errText, channel.Stderr())
-		close(drained)
-	}()
+	go io.Copy(errText, channel.Stderr())
 	go func() {
 		// No answer to the request is waited for: the answer of the script is one.
 		if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{remoteCommand})); err == nil {
@@ -315,14 +317,12 @@ func (c *sshConn) exchange(ctx context.Context, input []byte, mark string) (stdo
 	for {
 		select {
 		case r := <-results: // also when the connection is lost
-			if r.err == nil && !bytes.HasSuffix(r.stdout, []byte(mark+"done\n")) {
-				if c.dying() {
-					r.err = c.failure()
-				}
-				select { // what it says on stderr helps to understand
-				case <-drained:
-				case <-time.After(time.Second):
-				}
+			switch {
+			case r.err != nil:
+			case bytes.HasSuffix(r.stdout, []byte(mark+"done\n")):
+				c.awaitClose(ended)
+			case c.dying():
+				r.err = c.failure()
 			}
 			return r.stdout, errText.bytes(), r.err
 		case <-started:

@@ -86,19 +86,27 @@ func runCommand(spec RunSpec, mark string, n int) string {
 var errNoShell = errors.New("no shell")
 
 func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []byte) (int, error) {
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
 	channel, requests, err := c.session(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer channel.Close()
+	ended := make(chan int, 1) // exit status, -1 for none
+	go func() { ended <- exitStatus(requests) }()
 	if spec.TTY {
 		if err := requestTerminal(channel, spec); err != nil {
 			return 0, err
 		}
 	}
-	ended := make(chan int, 1) // exit status, -1 for none
-	go func() { ended <- exitStatus(requests) }()
 	if err := request(channel, "exec", ssh.Marshal(struct{ Command string }{runCommand(spec, mark, len(prelude))})); err != nil {
+		if c.dying() {
+			err = c.failure()
+		}
 		return 0, err
 	}
 	started := make(chan struct{})

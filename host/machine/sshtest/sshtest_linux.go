@@ -47,7 +47,7 @@ type Server struct {
 	// ConfigFile is an ssh_config in which Alias is this server. It can be copied
 	// to the .ssh/config of a home folder.
 	ConfigFile, Alias string
-	// HostKeys are the public keys, as in known_hosts, of the types ed25519 and rsa
+	// HostKeys are the public keys, as in known_hosts, of the types ed25519 and ecdsa
 	// (dropbear: ed25519 only).
 	HostKeys []string
 	// AuthorizedKeys lists the keys that are let in; tests may add to it.
@@ -62,7 +62,7 @@ type Server struct {
 	listener net.Listener
 
 	mu       sync.Mutex
-	children map[*exec.Cmd]bool
+	children map[*exec.Cmd]*os.File
 	started  int
 }
 
@@ -70,7 +70,7 @@ type Server struct {
 // the test fails: it is not skipped.
 func Start(t testing.TB, options Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: options, Host: "127.0.0.1", Alias: "rhxtest", children: make(map[*exec.Cmd]bool)}
+	s := &Server{t: t, options: options, Host: "127.0.0.1", Alias: "rhxtest", children: make(map[*exec.Cmd]*os.File)}
 	s.Dir = t.TempDir()
 	// The user of the server reads what is in here, such as AuthorizedKeys.
 	for d := s.Dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
@@ -210,7 +210,7 @@ func (s *Server) sshd() {
 	s.check(err)
 	s.check(os.WriteFile(s.AuthorizedKeys, public, 0o644))
 	lines := append([]string{}, s.options.Config...)
-	for _, kind := range []string{"ed25519", "rsa"} {
+	for _, kind := range []string{"ed25519", "ecdsa"} {
 		file := filepath.Join(s.Dir, "host_"+kind)
 		s.Keygen(kind, file, "")
 		s.addHostKey(file + ".pub")
@@ -256,7 +256,7 @@ func (s *Server) dropbear() {
 		}
 	}
 	s.addHostKey(file + ".pub")
-	s.args = []string{"-i", "-E", "-r", file}
+	s.args = []string{"-i", "-e", "-r", file}
 }
 
 func (s *Server) addHostKey(public string) {
@@ -305,7 +305,6 @@ func (s *Server) serve(conn *net.TCPConn, waits *sync.WaitGroup) {
 	if err != nil {
 		return
 	}
-	defer file.Close()
 	cmd := exec.Command(s.program, s.args...)
 	cmd.Stdin, cmd.Stdout = file, file
 	if s.options.Dropbear {
@@ -316,10 +315,11 @@ func (s *Server) serve(conn *net.TCPConn, waits *sync.WaitGroup) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
+		file.Close()
 		return
 	}
 	s.mu.Lock()
-	s.children[cmd] = true
+	s.children[cmd] = file
 	s.started++
 	s.mu.Unlock()
 	waits.Go(func() {
@@ -327,14 +327,17 @@ func (s *Server) serve(conn *net.TCPConn, waits *sync.WaitGroup) {
 		s.mu.Lock()
 		delete(s.children, cmd)
 		s.mu.Unlock()
+		file.Close()
 	})
 }
 
-// CutAll kills the server's side of every connection.
+// CutAll cuts every connection, and ends the server's side of it.
 func (s *Server) CutAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for cmd := range s.children {
+	for cmd, file := range s.children {
+		// sshd has children of its own that hold the connection too.
+		syscall.Shutdown(int(file.Fd()), syscall.SHUT_RDWR)
 		cmd.Process.Kill()
 	}
 }
@@ -383,4 +386,11 @@ func (s *Server) Config(blocks ...string) string {
 func (s *Server) Log() string {
 	data, _ := os.ReadFile(filepath.Join(s.Dir, "sshd.log"))
 	return string(data)
+}
+
+// Open returns how many connections the server has now.
+func (s *Server) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.children)
 }
