@@ -60,10 +60,16 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) 
 
 // run is the whole program: it returns the exit status.
 func run(args []string, io *streams) int {
+	g := &globals{Output: "table", Color: "auto"}
+	a := &app{streams: io, globals: g}
+	if len(args) == 1 && args[0] == "version" {
+		// What scripts ask most often needs no grammar, which takes longer to
+		// build than the rest of the program to start.
+		return a.fail((&versionCmd{}).Run(a))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	defer stop()
-	g := &globals{}
-	a := &app{streams: io, globals: g, stopSignals: stop}
+	a.stopSignals = stop
 	defer a.close()
 	if io.Getenv("COMP_LINE") != "" {
 		parser, err := a.parser(ctx, commands())
