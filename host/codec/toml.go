@@ -54,7 +54,6 @@ type tomlNode struct {
 	start, end int  // of the text of a value; -1 for a table or an array of tables
 	line       int
 	keyStart   int         // of its key inside an inline table, or else start
-	keyEnd     int         // of its key, or 0 in an array
 	stmt       int         // the statement key = value that it is the value of, or -1
 	box        *tomlNode   // the array or inline table around it
 	entries    []*tomlNode // of an array or inline table, in the file's order
@@ -288,7 +287,7 @@ func (s *tomlScanner) statement(n *unstable.Node) (tomlStmt, error) {
 		if out.value, err = s.value(n.Value(), s.afterEquals(last), 0); err != nil {
 			return out, err
 		}
-		out.value.keyStart, out.value.keyEnd = out.keyStart, last
+		out.value.keyStart = out.keyStart
 		last = out.value.end
 	}
 	out.start = treeLineStart(s.data, out.keyStart)
@@ -393,7 +392,7 @@ func (s *tomlScanner) box(n *unstable.Node, out *tomlNode, depth int) error {
 		if err != nil {
 			return err
 		}
-		kid.keyStart, kid.keyEnd, kid.box = start, ends[len(ends)-1], out
+		kid.keyStart, kid.box = start, out
 		out.entries = append(out.entries, kid)
 		at = kid.end
 		into := out
