@@ -118,9 +118,13 @@ func (h *Host) Get(ctx context.Context, name string, version int) (*store.Record
 
 // notFound says what a user can do about a name that the store does not have.
 func (h *Host) notFound(ctx context.Context, st store.Store, name string, version int) error {
-	what := fmt.Sprintf("no secret %q in %s", name, st.URL())
+	where := st.URL()
+	if where == "local" {
+		where = "the local store"
+	}
+	what := fmt.Sprintf("no secret %q in %s", name, where)
 	if version > 0 {
-		what = fmt.Sprintf("no version %d of %q in %s", version, name, st.URL())
+		what = fmt.Sprintf("no version %d of %q in %s", version, name, where)
 	}
 	hint := "rhx list shows what is there"
 	if infos, err := st.List(ctx); err == nil {
