@@ -2,14 +2,15 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"errors"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -50,20 +51,43 @@ func (s *Snapshot) ExtractFile(ctx context.Context, sp *spec.Spec, name string) 
 	if missing(s.files[p]) {
 		return nil, fmt.Errorf("read %s: no such file", s.Short(p))
 	}
-	var broken []Found
-	for i := range sp.Files {
-		found := s.extractOne(ctx, sp, &sp.Files[i], s.files[p], s.givenProfile(&sp.Files[i], p))
-		if slices.ContainsFunc(found, func(f Found) bool { return f.State != Invalid }) {
+	var good, broken []Found
+	for _, f := range byName(sp, path.Base(p)) {
+		found := s.extractOne(ctx, sp, f, s.files[p], s.givenProfile(f, p))
+		switch {
+		case len(found) == 0:
+		case !slices.ContainsFunc(found, func(f Found) bool { return f.State != Invalid }):
+			if broken == nil {
+				broken = found
+			}
+		case !slices.ContainsFunc(found, func(f Found) bool { return f.odd }):
 			return found, nil
-		}
-		if broken == nil {
-			broken = found
+		case good == nil:
+			good = found
 		}
 	}
-	if broken != nil {
-		return broken, nil
+	if good == nil {
+		good = broken
+	}
+	if good != nil {
+		return good, nil
 	}
 	return nil, fmt.Errorf("%s has no secret of %s", s.Short(p), sp.Name)
+}
+
+// byName returns a provider's files, those first whose default path ends in the
+// name of the file that is to be read.
+func byName(sp *spec.Spec, name string) []*spec.File {
+	var named, others []*spec.File
+	for i := range sp.Files {
+		f := &sp.Files[i]
+		if slices.ContainsFunc(slices.Collect(maps.Values(f.Paths)), func(p string) bool { return path.Base(p) == name }) {
+			named = append(named, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	return append(named, others...)
 }
 
 // givenProfile is the profile of a file that the user named, where the file is
@@ -118,6 +142,9 @@ func (c *collector) add(found ...Found) {
 // secret that a file holds too.
 func (c *collector) addEnv(env Found) {
 	i := c.index(env.Name)
+	if b := slices.IndexFunc(c.broken, func(f Found) bool { return f.Name == env.Name }); i < 0 && b >= 0 && env.State == HasValue {
+		env.Notes = append(env.Notes, fmt.Sprintf("%s is broken, so the environment counts", c.broken[b].Sources[0]))
+	}
 	if i < 0 || env.State == Invalid || c.found[i].State != HasValue {
 		if env.State == Invalid && i >= 0 && c.found[i].State == HasValue {
 			// The file is whole; what is set of the variables is only worth a note.
@@ -155,6 +182,9 @@ func (s *Snapshot) extractFile(ctx context.Context, sp *spec.Spec, f *spec.File,
 		return s.extractOne(ctx, sp, f, s.files[p], "")
 	}
 	var out []Found
+	if folder := s.files[p]; folder.Err != nil && !missing(folder) {
+		return []Found{s.invalid(sp, "", path.Dir(p), folder.Err)}
+	}
 	files, profiles := s.matching(f, p)
 	for i, file := range files {
 		out = append(out, s.extractOne(ctx, sp, f, file, profiles[i])...)
@@ -188,6 +218,9 @@ func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, 
 	if err != nil {
 		return []Found{s.invalid(sp, profile, file.Path, err)}
 	}
+	if err := shape(f, root); err != nil {
+		return []Found{s.invalid(sp, profile, file.Path, err)}
+	}
 	root = s.inlined(f, file.Path, root)
 	var out []Found
 	for _, e := range entries(f, root) {
@@ -196,6 +229,37 @@ func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, 
 		}
 	}
 	return out
+}
+
+// shape reports a document that is of another kind than its spec says, which
+// would otherwise look as if it had nothing.
+func shape(f *spec.File, root *codec.Node) error {
+	if f.Format != "json" && f.Format != "yaml" || root.Kind == codec.Null {
+		return nil
+	}
+	at, want := spec.Path{}, codec.Map
+	switch p := f.Profiles; {
+	case p == nil && slices.ContainsFunc(f.Keys, func(k spec.Key) bool {
+		return k.Value != "*" && slices.ContainsFunc(k.At, func(p spec.Path) bool { return len(p) == 0 || p[0].Field != "" })
+	}):
+		return nil
+	case p != nil && p.Entries != nil:
+		at, want = p.Entries, codec.List
+	case p != nil:
+		at = p.Keys
+	}
+	base, _ := at.Expand(noHoles)
+	for i := range len(base) + 1 {
+		kind := want
+		if i < len(base) {
+			kind = codec.Map
+		}
+		if n := root.Find(base[:i]); n != nil && n.Kind != codec.Null && n.Kind != kind {
+			what := map[codec.Kind]string{codec.Map: "a mapping", codec.List: "a list"}[kind]
+			return &codec.Error{Line: n.Line, Msg: what + " was expected here"}
+		}
+	}
+	return nil
 }
 
 // invalid is a file that cannot be read. The error says where it is.
@@ -289,6 +353,7 @@ func (s *Snapshot) fill(sp *spec.Spec, found *Found, texts map[string]string) {
 	for _, k := range sp.Order(found.Values.Keys()) {
 		v, _ := sp.Value(k)
 		if v.Pattern != nil && !v.Pattern.MatchString(texts[k]) {
+			found.odd = true
 			found.Notes = append(found.Notes, fmt.Sprintf("%s does not look as it should", k))
 		}
 		if v.Rotates {
@@ -369,6 +434,8 @@ func nodeText(n *codec.Node, k spec.Key) (string, bool, error) {
 		return "", false, nil
 	case !n.Scalar():
 		return "", false, &codec.Error{Line: n.Line, Msg: "a single value was expected here"}
+	case n.Text == "":
+		return "", false, nil
 	}
 	text, err := decodeAs(k.As, n.Text)
 	if err != nil {
@@ -489,6 +556,9 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 		}
 		text := strings.TrimRight(s.Info.Env[v.Env[i]], "\r\n")
 		if v.Reject != nil && v.Reject.MatchString(text) {
+			if !v.Optional {
+				lacks = append(lacks, v.Env[0])
+			}
 			continue
 		}
 		texts[v.Name] = text
@@ -502,7 +572,7 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 	}
 	for _, group := range sp.Together {
 		for _, name := range lackingOf(group, texts) {
-			if v, _ := sp.Value(name); len(v.Env) > 0 {
+			if v, _ := sp.Value(name); len(v.Env) > 0 && !slices.Contains(lacks, v.Env[0]) {
 				lacks = append(lacks, v.Env[0])
 			}
 		}
@@ -530,7 +600,7 @@ func (s *Snapshot) extractDocument(sp *spec.Spec, found Found, doc string) (Foun
 	texts := map[string]string{}
 	readAny(&spec.File{}, root, entry{}, spec.Key{Value: "*", At: []spec.Path{{}}}, texts)
 	s.fill(sp, &found, texts)
-	return found, true
+	return found, len(texts) > 0
 }
 
 func (s *Snapshot) extractKeyPair(sp *spec.Spec, f *spec.File, file machine.File, profile string) []Found {
@@ -539,7 +609,10 @@ func (s *Snapshot) extractKeyPair(sp *spec.Spec, f *spec.File, file machine.File
 		return []Found{s.invalid(sp, profile, file.Path, err)}
 	}
 	private, err := format.Decode(file.Data)
-	if err != nil || private.Text == "" {
+	if err == nil && private.Text == "" {
+		err = errors.New("the file is empty")
+	}
+	if err != nil {
 		if f.PerFile() {
 			return nil // other files live beside the keys
 		}

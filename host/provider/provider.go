@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -45,6 +46,8 @@ type Found struct {
 	// Notes are things worth knowing: a value of unusual form, a variable that
 	// differs from the file.
 	Notes []string
+	// odd reports a value that is not as its spec's pattern says.
+	odd bool
 }
 
 // Guests runs the wasm modules of specs by name.
@@ -72,42 +75,53 @@ func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.S
 		return nil, err
 	}
 	snap := &Snapshot{Info: info, guests: guests, files: map[string]machine.File{}}
+	var patterns []string
 	for _, s := range specs {
 		for i := range s.Files {
 			f := &s.Files[i]
 			for _, p := range snap.locate(f) {
-				paths = append(paths, snap.readPaths(f, p)...)
+				switch {
+				case f.PerFile():
+					patterns = append(patterns, p)
+				case f.Format == "keypair":
+					paths = append(paths, p, p+".pub")
+				default:
+					paths = append(paths, p)
+				}
 			}
 		}
 	}
-	slices.Sort(paths)
-	paths = slices.Compact(paths)
-	if err := snap.read(ctx, m, paths); err != nil {
+	if err := snap.read(ctx, m, paths, patterns); err != nil {
 		return nil, err
 	}
-	return snap, snap.read(ctx, m, snap.referenced(specs))
+	return snap, snap.read(ctx, m, snap.referenced(specs), nil)
 }
 
-func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths []string) error {
-	if len(paths) == 0 {
+// read adds the files at paths, and those that match patterns, which have
+// "{profile}" for any name.
+func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths, patterns []string) error {
+	if len(paths)+len(patterns) == 0 {
 		return nil
 	}
-	files, err := m.Read(ctx, paths)
+	// What is asked for, by what machines call it: a file's own name may have
+	// what means more in a pattern.
+	asked := map[string]string{}
+	for _, p := range paths {
+		asked[machine.Quote(p)] = p
+	}
+	for _, p := range patterns {
+		before, after, _ := strings.Cut(p, "{profile}")
+		asked[machine.Quote(before)+"*"+machine.Quote(after)] = p
+	}
+	files, err := m.Read(ctx, slices.Sorted(maps.Keys(asked)))
 	for _, f := range files {
+		// A folder that cannot be listed is reported under the pattern itself.
+		if p, ok := asked[f.Path]; ok && f.Err != nil {
+			f.Path = p
+		}
 		s.files[f.Path] = f
 	}
 	return err
-}
-
-// readPaths are the paths to read for one located path of f.
-func (s *Snapshot) readPaths(f *spec.File, p string) []string {
-	switch {
-	case f.PerFile():
-		return []string{strings.Replace(p, "{profile}", "*", 1)}
-	case f.Format == "keypair":
-		return []string{p, p + ".pub"}
-	}
-	return []string{p}
 }
 
 // locate returns the absolute paths of a spec's file on the machine; more than
@@ -184,7 +198,7 @@ func (s *Snapshot) matching(f *spec.File, pattern string) (files []machine.File,
 	for p := range s.files {
 		rest, ok := strings.CutPrefix(p, before)
 		profile, ok2 := strings.CutSuffix(rest, after)
-		if ok && ok2 && profile != "" && !strings.Contains(profile, "/") && !f.Excluded(path.Base(p)) {
+		if ok && ok2 && p != pattern && profile != "" && !strings.Contains(profile, "/") && !f.Excluded(path.Base(p)) {
 			paths = append(paths, p)
 		}
 	}

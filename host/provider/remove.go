@@ -3,10 +3,12 @@ package provider
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -19,72 +21,97 @@ func (p *Plan) Remove(ctx context.Context, sp *spec.Spec, sec *secret.Secret) []
 	var out []Placement
 	for i := range sp.Files {
 		f := &sp.Files[i]
-		if f.ReadOnly || !holdsProfile(f, sec.Profile) {
+		if f.ReadOnly || !p.holdsProfile(f, sec.Profile) {
 			continue
 		}
 		for _, path := range p.snap.locate(f) {
 			if f.PerFile() {
 				path = strings.Replace(path, "{profile}", sec.Profile, 1)
 			}
-			if missing(p.snap.files[path]) {
-				continue
+			if file := p.current(path); !missing(file) {
+				out = append(out, p.removeFrom(ctx, sp, f, file, sec)...)
 			}
-			out = append(out, p.removeFrom(ctx, sp, f, path, sec)...)
 		}
 	}
 	return out
 }
 
-func (p *Plan) removeFrom(ctx context.Context, sp *spec.Spec, f *spec.File, path string, sec *secret.Secret) []Placement {
-	src := p.snap.fileSource(path)
-	found := p.snap.extractOne(ctx, sp, f, p.snap.files[path], fileProfile(f, sec))
-	i := slices.IndexFunc(found, func(g Found) bool { return g.Profile == sec.Profile && g.State == HasValue })
-	if i < 0 {
-		for _, g := range found {
-			if g.State == Invalid && g.Profile == sec.Profile {
-				return []Placement{failed(src, g.Err)}
-			}
+// current is a file as the plan leaves it so far.
+func (p *Plan) current(path string) machine.File {
+	file := p.snap.files[path]
+	if f := p.files[path]; f != nil {
+		file = machine.File{Path: path, Data: f.data}
+		if f.remove {
+			file.Err = fs.ErrNotExist
 		}
-		return nil
 	}
-	if differ := sharedDiff(found[i].Values, sec.Values); len(differ) > 0 {
+	return file
+}
+
+func (p *Plan) removeFrom(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File, sec *secret.Secret) []Placement {
+	src := p.snap.fileSource(file.Path)
+	profile := ""
+	if f.PerFile() {
+		profile = sec.Profile
+	}
+	// The default profile may be spelled out.
+	name := sec.Profile
+	if !f.PerFile() {
+		if name = p.profileName(f, sec); name == f.Default() {
+			name = ""
+		}
+	}
+	found := p.snap.extractOne(ctx, sp, f, file, profile)
+	i := slices.IndexFunc(found, func(g Found) bool { return g.Profile == name && g.State != InKeyring && g.State != ByCommand })
+	if i < 0 {
+		// A file that cannot be read at all may have it.
+		i = slices.IndexFunc(found, func(g Found) bool { return g.State == Invalid && g.Profile == "" })
+	}
+	switch {
+	case i < 0:
+		return nil
+	case found[i].State == Invalid:
+		return []Placement{failed(src, found[i].Err)}
+	}
+	if differ := lost(sp, f, found[i].Values, sec.Values); len(differ) > 0 {
 		return []Placement{{src, Conflict, differ, &ConflictError{src.Path, differ}}}
 	}
 	switch {
 	case f.Format == "keypair":
-		out := []Placement{p.removeFile(path)}
+		out := []Placement{p.removeFile(file.Path)}
 		if _, ok := found[i].Values["public_key"]; ok {
-			out = append(out, p.removeFile(path+".pub"))
+			out = append(out, p.removeFile(file.Path+".pub"))
 		}
 		return out
 	case f.Wasm != "":
 		return []Placement{failed(src, fmt.Errorf("%s cannot take single entries out of %s; use the vendor's tool", sp.Name, src.Path))}
-	case f.Format == "text" || slices.ContainsFunc(f.Keys, func(k spec.Key) bool { return k.Value == "*" && f.Profiles == nil }):
-		return []Placement{p.removeFile(path)}
+	case f.Format == "text" || f.Profiles == nil && slices.ContainsFunc(f.Keys, func(k spec.Key) bool { return k.Value == "*" }):
+		return []Placement{p.removeFile(file.Path)}
 	}
-	return []Placement{p.removeKeys(f, path, sec)}
+	return []Placement{p.removeKeys(f, file.Path, sec)}
 }
 
-// fileProfile is the profile that a whole file is, for reading it.
-func fileProfile(f *spec.File, sec *secret.Secret) string {
-	if f.PerFile() {
-		return sec.Profile
-	}
-	return ""
-}
-
-// sharedDiff returns the keys that both have with different texts.
-func sharedDiff(a, b secret.Values) []string {
+// lost returns the keys whose values on the machine are not in the secret: they
+// may be nowhere else. Public ones that the secret does not have do not count.
+func lost(sp *spec.Spec, f *spec.File, have, sec secret.Values) []string {
 	var out []string
-	for _, k := range a.Keys() {
-		if w, ok := b[k]; ok && w != a[k] {
-			out = append(out, k)
+	for _, name := range have.Keys() {
+		key := spec.Key{Value: name}
+		for _, k := range f.Keys {
+			if k.Value == name || k.Value == "*" && f.Profiles == nil {
+				key = k
+			}
+		}
+		w, ok := sec[name]
+		if ok && !sameText(key, have[name].Reveal(), w.Reveal()) || !ok && !sp.Public(name) {
+			out = append(out, name)
 		}
 	}
 	return out
 }
 
-// removeKeys takes a profile's keys out of a file that a codec edits.
+// removeKeys takes a profile's keys out of a file that a codec edits, and with
+// them what is empty then, or has only what rhx adds beside values.
 func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placement {
 	src := p.snap.fileSource(path)
 	root, format, err := p.decode(f, path)
@@ -97,18 +124,23 @@ func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placeme
 		texts[k] = v.Reveal()
 	}
 	edits := removals(f, root, e, texts)
-	// What is left may be the empty profile, or only what rhx adds beside values.
-	around := []codec.Path{e.at}
-	if len(e.at) == 0 {
-		around = nil
-		for _, x := range edits {
-			around = append(around, x.Path[:len(x.Path)-1])
-		}
+	after, err := codec.EditTree(root, edits)
+	if err != nil {
+		return failed(src, fmt.Errorf("write %s: %w", src.Path, err))
 	}
-	if after, err := codec.EditTree(root, edits); err == nil {
-		for _, at := range around {
-			if len(at) > 0 && at[0].Key != "" && onlyFixed(f, after, e, at, texts) {
-				edits = append(edits, codec.Edit{Path: at})
+	for _, x := range slices.Clone(edits) {
+		for n := len(x.Path) - 1; n > 0; n-- {
+			at := x.Path[:n]
+			node := after.Find(at)
+			if node == nil {
+				continue
+			}
+			if f.Format == "ini" && at[0].Key == "" || !onlyFixed(f, after, e, at, texts) {
+				break
+			}
+			edits = append(edits, codec.Edit{Path: at})
+			if after, err = codec.EditTree(after, edits[len(edits)-1:]); err != nil {
+				return failed(src, fmt.Errorf("write %s: %w", src.Path, err))
 			}
 		}
 	}
@@ -116,12 +148,19 @@ func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placeme
 	if err != nil {
 		return failed(src, err)
 	}
+	// Where only what rhx adds is left, and no comment, the file goes.
+	if onlyFixed(f, after, e, nil, texts) {
+		all := slices.Clone(edits)
+		for _, pair := range after.Pairs {
+			all = append(all, codec.Edit{Path: codec.Keys(pair.Key)})
+		}
+		if data, err := codec.Apply(format, file.data, all); err == nil && len(strings.TrimSpace(strings.Trim(string(data), "\ufeff{}"))) == 0 {
+			return p.removeFile(path)
+		}
+	}
 	data, err := codec.Apply(format, file.data, edits)
 	if err != nil {
 		return failed(src, fmt.Errorf("write %s: %w", src.Path, err))
-	}
-	if len(strings.TrimSpace(strings.Trim(string(data), "\ufeff{}"))) == 0 {
-		return p.removeFile(path)
 	}
 	pl := p.set(src, path, file, data, nil)
 	if pl.Action == Updated {
@@ -157,6 +196,17 @@ func removals(f *spec.File, root *codec.Node, e entry, texts map[string]string) 
 	if f.Profiles != nil && f.Profiles.Entries != nil {
 		remove(e.at)
 	}
+	// What was added about this profile, such as which one is in use.
+	for _, fx := range f.Add {
+		if len(fx.At.Holes())+len(spec.Holes(fx.Text)) == 0 {
+			continue
+		}
+		at, ok := resolve(f, root, e, fx.At, fx.Root, holes(e.name, texts))
+		text, ok2 := spec.Fill(fx.Text, holes(e.name, texts))
+		if n := root.Find(at); ok && ok2 && n.Scalar() && n.Text == text {
+			remove(at)
+		}
+	}
 	return edits
 }
 
@@ -182,22 +232,19 @@ func shared(f *spec.File, root *codec.Node, e entry, at codec.Path) bool {
 	return false
 }
 
-// onlyFixed reports whether the map at a place holds nothing but what rhx adds
-// beside values.
+// onlyFixed reports whether the map or list at a place is empty, or holds
+// nothing but what rhx adds beside values.
 func onlyFixed(f *spec.File, root *codec.Node, e entry, around codec.Path, texts map[string]string) bool {
 	n := root.Find(around)
-	if n == nil || n.Kind != codec.Map {
+	if n.Scalar() || len(n.Items) > 0 {
 		return false
 	}
 	for _, pair := range n.Pairs {
 		at := join(around, codec.Step{Key: pair.Key})
-		known := pair.Value.Kind == codec.Map && len(pair.Value.Pairs) == 0
-		for _, fx := range f.Add {
-			if q, ok := resolve(f, root, e, fx.At, fx.Root, holes(e.name, texts)); ok && slices.Equal(q, at) {
-				known = true
-			}
-		}
-		if !known {
+		if !slices.ContainsFunc(f.Add, func(fx spec.Fixed) bool {
+			q, ok := resolve(f, root, e, fx.At, fx.Root, holes(e.name, texts))
+			return ok && slices.Equal(q, at)
+		}) {
 			return false
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/sandbox"
@@ -36,7 +37,7 @@ func (s *Snapshot) extractWasm(ctx context.Context, sp *spec.Spec, f *spec.File,
 		case !private:
 			continue
 		case len(lacks) > 0:
-			found.State, found.Err = Invalid, fmt.Errorf("read %s, %s: %v is missing", s.Short(file.Path), g.Profile, lacks)
+			found.State, found.Err = Invalid, fmt.Errorf("read %s, %s: %s is missing", s.Short(file.Path), g.Profile, strings.Join(lacks, ", "))
 		default:
 			s.fill(sp, &found, known(sp, g.Values))
 		}
@@ -57,10 +58,7 @@ func known(sp *spec.Spec, texts map[string]string) map[string]string {
 }
 
 func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File, path string, data []byte) ([]sandbox.Secret, error) {
-	if s.guests == nil {
-		return nil, errors.New("wasm modules cannot be run here")
-	}
-	resp, err := s.guests.Run(ctx, f.Wasm, &sandbox.Request{
+	resp, err := s.run(ctx, f.Wasm, &sandbox.Request{
 		Op: sandbox.Extract, Provider: sp.Name,
 		Files: []sandbox.File{{Path: s.Short(path), Content: data, Exists: true}},
 		Env:   s.declared(sp),
@@ -69,6 +67,13 @@ func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File
 		return nil, err
 	}
 	return resp.Secrets, nil
+}
+
+func (s *Snapshot) run(ctx context.Context, module string, req *sandbox.Request) (*sandbox.Response, error) {
+	if s.guests == nil {
+		return nil, errors.New("wasm modules cannot be run here")
+	}
+	return s.guests.Run(ctx, module, req)
 }
 
 // declared are the variables that the spec's values name, which are all that a
@@ -111,7 +116,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	case len(added)+len(differ) == 0:
 		return []Placement{{src, Unchanged, nil, nil}}
 	}
-	resp, err := p.snap.guests.Run(ctx, f.Wasm, &sandbox.Request{
+	resp, err := p.snap.run(ctx, f.Wasm, &sandbox.Request{
 		Op: sandbox.Render, Provider: sp.Name, Profile: name,
 		Files:  []sandbox.File{{Path: src.Path, Content: file.data, Exists: file.old != nil, Mode: f.Mode}},
 		Secret: &sandbox.Secret{Profile: name, Values: want},
