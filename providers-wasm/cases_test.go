@@ -206,9 +206,7 @@ func TestRenderChangesOnlyItsLines(t *testing.T) {
 			var added, removed []string
 			for i, r := range sealed {
 				if at := slices.Index(kept, r); at >= 0 {
-					for _, gone := range kept[:at] {
-						removed = append(removed, gone)
-					}
+					removed = append(removed, kept[:at]...)
 					kept = kept[at+1:]
 				} else {
 					added = append(added, texts[i])

@@ -123,7 +123,7 @@ func jsonDepth(data []byte) error {
 // jsonSkipComment returns the offset after the comment at data[i], without the
 // newline that ends a line comment; after data[i] where there is no comment.
 func jsonSkipComment(data []byte, i int) int {
-	end := -1
+	var end int
 	switch rest := data[i:]; {
 	case bytes.HasPrefix(rest, []byte("//")):
 		end = bytes.IndexByte(rest, '\n')

@@ -351,11 +351,7 @@ func build(ctx context.Context, m *module, config wazero.RuntimeConfig) (wazero.
 }
 
 func valueTypes(binary []byte) []api.ValueType {
-	types := make([]api.ValueType, len(binary))
-	for i, b := range binary {
-		types[i] = api.ValueType(b)
-	}
-	return types
+	return append([]api.ValueType(nil), binary...)
 }
 
 func (p *program) close(ctx context.Context) error {

@@ -125,6 +125,7 @@ func sshPEM(t *testing.T, key any, passphrase string) []byte {
 func oldRSA(t *testing.T, path string, key *rsa.PrivateKey) string {
 	t.Helper()
 	//lint:ignore SA1019 the format is old, and people have keys in it
+	//nolint:staticcheck // what ssh-keygen -m PEM still writes
 	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(passphrase), x509.PEMCipherAES128)
 	if err != nil {
 		t.Fatal(err)

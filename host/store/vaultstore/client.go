@@ -116,7 +116,7 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 			req.Headers.Set("Content-Type", r.contentType)
 		}
 	}
-	//lint:ignore SA1019 the methods of api.Logical hide the status and how often a request was sent
+	//nolint:staticcheck // the methods of api.Logical hide the status and how often a request was sent
 	resp, err := c.api.RawRequestWithContext(context.WithValue(ctx, retriedKey{}, &r.retried), req)
 	if resp != nil {
 		defer resp.Body.Close()

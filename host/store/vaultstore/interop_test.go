@@ -76,11 +76,6 @@ func reveal(v secret.Values) map[string]string {
 	return texts
 }
 
-// kvGet is what `vault kv get -format=json` prints.
-type kvGet struct {
-	Data json.RawMessage `json:"data"`
-}
-
 func TestTheVaultCLISeesPlainFieldsAndCustomMetadata(t *testing.T) {
 	server, mount, s := shared(t, "kv", 2, "/ml team")
 	put(t, s, awsProd(), 0)
