@@ -264,18 +264,23 @@ func shape(f *spec.File, root *codec.Node) error {
 
 // invalid is a file that cannot be read. The error says where it is.
 func (s *Snapshot) invalid(sp *spec.Spec, profile, p string, err error) Found {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
 	return Found{
 		Secret: secret.Secret{
 			Name: secret.Name(sp.Name, profile), Provider: sp.Name, Profile: profile,
 			Sources: []secret.Source{s.fileSource(p)},
 		},
 		State: Invalid,
-		Err:   fmt.Errorf("read %s: %w", s.Short(p), err),
+		Err:   s.readError(p, err),
 	}
+}
+
+// readError says which file cannot be read, once.
+func (s *Snapshot) readError(p string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return fmt.Errorf("read %s: %w", s.Short(p), err)
 }
 
 func (s *Snapshot) fileSource(p string) secret.Source {
@@ -303,28 +308,19 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 	found := s.new(sp, f, e.name, p)
 	texts, stub, err := readEntry(sp, f, root, e)
 	if err != nil {
-		found.State, found.Err = Invalid, fmt.Errorf("read %s: %w", s.Short(p), err)
+		found.State, found.Err = Invalid, s.readError(p, err)
 		return found, true
 	}
 	state, wins := readState(f, root, e, texts)
 	if stub && state == "" {
 		state = InKeyring
 	}
-	// private: a secret value is there; part: one that belongs to a secret is.
-	private, part, expected := false, false, false
-	for _, k := range f.Keys {
-		v, _ := sp.Value(k.Value)
-		expected = expected || !v.Public
-		part = part || !v.Optional && !k.Profile && texts[k.Value] != ""
-	}
-	for k := range texts {
-		private = private || !sp.Public(k)
-	}
+	private := slices.ContainsFunc(slices.Collect(maps.Keys(texts)), func(k string) bool { return !sp.Public(k) })
 	if state != "" && (wins || !private) {
 		found.State = state
 		return found, true
 	}
-	if len(texts) == 0 || expected && !private && !part {
+	if !counts(sp, f, texts) {
 		return found, false
 	}
 	if lacks := lacking(sp, f, texts); len(lacks) > 0 {
@@ -342,6 +338,25 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 		}
 	}
 	return found, true
+}
+
+// counts reports whether a profile's values are a secret, if only a part of
+// one: public values alone are not, in a file that is for secret ones.
+func counts(sp *spec.Spec, f *spec.File, texts map[string]string) bool {
+	expected := false
+	for _, k := range f.Keys {
+		v, _ := sp.Value(k.Value)
+		if !v.Optional && !k.Profile && texts[k.Value] != "" {
+			return true
+		}
+		expected = expected || !v.Public
+	}
+	for k := range texts {
+		if !expected || !sp.Public(k) {
+			return true
+		}
+	}
+	return false
 }
 
 // fill sets a finding's values and its notes on them.

@@ -25,6 +25,10 @@ func entries(f *spec.File, root *codec.Node) []entry {
 	case p.Section != "":
 		var out []entry
 		for _, pair := range root.Pairs {
+			// What others inherit is a profile only where it is the default one.
+			if pair.Key == p.Inherit && p.Inherit != p.Default {
+				continue
+			}
 			if name, ok := sectionProfile(p, pair.Key); ok && pair.Value.Kind == codec.Map && pair.Key != "" {
 				out = append(out, entry{name, codec.Keys(pair.Key)})
 			}

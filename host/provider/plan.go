@@ -101,7 +101,7 @@ func (p *Plan) open(path string, mode fs.FileMode) (*planned, error) {
 	}
 	read := p.snap.files[path]
 	if read.Err != nil && !missing(read) {
-		return nil, fmt.Errorf("read %s: %w", p.snap.Short(path), read.Err)
+		return nil, p.snap.readError(path, read.Err)
 	}
 	f := &planned{mode: mode}
 	if !missing(read) {
@@ -308,12 +308,7 @@ func (p *Plan) holds(sp *spec.Spec, f *spec.File, path, name string) int {
 			continue
 		}
 		texts, _, err := readEntry(sp, f, root, e)
-		for _, k := range f.Keys {
-			if k.Profile {
-				delete(texts, k.Value)
-			}
-		}
-		if err != nil || len(texts) > 0 {
+		if err != nil || counts(sp, f, texts) {
 			return 3
 		}
 		return 2
@@ -349,7 +344,7 @@ func (p *Plan) decode(f *spec.File, path string) (*codec.Node, codec.Format, err
 	}
 	root, err := format.Decode(file.data)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", p.snap.Short(path), err)
+		return nil, nil, p.snap.readError(path, err)
 	}
 	return root, format, nil
 }
@@ -560,6 +555,9 @@ func (w *writer) readsBack(root *codec.Node) error {
 				}
 			}
 		}
+	}
+	if !counts(w.sp, w.f, texts) {
+		return errors.New("it holds secrets, and public values alone would not be found there")
 	}
 	return nil
 }

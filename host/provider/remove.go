@@ -148,19 +148,22 @@ func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placeme
 	if err != nil {
 		return failed(src, err)
 	}
-	// Where only what rhx adds is left, and no comment, the file goes.
-	if onlyFixed(f, after, e, nil, texts) {
-		all := slices.Clone(edits)
-		for _, pair := range after.Pairs {
-			all = append(all, codec.Edit{Path: codec.Keys(pair.Key)})
-		}
-		if data, err := codec.Apply(format, file.data, all); err == nil && len(strings.TrimSpace(strings.Trim(string(data), "\ufeff{}"))) == 0 {
-			return p.removeFile(path)
-		}
-	}
 	data, err := codec.Apply(format, file.data, edits)
 	if err != nil {
 		return failed(src, fmt.Errorf("write %s: %w", src.Path, err))
+	}
+	// Where only what rhx adds is left, and no comment, the file goes.
+	left := data
+	if onlyFixed(f, after, e, nil, texts) {
+		for _, pair := range after.Pairs {
+			edits = append(edits, codec.Edit{Path: codec.Keys(pair.Key)})
+		}
+		if rest, err := codec.Apply(format, file.data, edits); err == nil {
+			left = rest
+		}
+	}
+	if len(strings.TrimSpace(strings.Trim(string(left), "\ufeff{}"))) == 0 {
+		return p.removeFile(path)
 	}
 	pl := p.set(src, path, file, data, nil)
 	if pl.Action == Updated {
