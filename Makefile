@@ -1,4 +1,4 @@
-# make install   rhx and rhx-vault into GOBIN; needs only Go
+# make install   rhx and rhx-full into GOBIN; needs only Go
 # make test      everything; installs the test servers first
 # make bench     ratios of whole commands and of the parts, in one run
 
@@ -11,17 +11,17 @@ LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
 .PHONY: install build test test-deps bench lint wasm fuzz vet
 
-# rhx starts faster without the Vault client in it, and goes on as rhx-vault
-# where a store is in Vault: docs/ARCHITECTURE.md, RATIONALE.
+# rhx starts faster without the Vault client and the wasm runtime, and goes on as
+# rhx-full where it needs them: docs/ARCHITECTURE.md, RATIONALE.
 install:
 	dir="$$($(GO) env GOBIN)"; dir="$${dir:-$$($(GO) env GOPATH)/bin}"; mkdir -p "$$dir" && \
-	$(GO) build -trimpath -tags novault -ldflags '$(LDFLAGS)' -o "$$dir/rhx" ./cmd/rhx && \
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o "$$dir/rhx-vault" ./cmd/rhx && \
-	echo "installed $$dir/rhx and $$dir/rhx-vault"
+	$(GO) build -trimpath -tags slim -ldflags '$(LDFLAGS)' -o "$$dir/rhx" ./cmd/rhx && \
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o "$$dir/rhx-full" ./cmd/rhx && \
+	echo "installed $$dir/rhx and $$dir/rhx-full"
 
 build:
-	$(GO) build -trimpath -tags novault -ldflags '$(LDFLAGS)' -o bin/rhx ./cmd/rhx
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/rhx-vault ./cmd/rhx
+	$(GO) build -trimpath -tags slim -ldflags '$(LDFLAGS)' -o bin/rhx ./cmd/rhx
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/rhx-full ./cmd/rhx
 
 test: test-deps
 	$(GO) test -race -timeout 20m ./...
@@ -34,7 +34,7 @@ lint: vet
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags novault ./cmd/...
+	$(GO) vet -tags slim ./cmd/...
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 

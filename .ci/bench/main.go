@@ -2,7 +2,7 @@
 // turn, so that the ratios hold while the machine's speed drifts. It judges
 // nothing.
 //
-//	go run ./.ci/bench BIN    BIN is the folder with rhx and rhx-vault
+//	go run ./.ci/bench BIN    BIN is the folder with rhx and rhx-full
 package main
 
 import (

@@ -10,8 +10,8 @@ import (
 	"github.com/rhx-dev/rhx/host/store/vaulttest"
 )
 
-// What "make install" installs: rhx without the Vault client, which goes on as
-// rhx-vault where the store is in Vault.
+// What "make install" installs: rhx without the Vault client and the wasm
+// runtime, and rhx-full with them.
 func TestTwoPrograms(t *testing.T) {
 	dir := t.TempDir()
 	build := func(name string, flags ...string) string {
@@ -23,7 +23,7 @@ func TestTwoPrograms(t *testing.T) {
 		}
 		return path
 	}
-	rhx := build("rhx", "-tags", "novault")
+	rhx := build("rhx", "-tags", "slim")
 	s := vaulttest.Shared(t)
 	url := "vault://" + s.MountKV(t, "team", 2, 0)
 	run := func(stdin string, args ...string) (string, error) {
@@ -34,9 +34,9 @@ func TestTwoPrograms(t *testing.T) {
 		return string(out), err
 	}
 	if out, err := run("", "list"); err == nil || !strings.Contains(out, "make install puts it beside rhx") {
-		t.Fatalf("without rhx-vault: %v\n%s", err, out)
+		t.Fatalf("without rhx-full: %v\n%s", err, out)
 	}
-	build("rhx-vault")
+	build("rhx-full")
 	if out, err := run("FAKE", "save", "openai", "api_key=-"); err != nil || out != "openai: saved\n" {
 		t.Fatalf("save: %v\n%s", err, out)
 	}
@@ -50,7 +50,19 @@ func TestTwoPrograms(t *testing.T) {
 	if _, err := run("", "run", "-s", "openai", "--", "sh", "-c", "exit 9"); err == nil || err.Error() != "exit status 9" {
 		t.Fatalf("exit status: %v", err)
 	}
-	if out, err := exec.Command("go", "version", "-m", rhx).Output(); err != nil || strings.Contains(string(out), "hashicorp/vault") {
-		t.Fatalf("rhx links the Vault client: %v", err)
+	// A wasm module is run by rhx-full too.
+	sample, err := os.ReadFile("../../providers-wasm/mylogin/cases/by-hand/home/.mylogin.cnf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".mylogin.cnf"), sample, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("", "detect", "mysql"); err != nil || !strings.Contains(out, "password=********") {
+		t.Fatalf("detect mysql: %v\n%s", err, out)
+	}
+	out, err := exec.Command("go", "version", "-m", rhx).Output()
+	if err != nil || strings.Contains(string(out), "hashicorp/vault") || strings.Contains(string(out), "wazero") {
+		t.Fatalf("rhx links what only rhx-full needs: %v\n%s", err, out)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/machine"
-	"github.com/rhx-dev/rhx/host/sandbox"
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -52,7 +52,7 @@ type Found struct {
 
 // Guests runs the wasm modules of specs by name.
 type Guests interface {
-	Run(ctx context.Context, module string, req *sandbox.Request) (*sandbox.Response, error)
+	Run(ctx context.Context, module string, req *abi.Request) (*abi.Response, error)
 }
 
 // Snapshot is what the specs declare, as it was read from one machine.

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/machine"
-	"github.com/rhx-dev/rhx/host/sandbox"
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -57,10 +57,10 @@ func known(sp *spec.Spec, texts map[string]string) map[string]string {
 	return out
 }
 
-func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File, path string, data []byte) ([]sandbox.Secret, error) {
-	resp, err := s.run(ctx, f.Wasm, &sandbox.Request{
-		Op: sandbox.Extract, Provider: sp.Name,
-		Files: []sandbox.File{{Path: s.Short(path), Content: data, Exists: true}},
+func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File, path string, data []byte) ([]abi.Secret, error) {
+	resp, err := s.run(ctx, f.Wasm, &abi.Request{
+		Op: abi.Extract, Provider: sp.Name,
+		Files: []abi.File{{Path: s.Short(path), Content: data, Exists: true}},
 		Env:   s.declared(sp),
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File
 	return resp.Secrets, nil
 }
 
-func (s *Snapshot) run(ctx context.Context, module string, req *sandbox.Request) (*sandbox.Response, error) {
+func (s *Snapshot) run(ctx context.Context, module string, req *abi.Request) (*abi.Response, error) {
 	if s.guests == nil {
 		return nil, errors.New("wasm modules cannot be run here")
 	}
@@ -99,7 +99,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 		return []Placement{failed(src, err)}
 	}
 	name := p.profileName(f, sec)
-	var before []sandbox.Secret
+	var before []abi.Secret
 	if len(file.data) > 0 {
 		if before, err = p.snap.guestExtract(ctx, sp, f, path, file.data); err != nil {
 			return []Placement{failed(src, fmt.Errorf("read %s: %w", src.Path, err))}
@@ -116,10 +116,10 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	case len(added)+len(differ) == 0:
 		return []Placement{{src, Unchanged, nil, nil}}
 	}
-	resp, err := p.snap.run(ctx, f.Wasm, &sandbox.Request{
-		Op: sandbox.Render, Provider: sp.Name, Profile: name,
-		Files:  []sandbox.File{{Path: src.Path, Content: file.data, Exists: file.old != nil, Mode: f.Mode}},
-		Secret: &sandbox.Secret{Profile: name, Values: want},
+	resp, err := p.snap.run(ctx, f.Wasm, &abi.Request{
+		Op: abi.Render, Provider: sp.Name, Profile: name,
+		Files:  []abi.File{{Path: src.Path, Content: file.data, Exists: file.old != nil, Mode: f.Mode}},
+		Secret: &abi.Secret{Profile: name, Values: want},
 	})
 	if err != nil {
 		return []Placement{failed(src, fmt.Errorf("write %s: %w", src.Path, err))}
@@ -135,7 +135,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	return []Placement{p.set(src, path, file, data, append(added, differ...))}
 }
 
-func find(secrets []sandbox.Secret, profile string) map[string]string {
+func find(secrets []abi.Secret, profile string) map[string]string {
 	for _, s := range secrets {
 		if s.Profile == profile {
 			return s.Values
@@ -168,7 +168,7 @@ func compare(sp *spec.Spec, have, want map[string]string) (added, differ []strin
 
 // reads reports whether after holds the profile name as wanted and every other
 // profile as before.
-func reads(sp *spec.Spec, before, after []sandbox.Secret, name string, want map[string]string) bool {
+func reads(sp *spec.Spec, before, after []abi.Secret, name string, want map[string]string) bool {
 	if added, differ := compare(sp, find(after, name), want); len(added)+len(differ) > 0 {
 		return false
 	}

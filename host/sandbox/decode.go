@@ -106,7 +106,7 @@ func (doc *document) guestError(module string, req *Request) error {
 	if e.Message == "" {
 		e.Message = "the wasm module " + module + " reports an error without a message"
 	}
-	if req.file(doc.Error.Path) != nil {
+	if (*wireRequest)(req).file(doc.Error.Path) != nil {
 		e.Path = doc.Error.Path
 	}
 	return e
@@ -154,7 +154,7 @@ func (doc *document) secrets(resp *Response) error {
 func (doc *document) files(resp *Response, req *Request, lim Limits) error {
 	for i := range doc.Files {
 		d := &doc.Files[i]
-		asked := req.file(d.Path)
+		asked := (*wireRequest)(req).file(d.Path)
 		if asked == nil {
 			return fmt.Errorf("wants to write %q, which it was not given", printable(d.Path, maxKey))
 		}
@@ -181,7 +181,7 @@ func (doc *document) files(resp *Response, req *Request, lim Limits) error {
 }
 
 // file returns the file of the request with this path, or nil.
-func (r *Request) file(path string) *File {
+func (r *wireRequest) file(path string) *File {
 	for i := range r.Files {
 		if r.Files[i].Path == path {
 			return &r.Files[i]

@@ -10,7 +10,7 @@ import (
 )
 
 // check returns an error where a request is larger than a module may get.
-func (r *Request) check(lim Limits) error {
+func (r *wireRequest) check(lim Limits) error {
 	for i := range r.Files {
 		if n := int64(len(r.Files[i].Content)); n > lim.Input {
 			return fmt.Errorf("%s is larger than %s, the most that a wasm module is given", r.Files[i].Path, size(lim.Input))
@@ -31,7 +31,7 @@ func (r *Request) check(lim Limits) error {
 }
 
 // texts calls f for every string of the request.
-func (r *Request) texts(f func(string)) {
+func (r *wireRequest) texts(f func(string)) {
 	f(string(r.Op))
 	f(r.Provider)
 	f(r.Profile)
@@ -56,7 +56,7 @@ func (r *Request) texts(f func(string)) {
 // encode returns the request as the ABI's JSON document. It is written into one
 // buffer of sufficient size, so that zeroing the result leaves no copy behind;
 // encoding/json keeps its buffers.
-func (r *Request) encode() []byte {
+func (r *wireRequest) encode() []byte {
 	n := 256
 	r.texts(func(s string) { n += 6*len(s) + 8 })
 	for i := range r.Files {

@@ -98,7 +98,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, provider, profile, key, value string, content []byte) {
 		r := &Request{Op: Render, Provider: provider, Profile: profile, Env: map[string]string{key: value},
 			Files: []File{{Path: profile, Content: content, Exists: true}}, Secret: &Secret{Profile: profile, Values: map[string]string{key: value}}}
-		if r.check(DefaultLimits()) != nil {
+		if (*wireRequest)(r).check(DefaultLimits()) != nil {
 			return
 		}
 		var got struct {
@@ -115,7 +115,7 @@ func FuzzRequest(f *testing.F) {
 				Values  map[string]string
 			}
 		}
-		if err := json.Unmarshal(r.encode(), &got); err != nil {
+		if err := json.Unmarshal((*wireRequest)(r).encode(), &got); err != nil {
 			t.Fatal(err)
 		}
 		if got.ABI != ABI || got.Provider != provider || got.Profile != profile || !maps.Equal(got.Env, r.Env) || len(got.Files) != 1 ||

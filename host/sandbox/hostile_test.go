@@ -301,7 +301,7 @@ func TestMemoryIsZeroedBetweenInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := request(Extract).encode()
+	in := (*wireRequest)(request(Extract)).encode()
 	c := &call{stdin: in, stdout: output{most: 1 << 20}, stderr: output{most: 1 << 20}, memory: &memory{limit: 1 << 23, spare: &box.spare}}
 	if err := box.instance(t.Context(), p, c); err != nil {
 		t.Fatal(err)
@@ -395,13 +395,13 @@ func TestRequestDocument(t *testing.T) {
 	want := `{"abi":1,"op":"render","provider":"p\"\\\u000a` + "\u2028" + `","profile":"","options":{"a":"1","b":"2"},` +
 		`"files":[{"path":"~/x","content":"AP8=","exists":true},{"path":"~/y","content":"","exists":false}],` +
 		`"env":{"V":"ü"},"secret":{"profile":"q","values":{"k":"v"}}}`
-	if got := string(r.encode()); got != want {
+	if got := string((*wireRequest)(r).encode()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	full := &Request{Op: Extract, Provider: strings.Repeat("\x01", 5000), Files: []File{{Content: make([]byte, 5000)}}}
 	texts := 0
-	full.texts(func(s string) { texts += 6*len(s) + 8 })
-	if b := full.encode(); len(b) > texts+256+5000/3*4+70 {
+	(*wireRequest)(full).texts(func(s string) { texts += 6*len(s) + 8 })
+	if b := (*wireRequest)(full).encode(); len(b) > texts+256+5000/3*4+70 {
 		t.Error("the buffer grew, and left a copy behind")
 	}
 }

@@ -28,17 +28,6 @@ type Config struct {
 	Warn func(string)
 }
 
-// Module is a wasm module to run.
-type Module struct {
-	// Name is how messages call it, and its argv[0].
-	Name string
-	// Wasm is the module's file.
-	Wasm []byte
-	// Trusted is for modules that are part of rhx. Only those are run by the
-	// interpreter, whose stack no limit bounds.
-	Trusted bool
-}
-
 // Sandbox runs modules. Its methods may be called from several goroutines.
 type Sandbox struct {
 	config   Config
@@ -116,14 +105,14 @@ func (s *Sandbox) Run(ctx context.Context, m Module, req *Request) (*Response, e
 	default:
 		return nil, fmt.Errorf("unknown operation %q of a wasm module", req.Op)
 	}
-	if err := req.check(s.lim); err != nil {
+	if err := (*wireRequest)(req).check(s.lim); err != nil {
 		return nil, err
 	}
 	p, err := s.program(ctx, m)
 	if err != nil {
 		return nil, failed(ctx, m, err, "")
 	}
-	in := req.encode()
+	in := (*wireRequest)(req).encode()
 	defer clear(in)
 	c := &call{
 		args:   []string{m.Name, string(req.Op)},

@@ -1,12 +1,14 @@
-package sandbox
+// Package abi holds what goes into a wasm guest and comes out of it, for those
+// who ask one without needing the runtime that runs it.
+package abi
 
 import (
 	"io/fs"
 	"time"
 )
 
-// ABI is the version of the request and response documents.
-const ABI = 1
+// Version is the version of the request and response documents.
+const Version = 1
 
 // Op is what a module is asked to do.
 type Op string
@@ -70,4 +72,15 @@ type Response struct {
 	// Name, Version and Ops are the answer to Describe.
 	Name, Version string
 	Ops           []Op
+}
+
+// Module is a guest's code.
+type Module struct {
+	// Name is how messages call it, and its argv[0].
+	Name string
+	// Wasm is the module's file.
+	Wasm []byte
+	// Trusted is for modules that are part of rhx. Only those are run by the
+	// interpreter, whose stack no limit bounds.
+	Trusted bool
 }
