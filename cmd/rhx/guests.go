@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -78,16 +77,4 @@ func serveGuest(in io.Reader, out, warnings io.Writer) int {
 		return 1
 	}
 	return 0
-}
-
-// answer reads a guestResult.
-func answer(out []byte) (*abi.Response, error) {
-	var result guestResult
-	if err := json.Unmarshal(out, &result); err != nil {
-		return nil, errors.New("rhx-full gave no answer")
-	}
-	if result.Error != "" {
-		return nil, errors.New(result.Error)
-	}
-	return result.Response, nil
 }

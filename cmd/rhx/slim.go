@@ -86,3 +86,15 @@ func (c child) run(ctx context.Context, m abi.Module, req *abi.Request) (*abi.Re
 }
 
 func (child) close() {}
+
+// answer reads a guestResult.
+func answer(out []byte) (*abi.Response, error) {
+	var result guestResult
+	if err := json.Unmarshal(out, &result); err != nil {
+		return nil, errors.New("rhx-full gave no answer")
+	}
+	if result.Error != "" {
+		return nil, errors.New(result.Error)
+	}
+	return result.Response, nil
+}
