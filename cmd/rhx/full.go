@@ -13,7 +13,11 @@ import (
 
 // openVault opens a store in HashiCorp Vault.
 func (a *app) openVault(url, home string) (store.Store, error) {
-	return vaultstore.Open(vaultstore.Options{URL: url, Getenv: a.Getenv, Home: home})
+	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: a.Getenv, Home: home})
+	if err != nil {
+		return nil, err // and not a nil *vaultstore.Store, which is no nil store.Store
+	}
+	return st, nil
 }
 
 // newRunner returns what runs wasm modules: a sandbox in this process.
