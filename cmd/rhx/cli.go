@@ -62,7 +62,7 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) 
 func run(args []string, io *streams) int {
 	g := &globals{Output: "table", Color: "auto"}
 	a := &app{streams: io, globals: g}
-	if len(args) == 1 && args[0] == "version" {
+	if len(args) == 1 && (args[0] == "version" || args[0] == "--version") {
 		// What scripts ask most often needs no grammar, which takes longer to
 		// build than the rest of the program to start.
 		return a.fail((&versionCmd{}).Run(a))
@@ -152,6 +152,9 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 
 // usage turns kong's parse error into one with a hint.
 func usage(err error) error {
+	if flag, _, ok := strings.Cut(err.Error(), `: expected string value but got "EOL"`); ok {
+		return fault.WithKind(errors.New(flag+" needs a value"), fault.Usage)
+	}
 	var pe *kong.ParseError
 	hint := "rhx --help lists the commands"
 	if errors.As(err, &pe) && pe.Context != nil && pe.Context.Selected() != nil {
