@@ -110,6 +110,9 @@ func (s *Snapshot) ExtractEnv(sp *spec.Spec) (Found, error) {
 				names = append(names, v.Env[0])
 			}
 		}
+		if sp.Document != "" {
+			names = append(names, sp.Document)
+		}
 		if len(names) == 0 {
 			return f, fmt.Errorf("%s has no variables; its secret is in files", sp.Name)
 		}
