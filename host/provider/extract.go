@@ -562,6 +562,10 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 	var lacks []string
 	for _, v := range sp.Values {
 		if len(v.Env) == 0 {
+			// Where a needed value has no variable, the others are settings.
+			if !v.Optional && sp.Document == "" {
+				return found, false
+			}
 			continue
 		}
 		// "export $(cat .env)" on a file with CRLF leaves a carriage return.

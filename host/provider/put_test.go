@@ -703,4 +703,3 @@ files: [{path: ~/c.toml, format: toml, profiles: {entries: contexts, name: name,
 		same(t, "a stub is never put", out, "~/c.toml failed: write ~/c.toml: the value k cannot be held there, it would be read as another one")
 	})
 }
-

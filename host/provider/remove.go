@@ -84,7 +84,7 @@ func (p *Plan) removeFrom(ctx context.Context, sp *spec.Spec, f *spec.File, file
 		}
 		return out
 	case f.Wasm != "":
-		return []Placement{failed(src, fmt.Errorf("%s cannot take single entries out of %s; use the vendor's tool", sp.Name, src.Path))}
+		return []Placement{p.removeWasm(ctx, sp, f, file)}
 	case f.Format == "text" || f.Profiles == nil && slices.ContainsFunc(f.Keys, func(k spec.Key) bool { return k.Value == "*" }):
 		return []Placement{p.removeFile(file.Path)}
 	}

@@ -109,6 +109,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	for k, v := range sec.Values {
 		want[k] = v.Reveal()
 	}
+	want = known(sp, want)
 	added, differ := compare(sp, find(before, name), want)
 	switch {
 	case len(differ) > 0 && !opts.Overwrite:
@@ -133,6 +134,20 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 		return []Placement{failed(src, fmt.Errorf("write %s: what the module %s wrote would not read back as intended; nothing was changed", src.Path, f.Wasm))}
 	}
 	return []Placement{p.set(src, path, file, data, append(added, differ...))}
+}
+
+// removeWasm takes a secret out of a module's file, which is possible only where
+// it is the file's only one: then the file goes.
+func (p *Plan) removeWasm(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File) Placement {
+	src := p.snap.fileSource(file.Path)
+	all, err := p.snap.guestExtract(ctx, sp, f, file.Path, file.Data)
+	switch {
+	case err != nil:
+		return failed(src, p.snap.readError(file.Path, err))
+	case len(all) > 1:
+		return failed(src, fmt.Errorf("%s has other entries too, and rhx cannot take out one; use the vendor's tool", src.Path))
+	}
+	return p.removeFile(file.Path)
 }
 
 func find(secrets []abi.Secret, profile string) map[string]string {
@@ -166,8 +181,8 @@ func compare(sp *spec.Spec, have, want map[string]string) (added, differ []strin
 	return added, differ
 }
 
-// reads reports whether after holds the profile name as wanted and every other
-// profile as before.
+// reads reports whether after holds the profile name as wanted, every other profile
+// as before, and no more.
 func reads(sp *spec.Spec, before, after []abi.Secret, name string, want map[string]string) bool {
 	if added, differ := compare(sp, find(after, name), want); len(added)+len(differ) > 0 {
 		return false
@@ -177,5 +192,5 @@ func reads(sp *spec.Spec, before, after []abi.Secret, name string, want map[stri
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(after, func(a abi.Secret) bool { return a.Profile != name && find(before, a.Profile) == nil })
 }
