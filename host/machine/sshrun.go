@@ -139,10 +139,22 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 		if _, err := channel.Write(prelude); err != nil {
 			return
 		}
+		if spec.TTY {
+			// What is typed before the terminal has its modes would not be echoed.
+			select {
+			case <-started:
+			case <-stop:
+				return
+			}
+		}
 		if spec.Stdin != nil {
 			io.Copy(channel, spec.Stdin)
 		}
-		channel.CloseWrite()
+		// The end of input is none of a terminal where nobody types: sshd would not
+		// even pass on new sizes after it.
+		if spec.Stdin != nil || !spec.TTY {
+			channel.CloseWrite()
+		}
 	}()
 	go forwardEvents(channel, spec, stop)
 	return c.awaitEnd(ctx, channel, ended, outputs, started)
