@@ -102,7 +102,8 @@ func lost(sp *spec.Spec, f *spec.File, have, sec secret.Values) []string {
 				key = k
 			}
 		}
-		w, ok := sec[name]
+		w := sec[name]
+		ok := !w.Empty()
 		if ok && !sameText(key, have[name].Reveal(), w.Reveal()) || !ok && !sp.Public(name) {
 			out = append(out, name)
 		}
