@@ -37,6 +37,8 @@ type SSHOptions struct {
 	Prompt func(ctx context.Context, q Question) (string, error)
 	// Keys, when several machines share it, asks for each passphrase only once.
 	Keys *Keys
+
+	aliveEvery, deadAfter time.Duration // 0: the constants
 }
 
 // HostKey is the key of an unknown host.

@@ -189,6 +189,8 @@ type cutter struct {
 	net.Listener
 	sent  atomic.Int64
 	limit atomic.Int64
+	// stalled makes it keep everything to itself, as a network that drops packets.
+	stalled atomic.Bool
 }
 
 func newCutter(t *testing.T, addr string) *cutter {
@@ -217,6 +219,9 @@ func newCutter(t *testing.T, addr string) *cutter {
 				buf := make([]byte, 512)
 				for {
 					n, err := client.Read(buf)
+					if c.stalled.Load() && err == nil {
+						continue
+					}
 					if limit := c.limit.Load(); limit > 0 && c.sent.Load()+int64(n) >= limit {
 						server.Write(buf[:max(0, limit-c.sent.Load())])
 						return
@@ -308,6 +313,24 @@ func TestSSHCutWhileWriting(t *testing.T) {
 	if failed < cuts/2 {
 		t.Error("too few cuts hit a write: the test proves little")
 	}
+}
+
+// A host that falls silent is given up in bounded time; one that is only slow is not.
+func TestSSHDeadHost(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	c := newCutter(t, s.Addr)
+	_, port, _ := net.SplitHostPort(c.Addr().String())
+	check(t, os.WriteFile(s.KnownHosts, []byte("server "+s.HostKeys[0]+"\n"), 0o600))
+	m := over(t, s, withConfig(s, "Host *\n Port "+port+"\n HostKeyAlias server\n"+s.HostBlock(s.Alias)), func(o *machine.SSHOptions) {
+		machine.SetAlive(o, 100*time.Millisecond, 2*time.Second)
+	})
+	if status, _, _ := runs(t, m, machine.RunSpec{Argv: []string{"sleep", "3"}}); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	c.stalled.Store(true)
+	refuses(t, m, nil, "connection was lost", "no answer for 2s")
+	c.stalled.Store(false)
+	connects(t, m, s)
 }
 
 // A temporary file that a killed shell left is gone after the next write.

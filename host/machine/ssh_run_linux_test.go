@@ -147,19 +147,19 @@ func TestSSHRunEnds(t *testing.T) {
 			t.Fatal("the command did not end")
 		}
 	}
-	r, w = io.Pipe()
+	r2, w2 := io.Pipe()
 	go func() {
-		io.ReadFull(r, make([]byte, 1))
+		io.ReadFull(r2, make([]byte, 1))
 		s.CutAll()
-		io.Copy(io.Discard, r)
+		io.Copy(io.Discard, r2)
 	}()
-	if _, err := m.(machine.Runner).Run(t.Context(), machine.RunSpec{Argv: sh("echo; sleep 1000"), Stdout: w}); err == nil || !strings.Contains(err.Error(), "connection was lost") {
+	if _, err := m.(machine.Runner).Run(t.Context(), machine.RunSpec{Argv: sh("echo; sleep 1000"), Stdout: w2}); err == nil || !strings.Contains(err.Error(), "connection was lost") {
 		t.Error(err)
 	}
 	// A reader that is gone ends the command, as a closed pipe does.
-	r, w = io.Pipe()
-	r.Close()
-	if _, err := m.(machine.Runner).Run(t.Context(), machine.RunSpec{Argv: []string{"yes"}, Stdout: w}); !errors.Is(err, io.ErrClosedPipe) {
+	r3, w3 := io.Pipe()
+	r3.Close()
+	if _, err := m.(machine.Runner).Run(t.Context(), machine.RunSpec{Argv: []string{"yes"}, Stdout: w3}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
 }

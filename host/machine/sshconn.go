@@ -82,8 +82,8 @@ func (c *sshConn) failure() error {
 }
 
 // keepAlive ends the connection when the host does not answer any more.
-func (c *sshConn) keepAlive() {
-	tick := time.NewTicker(aliveEvery)
+func (c *sshConn) keepAlive(every, dead time.Duration) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -92,10 +92,10 @@ func (c *sshConn) keepAlive() {
 		case <-tick.C:
 		}
 		switch silence := c.raw.silence(); {
-		case silence > deadAfter:
-			c.close(fmt.Errorf("no answer for %v", deadAfter))
+		case silence > dead:
+			c.close(fmt.Errorf("no answer for %v", dead))
 			return
-		case silence > aliveEvery/2:
+		case silence > every/2:
 			// The request waits behind data that is being sent, so its own answer
 			// says nothing: silence is measured instead.
 			go c.client.SendRequest("keepalive@openssh.com", true, nil)

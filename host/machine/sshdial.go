@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 		return nil, err
 	}
 	client.via = via
-	go client.keepAlive()
+	go client.keepAlive(cmp.Or(d.opts.aliveEvery, aliveEvery), cmp.Or(d.opts.deadAfter, deadAfter))
 	return client, nil
 }
 

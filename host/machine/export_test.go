@@ -1,0 +1,7 @@
+package machine
+
+import "time"
+
+// SetAlive makes a machine ask its host for a sign of life that often, and give
+// it up after so long.
+func SetAlive(o *SSHOptions, every, dead time.Duration) { o.aliveEvery, o.deadAfter = every, dead }
