@@ -45,65 +45,121 @@ func (h *Host) vars(recs []*store.Record) ([]bundle.Var, error) {
 // EnvFile is the file in which LoadEnv keeps variables, for shells to source.
 func (h *Host) EnvFile() string { return filepath.Join(h.Dirs.Config, "env") }
 
+// envHead begins a new env file.
+const envHead = "# Written by rhx load --env.\n"
+
 // LoadEnv brings secrets from the store into the env file, beside the variables
-// that are there already.
+// that are there already. The variables of one secret go there together or not
+// at all: half of an old and half of a new key pair is of no use.
 func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) {
 	recs, err := h.records(ctx, opts.Names, opts.All)
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.ToSlash(h.EnvFile())
-	files, err := h.Local.Read(ctx, []string{path})
+	files, err := h.Local.Read(ctx, []string{machine.Quote(path)})
 	if err != nil {
 		return nil, err
 	}
-	file := files[0]
+	file := machine.File{Path: path}
+	if len(files) > 0 {
+		file = files[0]
+	}
 	if file.Err != nil && !missing(file) {
 		return nil, fmt.Errorf("read %s: %w", path, file.Err)
 	}
-	have, ok := bundle.ParseShell(file.Data)
+	head, have, ok := bundle.ParseShell(file.Data)
 	if !ok {
 		return nil, fault.WithHint(fmt.Errorf("%s is not as rhx wrote it", path), "move it away; rhx makes a new one")
 	}
+	if len(head) == 0 {
+		head = []byte(envHead)
+	}
+	env := &envFile{path: path, vars: have, by: map[string]string{}}
 	var out []Loaded
 	for _, rec := range recs {
+		name := rec.Info.Name
 		vars, err := h.vars([]*store.Record{rec})
-		if err != nil {
-			if opts.All {
-				continue // a secret of files only
+		switch {
+		case err == nil:
+			for _, p := range env.put(name, vars, opts) {
+				out = append(out, Loaded{h.Local.Name(), name, p})
 			}
-			out = append(out, Loaded{h.Local.Name(), rec.Info.Name, provider.Placement{Action: provider.Failed, Err: err}})
-			continue
-		}
-		for _, v := range vars {
-			p := provider.Placement{Source: secret.Source{Kind: secret.SourceEnv, Var: v.Name}, Action: provider.Created}
-			i := slices.IndexFunc(have, func(o bundle.Var) bool { return o.Name == v.Name })
-			switch {
-			case i < 0:
-				have = append(have, v)
-			case have[i].Value == v.Value:
-				p.Action = provider.Unchanged
-			default:
-				p.Action, p.Err = provider.Conflict, &provider.ConflictError{Path: path, Keys: []string{v.Name}}
-				if opts.Overwrite || opts.Confirm != nil && !opts.DryRun && opts.Confirm(rec.Info.Name, p) {
-					p.Action, p.Err = provider.Updated, nil
-					have[i].Value = v.Value
-				}
-			}
-			out = append(out, Loaded{h.Local.Name(), rec.Info.Name, p})
+		case !opts.All || !errors.Is(err, bundle.ErrNoVariables):
+			out = append(out, Loaded{h.Local.Name(), name, provider.Placement{Action: provider.Failed, Err: err}})
 		}
 	}
-	changed := slices.ContainsFunc(out, func(l Loaded) bool { return l.Action == provider.Created || l.Action == provider.Updated })
-	if opts.DryRun || !changed {
+	if opts.DryRun || !env.changed {
 		return out, nil
 	}
-	text, err := bundle.Format("shell", have)
+	text, err := bundle.Format("shell", env.vars)
 	if err != nil {
 		return nil, err
 	}
-	text = append([]byte("# Written by rhx load --env.\n"), text...)
-	errs, err := h.Local.Write(ctx, []machine.Change{{Path: path, Data: text, Old: file.Data}})
+	errs, err := h.Local.Write(ctx, []machine.Change{{Path: path, Data: append(head, text...), Old: file.Data}})
 	return out, errors.Join(append(errs, err)...)
+}
+
+// envFile is the env file as it will be.
+type envFile struct {
+	path    string
+	vars    []bundle.Var
+	changed bool
+	// by says which secret of this run has set a variable.
+	by map[string]string
+}
+
+func (e *envFile) index(name string) int {
+	return slices.IndexFunc(e.vars, func(v bundle.Var) bool { return v.Name == name })
+}
+
+// put brings the variables of one secret into the file.
+func (e *envFile) put(name string, vars []bundle.Var, opts LoadOptions) []provider.Placement {
+	var differ, clear []string
+	for _, v := range vars {
+		if i := e.index(v.Name); i >= 0 && e.vars[i].Value != v.Value {
+			if by := e.by[v.Name]; by != "" {
+				return []provider.Placement{{Source: envSource(v.Name), Action: provider.Failed,
+					Err: fmt.Errorf("both %s and %s set %s, to different values", by, name, v.Name)}}
+			}
+			differ = append(differ, v.Name)
+		}
+		for _, c := range v.Clears {
+			if e.index(c) >= 0 {
+				clear = append(clear, c)
+			}
+		}
+	}
+	if all := append(slices.Clone(differ), clear...); len(all) > 0 && !opts.Overwrite {
+		p := provider.Placement{Source: envSource(all[0]), Action: provider.Conflict, Keys: all, Err: &provider.ConflictError{Path: e.path, Keys: all}}
+		if opts.Confirm == nil || opts.DryRun || !opts.Confirm(name, p) {
+			return []provider.Placement{p}
+		}
+	}
+	var out []provider.Placement
+	for _, v := range vars {
+		p := provider.Placement{Source: envSource(v.Name), Action: provider.Unchanged}
+		switch i := e.index(v.Name); {
+		case i < 0:
+			p.Action = provider.Created
+			e.vars = append(e.vars, bundle.Var{Name: v.Name, Value: v.Value})
+		case e.vars[i].Value != v.Value:
+			p.Action, e.vars[i].Value = provider.Updated, v.Value
+		}
+		e.changed = e.changed || p.Action != provider.Unchanged
+		e.by[v.Name] = name
+		out = append(out, p)
+	}
+	for _, c := range clear {
+		e.vars = slices.Delete(e.vars, e.index(c), e.index(c)+1)
+		e.changed = true
+		out = append(out, provider.Placement{Source: envSource(c), Action: provider.Removed})
+	}
+	return out
+}
+
+func envSource(name string) secret.Source {
+	return secret.Source{Kind: secret.SourceEnv, Var: name}
 }
 
 func missing(f machine.File) bool { return errors.Is(f.Err, fs.ErrNotExist) }

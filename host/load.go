@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -35,7 +36,7 @@ type LoadOptions struct {
 	Names []string
 	All   bool
 	// Overwrite replaces values that differ; Confirm, where it is set, is asked
-	// otherwise.
+	// otherwise. Sync asks from several goroutines.
 	Overwrite bool
 	Confirm   func(secret string, p provider.Placement) bool
 	// DryRun changes nothing.
@@ -71,18 +72,22 @@ func (h *Host) records(ctx context.Context, names []string, all bool) ([]*store.
 // place merges records into a machine's files.
 func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
 	specs := make([]*spec.Spec, len(recs))
+	errs := make([]error, len(recs))
 	var read []*spec.Spec
 	for i, rec := range recs {
 		if rec.Secret.Provider == "" {
 			continue
 		}
 		sp, err := h.Specs.Get(rec.Secret.Provider)
-		if err != nil {
-			return nil, fmt.Errorf("secret %s: %w", rec.Info.Name, err)
+		if errs[i] = err; err != nil {
+			continue // one secret of a provider that is not known here stops no other
 		}
-		if specs[i] = sp; !slices.Contains(read, sp) {
+		if i := slices.IndexFunc(read, func(s *spec.Spec) bool { return s.Name == sp.Name }); i >= 0 {
+			sp = read[i]
+		} else {
 			read = append(read, sp)
 		}
+		specs[i] = sp
 	}
 	var paths []string
 	if opts.To != "" {
@@ -101,6 +106,10 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 	plan := provider.NewPlan(snap)
 	var out []Loaded
 	for i, rec := range recs {
+		if errs[i] != nil {
+			out = append(out, Loaded{m.Name(), rec.Info.Name, provider.Placement{Action: provider.Failed, Err: errs[i]}})
+			continue
+		}
 		for _, p := range h.putOne(ctx, plan, specs[i], &rec.Secret, opts) {
 			out = append(out, Loaded{m.Name(), rec.Info.Name, p})
 		}
@@ -147,6 +156,9 @@ func baseSpec(sec *secret.Secret, to string) (*spec.Spec, error) {
 	f := spec.File{Paths: map[string]string{"": to}, Format: format, Mode: 0o600}
 	sp := &spec.Spec{Name: sec.Name, Any: true}
 	for _, k := range sec.Values.Keys() {
+		if k == "*" || strings.Contains(k, "{") {
+			return nil, fmt.Errorf("the key %q cannot be written to a file", k)
+		}
 		sp.Values = append(sp.Values, spec.Value{Name: k})
 		f.Keys = append(f.Keys, spec.Key{Value: k, At: []spec.Path{{{Key: k}}}})
 	}
@@ -169,7 +181,9 @@ func write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan
 			continue
 		}
 		for j := range out {
-			if out[j].Source.Path == snap.Short(c.Path) && out[j].Action != provider.Conflict && out[j].Action != provider.Failed {
+			switch a := out[j].Action; {
+			case out[j].Source.Path != snap.Short(c.Path):
+			case a == provider.Created, a == provider.Updated, a == provider.Removed:
 				out[j].Action, out[j].Err = provider.Failed, errs[i]
 			}
 		}
@@ -178,12 +192,11 @@ func write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan
 }
 
 // Record notes in rhx's configuration where secrets were placed on this machine.
+// What was there already is not rhx's to remove later, and is not noted.
 func (h *Host) Record(ctx context.Context, loaded []Loaded) error {
 	placed := map[string]config.Location{}
 	for _, l := range loaded {
-		switch l.Action {
-		case provider.Created, provider.Updated, provider.Unchanged:
-		default:
+		if l.Action != provider.Created && l.Action != provider.Updated {
 			continue
 		}
 		loc := placed[l.Secret]
@@ -266,8 +279,8 @@ func (h *Host) Delete(ctx context.Context, m machine.Machine, names []string, op
 	}
 	var out []Deleted
 	for _, name := range names {
-		d := Deleted{Name: name}
-		if opts.Contents {
+		d := Deleted{Name: name, Err: fault.WithKind(secret.ValidName(name), fault.Usage)}
+		if opts.Contents && d.Err == nil {
 			d.Removed, d.Err = h.removeContents(ctx, m, name)
 		}
 		if d.Err == nil {

@@ -46,6 +46,10 @@ type SaveOptions struct {
 // Save extracts secrets from a machine and saves them to the store. The error
 // is for the whole; what is wrong with one secret is in its Saved.
 func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([]Saved, error) {
+	opts.Names = slices.Clone(opts.Names)
+	for i, name := range opts.Names {
+		opts.Names[i] = h.canonical(name, opts)
+	}
 	found, failed, err := h.extract(ctx, m, opts)
 	if err != nil {
 		return nil, err
@@ -164,6 +168,23 @@ func (h *Host) extract(ctx context.Context, m machine.Machine, opts SaveOptions)
 	return keep, failed, nil
 }
 
+// canonical returns a secret's name with the provider's own name in place of an
+// alias, so that a secret has one name however it is saved.
+func (h *Host) canonical(name string, opts SaveOptions) string {
+	p, rest, deep := strings.Cut(name, "/")
+	if opts.Provider != "" || h.Specs.Known(p) {
+		return name
+	}
+	sp, err := h.Specs.Get(p)
+	switch {
+	case err != nil:
+		return name // which is reported where the spec is needed
+	case deep:
+		return sp.Name + "/" + rest
+	}
+	return sp.Name
+}
+
 func (h *Host) providerOf(name string, opts SaveOptions) string {
 	if opts.Provider != "" {
 		return opts.Provider
@@ -206,7 +227,7 @@ func pick(found []provider.Found, sp *spec.Spec, name string, other bool) (provi
 			}
 			continue
 		}
-		if f.Name == want {
+		if f.Name == want || deep && !other && f.Profile == rest {
 			return state(f)
 		}
 		mine, names = append(mine, f), append(names, f.Name)
@@ -214,9 +235,9 @@ func pick(found []provider.Found, sp *spec.Spec, name string, other bool) (provi
 	switch {
 	case broken != nil:
 		return provider.Found{}, broken
-	case !deep && len(mine) == 1:
+	case (!deep || other) && len(mine) == 1:
 		return state(mine[0])
-	case !deep && len(mine) > 1:
+	case (!deep || other) && len(mine) > 1:
 		return provider.Found{}, fault.WithHint(fmt.Errorf("%s has no default profile here", sp.Name), "name one: "+strings.Join(names, ", "))
 	case fault.Nearest(want, names) != "":
 		return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "did you mean "+fault.Nearest(want, names)+"?")
@@ -262,6 +283,7 @@ func (h *Host) extractFrom(ctx context.Context, m machine.Machine, opts SaveOpti
 		}
 		if f.Name = name; opts.Provider == "" {
 			_, f.Profile = secret.SplitName(name)
+			f.Name = secret.Name(sp.Name, f.Profile)
 		}
 		return []provider.Found{f}, nil, nil
 	}
@@ -290,11 +312,13 @@ func (h *Host) extractFrom(ctx context.Context, m machine.Machine, opts SaveOpti
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(found) == 1 && f.Name != name {
+	_, profile := secret.SplitName(name)
+	switch {
+	case opts.Provider != "":
+		f.Name = name
+	case len(found) == 1 && (profile != "" || sp.HasDefault()):
 		// The only secret of a file that was named is the one that is meant.
-		if f.Name = name; opts.Provider == "" {
-			_, f.Profile = secret.SplitName(name)
-		}
+		f.Profile, f.Name = profile, secret.Name(sp.Name, profile)
 	}
 	return []provider.Found{f}, nil, nil
 }

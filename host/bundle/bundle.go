@@ -20,12 +20,20 @@ type Var struct {
 	Value secret.Value
 	// Secret is the name of the secret that it comes from.
 	Secret string
+	// Clears are variables that must not stay beside this one: they hold values
+	// that the secret could have and does not, such as an old session token,
+	// which a tool would mix with those it has.
+	Clears []string
 }
+
+// ErrNoVariables is the error of a secret that is kept in files only.
+var ErrNoVariables = errors.New("no variables")
 
 // Env is an environment under construction.
 type Env struct {
-	vars []Var
-	errs []error
+	vars   []Var
+	clears []string
+	errs   []error
 }
 
 // Add adds the variables of a secret: those that the provider's spec names, or,
@@ -35,28 +43,48 @@ func (e *Env) Add(sp *spec.Spec, sec *secret.Secret) {
 		e.addBase(sec)
 		return
 	}
-	before := len(e.vars)
+	before, bad := len(e.vars), len(e.errs)
 	var lacks []string
 	for _, v := range sp.Values {
 		if len(v.Env) == 0 {
 			continue
 		}
 		if value, ok := sec.Values[v.Name]; ok && !value.Empty() {
-			e.set(Var{v.Env[0], value, sec.Name})
-		} else if !v.Optional {
+			e.set(Var{Name: v.Env[0], Value: value, Secret: sec.Name})
+			continue
+		}
+		if !v.Optional {
 			lacks = append(lacks, v.Name)
 		}
+		if !v.Public {
+			e.clears = append(e.clears, v.Env...)
+		}
 	}
-	if sp.Document != "" {
-		e.set(Var{sp.Document, document(sp, sec), sec.Name})
+	if sp.Document != "" && len(sec.Values) > 0 {
+		e.set(Var{Name: sp.Document, Value: document(sp, sec), Secret: sec.Name})
 	}
 	switch {
 	case len(lacks) > 0:
 		e.errs = append(e.errs, fmt.Errorf("%s has no value for %s", sec.Name, strings.Join(lacks, ", ")))
-	case len(e.vars) == before:
-		e.errs = append(e.errs, fault.WithHint(fmt.Errorf("%s has no variables: %s keeps it in files", sec.Name, sp.Title),
+	case !hasVariables(sp):
+		e.errs = append(e.errs, fault.WithHint(fault.Mark(fmt.Errorf("%s has no variables: %s keeps it in files", sec.Name, sp.Title), ErrNoVariables),
 			"rhx load "+sec.Name+" writes the file"))
+	case len(e.vars) == before && len(e.errs) == bad && !e.repeats(sp, sec):
+		e.errs = append(e.errs, fmt.Errorf("%s has no values for variables", sec.Name))
 	}
+}
+
+func hasVariables(sp *spec.Spec) bool {
+	return sp.Document != "" || slices.ContainsFunc(sp.Values, func(v spec.Value) bool { return len(v.Env) > 0 })
+}
+
+// repeats reports whether another secret has given the variables of this one
+// their values already.
+func (e *Env) repeats(sp *spec.Spec, sec *secret.Secret) bool {
+	if sp.Document != "" && len(sec.Values) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(sp.Values, func(v spec.Value) bool { return len(v.Env) > 0 && !sec.Values[v.Name].Empty() })
 }
 
 func (e *Env) addBase(sec *secret.Secret) {
@@ -68,7 +96,7 @@ func (e *Env) addBase(sec *secret.Secret) {
 			e.errs = append(e.errs, fmt.Errorf("%s: the key %q cannot be the name of a variable", sec.Name, k))
 			continue
 		}
-		e.set(Var{k, sec.Values[k], sec.Name})
+		e.set(Var{Name: k, Value: sec.Values[k], Secret: sec.Name})
 	}
 }
 
@@ -109,15 +137,22 @@ func (e *Env) Vars() ([]Var, error) {
 	if len(e.errs) > 0 {
 		return nil, errors.Join(e.errs...)
 	}
-	return e.vars, nil
+	vars := slices.Clone(e.vars)
+	if len(vars) > 0 {
+		vars[0].Clears = slices.DeleteFunc(slices.Clone(e.clears), func(name string) bool {
+			return slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name })
+		})
+	}
+	return vars, nil
 }
 
-// Environ returns base, a list of NAME=VALUE, with vars set in it.
+// Environ returns base, a list of NAME=VALUE, with vars set in it and without
+// what they clear.
 func Environ(base []string, vars []Var) []string {
 	out := make([]string, 0, len(base)+len(vars))
 	for _, kv := range base {
 		name, _, _ := strings.Cut(kv, "=")
-		if !slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name }) {
+		if !slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name || slices.Contains(v.Clears, name) }) {
 			out = append(out, kv)
 		}
 	}

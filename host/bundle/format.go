@@ -6,10 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 // Formats lists the names that Format knows.
@@ -21,9 +24,25 @@ func Formats() []string {
 // the same values. A value that it cannot hold is an error that names the
 // variable.
 func Format(format string, vars []Var) ([]byte, error) {
+	if !slices.Contains(Formats(), format) {
+		return nil, fmt.Errorf("unknown format %q", format)
+	}
+	for _, v := range vars {
+		if problem := unfit(format, v.Value.Reveal()); problem != "" {
+			return nil, fmt.Errorf("%s %s", v.Name, problem)
+		}
+	}
 	var b bytes.Buffer
 	for _, v := range vars {
 		text := v.Value.Reveal()
+		if len(v.Clears) > 0 {
+			switch format {
+			case "shell":
+				fmt.Fprintf(&b, "unset %s\n", strings.Join(v.Clears, " "))
+			case "fish":
+				fmt.Fprintf(&b, "set -e %s\n", strings.Join(v.Clears, " "))
+			}
+		}
 		switch format {
 		case "shell":
 			fmt.Fprintf(&b, "export %s=%s\n", v.Name, ShellQuote(text))
@@ -31,12 +50,9 @@ func Format(format string, vars []Var) ([]byte, error) {
 			fmt.Fprintf(&b, "set -gx %s '%s'\n", v.Name, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text))
 		case "docker":
 			// docker run --env-file takes the rest of the line as it is.
-			if strings.ContainsAny(text, "\r\n") {
-				return nil, fmt.Errorf("%s has a line break, which a docker env file cannot hold", v.Name)
-			}
 			fmt.Fprintf(&b, "%s=%s\n", v.Name, text)
 		case "github":
-			// GITHUB_ENV: a delimiter that the value cannot contain.
+			// GITHUB_ENV: lines up to a delimiter that the value cannot contain.
 			end := "rhx_" + rand.Text()
 			fmt.Fprintf(&b, "%s<<%s\n%s\n%s\n", v.Name, end, text, end)
 		case "systemd":
@@ -54,6 +70,31 @@ func Format(format string, vars []Var) ([]byte, error) {
 	}
 	return b.Bytes(), nil
 }
+
+// unfit says why a format cannot hold a text, or "".
+func unfit(format, text string) string {
+	switch format {
+	case "shell", "fish", "k8s":
+		return ""
+	}
+	if !utf8.ValidString(text) {
+		return "is not UTF-8, which " + format + " cannot hold"
+	}
+	switch {
+	case format == "docker" && strings.ContainsAny(text, "\r\n"):
+		return "has a line break, which a docker env file cannot hold"
+	case format == "docker" && len(text) > dockerLine:
+		return "is longer than the 64 KiB that docker reads of a line"
+	case format == "systemd" && strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }):
+		// env_value_is_valid in systemd's source: it leaves such a variable out.
+		return "has a control character, which systemd does not take"
+	}
+	return ""
+}
+
+// dockerLine is the longest value that is sure to fit docker's line buffer
+// (bufio.MaxScanTokenSize) with its name.
+const dockerLine = 64<<10 - 1<<10
 
 // ShellQuote returns text as one word of a POSIX shell.
 func ShellQuote(text string) string {
@@ -116,24 +157,30 @@ func kubernetesSecret(vars []Var) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// ParseShell reads what Format writes as "shell". ok is false where data is
-// anything else.
-func ParseShell(data []byte) (vars []Var, ok bool) {
+// ParseShell reads what Format writes as "shell", where nothing is cleared. head
+// is what stands before the first variable: comments and empty lines. ok is
+// false where data is anything else.
+func ParseShell(data []byte) (head []byte, vars []Var, ok bool) {
 	rest := string(data)
-	for rest != "" {
-		if line, after, found := strings.Cut(rest, "\n"); found && (line == "" || line[0] == '#') {
-			rest = after
-			continue
+	for rest != "" && (rest[0] == '#' || rest[0] == '\n') {
+		_, after, found := strings.Cut(rest, "\n")
+		if !found {
+			return nil, nil, false
 		}
-		name, after, found := strings.Cut(strings.TrimPrefix(rest, "export "), "='")
-		if !found || !strings.HasPrefix(rest, "export ") || strings.ContainsAny(name, "\n ") {
-			return nil, false
+		rest = after
+	}
+	head = data[:len(data)-len(rest)]
+	for rest != "" {
+		after, export := strings.CutPrefix(rest, "export ")
+		name, after, found := strings.Cut(after, "='")
+		if !export || !found || !spec.ValidVar(name) {
+			return nil, nil, false
 		}
 		var text strings.Builder
 		for {
 			part, tail, closed := strings.Cut(after, "'")
 			if !closed {
-				return nil, false
+				return nil, nil, false
 			}
 			text.WriteString(part)
 			if more, quoted := strings.CutPrefix(tail, `\''`); quoted {
@@ -142,11 +189,11 @@ func ParseShell(data []byte) (vars []Var, ok bool) {
 				continue
 			}
 			if rest, found = strings.CutPrefix(tail, "\n"); !found {
-				return nil, false
+				return nil, nil, false
 			}
 			break
 		}
 		vars = append(vars, Var{Name: name, Value: secret.NewValue(text.String())})
 	}
-	return vars, true
+	return head, vars, true
 }

@@ -198,6 +198,14 @@ func (s *Spec) Order(keys []string) []string {
 	return keys
 }
 
+// HasDefault reports whether the provider has a default profile: a secret that
+// needs no profile in its name.
+func (s *Spec) HasDefault() bool {
+	return len(s.Files) == 0 || slices.ContainsFunc(s.Files, func(f File) bool {
+		return !f.PerFile() && (f.Profiles == nil || f.Profiles.Default != "")
+	})
+}
+
 // Vars returns every variable that the spec reads: those of its values, and
 // those that move its files.
 func (s *Spec) Vars() []string {
