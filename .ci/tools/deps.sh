@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 # command:package
 wanted="sshd:openssh-server ssh:openssh-client dropbear:dropbear-bin aws:awscli gh:gh kubectl:kubernetes-client
-psql:postgresql-client mariadb:mariadb-client python3:python3 age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh git:git"
+python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh git:git"
 PATH="$PATH:/usr/sbin:/sbin"
 missing=
 for pair in $wanted; do
@@ -20,4 +20,8 @@ if [ -n "$missing" ]; then
 	# shellcheck disable=SC2086 # a list of words
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 fi
+if ! python3 -c 'import ensurepip' 2>/dev/null; then
+	apt-get install -y -qq --no-install-recommends python3-venv
+fi
+sh ./python.sh >/dev/null
 sh ./vault.sh >/dev/null

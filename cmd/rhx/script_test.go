@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -59,9 +62,28 @@ func setup(env *testscript.Env) error {
 	for name, value := range fakes() {
 		env.Setenv(name, value)
 	}
+	// The environment with Python clients, for the scripts client_*.
+	venv, err := pythonEnv()
+	if err != nil {
+		return err
+	}
+	env.Setenv("VENV", venv)
 	env.Values[snapshotKey{}] = map[string]snapshot{}
 	return nil
 }
+
+// pythonEnv is the path of what .ci/tools/python.sh installs.
+var pythonEnv = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("sh", "../../.ci/tools/python.sh", "--path").Output()
+	path := strings.TrimSpace(string(out))
+	if err == nil {
+		_, err = os.Stat(filepath.Join(path, "done"))
+	}
+	if err != nil {
+		return "", fmt.Errorf("the tests' Python clients are not there (%w): run make test-deps", err)
+	}
+	return path, nil
+})
 
 // fakes are values that look like real keys and are not. A prefix and a body
 // are joined here, so that a scanner of this repository has nothing to find.
