@@ -68,6 +68,12 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("VENV", venv)
+	// Files that MySQL's own editor wrote.
+	cases, err := filepath.Abs("../../providers-wasm/mylogin/cases")
+	if err != nil {
+		return err
+	}
+	env.Setenv("CASES", cases)
 	env.Values[snapshotKey{}] = map[string]snapshot{}
 	return nil
 }
