@@ -98,7 +98,7 @@ func (c *sshConn) keepAlive(every, dead time.Duration) {
 		case silence > every/2:
 			// The request waits behind data that is being sent, so its own answer
 			// says nothing: silence is measured instead.
-			go c.client.SendRequest("keepalive@openssh.com", true, nil)
+			go func() { _, _, _ = c.client.SendRequest("keepalive@openssh.com", true, nil) }()
 		}
 	}
 }

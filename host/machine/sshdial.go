@@ -150,7 +150,7 @@ func (d *dialer) handshake(ctx context.Context, c *sshConfig, conn net.Conn) (*s
 	case err == nil:
 		s.client = ssh.NewClient(client, channels, requests)
 		go func() {
-			s.client.Wait()
+			_ = s.client.Wait()
 			close(s.gone)
 		}()
 		s.openNext()

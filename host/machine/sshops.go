@@ -303,12 +303,12 @@ func (c *sshConn) exchange(ctx context.Context, input []byte, mark string) (stdo
 		results <- result{out, err}
 	}()
 	errText := new(headBuffer)
-	go io.Copy(errText, channel.Stderr())
+	go func() { _, _ = io.Copy(errText, channel.Stderr()) }()
 	go func() {
 		// No answer to the request is waited for: the answer of the script is one.
 		if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{remoteCommand})); err == nil {
-			channel.Write(input)
-			channel.CloseWrite()
+			_, _ = channel.Write(input)
+			_ = channel.CloseWrite()
 			c.openNext()
 		}
 	}()

@@ -44,8 +44,8 @@ func proxyCommand(command string) (net.Conn, error) {
 func (c *commandConn) Close() error {
 	c.once.Do(func() {
 		c.WriteCloser.Close()
-		c.cmd.Process.Kill()
-		go c.cmd.Wait()
+		_ = c.cmd.Process.Kill()
+		go func() { _ = c.cmd.Wait() }()
 	})
 	return nil
 }

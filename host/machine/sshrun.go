@@ -148,12 +148,12 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 			}
 		}
 		if spec.Stdin != nil {
-			io.Copy(channel, spec.Stdin)
+			_, _ = io.Copy(channel, spec.Stdin)
 		}
 		// The end of input is none of a terminal where nobody types: sshd would not
 		// even pass on new sizes after it.
 		if spec.Stdin != nil || !spec.TTY {
-			channel.CloseWrite()
+			_ = channel.CloseWrite()
 		}
 	}()
 	go forwardEvents(channel, spec, stop)
@@ -213,7 +213,7 @@ func forwardEvents(channel ssh.Channel, spec RunSpec, stop <-chan struct{}) {
 				spec.Resize = nil
 				continue
 			}
-			channel.SendRequest("window-change", false, ssh.Marshal(struct{ Columns, Rows, Width, Height uint32 }{uint32(size.Columns), uint32(size.Rows), 0, 0}))
+			_, _ = channel.SendRequest("window-change", false, ssh.Marshal(struct{ Columns, Rows, Width, Height uint32 }{uint32(size.Columns), uint32(size.Rows), 0, 0}))
 		case <-stop:
 			return
 		}
@@ -222,7 +222,7 @@ func forwardEvents(channel ssh.Channel, spec RunSpec, stop <-chan struct{}) {
 
 // signal sends a signal (RFC 4254, 6.9), which has no answer.
 func signal(channel ssh.Channel, name string) {
-	channel.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{name}))
+	_, _ = channel.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{name}))
 }
 
 // request sends a request that has to succeed.
@@ -274,7 +274,7 @@ func exitStatus(requests <-chan *ssh.Request) int {
 			}
 		}
 		if r.WantReply {
-			r.Reply(false, nil)
+			_ = r.Reply(false, nil)
 		}
 	}
 	return status
