@@ -96,7 +96,7 @@ func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	errs, err := h.Local.Write(ctx, []machine.Change{{Path: path, Data: append(head, text...), Old: file.Data}})
+	errs, err := h.Local.Write(ctx, []machine.Change{{Path: path, Data: slices.Concat(head, text), Old: file.Data}})
 	return out, errors.Join(append(errs, err)...)
 }
 
