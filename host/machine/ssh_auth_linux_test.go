@@ -352,7 +352,9 @@ func TestSSHUserCertificate(t *testing.T) {
 // What a person types reaches the host, where it is asked for.
 func TestSSHPassword(t *testing.T) {
 	f := newFake(t, "/bin/sh")
+	f.mu.Lock()
 	f.password = "open sesame"
+	f.mu.Unlock()
 	var asked atomic.Int32
 	ask := func(answers ...string) func(*machine.SSHOptions) {
 		return func(o *machine.SSHOptions) {

@@ -87,11 +87,14 @@ func check(t testing.TB, err error) {
 
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
-	config := &ssh.ServerConfig{NoClientAuth: f.password == "", ServerVersion: "SSH-2.0-OpenSSH_fake"}
-	if f.password != "" {
+	f.mu.Lock()
+	password := f.password
+	f.mu.Unlock()
+	config := &ssh.ServerConfig{NoClientAuth: password == "", ServerVersion: "SSH-2.0-OpenSSH_fake"}
+	if password != "" {
 		config.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			answers, err := ask("", "", []string{"Password: "}, []bool{false})
-			if err != nil || len(answers) != 1 || answers[0] != f.password {
+			if err != nil || len(answers) != 1 || answers[0] != password {
 				return nil, errors.New("wrong")
 			}
 			return nil, nil
