@@ -1,0 +1,165 @@
+package config_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/machine"
+)
+
+func TestNewDirs(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want config.Dirs
+	}{
+		{nil, config.Dirs{Config: "/h/.config/rhx", Data: "/h/.local/share/rhx", State: "/h/.local/state/rhx", Cache: "/h/.cache/rhx"}},
+		{map[string]string{"XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d", "XDG_STATE_HOME": "/s", "XDG_CACHE_HOME": "/k"},
+			config.Dirs{Config: "/c/rhx", Data: "/d/rhx", State: "/s/rhx", Cache: "/k/rhx"}},
+		// The specification has relative paths ignored.
+		{map[string]string{"XDG_CONFIG_HOME": "c"}, config.Dirs{Config: "/h/.config/rhx", Data: "/h/.local/share/rhx", State: "/h/.local/state/rhx", Cache: "/h/.cache/rhx"}},
+		{map[string]string{"RHX_HOME": "/r", "XDG_CONFIG_HOME": "/c"}, config.Dirs{Config: "/r/config", Data: "/r/data", State: "/r/state", Cache: "/r/cache"}},
+	} {
+		if got := config.NewDirs("/h", func(k string) string { return c.env[k] }); got != c.want {
+			t.Errorf("%v: %+v", c.env, got)
+		}
+	}
+}
+
+func dirs(t *testing.T) (config.Dirs, string) {
+	t.Helper()
+	d := config.Dirs{Config: filepath.Join(t.TempDir(), "deep", "config")}
+	return d, filepath.Join(d.Config, "config.yaml")
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func local(t *testing.T) machine.Machine {
+	t.Helper()
+	return machine.Local(t.TempDir(), func(string) string { return "" })
+}
+
+func TestLoad(t *testing.T) {
+	d, file := dirs(t)
+	if c, err := config.Load(d); err != nil || !reflect.DeepEqual(c, &config.Config{}) {
+		t.Errorf("without a file: %+v, %v", c, err)
+	}
+	write(t, file, "store: vault://secret\nidentity: ~/k\nsecrets:\n  aws: ~/.aws/credentials\n  openai: [A, B]\nlater: 1\n")
+	c, err := config.Load(d)
+	want := &config.Config{Store: "vault://secret", Identity: "~/k", Secrets: map[string]config.Location{"aws": {Path: "~/.aws/credentials"}, "openai": {Vars: []string{"A", "B"}}}}
+	if err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for text, want := range map[string]string{"store: [\n": "line 1", "store: {}\n": "line 1", "secrets: x\n": "line 1", "secrets: {a: {b: c}}\n": "line 1"} {
+		write(t, file, text)
+		if _, err := config.Load(d); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	write(t, file, "")
+	if c, err := config.Load(d); err != nil || c.Store != "" {
+		t.Errorf("an empty file: %+v, %v", c, err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(file, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(d); err == nil {
+		t.Error("a folder in place of the file is no error")
+	}
+}
+
+func TestRecord(t *testing.T) {
+	d, file := dirs(t)
+	ctx, m := context.Background(), local(t)
+	if err := config.Record(ctx, d, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.Config); !os.IsNotExist(err) {
+		t.Error("nothing to note, but a folder was made")
+	}
+	if err := config.Record(ctx, d, m, map[string]config.Location{"b": {Vars: []string{"X", "Y"}}, "aws/team%20two": {Path: "~/.aws/credentials"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, file); got != "secrets:\n  aws/team%20two: ~/.aws/credentials\n  b:\n  - X\n  - \"Y\"\n" {
+		t.Errorf("%s", got)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	// Comments, order and what rhx does not know stay.
+	mine := "# mine\r\nother: {a: b}   # kept\r\nsecrets:\r\n    old: ~/x   # by hand\r\nstore: local\r\n"
+	write(t, file, mine)
+	if err := config.Record(ctx, d, m, map[string]config.Location{"old": {Path: "~/y"}, "none": {}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, file); got != strings.Replace(mine, "~/x", "~/y", 1) {
+		t.Errorf("%q", got)
+	}
+	// The same again is not written, and an empty place takes the note away.
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Record(ctx, d, m, map[string]config.Location{"old": {Path: "~/y"}}); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.Stat(file); err != nil || !os.SameFile(before, after) {
+		t.Error("written again")
+	}
+	if err := config.Record(ctx, d, m, map[string]config.Location{"old": {}}); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := config.Load(d); err != nil || len(c.Secrets) != 0 || c.Store != "local" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, text := range []string{"secrets: [\n", "secrets: text\n", "- a\n"} {
+		write(t, file, text)
+		if err := config.Record(ctx, d, m, map[string]config.Location{"a": {Path: "b"}}); err == nil || read(t, file) != text {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// W-24 of runhouse: commands that run at once lose none of one another's notes.
+func TestW24RecordAtOnce(t *testing.T) {
+	d, _ := dirs(t)
+	m := local(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			if err := config.Record(context.Background(), d, m, map[string]config.Location{fmt.Sprintf("s%d", i): {Path: "~/x"}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if c, err := config.Load(d); err != nil || len(c.Secrets) != 20 {
+		t.Errorf("%d notes, %v", len(c.Secrets), err)
+	}
+}
