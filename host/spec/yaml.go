@@ -118,13 +118,6 @@ func (d *decoder) bool(n *yaml.Node) (b bool) {
 	return b
 }
 
-// texts reads one text or a list of them.
-func (d *decoder) texts(n *yaml.Node) []string {
-	var out []string
-	d.each(n, func(n *yaml.Node) { out = append(out, d.text(n)) })
-	return out
-}
-
 // textMap reads a mapping of texts.
 func (d *decoder) textMap(n *yaml.Node, what string) map[string]string {
 	out := map[string]string{}

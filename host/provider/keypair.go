@@ -1,0 +1,98 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+func (s *Snapshot) extractKeyPair(sp *spec.Spec, f *spec.File, file machine.File, profile string) []Found {
+	format, err := codec.New(f.Format, f.Options)
+	if err != nil {
+		return []Found{s.invalid(sp, profile, file.Path, err)}
+	}
+	private, err := format.Decode(file.Data)
+	if err == nil && private.Text == "" {
+		err = errors.New("the file is empty")
+	}
+	if err != nil {
+		if f.PerFile() {
+			return nil // other files live beside the keys
+		}
+		return []Found{s.invalid(sp, profile, file.Path, err)}
+	}
+	found := s.new(sp, f, profile, file.Path)
+	texts := map[string]string{"private_key": private.Text}
+	if pub := s.files[file.Path+".pub"]; pub.Path != "" && pub.Err == nil && len(pub.Data) > 0 {
+		texts["public_key"] = string(pub.Data)
+		found.Sources = append(found.Sources, s.fileSource(pub.Path))
+	}
+	s.fill(sp, &found, texts)
+	return []Found{found}
+}
+
+// putKeyPair plans the two files of a key pair: both or none, because a pair
+// that does not match is of no use.
+func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Placement {
+	format, err := codec.New("keypair", codec.Options{})
+	if err == nil {
+		_, err = format.Decode([]byte(sec.Values["private_key"].Reveal()))
+	}
+	if err != nil {
+		return []Placement{failed(p.snap.fileSource(path), fmt.Errorf("the value private_key: %w", err))}
+	}
+	var out []Placement
+	var files []*planned
+	var differ []string
+	conflict := ""
+	for i, key := range []string{"private_key", "public_key"} {
+		at := path
+		if i == 1 {
+			at += ".pub"
+		}
+		file, err := p.open(at, 0o600)
+		if err != nil {
+			return []Placement{failed(p.snap.fileSource(at), err)}
+		}
+		text := sec.Values[key].Reveal()
+		pl := Placement{Source: p.snap.fileSource(at), Action: Updated, Keys: []string{key}}
+		switch {
+		case text != "" && file.data != nil && string(file.data) == text:
+			pl.Action, pl.Keys = Unchanged, nil
+		case text == "" && (file.data == nil || out[0].Action == Unchanged):
+			continue // no public key, and none that would not match
+		case text == "":
+			pl.Action = Removed
+		case file.old == nil:
+			pl.Action = Created
+		}
+		if pl.Action != Unchanged && len(file.data) > 0 {
+			if differ = append(differ, key); conflict == "" {
+				conflict = pl.Source.Path
+			}
+		}
+		out, files = append(out, pl), append(files, file)
+	}
+	if len(differ) > 0 && !opts.Overwrite {
+		return []Placement{{secret.Source{Kind: secret.SourceFile, Path: conflict}, Conflict, differ, &ConflictError{conflict, differ}}}
+	}
+	for i, pl := range out {
+		if pl.Action == Unchanged {
+			continue
+		}
+		key, at := pl.Keys[0], path
+		if key == "public_key" {
+			at += ".pub"
+		}
+		files[i].remove = pl.Action == Removed
+		if files[i].data = nil; !files[i].remove {
+			files[i].data = []byte(sec.Values[key].Reveal())
+		}
+		p.files[at] = files[i]
+	}
+	return out
+}

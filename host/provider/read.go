@@ -1,0 +1,235 @@
+package provider
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// shape reports a document that is of another kind than its spec says, which
+// would otherwise look as if it had nothing.
+func shape(f *spec.File, root *codec.Node) error {
+	if f.Format != "json" && f.Format != "yaml" || root.Kind == codec.Null {
+		return nil
+	}
+	at, want := spec.Path{}, codec.Map
+	switch p := f.Profiles; {
+	case p == nil && slices.ContainsFunc(f.Keys, func(k spec.Key) bool {
+		return k.Value != "*" && slices.ContainsFunc(k.At, func(p spec.Path) bool { return len(p) == 0 || p[0].Field != "" })
+	}):
+		return nil
+	case p != nil && p.Entries != nil:
+		at, want = p.Entries, codec.List
+	case p != nil:
+		at = p.Keys
+	}
+	base, _ := at.Expand(noHoles)
+	for i := range len(base) + 1 {
+		kind := want
+		if i < len(base) {
+			kind = codec.Map
+		}
+		if n := root.Find(base[:i]); n != nil && n.Kind != codec.Null && n.Kind != kind {
+			what := map[codec.Kind]string{codec.Map: "a mapping", codec.List: "a list"}[kind]
+			return &codec.Error{Line: n.Line, Msg: what + " was expected here"}
+		}
+	}
+	return nil
+}
+
+// counts reports whether a profile's values are a secret, if only a part of
+// one: public values alone are not, in a file that is for secret ones.
+func counts(sp *spec.Spec, f *spec.File, texts map[string]string) bool {
+	expected := false
+	for _, k := range f.Keys {
+		v, _ := sp.Value(k.Value)
+		if !v.Optional && !k.Profile && texts[k.Value] != "" {
+			return true
+		}
+		expected = expected || !v.Public
+	}
+	for k := range texts {
+		if !expected || !sp.Public(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// lacking returns the values that a whole secret of this file would have too.
+func lacking(sp *spec.Spec, f *spec.File, texts map[string]string) []string {
+	var out []string
+	for _, k := range f.Keys {
+		if v, ok := sp.Value(k.Value); ok && !v.Optional && k.Value != "*" && texts[k.Value] == "" {
+			out = append(out, k.Value)
+		}
+	}
+	for _, group := range sp.Together {
+		out = append(out, lackingOf(group, texts)...)
+	}
+	return out
+}
+
+// lackingOf returns the members of group without text, where others have one.
+func lackingOf(group []string, texts map[string]string) []string {
+	var without []string
+	for _, name := range group {
+		if texts[name] == "" {
+			without = append(without, name)
+		}
+	}
+	if len(without) == len(group) {
+		return nil
+	}
+	return without
+}
+
+// readEntry returns the texts of a profile's values by name. stub reports that
+// one of them was a redacted stand-in, which is left out.
+func readEntry(sp *spec.Spec, f *spec.File, root *codec.Node, e entry) (texts map[string]string, stub bool, err error) {
+	texts = map[string]string{}
+	for _, k := range f.Keys {
+		if k.Value == "*" {
+			readAny(f, root, e, k, texts)
+			continue
+		}
+		text, ok, err := readKey(f, root, e, k, texts)
+		if err != nil {
+			return nil, false, fmt.Errorf("%s: %w", k.Value, err)
+		}
+		if v, _ := sp.Value(k.Value); ok && v.Reject != nil && v.Reject.MatchString(text) {
+			stub = true
+			continue
+		}
+		if ok && text != "" {
+			texts[k.Value] = text
+		}
+	}
+	return texts, stub, nil
+}
+
+func readKey(f *spec.File, root *codec.Node, e entry, k spec.Key, known map[string]string) (string, bool, error) {
+	if k.Profile {
+		return e.name, e.name != "", nil
+	}
+	_, n := findKey(f, root, e, k, known)
+	if n == nil {
+		return "", false, nil
+	}
+	return nodeText(n, k)
+}
+
+// nodeText returns a node as a value's text.
+func nodeText(n *codec.Node, k spec.Key) (string, bool, error) {
+	switch {
+	case k.Tree:
+		return string(codec.ToJSON(n)), true, nil
+	case n.Kind == codec.Null:
+		return "", false, nil
+	case !n.Scalar():
+		return "", false, &codec.Error{Line: n.Line, Msg: "a single value was expected here"}
+	case n.Text == "":
+		return "", false, nil
+	}
+	text, err := decodeAs(k.As, n.Text)
+	if err != nil {
+		return "", false, &codec.Error{Line: n.Line, Msg: err.Error()}
+	}
+	return text, true, nil
+}
+
+// findKey returns the place of a key that exists, and its node; else the first
+// place that can be named, and nil.
+func findKey(f *spec.File, root *codec.Node, e entry, k spec.Key, known map[string]string) (codec.Path, *codec.Node) {
+	var first codec.Path
+	for _, p := range k.At {
+		at, ok := resolve(f, root, e, p, k.Root, holes(e.name, known))
+		if !ok {
+			continue
+		}
+		if n := root.Find(at); n != nil {
+			return at, n
+		}
+		if first == nil {
+			first = at
+		}
+	}
+	// Options that a profile does not set itself may come from another section.
+	if f.Profiles != nil && f.Profiles.Inherit != "" && !k.Root {
+		for _, p := range k.At {
+			if at, ok := resolve(f, root, entry{at: codec.Keys(f.Profiles.Inherit)}, p, false, holes(e.name, known)); ok {
+				if n := root.Find(at); n != nil {
+					return first, n
+				}
+			}
+		}
+	}
+	return first, nil
+}
+
+// readAny adds every entry of the map that a "*" key names and no other key
+// has taken.
+func readAny(f *spec.File, root *codec.Node, e entry, k spec.Key, texts map[string]string) {
+	at, m := findKey(f, root, e, k, texts)
+	if m == nil || m.Kind != codec.Map {
+		return
+	}
+	for _, pair := range m.Pairs {
+		if takenByOther(f, root, e, join(at, codec.Step{Key: pair.Key}), texts) || pair.Value.Kind == codec.Null {
+			continue
+		}
+		text := pair.Value.Text
+		if !pair.Value.Scalar() {
+			text = string(codec.ToJSON(pair.Value))
+		}
+		if text != "" {
+			texts[pair.Key] = text
+		}
+	}
+}
+
+// takenByOther reports whether a key other than "*" names the place.
+func takenByOther(f *spec.File, root *codec.Node, e entry, at codec.Path, texts map[string]string) bool {
+	for _, k := range f.Keys {
+		for _, p := range k.At {
+			if q, ok := resolve(f, root, e, p, k.Root, holes(e.name, texts)); ok && k.Value != "*" && slices.Equal(q, at) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readState returns the state whose sign is in the file, "" for none.
+func readState(f *spec.File, root *codec.Node, e entry, texts map[string]string) (State, bool) {
+	for _, st := range f.States {
+		if at, ok := resolve(f, root, e, st.At, st.Root, holes(e.name, texts)); ok {
+			if n := root.Find(at); n != nil && n.Kind != codec.Null && (!n.Scalar() || n.Text != "") {
+				return State(st.State), st.Wins
+			}
+		}
+	}
+	return "", false
+}
+
+// parseTime reads a time in RFC 3339, or in seconds or milliseconds since 1970.
+func parseTime(n *codec.Node) time.Time {
+	if !n.Scalar() {
+		return time.Time{}
+	}
+	if t, err := time.Parse(time.RFC3339, n.Text); err == nil {
+		return t.UTC()
+	}
+	sec, err := strconv.ParseFloat(n.Text, 64)
+	switch {
+	case err != nil || sec <= 0:
+		return time.Time{}
+	case sec > 1e11:
+		return time.UnixMilli(int64(sec)).UTC()
+	}
+	return time.Unix(int64(sec), 0).UTC()
+}

@@ -1,0 +1,334 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// putKeys merges a secret into a file that a codec edits.
+func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Secret, opts Options) Placement {
+	src := p.snap.fileSource(path)
+	refuse := func(err error) Placement { return failed(src, fmt.Errorf("write %s: %w", src.Path, err)) }
+	root, format, err := p.decode(f, path)
+	if err != nil {
+		return failed(src, err)
+	}
+	if err := shape(f, root); err != nil {
+		return refuse(err)
+	}
+	root = p.snap.inlined(f, path, root)
+	w := writer{sp: sp, f: f, root: root, e: place(f, root, p.profileName(f, sec)), texts: map[string]string{}}
+	for k, v := range sec.Values {
+		if !v.Empty() {
+			w.texts[k] = v.Reveal()
+		}
+	}
+	if err := w.keys(); err != nil {
+		return refuse(err)
+	}
+	if len(w.differ) > 0 && !opts.Overwrite {
+		slices.Sort(w.differ)
+		w.differ = slices.Compact(w.differ)
+		return Placement{src, Conflict, w.differ, &ConflictError{src.Path, w.differ}}
+	}
+	if len(w.edits) == 0 {
+		if err := w.readsBack(root); err != nil {
+			return refuse(err)
+		}
+		return Placement{src, Unchanged, nil, nil}
+	}
+	w.fixed()
+	file, err := p.open(path, f.Mode)
+	if err != nil {
+		return failed(src, err)
+	}
+	data, err := codec.Apply(format, file.data, w.edits)
+	if err != nil {
+		return refuse(err)
+	}
+	after, err := format.Decode(data)
+	if err == nil {
+		err = w.readsBack(p.snap.inlined(f, path, after))
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	return p.set(src, path, file, data, append(w.differ, w.added...))
+}
+
+// writer works out the edits that bring a secret into one profile of a file.
+type writer struct {
+	sp            *spec.Spec
+	f             *spec.File
+	root          *codec.Node
+	e             entry
+	texts         map[string]string
+	edits         []codec.Edit
+	added, differ []string
+	// pending holds texts that several keys build up together, by place.
+	pending map[string]string
+	// cleared are edits that turn an empty text into the map that others fill.
+	cleared []codec.Edit
+}
+
+func (w *writer) holes() func(string) (string, bool) { return holes(w.e.name, w.texts) }
+
+func (w *writer) keys() error {
+	w.pending = map[string]string{}
+	for _, k := range w.f.Keys {
+		text := w.texts[k.Value]
+		switch {
+		case k.Value == "*":
+			w.any(k)
+		case k.Profile && text != "" && text != w.e.name:
+			return fmt.Errorf("the value %s is not the profile %q", k.Value, w.e.name)
+		case k.Profile:
+		case text == "":
+			w.stale(k)
+		default:
+			if err := w.value(k, text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// places returns every place of a key that exists, else the first that can be
+// named. Spellings of one key must agree: tools differ in which one they prefer.
+func (w *writer) places(k spec.Key) (there []codec.Path, first codec.Path) {
+	for _, p := range k.At {
+		at, ok := resolve(w.f, w.root, w.e, p, k.Root, w.holes())
+		switch {
+		case !ok:
+		case w.root.Find(at) != nil:
+			there = append(there, at)
+		case first == nil:
+			first = at
+		}
+	}
+	return there, first
+}
+
+// mirrors are the places that repeat a key and whose surroundings exist.
+func (w *writer) mirrors(k spec.Key) []codec.Path {
+	var out []codec.Path
+	for _, p := range k.Mirror {
+		at, ok := resolve(w.f, w.root, w.e, p, k.Root, w.holes())
+		if ok && len(at) > 0 && w.root.Find(at[:len(at)-1]) != nil {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// stale plans to take out a secret value that the stored secret does not have,
+// such as an old session token, which would spoil the new ones.
+func (w *writer) stale(k spec.Key) {
+	if v, _ := w.sp.Value(k.Value); v.Public || k.As != "" {
+		return
+	}
+	there, _ := w.places(k)
+	for _, at := range append(there, w.mirrors(k)...) {
+		if n := w.root.Find(at); n != nil && (!n.Scalar() || n.Text != "") {
+			w.differ = append(w.differ, k.Value)
+			w.edits = append(w.edits, codec.Edit{Path: at})
+		}
+	}
+}
+
+// value plans one value at its places and at those that repeat it.
+func (w *writer) value(k spec.Key, text string) error {
+	there, first := w.places(k)
+	if len(there) == 0 {
+		if _, n := findKey(w.f, w.root, w.e, k, w.texts); n != nil {
+			// Inherited from another section.
+			if have, _, err := nodeText(n, k); err == nil && have == text {
+				return nil
+			}
+		}
+		if first == nil {
+			return fmt.Errorf("there is no place for %s", k.Value)
+		}
+		there = []codec.Path{first}
+	}
+	for _, at := range append(there, w.mirrors(k)...) {
+		if err := w.one(k, at, w.root.Find(at), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// edit plans to put a value at a place.
+func (w *writer) edit(at codec.Path, value *codec.Node) {
+	// gh writes "" for an account whose token is elsewhere.
+	for i := 1; i < len(at); i++ {
+		if n := w.root.Find(at[:i]); n.Scalar() && n.Kind == codec.String && n.Text == "" &&
+			!slices.ContainsFunc(w.cleared, func(e codec.Edit) bool { return slices.Equal(e.Path, at[:i]) }) {
+			w.cleared = append(w.cleared, codec.Edit{Path: at[:i], Value: &codec.Node{Kind: codec.Map}})
+		}
+	}
+	w.edits = append(w.edits, codec.Edit{Path: at, Value: value})
+}
+
+// readsBack reports why a document would not be read as having the secret.
+func (w *writer) readsBack(root *codec.Node) error {
+	e := place(w.f, root, w.e.name)
+	if w.f.Profiles != nil && !slices.ContainsFunc(entries(w.f, root), func(e entry) bool { return e.name == w.e.name }) {
+		return fmt.Errorf("the file's format cannot hold a profile of the name %q", w.e.name)
+	}
+	texts, _, err := readEntry(w.sp, w.f, root, e)
+	if err != nil {
+		return err
+	}
+	if state, wins := readState(w.f, root, e, texts); wins {
+		return elsewhere(state)
+	}
+	for _, k := range w.f.Keys {
+		if k.Value != "*" && !sameText(k, texts[k.Value], w.texts[k.Value]) && (w.texts[k.Value] != "" || !w.sp.Public(k.Value)) {
+			return fmt.Errorf("the value %s cannot be held there, it would be read as another one", k.Value)
+		}
+		if k.Value == "*" {
+			for name, text := range w.texts {
+				if !sameText(k, texts[name], text) {
+					return fmt.Errorf("the value %s cannot be held there, it would be read as another one", name)
+				}
+			}
+		}
+	}
+	if !counts(w.sp, w.f, texts) {
+		return errors.New("it holds secrets, and public values alone would not be found there")
+	}
+	return nil
+}
+
+// elsewhere says why values in a file would be of no use.
+func elsewhere(state State) error {
+	if state == InKeyring {
+		return errors.New("the file says that the tool keeps its secrets in the system's keyring; it would not use what is written here")
+	}
+	return errors.New("the file says that a command gives the secret; the tool would not use what is written here")
+}
+
+// sameText reports whether two texts are one value of a key.
+func sameText(k spec.Key, a, b string) bool {
+	if a == b {
+		return true
+	}
+	if !k.Tree && k.Value != "*" || a == "" || b == "" || a[0] != '{' && a[0] != '[' {
+		return false
+	}
+	m, err1 := codec.FromJSON([]byte(a))
+	n, err2 := codec.FromJSON([]byte(b))
+	return err1 == nil && err2 == nil && codec.Equal(m, n)
+}
+
+func (w *writer) one(k spec.Key, at codec.Path, node *codec.Node, text string) error {
+	if k.Tree {
+		tree, err := codec.FromJSON([]byte(text))
+		if err != nil {
+			return fmt.Errorf("the value %s is not JSON", k.Value)
+		}
+		w.tree(k.Value, at, node, tree)
+		return nil
+	}
+	old, place := "", at.String()
+	switch {
+	case node.Scalar():
+		old = node.Text
+	case node != nil:
+		return &codec.Error{Line: node.Line, Msg: "a single value was expected here"}
+	}
+	if p, ok := w.pending[place]; ok {
+		old = p
+	}
+	had, err := "", error(nil)
+	if node.Scalar() && node.Text != "" {
+		if had, err = decodeAs(k.As, node.Text); err != nil && k.As != "" {
+			old = "" // of another form: replaced whole
+		}
+	}
+	if err == nil && had == text {
+		return nil
+	}
+	encoded, err := encodeAs(k.As, old, text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.Value, err)
+	}
+	w.pending[place] = encoded
+	if had == "" && (node == nil || node.Kind == codec.Null || node.Text == "") {
+		w.added = append(w.added, k.Value)
+	} else {
+		w.differ = append(w.differ, k.Value)
+	}
+	w.edit(at, codec.Text(encoded))
+	return nil
+}
+
+func (w *writer) tree(key string, at codec.Path, node, tree *codec.Node) {
+	switch {
+	case node == nil || node.Kind == codec.Null:
+		w.added = append(w.added, key)
+	case codec.Equal(node, tree):
+		return
+	default:
+		w.differ = append(w.differ, key)
+	}
+	w.edit(at, tree)
+}
+
+// any plans the values that no other key of the file names.
+func (w *writer) any(k spec.Key) {
+	base, m := findKey(w.f, w.root, w.e, k, w.texts)
+	for _, key := range w.sp.Order(slices.Collect(maps.Keys(w.texts))) {
+		at := join(base, codec.Step{Key: key})
+		if takenByOther(w.f, w.root, w.e, at, w.texts) || slices.ContainsFunc(w.f.Keys, func(o spec.Key) bool { return o.Value == key }) {
+			continue
+		}
+		node, value := w.root.Find(at), codec.Text(w.texts[key])
+		if t := w.texts[key]; (node == nil || !node.Scalar()) && t != "" && (t[0] == '{' || t[0] == '[') {
+			if tree, err := codec.FromJSON([]byte(t)); err == nil {
+				value = tree
+			}
+		}
+		if node.Scalar() && node.Kind != codec.Null && value.Scalar() && node.Text == value.Text {
+			continue
+		}
+		w.tree(key, at, node, value)
+	}
+	if m == nil || m.Kind != codec.Map {
+		return
+	}
+	for _, pair := range m.Pairs {
+		at := join(base, codec.Step{Key: pair.Key})
+		if _, ok := w.texts[pair.Key]; !ok && !takenByOther(w.f, w.root, w.e, at, w.texts) && pair.Value.Kind != codec.Null {
+			w.differ = append(w.differ, pair.Key)
+			w.edits = append(w.edits, codec.Edit{Path: at})
+		}
+	}
+}
+
+// fixed plans the entries that the file needs beside the values.
+func (w *writer) fixed() {
+	values := w.edits
+	w.edits = nil
+	for _, fx := range w.f.Add {
+		at, ok := resolve(w.f, w.root, w.e, fx.At, fx.Root, w.holes())
+		text, ok2 := spec.Fill(fx.Text, w.holes())
+		if !ok || !ok2 {
+			continue
+		}
+		if n := w.root.Find(at); n == nil || n.Kind == codec.Null || n.Scalar() && n.Text == "" {
+			w.edit(at, codec.Text(text))
+		}
+	}
+	// Before the values, so that a new file begins with what says what it is.
+	w.edits = slices.Concat(w.cleared, w.edits, values)
+}
