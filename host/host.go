@@ -127,7 +127,12 @@ func (h *Host) notFound(ctx context.Context, st store.Store, name string, versio
 		what = fmt.Sprintf("no version %d of %q in %s", version, name, where)
 	}
 	hint := "rhx list shows what is there"
-	if infos, err := st.List(ctx); err == nil {
+	if old, err := st.History(ctx, name); err == nil && version == 0 && len(old) > 0 {
+		hint = "it was deleted"
+		if i := slices.IndexFunc(old, func(v store.Info) bool { return !v.Deleted }); i >= 0 {
+			hint += fmt.Sprintf("; rhx get %s KEY --version %d reads the version before", name, old[i].Version)
+		}
+	} else if infos, err := st.List(ctx); err == nil {
 		names := make([]string, len(infos))
 		for i, info := range infos {
 			names[i] = info.Name

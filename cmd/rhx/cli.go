@@ -78,8 +78,8 @@ func run(args []string, io *streams) int {
 		}
 		return a.complete(parser)
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
+	if len(args) == 0 || args[0] == "help" {
+		args = append(slices.Clone(args[min(1, len(args)):]), "--help")
 	}
 	parsed, err := a.parse(ctx, args)
 	if err != nil {

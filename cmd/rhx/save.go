@@ -154,11 +154,15 @@ func (c *saveCmd) provider(h *host.Host, sec *secret.Secret) (*spec.Spec, error)
 		return nil, nil
 	case c.Provider != "":
 		p, profile = c.Provider, ""
-	case !h.Specs.Known(p):
-		return nil, nil
 	}
 	sp, err := h.Specs.Get(p)
-	if err != nil {
+	switch {
+	case err == nil && c.Provider == "" && p != sp.Name:
+		// An alias: the secret is called as the provider is.
+		sec.Name = secret.Name(sp.Name, profile)
+	case err != nil && c.Provider == "" && !h.Specs.Known(p):
+		return nil, nil // a base secret
+	case err != nil:
 		return nil, err
 	}
 	sec.Provider, sec.Profile = sp.Name, profile
