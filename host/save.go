@@ -93,6 +93,18 @@ func (h *Host) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, error
 	return s, s.Err
 }
 
+// Rollback saves the values of an older version as a new one.
+func (h *Host) Rollback(ctx context.Context, name string, to int) (Saved, error) {
+	if to < 1 {
+		return Saved{}, fault.WithKind(errors.New("versions count from 1"), fault.Usage)
+	}
+	rec, err := h.Get(ctx, name, to)
+	if err != nil {
+		return Saved{}, err
+	}
+	return h.SaveSecret(ctx, &rec.Secret)
+}
+
 // put saves a secret as a new version, unless the newest has the same values.
 // The version that was read is the one that is replaced: a save by somebody
 // else in between is a conflict.

@@ -35,6 +35,8 @@ func commands() []command {
 		{"get", "Print one value, raw.", &getCmd{}},
 		{"load", "Bring secrets from the store into their native files.", &loadCmd{}},
 		{"delete", "Delete secrets from the store.", &deleteCmd{}},
+		{"history", "List the versions of a secret.", &historyCmd{}},
+		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}},
 		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}},
 		{"run", "Run a command with secrets in its environment.", &runCmd{}},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}},

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/provider"
+)
+
+type historyCmd struct {
+	Secret string `arg:"" predictor:"stored" help:"The secret's name."`
+}
+
+func (c *historyCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if err := a.localOnly("history"); err != nil {
+		return err
+	}
+	infos, err := h.History(ctx, c.Secret)
+	if err != nil {
+		return err
+	}
+	out := make([]versionJSON, 0, len(infos))
+	rows := make([][]string, 0, len(infos))
+	now := time.Now()
+	for _, v := range infos {
+		out = append(out, versionJSON{v.Version, v.Updated, v.Deleted})
+		state := ""
+		if v.Deleted {
+			state = "deleted"
+		}
+		rows = append(rows, []string{strconv.Itoa(v.Version), ago(v.Updated, now), state})
+	}
+	if done, err := a.data(out); done {
+		return err
+	}
+	return a.table([]string{"VERSION", "WRITTEN", ""}, rows)
+}
+
+type rollbackCmd struct {
+	Secret string `arg:"" predictor:"stored" help:"The secret's name."`
+	To     int    `required:"" help:"The version whose values to bring back." placeholder:"N"`
+}
+
+func (c *rollbackCmd) Help() string {
+	return `Saves the values of an older version as a new one; nothing is lost by it.`
+}
+
+func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.host()
+	if err != nil {
+		return err
+	}
+	if err := a.localOnly("rollback"); err != nil {
+		return err
+	}
+	saved, err := h.Rollback(ctx, c.Secret, c.To)
+	if err != nil {
+		return err
+	}
+	if done, err := a.data([]savedJSON{{Name: saved.Name, Action: saved.Action, Version: saved.Version, Keys: saved.Keys}}); done {
+		return err
+	}
+	a.say(rolledBack(saved, c.To))
+	return nil
+}
+
+func rolledBack(s host.Saved, to int) string {
+	if s.Action == provider.Unchanged {
+		return fmt.Sprintf("%s: version %d has the values of version %d already", s.Name, s.Version, to)
+	}
+	return fmt.Sprintf("%s: the values of version %d are version %d now", s.Name, to, s.Version)
+}
