@@ -78,7 +78,8 @@ func (a *app) line(prompt string) (string, error) {
 	return strings.TrimRight(line, "\r\n"), err
 }
 
-// hidden asks for a text that is not shown.
+// hidden asks for a text that is not shown. The terminal shows nothing of what
+// is typed from before the prompt is there, however fast somebody types.
 func (a *app) hidden(prompt string) (string, error) {
 	t, err := a.terminal(prompt)
 	if err != nil {
@@ -86,21 +87,29 @@ func (a *app) hidden(prompt string) (string, error) {
 	}
 	defer t.close()
 	fd := int(t.in.Fd())
-	// Ctrl-C while the echo is off must not leave the terminal so.
-	old, err := term.GetState(fd)
+	old, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", err
 	}
-	stop := onInterrupt(func() {
+	defer func() { _ = term.Restore(fd, old) }()
+	// A signal from elsewhere must not leave the terminal raw either.
+	stop := onStop(func() {
 		_ = term.Restore(fd, old)
 		fmt.Fprintln(t.out)
 		os.Exit(130)
 	})
 	defer stop()
-	fmt.Fprint(t.out, prompt)
-	b, err := term.ReadPassword(fd)
-	fmt.Fprintln(t.out)
-	return string(b), err
+	text, err := term.NewTerminal(readWriter{oneByte{t.in}, t.out}, "").ReadPassword(prompt)
+	if errors.Is(err, io.EOF) { // Ctrl-C or Ctrl-D
+		fmt.Fprint(t.out, "\r\n")
+		return "", exitCode(130)
+	}
+	return text, err
+}
+
+type readWriter struct {
+	io.Reader
+	io.Writer
 }
 
 func (a *app) terminal(prompt string) (*terminal, error) {

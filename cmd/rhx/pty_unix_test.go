@@ -120,7 +120,7 @@ func TestRunHandsTheTerminalToTheCommand(t *testing.T) {
 	_, _ = s.f.WriteString("x\n")
 	s.rest()
 	_ = cmd.Wait()
-	cmd, s = onTerminal(t, home, "run", "-s", "openai", "--", "sh", "-c", "test -t 0 && test -t 1 && echo ready $$; sleep 60")
+	cmd, s = onTerminal(t, home, "run", "-s", "openai", "--", "sh", "-c", "test -t 0 && test -t 1 && echo ready $$; exec sleep 60")
 	s.waitFor("ready")
 	s.waitFor("\n")
 	if want := fmt.Sprintf("ready %d", cmd.Process.Pid); !strings.Contains(s.seen.String(), want) {

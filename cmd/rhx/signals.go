@@ -9,11 +9,11 @@ import (
 // stopSignals are the signals that end the program in order.
 func stopSignals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
 
-// onInterrupt calls f at Ctrl-C until stop is called.
-func onInterrupt(f func()) (stop func()) {
+// onStop calls f at such a signal until stop is called.
+func onStop(f func()) (stop func()) {
 	c := make(chan os.Signal, 1)
 	done := make(chan struct{})
-	signal.Notify(c, os.Interrupt)
+	signal.Notify(c, stopSignals()...)
 	go func() {
 		select {
 		case <-c:
