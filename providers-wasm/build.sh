@@ -27,7 +27,9 @@ build() {
 	chmod 644 "$out/$name/$name.wasm"
 }
 
+build gitcredentials gitcredentials/gitcredentials.c ../guest-sdk/c/rhx.c
 build mylogin mylogin/mylogin.c mylogin/aes.c ../guest-sdk/c/rhx.c
+build pgpass pgpass/pgpass.c ../guest-sdk/c/rhx.c
 
 cd "$out"
 sha256sum */*.wasm >SHA256SUMS
