@@ -5,7 +5,8 @@
  * ~/.git-credentials has a URL in each line, PROTOCOL://USER:PASSWORD@HOST/PATH,
  * with every part percent-encoded (git-credential-store(1), and git's
  * credential.c, which this follows). git passes over lines that are no URL with
- * a user and a password, and so does this; it takes the first line that fits.
+ * a user and a password, and so does this, also where a name has control characters or is longer than
+ * 200 bytes; git takes the first line that fits.
  *
  * A profile is the URL without its password, and without https://:
  * alice@git.example, http://bob@git.example:8080/repo. It is made of the values,
@@ -82,6 +83,16 @@ static rhx_str name(rhx_str url, rhx_str user) {
 	return rhx_bytes(&b);
 }
 
+/* Whether rhx takes s as a profile's name: short, and without control characters. */
+static int nameable(rhx_str s) {
+	int ok = s.len <= 200;
+	for (size_t i = 0; ok && i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		ok = c >= ' ' && c != 0x7f && !(c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0);
+	}
+	return ok;
+}
+
 /* Takes a line apart as git does. */
 static void understand(line *l) {
 	rhx_str s = l->text;
@@ -97,10 +108,11 @@ static void understand(line *l) {
 	rhx_buf url = {0};
 	rhx_add_str(&url, between(s.ptr, auth));
 	rhx_add_str(&url, rest);
+	l->profile = name(rhx_bytes(&url), user);
+	if (!nameable(l->profile)) return;
 	l->url = rhx_bytes(&url);
 	l->user = user;
 	l->password = password;
-	l->profile = name(l->url, user);
 }
 
 static line *read_lines(const rhx_request *req, size_t *n) {

@@ -26,6 +26,16 @@ typedef struct {
 	int any;
 } line;
 
+/* Whether rhx takes s as a profile's name: short, and without control characters. */
+static int nameable(rhx_str s) {
+	int ok = s.len <= 200;
+	for (size_t i = 0; ok && i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		ok = c >= ' ' && c != 0x7f && !(c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0);
+	}
+	return ok;
+}
+
 static void understand(line *l) {
 	rhx_str s = l->text;
 	size_t i = 0;
@@ -40,7 +50,7 @@ static void understand(line *l) {
 			fields++;
 		}
 	}
-	if (fields < 4) return;
+	if (fields < 4 || !nameable((rhx_str){s.ptr, i - 1})) return;
 	l->start = i;
 	char *out = rhx_alloc(s.len);
 	size_t n = 0;
