@@ -121,15 +121,12 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 }
 
 func (h *Host) putOne(ctx context.Context, plan *provider.Plan, sp *spec.Spec, sec *secret.Secret, opts LoadOptions) []provider.Placement {
-	if sp == nil {
+	if sp == nil || len(sp.Files) == 0 {
 		base, err := baseSpec(sec, opts.To)
 		if err != nil {
 			return []provider.Placement{{Action: provider.Failed, Err: err}}
 		}
 		sp = base
-	}
-	if len(sp.Files) == 0 {
-		return []provider.Placement{{Action: provider.Failed, Err: ErrVariablesOnly}}
 	}
 	put := provider.Options{Overwrite: opts.Overwrite, To: opts.To}
 	placed := plan.Put(ctx, sp, sec, put)
@@ -142,8 +139,8 @@ func (h *Host) putOne(ctx context.Context, plan *provider.Plan, sp *spec.Spec, s
 	return placed
 }
 
-// baseSpec is how a base secret is written to a file that the user named: its
-// keys at the top level, in the format that the file's ending says.
+// baseSpec is how a secret that has no file of its own is written to one that
+// the user named: its keys at the top level, in the format that the file's ending says.
 func baseSpec(sec *secret.Secret, to string) (*spec.Spec, error) {
 	if to == "" {
 		return nil, ErrVariablesOnly
