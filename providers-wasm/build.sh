@@ -30,6 +30,7 @@ build() {
 build gitcredentials gitcredentials/gitcredentials.c ../guest-sdk/c/rhx.c
 build mylogin mylogin/mylogin.c mylogin/aes.c ../guest-sdk/c/rhx.c
 build pgpass pgpass/pgpass.c ../guest-sdk/c/rhx.c
+build rclone rclone/rclone.c rclone/aes256.c ../guest-sdk/c/rhx.c
 
 cd "$out"
 sha256sum */*.wasm >SHA256SUMS

@@ -68,12 +68,14 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("VENV", venv)
-	// Files that MySQL's own editor wrote.
-	cases, err := filepath.Abs("../../providers-wasm/mylogin/cases")
-	if err != nil {
-		return err
+	// Files that MySQL's own editor and rclone wrote.
+	for name, module := range map[string]string{"CASES": "mylogin", "RCLONE_CASES": "rclone"} {
+		cases, err := filepath.Abs("../../providers-wasm/" + module + "/cases")
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, cases)
 	}
-	env.Setenv("CASES", cases)
 	env.Values[snapshotKey{}] = map[string]snapshot{}
 	return nil
 }

@@ -41,7 +41,7 @@ users:
     client-key-data: S0VZ
 `
 
-// Realistic files and variables of every built-in provider but mysql, and what
+// Realistic files and variables of every built-in provider but those of wasm modules, and what
 // is found in them.
 func TestExtract(t *testing.T) {
 	for _, c := range []struct {
@@ -221,7 +221,7 @@ wandb value from /srv/n: api_key=` + wandb},
 // folders, has nothing, and is no error.
 func TestW13NothingThere(t *testing.T) {
 	m := machine.NewMemory("empty")
-	for _, name := range []string{"aws", "azure", "gcp", "github", "huggingface", "kubernetes", "lambda", "docker", "ssh", "sky", "openai", "wandb", "mysql"} {
+	for _, name := range []string{"aws", "azure", "gcp", "github", "huggingface", "kubernetes", "lambda", "docker", "ssh", "sky", "openai", "wandb", "mysql", "rclone"} {
 		if got := describe(extract(t, m, builtin(t, name))); got != "" {
 			t.Errorf("%s: %s", name, got)
 		}

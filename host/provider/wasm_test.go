@@ -232,3 +232,33 @@ func TestMySQL(t *testing.T) {
 		t.Errorf("a file cut short: %s", describe(found))
 	}
 }
+
+// The real module for rclone.conf: a spec with "*" takes every option that the
+// module gives, and no remote is the default.
+func TestRclone(t *testing.T) {
+	sp := builtin(t, "rclone")
+	box := sandbox.New(sandbox.Config{})
+	t.Cleanup(func() { _ = box.Close(ctx) })
+	g := realGuests{box}
+	before := "[here]\ntype = local\n\n[s3]\ntype = s3\nsecret_access_key = fake\nnot_in_the_spec = more\nempty =\n"
+	m := newMachine(tree{".config/rclone/rclone.conf": before})
+	found := "rclone/s3 value from ~/.config/rclone/rclone.conf: not_in_the_spec=more secret_access_key=fake type=s3"
+	same(t, "found", describe(takeWith(t, m, g, sp).Extract(ctx, sp)), found)
+	put := func(s *secret.Secret, opts provider.Options) string {
+		t.Helper()
+		plan := provider.NewPlan(takeWith(t, m, g, sp))
+		out := outcome(plan.Put(ctx, sp, s, opts))
+		apply(t, m, plan)
+		return out
+	}
+	s := sec(sp, "s3", "type", "s3", "secret_access_key", "fake", "not_in_the_spec", "more")
+	same(t, "there", put(s, provider.Options{}), "~/.config/rclone/rclone.conf unchanged")
+	s = sec(sp, "s3", "type", "s3", "secret_access_key", "fake", "another", "one")
+	same(t, "conflict", put(s, provider.Options{}), "~/.config/rclone/rclone.conf conflict not_in_the_spec: ~/.config/rclone/rclone.conf has other values for not_in_the_spec")
+	same(t, "overwrite", put(s, provider.Options{Overwrite: true}), "~/.config/rclone/rclone.conf updated another,not_in_the_spec")
+	same(t, "file", content(m, ".config/rclone/rclone.conf"), strings.Replace(before, "not_in_the_spec = more\nempty =\n", "empty =\nanother = one\n", 1))
+	same(t, "no profile", put(sec(sp, "", "type", "s3"), provider.Options{}), "failed: rclone has no default profile, so a secret needs one: name it rclone/PROFILE")
+	if sp.HasDefault() {
+		t.Error("rclone has a default profile")
+	}
+}

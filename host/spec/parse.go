@@ -437,8 +437,8 @@ func (d *decoder) profiles(n *yaml.Node, f *File) *Profiles {
 	}
 	switch {
 	case d.err != nil:
-	case f.Wasm != "" && (kinds > 0 || p.Default == ""):
-		d.fail(n, "profiles of a wasm module's file have default, and nothing else")
+	case f.Wasm != "" && kinds > 0:
+		d.fail(n, "profiles of a wasm module's file have default at most: the module finds them")
 	case kinds != want || (p.Entries != nil) != (p.Name != ""):
 		d.fail(n, "profiles has one of section, keys, and entries with name")
 	case f.Wasm == "" && (p.Section != "") != (f.Format == "ini"):

@@ -118,7 +118,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a state without place", withFile("    format: json\n    keys: {k: a}\n    states: [{state: exec}]\n"), "11:14: a state has state and at"},
 
 		{"keys of a wasm file", withFile("    format: {wasm: m}\n    keys: {k: a}\n"), "10:11: a file of a wasm module has no keys"},
-		{"sections of a wasm file", withFile("    format: {wasm: m}\n    profiles: {section: '*'}\n"), "10:15: profiles of a wasm module's file have default, and nothing else"},
+		{"sections of a wasm file", withFile("    format: {wasm: m}\n    profiles: {section: '*'}\n"), "10:15: profiles of a wasm module's file have default at most: the module finds them"},
 		{"wasm per file", strings.Replace(withFile("    format: {wasm: m}\n"), "/y", "/{profile}", 1), `8:5: a file of a wasm module cannot have "{profile}" in its path`},
 		{"wasm as mirror", withFile("    format: {wasm: m}\n    mirror: true\n"), "8:5: a file of a wasm module cannot be a mirror"},
 		{"keys of a key pair", withFile("    format: keypair\n    keys: {k: a}\n"), "10:11: format keypair has no keys"},
@@ -180,6 +180,9 @@ func TestParseAccepts(t *testing.T) {
 		}},
 		{"a wasm module with a default", withFile("    format: {wasm: m-1}\n    profiles: {default: client}\n    read_only: true\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Wasm == "m-1" && s.Files[0].Default() == "client" && s.Files[0].ReadOnly
+		}},
+		{"a wasm module whose profiles are all named", withFile("    format: {wasm: m-1}\n    profiles: {}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Profiles != nil && s.Files[0].Default() == "" && !s.HasDefault()
 		}},
 		{"ini with its option", withFile("    format: {ini: {inline_comments: true}}\n    keys: {k: a.b}\n    mirror: true\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Format == "ini" && s.Files[0].Options.InlineComments && s.Files[0].Mirror

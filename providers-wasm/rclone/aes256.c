@@ -1,0 +1,67 @@
+/* aes256.c - see aes256.h. SPDX-License-Identifier: Apache-2.0 */
+#include "aes256.h"
+
+#include <string.h>
+
+/* Doubles an element of GF(2^8) modulo x^8 + x^4 + x^3 + x + 1. */
+static uint8_t twice(uint8_t x) { return (uint8_t)(x << 1 ^ (x >> 7) * 0x1b); }
+
+static uint8_t rotate(uint8_t x, int n) { return (uint8_t)(x << n | x >> (8 - n)); }
+
+/* Fills the table: p runs through the powers of the generator 3, q through
+ * those of its inverse, so that q is always 1/p (FIPS 197, section 5.1.1). */
+static void fill(uint8_t sbox[256]) {
+	uint8_t p = 1, q = 1;
+	do {
+		p = p ^ twice(p);
+		q ^= (uint8_t)(q << 1);
+		q ^= (uint8_t)(q << 2);
+		q ^= (uint8_t)(q << 4);
+		q ^= (uint8_t)((q >> 7) * 0x09);
+		sbox[p] = (uint8_t)(q ^ rotate(q, 1) ^ rotate(q, 2) ^ rotate(q, 3) ^ rotate(q, 4) ^ 0x63);
+	} while (p != 1);
+	sbox[0] = 0x63;
+}
+
+void aes256_init(aes256_key *k, const uint8_t key[32]) {
+	uint8_t *w = k->round[0], rcon = 1;
+	fill(k->sbox);
+	memcpy(w, key, 32);
+	for (int i = 32; i < 240; i += 4) {
+		uint8_t t[4];
+		memcpy(t, w + i - 4, 4);
+		if (i % 32 == 0) {
+			uint8_t first = t[0];
+			t[0] = k->sbox[t[1]] ^ rcon;
+			t[1] = k->sbox[t[2]];
+			t[2] = k->sbox[t[3]];
+			t[3] = k->sbox[first];
+			rcon = twice(rcon);
+		} else if (i % 32 == 16) {
+			for (int j = 0; j < 4; j++) t[j] = k->sbox[t[j]];
+		}
+		for (int j = 0; j < 4; j++) w[i + j] = w[i + j - 32] ^ t[j];
+	}
+}
+
+static void add_key(uint8_t b[16], const uint8_t k[16]) {
+	for (int i = 0; i < 16; i++) b[i] ^= k[i];
+}
+
+void aes256_encrypt(const aes256_key *k, uint8_t b[16]) {
+	uint8_t t[16];
+	add_key(b, k->round[0]);
+	for (int r = 1; r <= 14; r++) {
+		/* SubBytes and ShiftRows: row i of the column-wise state moves i to the left. */
+		for (int i = 0; i < 16; i++) t[i] = k->sbox[b[(i + 4 * (i % 4)) % 16]];
+		for (int c = 0; c < 16 && r < 14; c += 4) { /* MixColumns */
+			uint8_t all = t[c] ^ t[c + 1] ^ t[c + 2] ^ t[c + 3], first = t[c];
+			for (int i = 0; i < 4; i++) {
+				uint8_t next = i < 3 ? t[c + i + 1] : first;
+				t[c + i] ^= all ^ twice(t[c + i] ^ next);
+			}
+		}
+		memcpy(b, t, 16);
+		add_key(b, k->round[r]);
+	}
+}
