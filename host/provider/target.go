@@ -103,7 +103,7 @@ func (p *Plan) holdsProfile(f *spec.File, profile string) bool {
 	case profile == "":
 		return !f.PerFile() && (f.Profiles == nil || f.Profiles.Default != "")
 	case !f.PerFile():
-		return f.Profiles != nil || f.Wasm != "" // the module knows
+		return f.Profiles != nil
 	}
 	bad := func(r rune) bool {
 		return r == '/' || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError ||
@@ -180,9 +180,6 @@ func (p *Plan) holds(sp *spec.Spec, f *spec.File, path, name string) int {
 // profileName is the secret's profile as the file spells it. A value that is
 // the profile's own name decides for the default profile.
 func (p *Plan) profileName(f *spec.File, sec *secret.Secret) string {
-	if f.Wasm != "" && f.Profiles == nil {
-		return sec.Profile
-	}
 	if f.PerFile() || f.Profiles == nil {
 		return ""
 	}
