@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs what the tests need and this machine lacks: servers and clients from
-# Debian's packages, and a Vault server built from the Go proxy.
+# Debian's packages, Python's clients, and Vault and a newer gh built from the
+# Go proxy. Does nothing where all is there.
 set -eu
 cd "$(dirname "$0")"
 
 # command:package
 wanted="sshd:openssh-server ssh:openssh-client dropbear:dropbear-bin aws:awscli gh:gh kubectl:kubernetes-client
-gcc:gcc python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh busybox:busybox mksh:mksh ksh93:ksh93u+m git:git rclone:rclone"
+gcc:gcc python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh busybox:busybox mksh:mksh ksh93:ksh93u+m git:git rclone:rclone skopeo:skopeo"
 PATH="$PATH:/usr/sbin:/sbin"
 missing=
 for pair in $wanted; do
@@ -14,14 +15,14 @@ for pair in $wanted; do
 done
 [ -e /usr/include/wasm32-wasi/stdio.h ] || missing="$missing wasi-libc"
 [ -n "$(find /usr/lib/llvm-14/lib/clang -name 'libclang_rt.builtins-wasm32.a' 2>/dev/null)" ] || missing="$missing libclang-rt-14-dev-wasm32"
+python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+python3 -c 'import ctypes; ctypes.CDLL("libpq.so.5")' 2>/dev/null || missing="$missing libpq5"
 if [ -n "$missing" ]; then
 	command -v apt-get >/dev/null 2>&1 || { echo "install these first:$missing" >&2; exit 1; }
 	apt-get update -qq
 	# shellcheck disable=SC2086 # a list of words
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 fi
-if ! python3 -c 'import ensurepip' 2>/dev/null; then
-	apt-get install -y -qq --no-install-recommends python3-venv
-fi
 sh ./python.sh >/dev/null
+sh ./gh.sh >/dev/null
 sh ./vault.sh >/dev/null

@@ -62,12 +62,13 @@ func setup(env *testscript.Env) error {
 	for name, value := range fakes() {
 		env.Setenv(name, value)
 	}
-	// The environment with Python clients, for the scripts client_*.
-	venv, err := pythonEnv()
+	tools, err := clients()
 	if err != nil {
 		return err
 	}
-	env.Setenv("VENV", venv)
+	for name, path := range tools {
+		env.Setenv(name, path)
+	}
 	// Files that MySQL's own editor and rclone wrote.
 	for name, module := range map[string]string{"CASES": "mylogin", "RCLONE_CASES": "rclone"} {
 		cases, err := filepath.Abs("../../providers-wasm/" + module + "/cases")
@@ -80,17 +81,30 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// pythonEnv is the path of what .ci/tools/python.sh installs.
-var pythonEnv = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("sh", "../../.ci/tools/python.sh", "--path").Output()
-	path := strings.TrimSpace(string(out))
-	if err == nil {
-		_, err = os.Stat(filepath.Join(path, "done"))
+// clients finds what .ci/tools installs for the scripts client_*: the folder of
+// Python packages, VENV, and a newer gh than Debian's, GH. Programs from
+// Debian's packages are in PATH.
+var clients = sync.OnceValues(func() (map[string]string, error) {
+	found := map[string]string{}
+	for name, installed := range map[string]struct{ script, file string }{
+		"VENV": {"python.sh", "done"},
+		"GH":   {"gh.sh", ""},
+	} {
+		out, err := exec.Command("sh", "../../.ci/tools/"+installed.script, "--path").Output()
+		found[name] = strings.TrimSpace(string(out))
+		if err == nil {
+			_, err = os.Stat(filepath.Join(found[name], installed.file))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
+		}
 	}
-	if err != nil {
-		return "", fmt.Errorf("the tests' Python clients are not there (%w): run make test-deps", err)
+	for _, name := range []string{"aws", "curl", "gh", "git", "kubectl", "openssl", "python3", "rclone", "skopeo", "ssh-keygen"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
+		}
 	}
-	return path, nil
+	return found, nil
 })
 
 // fakes are values that look like real keys and are not. A prefix and a body
