@@ -315,6 +315,25 @@ func (w *writer) any(k spec.Key) {
 	}
 }
 
+// unspelled reports whether a fixed entry belongs beside a spelling of a key that
+// is neither in the file nor about to be: the key is spelled in another way.
+func (w *writer) unspelled(at codec.Path, planned []codec.Edit) bool {
+	beside := false
+	for _, k := range w.f.Keys {
+		for _, p := range k.At {
+			q, ok := resolve(w.f, w.root, w.e, p, k.Root, w.holes())
+			if !ok || len(q) != len(at) || len(q) == 0 || !slices.Equal(q[:len(q)-1], at[:len(at)-1]) {
+				continue
+			}
+			if len(k.At) == 1 || w.root.Find(q) != nil || slices.ContainsFunc(planned, func(e codec.Edit) bool { return slices.Equal(e.Path, q) }) {
+				return false
+			}
+			beside = true
+		}
+	}
+	return beside
+}
+
 // fixed plans the entries that the file needs beside the values.
 func (w *writer) fixed() {
 	values := w.edits
@@ -322,7 +341,7 @@ func (w *writer) fixed() {
 	for _, fx := range w.f.Add {
 		at, ok := resolve(w.f, w.root, w.e, fx.At, fx.Root, w.holes())
 		text, ok2 := spec.Fill(fx.Text, w.holes())
-		if !ok || !ok2 {
+		if !ok || !ok2 || w.unspelled(at, values) {
 			continue
 		}
 		if n := w.root.Find(at); n == nil || n.Kind == codec.Null || n.Scalar() && n.Text == "" {
