@@ -119,7 +119,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	}
 	resp, err := p.snap.run(ctx, f.Wasm, &abi.Request{
 		Op: abi.Render, Provider: sp.Name, Profile: name,
-		Files:  []abi.File{{Path: src.Path, Content: file.data, Exists: file.old != nil, Mode: f.Mode}},
+		Files:  []abi.File{{Path: src.Path, Content: file.data, Exists: file.data != nil, Mode: f.Mode}},
 		Secret: &abi.Secret{Profile: name, Values: want},
 	})
 	if err != nil {
