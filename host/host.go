@@ -83,7 +83,7 @@ func (h *Host) specs(names []string) ([]*spec.Spec, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(specs, func(s *spec.Spec) bool { return s.Name == sp.Name }) {
+		if !slices.Contains(specs, sp) {
 			specs = append(specs, sp)
 		}
 	}
@@ -174,10 +174,6 @@ func (h *Host) History(ctx context.Context, name string) ([]store.Info, error) {
 func (h *Host) GetAll(ctx context.Context, names []string) ([]*store.Record, error) {
 	recs := make([]*store.Record, len(names))
 	errs := make([]error, len(names))
-	if len(names) == 1 {
-		rec, err := h.Get(ctx, names[0], 0)
-		return []*store.Record{rec}, err
-	}
 	var g errgroup.Group
 	g.SetLimit(parallel)
 	for i, name := range names {

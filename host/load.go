@@ -82,12 +82,9 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 		if errs[i] = err; err != nil {
 			continue // one secret of a provider that is not known here stops no other
 		}
-		if i := slices.IndexFunc(read, func(s *spec.Spec) bool { return s.Name == sp.Name }); i >= 0 {
-			sp = read[i]
-		} else {
+		if specs[i] = sp; !slices.Contains(read, sp) {
 			read = append(read, sp)
 		}
-		specs[i] = sp
 	}
 	var paths []string
 	if opts.To != "" {

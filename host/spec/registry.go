@@ -8,22 +8,27 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // Registry finds specs by name: the built-in ones, then the user's own. A spec
-// is read and parsed only when it is asked for.
+// is read and parsed when it is first asked for, and once. Its methods may be
+// called from several goroutines.
 type Registry struct {
 	builtin fs.FS
 	names   []string
 	userDir string
+
+	mu     sync.Mutex
+	parsed map[string]*Spec
 }
 
 // NewRegistry returns a registry of the specs NAME.yaml in builtin, listed in
 // the order of names, and of those in the folder userDir, which need not exist.
 func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
-	return &Registry{builtin, names, userDir}
+	return &Registry{builtin: builtin, names: names, userDir: userDir, parsed: map[string]*Spec{}}
 }
 
 // Names returns the names of all providers, the built-in ones first.
@@ -110,7 +115,25 @@ func (r *Registry) All() ([]*Spec, error) {
 	return specs, errors.Join(errs...)
 }
 
+// load returns a spec, as it was parsed before if it was.
 func (r *Registry) load(name string, builtin bool) (*Spec, error) {
+	// A user's spec of a built-in name is an error, and not the built-in one.
+	if !builtin && slices.Contains(r.names, name) {
+		return nil, fmt.Errorf("%s: the name %s is that of a built-in provider; rename the file and the provider in it", filepath.Join(r.userDir, name+".yaml"), name)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.parsed[name]; s != nil {
+		return s, nil
+	}
+	s, err := r.parse(name, builtin)
+	if err == nil {
+		r.parsed[name] = s
+	}
+	return s, err
+}
+
+func (r *Registry) parse(name string, builtin bool) (*Spec, error) {
 	file := name + ".yaml"
 	if builtin {
 		data, err := fs.ReadFile(r.builtin, file)
@@ -120,9 +143,6 @@ func (r *Registry) load(name string, builtin bool) (*Spec, error) {
 		return Parse("specs/"+file, data)
 	}
 	file = filepath.Join(r.userDir, file)
-	if slices.Contains(r.names, name) {
-		return nil, fmt.Errorf("%s: the name %s is that of a built-in provider; rename the file and the provider in it", file, name)
-	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read provider %s: %w", name, err)

@@ -145,3 +145,19 @@ func TestRegistryFolderThatCannotBeRead(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// However a spec is asked for, and how often, it is parsed once.
+func TestRegistryParsesOnce(t *testing.T) {
+	r := registry(t, map[string]string{"mine.yaml": "spec: 1\nname: mine\naliases: [my]\nvalues: {k: {env: MINE}}\n"})
+	all, err := r.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		for _, name := range append([]string{s.Name}, s.Aliases...) {
+			if again, err := r.Get(name); again != s || err != nil {
+				t.Errorf("%s: parsed again, or %v", name, err)
+			}
+		}
+	}
+}
