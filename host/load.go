@@ -86,19 +86,16 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 			read = append(read, sp)
 		}
 	}
-	var paths []string
+	var named []string
 	if opts.To != "" {
-		home, err := m.Info(ctx, []string{"PWD"})
-		if err != nil {
-			return nil, err
-		}
-		snap := &provider.Snapshot{Info: home}
-		opts.To = snap.Abs(opts.To)
-		paths = []string{opts.To, opts.To + ".pub"}
+		named = []string{opts.To, opts.To + ".pub"}
 	}
-	snap, err := provider.Take(ctx, m, h.Guests, read, paths...)
+	snap, err := provider.Take(ctx, m, h.Guests, read, named...)
 	if err != nil {
 		return nil, err
+	}
+	if opts.To != "" {
+		opts.To = snap.Abs(opts.To)
 	}
 	plan := provider.NewPlan(snap)
 	var out []Loaded

@@ -299,16 +299,11 @@ func (h *Host) extractFrom(ctx context.Context, m machine.Machine, opts SaveOpti
 		}
 		return []provider.Found{f}, nil, nil
 	}
-	// The file's absolute path needs the machine's home first.
-	snap, err := provider.Take(ctx, m, h.Guests, nil)
+	snap, err := provider.Take(ctx, m, h.Guests, []*spec.Spec{sp}, opts.From, opts.From+".pub")
 	if err != nil {
 		return nil, nil, err
 	}
-	path := snap.Abs(opts.From)
-	if snap, err = provider.Take(ctx, m, h.Guests, []*spec.Spec{sp}, path, path+".pub"); err != nil {
-		return nil, nil, err
-	}
-	found, err := snap.ExtractFile(ctx, sp, path)
+	found, err := snap.ExtractFile(ctx, sp, opts.From)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -62,9 +62,10 @@ type Snapshot struct {
 	files  map[string]machine.File
 }
 
-// Take reads every variable and file that specs declare, and the files paths
-// (absolute), in two round trips; in one more the files that those name.
-func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, paths ...string) (*Snapshot, error) {
+// Take reads every variable and file that specs declare, and the files that a
+// user named (see [Snapshot.Abs]), in two round trips; in one more the files
+// that those name.
+func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, named ...string) (*Snapshot, error) {
 	vars := []string{"PWD"}
 	for _, s := range specs {
 		vars = append(vars, s.Vars()...)
@@ -75,7 +76,10 @@ func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.S
 		return nil, err
 	}
 	snap := &Snapshot{Info: info, guests: guests, files: map[string]machine.File{}}
-	var patterns []string
+	var paths, patterns []string
+	for _, p := range named {
+		paths = append(paths, snap.abs(p))
+	}
 	for _, s := range specs {
 		for i := range s.Files {
 			f := &s.Files[i]
