@@ -94,6 +94,15 @@ func (a *app) machine(h *host.Host) machine.Machine {
 	return a.remote
 }
 
+// hostHere is host for a command that --on makes no sense for.
+func (a *app) hostHere(command string) (*host.Host, error) {
+	h, err := a.host()
+	if err != nil {
+		return nil, err
+	}
+	return h, a.localOnly(command)
+}
+
 // localOnly is the error of a command that --on makes no sense for.
 func (a *app) localOnly(command string) error {
 	if a.On == "" {
@@ -140,13 +149,34 @@ func (a *app) fail(err error) int {
 		}{err.Error(), fault.Hint(err), status})
 		return status
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	a.complain(err, strings.Split(err.Error(), "\n")...)
+	return status
+}
+
+// report prints the failure of one part of a command, with its hint.
+func (a *app) report(name string, err error) {
+	text := err.Error()
+	if !strings.HasPrefix(text, name+":") {
+		text = name + ": " + text
+	}
+	a.complain(err, text)
+}
+
+// complain prints what failed, and what err says can be done about it.
+func (a *app) complain(err error, lines ...string) {
+	for _, line := range lines {
 		fmt.Fprintf(a.Err, "%s %s\n", a.red("rhx:"), line)
 	}
 	if hint := fault.Hint(err); hint != "" {
 		fmt.Fprintf(a.Err, "  %s\n", hint)
 	}
-	return status
+}
+
+// say prints a sentence of a command's result, unless -q.
+func (a *app) say(text string) {
+	if !a.Quiet {
+		fmt.Fprintln(a.Out, text)
+	}
 }
 
 // warn prints something that a user should know and that stops nothing.

@@ -107,18 +107,18 @@ func run(args []string, io *streams) int {
 func (a *app) parse(ctx context.Context, args []string) (*kong.Context, error) {
 	all := commands()
 	if i := slices.IndexFunc(all, func(c command) bool { return c.name == args[0] }); i >= 0 {
-		parser, err := a.parser(ctx, all[i:i+1])
-		if err != nil {
-			return nil, err
-		}
-		parsed, err := parser.Parse(args)
-		if a.helped || err == nil {
-			return a.unlessHelped(parsed), nil
+		if parsed, err := a.parseWith(ctx, all[i:i+1], args); err == nil {
+			return parsed, nil
 		}
 		*a.globals = globals{}
-		all = commands()
 	}
-	parser, err := a.parser(ctx, all)
+	return a.parseWith(ctx, commands(), args)
+}
+
+// parseWith reads the arguments by the grammar of cmds; nil where help was asked
+// for and printed.
+func (a *app) parseWith(ctx context.Context, cmds []command, args []string) (*kong.Context, error) {
+	parser, err := a.parser(ctx, cmds)
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +127,6 @@ func (a *app) parse(ctx context.Context, args []string) (*kong.Context, error) {
 		return nil, nil
 	}
 	return parsed, err
-}
-
-func (a *app) unlessHelped(parsed *kong.Context) *kong.Context {
-	if a.helped {
-		return nil
-	}
-	return parsed
 }
 
 func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -68,12 +67,8 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 		case provider.ByCommand:
 			cell = "from a command, which rhx does not run"
 		}
-		var where []string
-		for _, s := range f.Sources {
-			where = append(where, s.String())
-		}
 		out = append(out, j)
-		rows = append(rows, []string{f.Name, strings.Join(where, ", "), cell})
+		rows = append(rows, []string{f.Name, placesCell(f.Sources), cell})
 	}
 	if done, err := a.data(out); done {
 		if err != nil {

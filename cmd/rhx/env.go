@@ -24,19 +24,16 @@ func (c *envCmd) Help() string {
 }
 
 func (c *envCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	h, err := a.hostHere("env")
 	if err != nil {
-		return err
-	}
-	if err := a.localOnly("env"); err != nil {
 		return err
 	}
 	if !slices.Contains(bundle.Formats(), c.Format) {
 		return fault.WithHint(fault.WithKind(errors.New("unknown format "+c.Format+fault.DidYouMean(c.Format, bundle.Formats())), fault.Usage),
 			"the formats are "+strings.Join(bundle.Formats(), ", "))
 	}
-	if len(c.Secret) == 0 {
-		return fault.WithHint(fault.WithKind(errors.New("no secret is named"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
+	if err := secretsNamed(c.Secret); err != nil {
+		return err
 	}
 	vars, err := h.Env(ctx, c.Secret)
 	if err != nil {

@@ -20,11 +20,8 @@ func (c *getCmd) Help() string {
 }
 
 func (c *getCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	h, err := a.hostHere("get")
 	if err != nil {
-		return err
-	}
-	if err := a.localOnly("get"); err != nil {
 		return err
 	}
 	rec, err := h.Get(ctx, c.Secret, c.Version)

@@ -15,11 +15,8 @@ type historyCmd struct {
 }
 
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	h, err := a.hostHere("history")
 	if err != nil {
-		return err
-	}
-	if err := a.localOnly("history"); err != nil {
 		return err
 	}
 	infos, err := h.History(ctx, c.Secret)
@@ -53,11 +50,8 @@ func (c *rollbackCmd) Help() string {
 }
 
 func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	h, err := a.hostHere("rollback")
 	if err != nil {
-		return err
-	}
-	if err := a.localOnly("rollback"); err != nil {
 		return err
 	}
 	saved, err := h.Rollback(ctx, c.Secret, c.To)

@@ -17,11 +17,8 @@ type listJSON struct {
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	h, err := a.hostHere("list")
 	if err != nil {
-		return err
-	}
-	if err := a.localOnly("list"); err != nil {
 		return err
 	}
 	infos, err := h.List(ctx)

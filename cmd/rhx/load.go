@@ -47,7 +47,7 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secrets) != 1 || c.Env) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
-	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm(h)}
+	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm()}
 	m := a.machine(h)
 	var loaded []host.Loaded
 	if c.Env {
@@ -79,7 +79,7 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 }
 
 // confirm asks whether values that differ may be replaced.
-func (a *app) confirm(h *host.Host) func(string, provider.Placement) bool {
+func (a *app) confirm() func(string, provider.Placement) bool {
 	if !a.canAsk() {
 		return nil
 	}
@@ -108,29 +108,41 @@ func (a *app) withoutVariablesOnly(loaded []host.Loaded) []host.Loaded {
 // printLoaded reports where secrets went. Its error is the exit status.
 func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
 	out := make([]loadedJSON, 0, len(loaded))
-	bad := map[string]bool{}
-	all := map[string]bool{}
 	for _, l := range loaded {
 		j := loadedJSON{Machine: l.Machine, Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
-		id := l.Machine + "\x00" + l.Secret
-		all[id] = true
 		if l.Err != nil {
-			bad[id] = true
 			j.Error = l.Err.Error()
 		}
 		out = append(out, j)
 	}
-	status := outcome(len(bad), len(all))
 	if done, err := a.data(out); done {
 		if err != nil {
 			return err
 		}
-		return status
+		return loadedStatus(loaded)
 	}
 	for _, l := range loaded {
 		a.printPlacement(l, dryRun)
 	}
-	return status
+	return loadedStatus(loaded)
+}
+
+// loadedStatus is the exit status of what was loaded: a secret on a machine has
+// failed where one of its places has.
+func loadedStatus(loaded []host.Loaded) error {
+	type part struct{ machine, secret string }
+	failed := map[part]bool{}
+	for _, l := range loaded {
+		p := part{l.Machine, l.Secret}
+		failed[p] = failed[p] || l.Err != nil
+	}
+	bad := 0
+	for _, f := range failed {
+		if f {
+			bad++
+		}
+	}
+	return outcome(bad, len(failed))
 }
 
 func (a *app) printPlacement(l host.Loaded, dryRun bool) {

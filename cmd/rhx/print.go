@@ -73,14 +73,10 @@ func (a *app) table(header []string, rows [][]string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for i, line := range strings.SplitAfter(b.String(), "\n") {
-		line, nl, _ := strings.Cut(line, "\n")
+	for i, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
 		line = strings.TrimRight(line, " ")
 		if i == 0 {
 			line = a.paint("1", line, a.OutTTY)
-		}
-		if line == "" && nl == "" && i > 0 {
-			continue
 		}
 		if _, err := fmt.Fprintln(a.Out, line); err != nil {
 			return err
@@ -106,12 +102,8 @@ const maxShown = 40
 // valuesCell is a secret's values for a table: public ones as they are, the
 // others masked unless they are to be revealed.
 func valuesCell(sp *spec.Spec, values secret.Values, reveal bool) string {
-	keys := values.Keys()
-	if sp != nil {
-		keys = sp.Order(keys)
-	}
 	var parts []string
-	for _, k := range keys {
+	for _, k := range keysOf(sp, values) {
 		text := shown(sp, k, values[k], reveal)
 		if r := []rune(text); !reveal && len(r) > maxShown {
 			text = string(r[:maxShown-1]) + "…"
@@ -119,6 +111,23 @@ func valuesCell(sp *spec.Spec, values secret.Values, reveal bool) string {
 		parts = append(parts, k+"="+text)
 	}
 	return strings.Join(parts, "  ")
+}
+
+// keysOf returns the keys of values in the order in which people see them.
+func keysOf(sp *spec.Spec, values secret.Values) []string {
+	if sp == nil {
+		return values.Keys()
+	}
+	return sp.Order(values.Keys())
+}
+
+// placesCell is the places of a secret for people.
+func placesCell(sources []secret.Source) string {
+	texts := make([]string, len(sources))
+	for i, s := range sources {
+		texts[i] = s.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 // shown is a value as it may be shown.

@@ -33,8 +33,8 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if len(argv) == 0 {
 		return fault.WithKind(errors.New("no command is given"), fault.Usage)
 	}
-	if len(c.Secret) == 0 {
-		return fault.WithHint(fault.WithKind(errors.New("no secret is named"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
+	if err := secretsNamed(c.Secret); err != nil {
+		return err
 	}
 	vars, err := h.Env(ctx, c.Secret)
 	if err != nil {
@@ -46,6 +46,14 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	a.close()
 	a.stopSignals()
 	return execute(argv, bundle.Environ(a.Environ(), vars), a)
+}
+
+// secretsNamed is the error of a command whose -s is missing.
+func secretsNamed(names []string) error {
+	if len(names) > 0 {
+		return nil
+	}
+	return fault.WithHint(fault.WithKind(errors.New("no secret is named"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
 }
 
 // remote runs the command on the host that --on names.

@@ -60,7 +60,7 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.printSaved(ctx, h, []host.Saved{saved})
+		return a.printSaved([]host.Saved{saved})
 	}
 	if !c.All && len(names) == 0 && c.Provider == "" {
 		return fault.WithHint(fault.WithKind(errors.New("nothing to save is named"), fault.Usage),
@@ -85,7 +85,7 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 	if len(saved) == 0 {
 		a.say("Nothing to save: rhx detect finds no credentials with values here.")
 	}
-	return a.printSaved(ctx, h, saved)
+	return a.printSaved(saved)
 }
 
 // known turns the name of no provider into an error that also tells of base secrets.
@@ -280,7 +280,7 @@ func (a *app) readPairs(ctx context.Context, h *host.Host, pairs []string, sec *
 }
 
 // printSaved reports what was saved.
-func (a *app) printSaved(ctx context.Context, h *host.Host, saved []host.Saved) error {
+func (a *app) printSaved(saved []host.Saved) error {
 	out := make([]savedJSON, 0, len(saved))
 	bad := 0
 	for _, s := range saved {
@@ -315,23 +315,4 @@ func (a *app) printSaved(ctx context.Context, h *host.Host, saved []host.Saved) 
 		}
 	}
 	return outcome(bad, len(saved))
-}
-
-// say prints a sentence of a command's result, unless -q.
-func (a *app) say(text string) {
-	if !a.Quiet {
-		fmt.Fprintln(a.Out, text)
-	}
-}
-
-// report prints the failure of one part of a command, with its hint.
-func (a *app) report(name string, err error) {
-	text := err.Error()
-	if !strings.HasPrefix(text, name+":") {
-		text = name + ": " + text
-	}
-	fmt.Fprintf(a.Err, "%s %s\n", a.red("rhx:"), text)
-	if hint := fault.Hint(err); hint != "" {
-		fmt.Fprintf(a.Err, "  %s\n", hint)
-	}
 }

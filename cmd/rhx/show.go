@@ -38,11 +38,8 @@ type versionJSON struct {
 }
 
 func (c *showCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	h, err := a.hostHere("show")
 	if err != nil {
-		return err
-	}
-	if err := a.localOnly("show"); err != nil {
 		return err
 	}
 	rec, err := h.Get(ctx, c.Secret, c.Version)
@@ -76,27 +73,19 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if done, err := a.data(j); done {
 		return err
 	}
-	var where []string
-	for _, s := range rec.Secret.Sources {
-		where = append(where, s.String())
-	}
 	rows := [][2]string{{"name", j.Name}, {"provider", j.Provider}, {"profile", j.Profile},
 		{"version", strconv.Itoa(j.Version)}, {"updated", rec.Updated.Local().Format(time.RFC1123)}}
 	if j.Expires != nil {
 		rows = append(rows, [2]string{"expires", j.Expires.Local().Format(time.RFC1123)})
 	}
-	rows = append(rows, [2]string{"locations", strings.Join(where, ", ")}, [2]string{"versions", strings.Join(versions, ", ")})
+	rows = append(rows, [2]string{"locations", placesCell(rec.Secret.Sources)}, [2]string{"versions", strings.Join(versions, ", ")})
 	for _, r := range rows {
 		if r[1] != "" {
 			fmt.Fprintf(a.Out, "%-10s %s\n", r[0]+":", printable(r[1]))
 		}
 	}
 	fmt.Fprintln(a.Out, "values:")
-	keys := rec.Secret.Values.Keys()
-	if sp != nil {
-		keys = sp.Order(keys)
-	}
-	for _, k := range keys {
+	for _, k := range keysOf(sp, rec.Secret.Values) {
 		text := shown(sp, k, rec.Secret.Values[k], c.Reveal)
 		fmt.Fprintf(a.Out, "  %s: %s\n", k, strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    "))
 	}

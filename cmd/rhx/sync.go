@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/rhx-dev/rhx/host"
-	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
@@ -23,15 +21,12 @@ func (c *syncCmd) Help() string {
 }
 
 func (c *syncCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	h, err := a.hostHere("sync")
 	if err != nil {
 		return err
 	}
-	if err := a.localOnly("sync"); err != nil {
+	if err := secretsNamed(c.Secret); err != nil {
 		return err
-	}
-	if len(c.Secret) == 0 {
-		return fault.WithHint(fault.WithKind(errors.New("no secret is named"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
 	}
 	var machines []machine.Machine
 	for _, target := range c.Hosts {
@@ -60,12 +55,5 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if a.Output != "table" {
 		return a.printLoaded(loaded, c.DryRun)
 	}
-	bad, all := map[string]bool{}, map[string]bool{}
-	for _, l := range loaded {
-		all[l.Machine+"\x00"+l.Secret] = true
-		if l.Err != nil {
-			bad[l.Machine+"\x00"+l.Secret] = true
-		}
-	}
-	return outcome(len(bad), len(all))
+	return loadedStatus(loaded)
 }
