@@ -2,7 +2,11 @@
 // that says what to do next, and a kind that decides the exit status.
 package fault
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
 
 // Kind is a class of failure that callers tell apart.
 type Kind int
@@ -85,4 +89,21 @@ func Mark(err, as error) error {
 		return nil
 	}
 	return &marked{err, as}
+}
+
+// Cause returns what is wrong in an error of package os, without the name of
+// the system call and of the file, which may be a temporary one.
+func Cause(err error) error {
+	var pe *fs.PathError
+	var le *os.LinkError
+	var se *os.SyscallError
+	switch {
+	case errors.As(err, &pe):
+		return pe.Err
+	case errors.As(err, &le):
+		return le.Err
+	case errors.As(err, &se):
+		return se.Err
+	}
+	return err
 }

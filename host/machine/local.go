@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // maxLinks is how many symbolic links a path may lead through, as in Linux.
@@ -91,7 +93,7 @@ func match(dir, pattern string) ([]string, error) {
 		if missing(err) {
 			return nil, nil
 		}
-		return nil, cause(err)
+		return nil, fault.Cause(err)
 	}
 	defer d.Close()
 	all, err := d.Readdirnames(-1)
@@ -99,7 +101,7 @@ func match(dir, pattern string) ([]string, error) {
 		if errors.Is(err, syscall.ENOTDIR) {
 			return nil, nil
 		}
-		return nil, cause(err)
+		return nil, fault.Cause(err)
 	}
 	names := slices.DeleteFunc(all, func(name string) bool { return !matchName(pattern, name) })
 	slices.Sort(names)
@@ -127,18 +129,18 @@ func readRegular(p string) ([]byte, fs.FileMode, error) {
 		if missing(err) {
 			err = fs.ErrNotExist
 		}
-		return nil, 0, cause(err)
+		return nil, 0, fault.Cause(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, ErrNotRegular
 	}
 	f, err := os.OpenFile(p, os.O_RDONLY|openFlags, 0)
 	if err != nil {
-		return nil, 0, cause(err)
+		return nil, 0, fault.Cause(err)
 	}
 	defer f.Close()
 	if info, err = f.Stat(); err != nil {
-		return nil, 0, cause(err)
+		return nil, 0, fault.Cause(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, ErrNotRegular
@@ -148,7 +150,7 @@ func readRegular(p string) ([]byte, fs.FileMode, error) {
 	}
 	b := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
 	if _, err := b.ReadFrom(io.LimitReader(f, MaxFile+1)); err != nil {
-		return nil, 0, cause(err)
+		return nil, 0, fault.Cause(err)
 	}
 	if b.Len() > MaxFile {
 		return nil, 0, ErrTooLarge
@@ -200,7 +202,7 @@ func (l *local) change(c Change) error {
 			return nil
 		case c.Remove:
 			if err := os.Remove(target); err != nil && !missing(err) {
-				return cause(err)
+				return fault.Cause(err)
 			}
 			return syncFolder(parent(target))
 		}
@@ -222,7 +224,7 @@ func (l *local) replace(target string, old fs.FileInfo, c Change) (err error) {
 	sweep(dir)
 	f, err := createTemp(dir)
 	if err != nil {
-		return fmt.Errorf("create a file in %s: %w", dir, cause(err))
+		return fmt.Errorf("create a file in %s: %w", dir, fault.Cause(err))
 	}
 	defer func() {
 		if err != nil {
@@ -238,19 +240,19 @@ func (l *local) replace(target string, old fs.FileInfo, c Change) (err error) {
 		mode &= old.Mode().Perm()
 	}
 	if mode, err = l.own(f, target, old, mode); err != nil {
-		return fmt.Errorf("keep the owner: %w", cause(err))
+		return fmt.Errorf("keep the owner: %w", fault.Cause(err))
 	}
 	if _, err := f.Write(c.Data); err != nil {
-		return cause(err)
+		return fault.Cause(err)
 	}
 	if err := setMode(f, mode); err != nil {
-		return cause(err)
+		return fault.Cause(err)
 	}
 	if err := f.Sync(); err != nil {
-		return cause(err)
+		return fault.Cause(err)
 	}
 	if err := f.Close(); err != nil {
-		return cause(err)
+		return fault.Cause(err)
 	}
 	if _, err := current(target, c); err != nil {
 		return err
@@ -259,7 +261,7 @@ func (l *local) replace(target string, old fs.FileInfo, c Change) (err error) {
 		if _, gone := os.Lstat(f.Name()); errors.Is(gone, fs.ErrNotExist) {
 			return errTempGone
 		}
-		return cause(err)
+		return fault.Cause(err)
 	}
 	return syncFolder(dir)
 }
@@ -277,7 +279,7 @@ func current(target string, c Change) (fs.FileInfo, error) {
 	case missing(err):
 		return nil, errNotFolder
 	case err != nil:
-		return nil, cause(err)
+		return nil, fault.Cause(err)
 	case !info.Mode().IsRegular():
 		return nil, ErrNotRegular
 	case c.Old == nil || info.Size() != int64(len(c.Old)):
@@ -304,7 +306,7 @@ func follow(p string) (string, error) {
 		}
 		to, err := os.Readlink(p)
 		if err != nil {
-			return "", cause(err)
+			return "", fault.Cause(err)
 		}
 		if !filepath.IsAbs(to) {
 			// Not filepath.Join: it would resolve ".." before the kernel sees links.
@@ -328,7 +330,7 @@ func (l *local) mkdirs(dir string) error {
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("folder %s: %w", d, cause(err))
+			return fmt.Errorf("folder %s: %w", d, fault.Cause(err))
 		}
 		todo = append(todo, d)
 	}
@@ -344,7 +346,7 @@ func (l *local) mkdirs(dir string) error {
 			err = syncFolder(parent(d))
 		}
 		if err != nil {
-			return fmt.Errorf("create folder %s: %w", d, cause(err))
+			return fmt.Errorf("create folder %s: %w", d, fault.Cause(err))
 		}
 	}
 	return nil
@@ -435,21 +437,4 @@ func validChange(c Change) error {
 // part of its path is a file.
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-}
-
-// cause returns what is wrong, without the name of the system call and of the
-// file, which may be a temporary one.
-func cause(err error) error {
-	var pe *fs.PathError
-	var le *os.LinkError
-	var se *os.SyscallError
-	switch {
-	case errors.As(err, &pe):
-		return pe.Err
-	case errors.As(err, &le):
-		return le.Err
-	case errors.As(err, &se):
-		return se.Err
-	}
-	return err
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // openFlags keep an open from waiting for the other end of a pipe.
@@ -74,12 +76,12 @@ func syncFolder(dir string) error {
 		return nil // a folder that may be written but not read
 	}
 	if err != nil {
-		return cause(err)
+		return fault.Cause(err)
 	}
 	defer d.Close()
 	// Some file systems cannot do it: nothing more is to be had there.
 	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return cause(err)
+		return fault.Cause(err)
 	}
 	return nil
 }

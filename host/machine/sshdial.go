@@ -103,7 +103,7 @@ func dialTCP(ctx context.Context, c *sshConfig) (net.Conn, error) {
 	case errors.As(err, &lookup):
 		return nil, fault.WithHint(fmt.Errorf("there is no host %s: %w", c.host, errNoHost), "check the name; ssh_config can give it a HostName")
 	case errors.As(err, &op):
-		return nil, fmt.Errorf("connect to %s: %w", address, cause(op.Err))
+		return nil, fmt.Errorf("connect to %s: %w", address, fault.Cause(op.Err))
 	}
 	return nil, err
 }

@@ -317,7 +317,7 @@ func (h *hostKeys) unknown(key ssh.PublicKey) error {
 		}
 	}
 	if err := h.remember(key); err != nil {
-		return fmt.Errorf("add the host key to %s: %w", h.file(), cause(err))
+		return fmt.Errorf("add the host key to %s: %w", h.file(), fault.Cause(err))
 	}
 	return nil
 }

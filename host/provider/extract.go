@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
@@ -224,11 +224,7 @@ func (s *Snapshot) invalid(sp *spec.Spec, profile, p string, err error) Found {
 
 // readError says which file cannot be read, once.
 func (s *Snapshot) readError(p string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	return fmt.Errorf("read %s: %w", s.Short(p), err)
+	return fmt.Errorf("read %s: %w", s.Short(p), fault.Cause(err))
 }
 
 func (s *Snapshot) fileSource(p string) secret.Source {

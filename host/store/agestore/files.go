@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // version is one version in the folder of a secret: the file "3.age", and
@@ -124,7 +126,7 @@ func (s *Store) makeDir(dir string) error {
 func (s *Store) writeFile(path string, data []byte, tmp, pattern string) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("write %s: %w", path, cause(err))
+			err = fmt.Errorf("write %s: %w", path, fault.Cause(err))
 		}
 	}()
 	s.step()
@@ -167,20 +169,6 @@ func (s *Store) syncDir(dir string) error {
 	return f.Sync()
 }
 
-// cause strips the operation and the path, which would be that of a temporary
-// file, from an error of package os.
-func cause(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
-	switch {
-	case errors.As(err, &p):
-		return p.Err
-	case errors.As(err, &l):
-		return l.Err
-	}
-	return err
-}
-
 // locked runs work while no other process and no other goroutine writes. It
 // makes the folders of the store, and clears up what a process that died left.
 func (s *Store) locked(ctx context.Context, work func() error) (err error) {
@@ -200,7 +188,7 @@ func (s *Store) locked(ctx context.Context, work func() error) (err error) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("lock %s: %w", lock.Path(), cause(err))
+		return fmt.Errorf("lock %s: %w", lock.Path(), fault.Cause(err))
 	}
 	defer func() {
 		if e := lock.Unlock(); err == nil && e != nil {

@@ -117,7 +117,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 			err = f.Close()
 		}
 		if err != nil {
-			return fmt.Errorf("delete %s: %w", filepath.Join(folder, vs[0].file()), cause(err))
+			return fmt.Errorf("delete %s: %w", filepath.Join(folder, vs[0].file()), fault.Cause(err))
 		}
 		return s.syncDir(folder)
 	})
@@ -144,7 +144,7 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 			return nil // another process was faster
 		}
 		if err != nil {
-			return fmt.Errorf("destroy %s: %w", folder, cause(err))
+			return fmt.Errorf("destroy %s: %w", folder, fault.Cause(err))
 		}
 		if err := s.syncDir(s.secrets()); err != nil {
 			return err
