@@ -105,11 +105,9 @@ func document(sp *spec.Spec, sec *secret.Secret) secret.Value {
 	root := &codec.Node{Kind: codec.Map}
 	for _, k := range sp.Order(sec.Values.Keys()) {
 		text := sec.Values[k].Reveal()
-		node := codec.Text(text)
-		if text != "" && (text[0] == '{' || text[0] == '[') {
-			if tree, err := codec.FromJSON([]byte(text)); err == nil {
-				node = tree
-			}
+		node, ok := codec.TreeIn(text)
+		if !ok {
+			node = codec.Text(text)
 		}
 		root.Pairs = append(root.Pairs, codec.Pair{Key: k, Value: node})
 	}

@@ -26,6 +26,16 @@ func ToJSON(n *Node) []byte {
 	return jsonStyle{}.value(nil, n, "")
 }
 
+// TreeIn returns the List or Map that a text is in JSON; false for any other
+// text. A value that is a subtree is carried as such a text.
+func TreeIn(text string) (*Node, bool) {
+	if text == "" || text[0] != '{' && text[0] != '[' {
+		return nil, false
+	}
+	n, err := FromJSON([]byte(text))
+	return n, err == nil
+}
+
 // FromJSON is the reverse of [ToJSON]: it reads strict JSON (no comments, no
 // trailing commas) and keeps the order of keys and the text of numbers. Of
 // duplicate keys the last one counts. Its errors are [*Error].

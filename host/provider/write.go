@@ -222,12 +222,13 @@ func sameText(k spec.Key, a, b string) bool {
 	if a == b {
 		return true
 	}
-	if !k.Tree && k.Value != "*" || a == "" || b == "" || a[0] != '{' && a[0] != '[' {
+	if !k.Tree && k.Value != "*" {
 		return false
 	}
-	m, err1 := codec.FromJSON([]byte(a))
-	n, err2 := codec.FromJSON([]byte(b))
-	return err1 == nil && err2 == nil && codec.Equal(m, n)
+	m, ok := codec.TreeIn(a)
+	// A value that a user gave may have blanks before it.
+	n, err := codec.FromJSON([]byte(b))
+	return ok && err == nil && codec.Equal(m, n)
 }
 
 func (w *writer) one(k spec.Key, at codec.Path, node *codec.Node, text string) error {
@@ -293,10 +294,8 @@ func (w *writer) any(k spec.Key) {
 			continue
 		}
 		node, value := w.root.Find(at), codec.Text(w.texts[key])
-		if t := w.texts[key]; (node == nil || !node.Scalar()) && t != "" && (t[0] == '{' || t[0] == '[') {
-			if tree, err := codec.FromJSON([]byte(t)); err == nil {
-				value = tree
-			}
+		if tree, ok := codec.TreeIn(w.texts[key]); ok && !node.Scalar() {
+			value = tree
 		}
 		if node.Scalar() && node.Kind != codec.Null && value.Scalar() && node.Text == value.Text {
 			continue
