@@ -23,14 +23,14 @@ build() {
 	mkdir -p "$out/$name"
 	"$cc" --target=wasm32-wasi -mcpu=mvp -std=gnu11 -Os -Wall -Wextra -Werror -fno-ident \
 		-ffile-prefix-map="$PWD/=" -Wl,--strip-all -Wl,--gc-sections -Wl,-z,stack-size=65536 \
-		-I../guest-sdk/c -o "$out/$name/$name.wasm" "$@"
+		-I../guest-sdk/c -Ilib -o "$out/$name/$name.wasm" "$@"
 	chmod 644 "$out/$name/$name.wasm"
 }
 
 build gitcredentials gitcredentials/gitcredentials.c ../guest-sdk/c/rhx.c
-build mylogin mylogin/mylogin.c mylogin/aes.c ../guest-sdk/c/rhx.c
+build mylogin mylogin/mylogin.c lib/aes.c ../guest-sdk/c/rhx.c
 build pgpass pgpass/pgpass.c ../guest-sdk/c/rhx.c
-build rclone rclone/rclone.c rclone/aes256.c ../guest-sdk/c/rhx.c
+build rclone rclone/rclone.c lib/aes.c ../guest-sdk/c/rhx.c
 
 cd "$out"
 sha256sum */*.wasm >SHA256SUMS

@@ -71,7 +71,7 @@ static rhx_str trim(rhx_str s) {
 static void use_key(file *f) {
 	uint8_t k[16] = {0};
 	for (int i = 0; i < key_len; i++) k[i % 16] ^= (uint8_t)f->head[key_at + i];
-	aes_init(&f->aes, k);
+	aes_init(&f->aes, k, 16);
 }
 
 /* --- Reading -------------------------------------------------------------- */

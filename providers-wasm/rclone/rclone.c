@@ -26,7 +26,7 @@
  * and %(NAME)s in a value, which rclone replaces.
  */
 #include "../../guest-sdk/c/rhx.h"
-#include "aes256.h"
+#include "aes.h"
 
 #include <string.h>
 
@@ -75,7 +75,7 @@ typedef struct {
 	rhx_str path, head; /* head is a byte order mark, or empty */
 	line *lines;
 	size_t n;
-	aes256_key aes;
+	aes_key aes;
 } file;
 
 static int in_list(rhx_str s, const char *const *list, size_t n) {
@@ -97,13 +97,13 @@ static int is_obscured(rhx_str name, rhx_str type) {
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* Encrypts or decrypts in counter mode, which is the same. */
-static void ctr(const aes256_key *aes, const uint8_t iv[16], uint8_t *p, size_t n) {
+static void ctr(const aes_key *aes, const uint8_t iv[16], uint8_t *p, size_t n) {
 	uint8_t counter[16], pad[16];
 	memcpy(counter, iv, 16);
 	for (size_t i = 0; i < n; i++) {
 		if (i % 16 == 0) {
 			memcpy(pad, counter, 16);
-			aes256_encrypt(aes, pad);
+			aes_encrypt(aes, pad);
 			for (int j = 15; j >= 0 && !++counter[j]; j--) {}
 		}
 		p[i] ^= pad[i % 16];
@@ -111,14 +111,14 @@ static void ctr(const aes256_key *aes, const uint8_t iv[16], uint8_t *p, size_t 
 }
 
 /* Mixes a string into a MAC, its length first. */
-static void mix(const aes256_key *aes, uint8_t mac[16], rhx_str s) {
+static void mix(const aes_key *aes, uint8_t mac[16], rhx_str s) {
 	uint8_t length[8];
 	for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)s.len >> 8 * i);
 	for (size_t i = 0; i < sizeof length + s.len; i++) {
 		mac[i % 16] ^= i < sizeof length ? length[i] : (uint8_t)s.ptr[i - sizeof length];
-		if (i % 16 == 15) aes256_encrypt(aes, mac);
+		if (i % 16 == 15) aes_encrypt(aes, mac);
 	}
-	aes256_encrypt(aes, mac);
+	aes_encrypt(aes, mac);
 }
 
 static rhx_str obscure(const file *f, rhx_str remote_name, rhx_str name, rhx_str value) {
@@ -272,7 +272,7 @@ static void read_file(const rhx_request *req, file *f) {
 	int in_section = 1, first = 1;
 	size_t n = 1;
 	f->path = req->files[0].path;
-	aes256_init(&f->aes, key);
+	aes_init(&f->aes, key, 32);
 	f->head = (rhx_str){data.ptr, starts(data, RHX_STR("\xEF\xBB\xBF")) ? 3 : 0};
 	data = from(data.ptr + f->head.len, data);
 	for (size_t i = 0; i < data.len; i++) n += data.ptr[i] == '\n';
