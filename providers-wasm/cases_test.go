@@ -160,22 +160,30 @@ func (g *guest) runCases(t *testing.T, module, file, value, profile string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !sameSecrets(got, want.Secrets) {
-				t.Fatalf("extract gave\n%v, want\n%v", got, want.Secrets)
-			}
-			for _, s := range want.Secrets {
-				if again := g.mustRender(data, &s); !bytes.Equal(again, data) {
-					t.Errorf("rendering %s into the file that has it changed the file", s.Profile)
-				}
-				fresh := g.mustRender(nil, &s)
-				if back := g.mustExtract(fresh); !sameSecrets(back, []sandbox.Secret{s}) {
-					t.Errorf("rendering %s into a new file reads back as %v", s.Profile, back)
-				}
-				if again := g.mustRender(fresh, &s); !bytes.Equal(again, fresh) {
-					t.Errorf("rendering %s twice changed the new file", s.Profile)
-				}
-			}
+			g.keeps(data, got, want.Secrets)
 		})
+	}
+}
+
+// keeps holds a module to a good file: what was got from it is what is wanted,
+// it renders into its own file without a change, and alone into a new one that
+// reads back, twice the same.
+func (g *guest) keeps(data []byte, got, want []sandbox.Secret) {
+	g.t.Helper()
+	if !sameSecrets(got, want) {
+		g.t.Fatalf("extract gave\n%v, want\n%v", got, want)
+	}
+	for _, s := range want {
+		if again := g.mustRender(data, &s); !bytes.Equal(again, data) {
+			g.t.Errorf("rendering %s into the file that has it changed the file", s.Profile)
+		}
+		fresh := g.mustRender(nil, &s)
+		if back := g.mustExtract(fresh); !sameSecrets(back, []sandbox.Secret{s}) {
+			g.t.Errorf("rendering %s into a new file reads back as %v", s.Profile, back)
+		}
+		if again := g.mustRender(fresh, &s); !bytes.Equal(again, fresh) {
+			g.t.Errorf("rendering %s twice changed the new file", s.Profile)
+		}
 	}
 }
 

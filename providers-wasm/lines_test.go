@@ -7,26 +7,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rhx-dev/rhx/host/sandbox"
-	wasm "github.com/rhx-dev/rhx/providers-wasm"
 )
 
 // The modules whose files have one credential in each line.
 var lineModules = map[string]string{"gitcredentials": ".git-credentials", "pgpass": ".pgpass"}
 
 func newLineGuest(t testing.TB, name string) *guest {
-	code, ok := wasm.Module(name)
-	if !ok {
-		t.Fatalf("%s is not embedded", name)
+	g := newGuestOf(t, name)
+	if n := len(g.mod.Wasm); n > 60<<10 {
+		t.Errorf("%s has %d bytes", name, n)
 	}
-	if len(code) > 60<<10 {
-		t.Errorf("%s has %d bytes", name, len(code))
-	}
-	// As in newGuest: right, not fast.
-	box := sandbox.New(sandbox.Config{Limits: sandbox.Limits{Call: time.Minute}})
-	return &guest{t, box, sandbox.Module{Name: name, Wasm: code, Trusted: true}}
+	return g
 }
 
 // What a file has is what its expect.json says; it renders into its own file
@@ -51,21 +44,8 @@ func TestLineCases(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !sameSecrets(got, want.Secrets) {
-					t.Fatalf("extract gave\n%v, want\n%v", got, want.Secrets)
-				}
-				for _, s := range want.Secrets {
-					if again := g.mustRender(data, &s); !bytes.Equal(again, data) {
-						t.Errorf("rendering %s into the file that has it changed the file", s.Profile)
-					}
-					fresh := g.mustRender(nil, &s)
-					if back := g.mustExtract(fresh); !sameSecrets(back, []sandbox.Secret{s}) {
-						t.Errorf("rendering %s into a new file reads back as %v", s.Profile, back)
-					}
-					if again := g.mustRender(fresh, &s); !bytes.Equal(again, fresh) {
-						t.Errorf("rendering %s twice changed the new file", s.Profile)
-					}
-				}
+				g := &guest{t, g.box, g.mod}
+				g.keeps(data, got, want.Secrets)
 			})
 		}
 	}
