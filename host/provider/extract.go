@@ -259,8 +259,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 	if stub && state == "" {
 		state = InKeyring
 	}
-	private := slices.ContainsFunc(slices.Collect(maps.Keys(texts)), func(k string) bool { return !sp.Public(k) })
-	if state != "" && (wins || !private) {
+	if state != "" && (wins || !private(sp, texts)) {
 		found.State = state
 		return found, true
 	}

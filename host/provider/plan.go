@@ -144,6 +144,17 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 	return out
 }
 
+// revealed returns the texts of values that are not empty.
+func revealed(values secret.Values) map[string]string {
+	texts := map[string]string{}
+	for k, v := range values {
+		if !v.Empty() {
+			texts[k] = v.Reveal()
+		}
+	}
+	return texts
+}
+
 func failed(src secret.Source, err error) Placement {
 	return Placement{Source: src, Action: Failed, Err: err}
 }

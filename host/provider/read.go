@@ -60,12 +60,32 @@ func counts(sp *spec.Spec, f *spec.File, texts map[string]string) bool {
 	return false
 }
 
+// private reports whether one of the texts is a secret value's.
+func private(sp *spec.Spec, texts map[string]string) bool {
+	for k, text := range texts {
+		if text != "" && !sp.Public(k) {
+			return true
+		}
+	}
+	return false
+}
+
 // lacking returns the values that a whole secret of this file would have too.
 func lacking(sp *spec.Spec, f *spec.File, texts map[string]string) []string {
 	var out []string
+	need := func(v spec.Value) {
+		if !v.Optional && texts[v.Name] == "" {
+			out = append(out, v.Name)
+		}
+	}
 	for _, k := range f.Keys {
-		if v, ok := sp.Value(k.Value); ok && !v.Optional && k.Value != "*" && texts[k.Value] == "" {
-			out = append(out, k.Value)
+		if v, ok := sp.Value(k.Value); ok && k.Value != "*" {
+			need(v)
+		}
+	}
+	if f.Wasm != "" { // a module has a place for every value
+		for _, v := range sp.Values {
+			need(v)
 		}
 	}
 	for _, group := range sp.Together {

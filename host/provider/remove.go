@@ -120,10 +120,7 @@ func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placeme
 		return failed(src, err)
 	}
 	e := place(f, root, p.profileName(f, sec))
-	texts := map[string]string{}
-	for k, v := range sec.Values {
-		texts[k] = v.Reveal()
-	}
+	texts := revealed(sec.Values)
 	edits := removals(f, root, e, texts)
 	after, err := codec.EditTree(root, edits)
 	if err != nil {

@@ -15,23 +15,12 @@ import (
 // complete returns an error for a secret that lacks what its file must have, so
 // that no half of one is written.
 func complete(sp *spec.Spec, f *spec.File, sec *secret.Secret) error {
-	texts := map[string]string{}
-	for k, v := range sec.Values {
-		if !v.Empty() {
-			texts[k] = v.Reveal()
-		}
-	}
+	texts := revealed(sec.Values)
 	if len(texts) == 0 {
 		return errors.New("the secret has no values")
 	}
 	var lacks []string
 	switch {
-	case f.Wasm != "":
-		for _, v := range sp.Values {
-			if !v.Optional && texts[v.Name] == "" {
-				lacks = append(lacks, v.Name)
-			}
-		}
 	case f.Format == "keypair":
 		if texts["private_key"] == "" {
 			lacks = []string{"private_key"}

@@ -24,17 +24,9 @@ func (s *Snapshot) extractWasm(ctx context.Context, sp *spec.Spec, f *spec.File,
 	for _, g := range secrets {
 		found := s.new(sp, f, g.Profile, file.Path)
 		found.Expires = g.Expires
-		private, lacks := false, []string(nil)
-		for k, text := range g.Values {
-			private = private || text != "" && !sp.Public(k)
-		}
-		for _, v := range sp.Values {
-			if !v.Optional && g.Values[v.Name] == "" {
-				lacks = append(lacks, v.Name)
-			}
-		}
+		lacks := lacking(sp, f, g.Values)
 		switch {
-		case !private:
+		case !private(sp, g.Values):
 			continue
 		case len(lacks) > 0:
 			found.State, found.Err = Invalid, fmt.Errorf("read %s, %s: %s is missing", s.Short(file.Path), g.Profile, strings.Join(lacks, ", "))
@@ -105,11 +97,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 			return []Placement{failed(src, fmt.Errorf("read %s: %w", src.Path, err))}
 		}
 	}
-	want := map[string]string{}
-	for k, v := range sec.Values {
-		want[k] = v.Reveal()
-	}
-	want = known(sp, want)
+	want := known(sp, revealed(sec.Values))
 	added, differ := compare(sp, find(before, name), want)
 	switch {
 	case len(differ) > 0 && !opts.Overwrite:

@@ -23,12 +23,7 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 		return refuse(err)
 	}
 	root = p.snap.inlined(f, path, root)
-	w := writer{sp: sp, f: f, root: root, e: place(f, root, p.profileName(f, sec)), texts: map[string]string{}}
-	for k, v := range sec.Values {
-		if !v.Empty() {
-			w.texts[k] = v.Reveal()
-		}
-	}
+	w := writer{sp: sp, f: f, root: root, e: place(f, root, p.profileName(f, sec)), texts: revealed(sec.Values)}
 	if err := w.keys(); err != nil {
 		return refuse(err)
 	}
