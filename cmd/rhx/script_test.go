@@ -77,6 +77,11 @@ func setup(env *testscript.Env) error {
 		}
 		env.Setenv(name, cases)
 	}
+	sdk, err := filepath.Abs("../../guest-sdk")
+	if err != nil {
+		return err
+	}
+	env.Setenv("SDK", sdk)
 	env.Values[snapshotKey{}] = map[string]snapshot{}
 	return nil
 }

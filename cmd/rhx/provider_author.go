@@ -1,0 +1,24 @@
+package main
+
+type providerTestCmd struct {
+	Dir string `arg:"" optional:"" default:"." help:"The package's folder."`
+}
+
+type providerDescribeCmd struct {
+	Dir string `arg:"" optional:"" default:"." help:"The package's folder."`
+}
+
+// describeJSON is provider describe's JSON.
+type describeJSON struct {
+	Name    string   `json:"name"`
+	Version string   `json:"version"`
+	Ops     []string `json:"ops"`
+	Bytes   int      `json:"bytes"`
+}
+
+// checkJSON is one check in provider test's JSON.
+type checkJSON struct {
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+}

@@ -1,0 +1,60 @@
+// Package author checks provider packages for those who write them: a folder
+// with provider.yaml, the wasm module NAME.wasm that it names, and cases.
+package author
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// LargeModule is the size in bytes above which a module takes noticeably long
+// to start.
+const LargeModule = 512 << 10
+
+// Package is a provider package in a folder.
+type Package struct {
+	Dir  string
+	Spec *spec.Spec
+	// Module is the module of the first file that is read by one.
+	Module abi.Module
+}
+
+// Open reads the package in a folder.
+func Open(dir string) (*Package, error) {
+	file := filepath.Join(dir, "provider.yaml")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fault.WithHint(err, "a provider package is a folder with provider.yaml in it")
+	}
+	sp, err := spec.Parse(file, data)
+	if err != nil {
+		return nil, err
+	}
+	p := &Package{Dir: dir, Spec: sp}
+	for _, f := range sp.Files {
+		switch {
+		case f.Wasm == "" || f.Wasm == p.Module.Name:
+		case p.Module.Name != "":
+			return nil, fmt.Errorf("%s names two modules, %s and %s; a package has one", file, p.Module.Name, f.Wasm)
+		default:
+			p.Module.Name = f.Wasm
+		}
+	}
+	if p.Module.Name == "" {
+		return nil, fault.WithHint(fmt.Errorf("%s names no wasm module, so there is none to try", file),
+			"a provider without a module is tried with rhx detect: see docs/specs.md")
+	}
+	name := filepath.Join(dir, p.Module.Name+".wasm")
+	if p.Module.Wasm, err = os.ReadFile(name); errors.Is(err, os.ErrNotExist) {
+		return nil, fault.WithHint(err, "build the module first")
+	} else if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
