@@ -1,5 +1,27 @@
 package main
 
+import (
+	"context"
+	"fmt"
+
+	"github.com/rhx-dev/rhx/host/author"
+)
+
+type providerBuildCmd struct {
+	Dir string `arg:"" optional:"" default:"." help:"The package's folder."`
+}
+
+func (c *providerBuildCmd) Run(ctx context.Context, a *app) error {
+	if err := a.localOnly("provider build"); err != nil {
+		return err
+	}
+	module, err := author.Build(ctx, c.Dir)
+	if err == nil && !a.Quiet {
+		fmt.Fprintln(a.Out, module)
+	}
+	return err
+}
+
 type providerTestCmd struct {
 	Dir string `arg:"" optional:"" default:"." help:"The package's folder."`
 }

@@ -27,6 +27,21 @@ type Package struct {
 
 // Open reads the package in a folder.
 func Open(dir string) (*Package, error) {
+	p, err := readSpec(dir)
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Join(dir, p.Module.Name+".wasm")
+	if p.Module.Wasm, err = os.ReadFile(name); errors.Is(err, os.ErrNotExist) {
+		return nil, fault.WithHint(err, "build the module first: rhx provider build")
+	} else if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// readSpec reads the package but for its module's code.
+func readSpec(dir string) (*Package, error) {
 	file := filepath.Join(dir, "provider.yaml")
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -49,12 +64,6 @@ func Open(dir string) (*Package, error) {
 	if p.Module.Name == "" {
 		return nil, fault.WithHint(fmt.Errorf("%s names no wasm module, so there is none to try", file),
 			"a provider without a module is tried with rhx detect: see docs/specs.md")
-	}
-	name := filepath.Join(dir, p.Module.Name+".wasm")
-	if p.Module.Wasm, err = os.ReadFile(name); errors.Is(err, os.ErrNotExist) {
-		return nil, fault.WithHint(err, "build the module first")
-	} else if err != nil {
-		return nil, err
 	}
 	return p, nil
 }
