@@ -3,12 +3,16 @@
 package main
 
 import (
+	"context"
 	"os"
+
+	"github.com/rhx-dev/rhx/host/author"
 )
 
-// Both commands go on as rhx-full, which has the wasm runtime.
+// A module is tried by rhx-full, which has the wasm runtime.
 
-func (c *providerTestCmd) Run(a *app) error     { return a.asFull() }
+func (a *app) runModules(context.Context, *author.Tester) (func(), error) { return nil, a.asFull() }
+
 func (c *providerDescribeCmd) Run(a *app) error { return a.asFull() }
 
 func (a *app) asFull() error {

@@ -1,5 +1,5 @@
-// Package author checks provider packages for those who write them: a folder
-// with provider.yaml, the wasm module NAME.wasm that it names, and cases.
+// Package author makes and checks provider packages for those who write them: a
+// folder with provider.yaml, the wasm module NAME.wasm if it names one, and cases.
 package author
 
 import (
@@ -21,15 +21,19 @@ const LargeModule = 512 << 10
 type Package struct {
 	Dir  string
 	Spec *spec.Spec
-	// Module is the module of the first file that is read by one.
+	// Module is the module of the files that are read by one; its Name is "" in a
+	// package without one.
 	Module abi.Module
 }
 
+// Declarative reports whether the package is a spec alone, without a module.
+func (p *Package) Declarative() bool { return p.Module.Name == "" }
+
 // Open reads the package in a folder.
 func Open(dir string) (*Package, error) {
-	p, err := readSpec(dir)
-	if err != nil {
-		return nil, err
+	p, err := readPackage(dir)
+	if err != nil || p.Declarative() {
+		return p, err
 	}
 	name := filepath.Join(dir, p.Module.Name+".wasm")
 	if p.Module.Wasm, err = os.ReadFile(name); errors.Is(err, os.ErrNotExist) {
@@ -40,8 +44,26 @@ func Open(dir string) (*Package, error) {
 	return p, nil
 }
 
-// readSpec reads the package but for its module's code.
+// NeedsModule is the error of a package without a module where one is needed.
+func (p *Package) NeedsModule() error {
+	if !p.Declarative() {
+		return nil
+	}
+	return fault.WithHint(fmt.Errorf("%s names no wasm module", filepath.Join(p.Dir, "provider.yaml")),
+		"a package without a module is tried with rhx provider test, and needs no build")
+}
+
+// readSpec reads a package with a module, but for the module's code.
 func readSpec(dir string) (*Package, error) {
+	p, err := readPackage(dir)
+	if err == nil {
+		err = p.NeedsModule()
+	}
+	return p, err
+}
+
+// readPackage reads the package but for its module's code.
+func readPackage(dir string) (*Package, error) {
 	file := filepath.Join(dir, "provider.yaml")
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -60,10 +82,6 @@ func readSpec(dir string) (*Package, error) {
 		default:
 			p.Module.Name = f.Wasm
 		}
-	}
-	if p.Module.Name == "" {
-		return nil, fault.WithHint(fmt.Errorf("%s names no wasm module, so there is none to try", file),
-			"a provider without a module is tried with rhx detect: see docs/specs.md")
 	}
 	return p, nil
 }
