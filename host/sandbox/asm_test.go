@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/binary"
 	"slices"
+
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
 // A small assembler for test modules (WebAssembly 1.0, section 5).
@@ -128,7 +130,7 @@ func says(s string, body ...[]byte) source {
 	head := make([]byte, 16)
 	binary.LittleEndian.PutUint32(head, 16)
 	binary.LittleEndian.PutUint32(head[4:], uint32(len(s)))
-	return source{imports: []imported{fdWrite}, pages: uint64(len(s)+16)/pageSize + 1, data: append(head, s...), body: cat(body...)}
+	return source{imports: []imported{fdWrite}, pages: uint64(len(s)+16)/abi.PageSize + 1, data: append(head, s...), body: cat(body...)}
 }
 
 // answers is a module that writes s to standard output and ends.

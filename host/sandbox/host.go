@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 )
@@ -158,7 +159,7 @@ func exit(ctx context.Context, mod api.Module, code uint32) uint32 {
 }
 
 // end ends the instance because of a limit.
-func (c *call) end(ctx context.Context, mod api.Module, why limitError) uint32 {
+func (c *call) end(ctx context.Context, mod api.Module, why abi.LimitError) uint32 {
 	if c.broken == nil {
 		c.broken = why
 	}
@@ -235,7 +236,7 @@ func (c *call) write(ctx context.Context, mod api.Module, p []uint64) uint32 {
 		return e
 	}
 	if full {
-		return c.end(ctx, mod, limitError("wrote more than "+size(o.most)+" to "+o.name))
+		return c.end(ctx, mod, abi.LimitError("wrote more than "+abi.Size(o.most)+" to "+o.name))
 	}
 	return put(mod, p[3], uint32(total))
 }

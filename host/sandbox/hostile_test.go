@@ -301,7 +301,7 @@ func TestMemoryIsZeroedBetweenInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := (*wireRequest)(request(Extract)).encode()
+	in := request(Extract).Encode()
 	c := &call{stdin: in, stdout: output{most: 1 << 20}, stderr: output{most: 1 << 20}, memory: &memory{limit: 1 << 23, spare: &box.spare}}
 	if err := box.instance(t.Context(), p, c); err != nil {
 		t.Fatal(err)
@@ -384,51 +384,6 @@ func TestClosedSandbox(t *testing.T) {
 	}
 	if _, err := box.Run(t.Context(), mylogin(t), loginFile(t)); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// The request is what the ABI says, and its buffer has no room to grow out of.
-func TestRequestDocument(t *testing.T) {
-	r := &Request{Op: Render, Provider: "p\"\\\n\u2028", Profile: "", Options: map[string]string{"b": "2", "a": "1"},
-		Files: []File{{Path: "~/x", Content: []byte("\x00\xff"), Exists: true}, {Path: "~/y"}},
-		Env:   map[string]string{"V": "ü"}, Secret: &Secret{Profile: "q", Values: map[string]string{"k": "v"}}}
-	want := `{"abi":1,"op":"render","provider":"p\"\\\u000a` + "\u2028" + `","profile":"","options":{"a":"1","b":"2"},` +
-		`"files":[{"path":"~/x","content":"AP8=","exists":true},{"path":"~/y","content":"","exists":false}],` +
-		`"env":{"V":"ü"},"secret":{"profile":"q","values":{"k":"v"}}}`
-	if got := string((*wireRequest)(r).encode()); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	full := &Request{Op: Extract, Provider: strings.Repeat("\x01", 5000), Files: []File{{Content: make([]byte, 5000)}}}
-	texts := 0
-	(*wireRequest)(full).texts(func(s string) { texts += 6*len(s) + 8 })
-	if b := (*wireRequest)(full).encode(); len(b) > texts+256+5000/3*4+70 {
-		t.Error("the buffer grew, and left a copy behind")
-	}
-}
-
-func TestMask(t *testing.T) {
-	values := &Request{Env: map[string]string{"A": "fake-variable", "S": "ab"},
-		Secret: &Secret{Values: map[string]string{"p": "two words ab", "q": "words"}}}
-	file := func(content string) *Request { return &Request{Files: []File{{Content: []byte(content)}}} }
-	ini := file("[section]\npassword = \"fake-in-file\"\nother: fake spaced value # note\n")
-	for _, c := range []struct {
-		req      *Request
-		in, want string
-	}{
-		{values, "x fake-variable y", "x ******** y"},
-		{values, "ab, cab, ab", "********, cab, ********"},
-		{values, "two words ab and words", "******** and ********"},
-		{ini, "no password in section", "no password in section"},
-		{ini, "read fake-in-file", "read ********"},
-		{ini, "read spaced", "read ********"},
-		{ini, "at password = \"fake-in-file\" there", "at ******** there"},
-		{file("machine h.example login user-name password fake-netrc\n"), "read fake-netrc", "read ********"},
-		{file(`{"token":"json-fake"}`), "read json-fake", "read ********"},
-		{file("fake-whole-file\n"), "is fake-whole-file.", "is ********."},
-	} {
-		if got := mask(c.in, c.req); got != c.want {
-			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
-		}
 	}
 }
 

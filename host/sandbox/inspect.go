@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
 // What a module may be made of. wazero compiles whatever is valid, and ends the
@@ -77,7 +79,7 @@ type module struct {
 // allocates by the counts that it reads before it finds that the bytes end.
 func inspect(wasm []byte, lim Limits) (*module, error) {
 	if int64(len(wasm)) > lim.Module {
-		return nil, limitError(fmt.Sprintf("is refused: it is larger than %s", size(lim.Module)))
+		return nil, abi.LimitError(fmt.Sprintf("is refused: it is larger than %s", abi.Size(lim.Module)))
 	}
 	if len(wasm) < 8 || string(wasm[:4]) != "\x00asm" {
 		return nil, errors.New("is refused: it is not a wasm module")
@@ -258,7 +260,7 @@ func (in *inspector) importEntry() {
 	if in.err != nil {
 		return
 	}
-	full := printable(from+"."+name, maxKey)
+	full := abi.Printable(from+"."+name, abi.MaxKey)
 	if from != wasi || !known(name) {
 		in.fail("it imports %s, which rhx does not offer", full)
 		return
@@ -299,8 +301,8 @@ func (in *inspector) tableType() {
 
 func (in *inspector) memoryType() {
 	low, _, _ := in.limits(1)
-	if int64(low)*pageSize > in.lim.Memory {
-		in.fail("it needs %s of memory; at most %s are allowed", size(int64(low)*pageSize), size(in.lim.Memory))
+	if int64(low)*abi.PageSize > in.lim.Memory {
+		in.fail("it needs %s of memory; at most %s are allowed", abi.Size(int64(low)*abi.PageSize), abi.Size(in.lim.Memory))
 	}
 	in.memory = true
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -58,7 +59,7 @@ type program struct {
 // New returns a Sandbox. It costs nothing: the first Run reads the cache folder
 // and makes the wasm runtime.
 func New(config Config) *Sandbox {
-	s := &Sandbox{config: config, lim: config.Limits.orDefault(), programs: map[programKey]*program{}}
+	s := &Sandbox{config: config, lim: config.Limits.OrDefault(), programs: map[programKey]*program{}}
 	s.cacheDir = sync.OnceValue(func() string {
 		dir := config.CacheDir
 		if dir == "" {
@@ -105,14 +106,14 @@ func (s *Sandbox) Run(ctx context.Context, m Module, req *Request) (*Response, e
 	default:
 		return nil, fmt.Errorf("unknown operation %q of a wasm module", req.Op)
 	}
-	if err := (*wireRequest)(req).check(s.lim); err != nil {
+	if err := req.Check(s.lim); err != nil {
 		return nil, err
 	}
 	p, err := s.program(ctx, m)
 	if err != nil {
 		return nil, failed(ctx, m, err, "")
 	}
-	in := (*wireRequest)(req).encode()
+	in := req.Encode()
 	defer clear(in)
 	c := &call{
 		args:   []string{m.Name, string(req.Op)},
@@ -125,7 +126,7 @@ func (s *Sandbox) Run(ctx context.Context, m Module, req *Request) (*Response, e
 	if err := s.instance(ctx, p, c); err != nil {
 		return nil, failed(ctx, m, err, c.log(req))
 	}
-	resp, err := decode(c.stdout.b, m.Name, req, s.lim)
+	resp, err := abi.Decode(c.stdout.b, m.Name, req, s.lim)
 	var guest *GuestError
 	if err != nil && !errors.As(err, &guest) {
 		return nil, failed(ctx, m, err, c.log(req))
@@ -143,9 +144,9 @@ func failed(ctx context.Context, m Module, err error, stderr string) error {
 
 // log returns what the instance wrote on standard error, fit to be shown.
 func (c *call) log(req *Request) string {
-	lines := strings.Split(mask(string(c.stderr.b), req), "\n")
+	lines := strings.Split(abi.Mask(string(c.stderr.b), req), "\n")
 	for i := range lines {
-		lines[i] = printable(lines[i], maxMessage)
+		lines[i] = abi.Printable(lines[i], abi.MaxMessage)
 	}
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
@@ -179,17 +180,17 @@ func (s *Sandbox) verdict(ctx context.Context, c *call, err error) error {
 	case c.broken != nil:
 		return c.broken
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
-		return limitError("took longer than " + s.lim.Call.String())
+		return abi.LimitError("took longer than " + s.lim.Call.String())
 	case errors.As(err, &status) && status.ExitCode() == 0, err == nil:
 		return nil
 	case c.memory.full:
-		return limitError("needs more than " + size(s.lim.Memory) + " of memory")
+		return abi.LimitError("needs more than " + abi.Size(s.lim.Memory) + " of memory")
 	case status != nil:
 		return fmt.Errorf("ended with status %d", status.ExitCode())
 	}
 	// The first line says why it trapped; a trace of its functions follows.
 	why, _, _ := strings.Cut(err.Error(), "\n")
-	return fmt.Errorf("failed: %s", printable(strings.TrimPrefix(why, "wasm error: "), maxMessage))
+	return fmt.Errorf("failed: %s", abi.Printable(strings.TrimPrefix(why, "wasm error: "), abi.MaxMessage))
 }
 
 // recovered turns a panic into an error: a defect of the wasm runtime must not
@@ -203,7 +204,7 @@ func recovered(err *error) {
 // program returns the module compiled, and compiles it where it is new.
 func (s *Sandbox) program(ctx context.Context, m Module) (*program, error) {
 	if int64(len(m.Wasm)) > s.lim.Module {
-		return nil, limitError("is refused: it is larger than " + size(s.lim.Module))
+		return nil, abi.LimitError("is refused: it is larger than " + abi.Size(s.lim.Module))
 	}
 	key := programKey{sha256.Sum256(m.Wasm), m.Trusted}
 	s.mu.Lock()
@@ -314,7 +315,7 @@ func (s *Sandbox) compile(ctx context.Context, p *program, m *module, config waz
 		p.runtime, p.compiled = r.runtime, r.compiled
 		return r.err
 	case <-limit.C:
-		return limitError("took longer than " + s.lim.Compile.String() + " to compile")
+		return abi.LimitError("took longer than " + s.lim.Compile.String() + " to compile")
 	case <-ctx.Done():
 		return errGivenUp
 	}
@@ -334,7 +335,7 @@ func build(ctx context.Context, m *module, config wazero.RuntimeConfig) (wazero.
 	if err != nil {
 		_ = rt.Close(ctx)
 		why, _, _ := strings.Cut(err.Error(), "\n")
-		return nil, nil, errors.New("is refused: " + printable(why, maxMessage))
+		return nil, nil, errors.New("is refused: " + abi.Printable(why, abi.MaxMessage))
 	}
 	return rt, compiled, nil
 }

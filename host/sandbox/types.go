@@ -10,6 +10,21 @@ type (
 	Secret   = abi.Secret
 	Response = abi.Response
 	Module   = abi.Module
+	Limits   = abi.Limits
+
+	GuestError  = abi.GuestError
+	ModuleError = abi.ModuleError
+	Code        = abi.Code
+)
+
+// ErrLimit is what a ModuleError wraps where the module hit one of its limits.
+var ErrLimit = abi.ErrLimit
+
+// The codes of a GuestError.
+const (
+	Invalid     = abi.Invalid
+	Unsupported = abi.Unsupported
+	Conflict    = abi.Conflict
 )
 
 // ABI is the version of the request and response documents.
@@ -21,6 +36,3 @@ const (
 	Render   = abi.Render
 	Describe = abi.Describe
 )
-
-// wireRequest is a Request with what the sandbox does to it.
-type wireRequest abi.Request

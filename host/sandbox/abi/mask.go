@@ -1,4 +1,4 @@
-package sandbox
+package abi
 
 import (
 	"cmp"
@@ -9,11 +9,11 @@ import (
 // masked stands where a value of the request was.
 const masked = "********"
 
-// mask replaces in text, which a module wrote, whatever the module could have
+// Mask replaces in text, which a module wrote, whatever the module could have
 // taken out of its request: values of variables and secrets, and the files'
 // contents, their lines, and the words in them that stand where values stand.
 // Names before a = or : and in brackets stay, since messages are made of them.
-func mask(text string, req *Request) string {
+func Mask(text string, req *Request) string {
 	if text == "" {
 		return text
 	}

@@ -1,4 +1,4 @@
-package sandbox
+package abi
 
 import (
 	"errors"
@@ -58,15 +58,15 @@ func (e *ModuleError) Unwrap() error { return e.Err }
 // ErrLimit is what a ModuleError wraps where the module hit one of its [Limits].
 var ErrLimit = errors.New("limit")
 
-// limitError is a limit in words that name it.
-type limitError string
+// LimitError is a limit in words that name it.
+type LimitError string
 
-func (e limitError) Error() string { return string(e) }
+func (e LimitError) Error() string { return string(e) }
 
-func (limitError) Is(target error) bool { return target == ErrLimit }
+func (LimitError) Is(target error) bool { return target == ErrLimit }
 
-// printable makes a stranger's text fit for one line of a message.
-func printable(s string, most int) string {
+// Printable makes a stranger's text fit for one line of a message.
+func Printable(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return ' '

@@ -1,4 +1,4 @@
-package sandbox
+package abi
 
 import (
 	"encoding/json"
@@ -14,11 +14,11 @@ import (
 // What an answer may hold. Real ones have a handful of secrets, three levels
 // and some hundred values.
 const (
-	maxSecrets = 4096
+	MaxSecrets = 4096
 	maxDepth   = 32
 	maxItems   = 100_000
-	maxMessage = 500
-	maxKey     = 128
+	MaxMessage = 500
+	MaxKey     = 128
 )
 
 // document is a response as it is on the wire.
@@ -46,9 +46,9 @@ type document struct {
 	Ops     []Op   `json:"ops"`
 }
 
-// decode reads a module's answer to req. Its errors quote nothing of it, but
+// Decode reads a module's answer to req. Its errors quote nothing of it, but
 // for paths, which are no secrets.
-func decode(out []byte, module string, req *Request, lim Limits) (*Response, error) {
+func Decode(out []byte, module string, req *Request, lim Limits) (*Response, error) {
 	if len(out) == 0 {
 		return nil, errors.New("gave no answer")
 	}
@@ -71,8 +71,8 @@ func decode(out []byte, module string, req *Request, lim Limits) (*Response, err
 	switch {
 	case doc.ABI == nil:
 		return nil, errors.New("gave an answer without an ABI version")
-	case *doc.ABI != ABI:
-		return nil, fmt.Errorf("answers in ABI %d; this rhx speaks ABI %d", *doc.ABI, ABI)
+	case *doc.ABI != Version:
+		return nil, fmt.Errorf("answers in ABI %d; this rhx speaks ABI %d", *doc.ABI, Version)
 	case doc.Error != nil:
 		return nil, doc.guestError(module, req)
 	}
@@ -84,7 +84,7 @@ func decode(out []byte, module string, req *Request, lim Limits) (*Response, err
 	case Render:
 		err = doc.files(resp, req, lim)
 	case Describe:
-		resp.Name, resp.Version = printable(doc.Name, maxKey), printable(doc.Version, maxKey)
+		resp.Name, resp.Version = Printable(doc.Name, MaxKey), Printable(doc.Version, MaxKey)
 		if len(doc.Ops) > 16 {
 			err = errors.New("describes too many operations")
 		}
@@ -97,7 +97,7 @@ func decode(out []byte, module string, req *Request, lim Limits) (*Response, err
 }
 
 func (doc *document) guestError(module string, req *Request) error {
-	e := &GuestError{Module: module, Code: Code(doc.Error.Code), Message: printable(mask(doc.Error.Message, req), maxMessage), Line: max(doc.Error.Line, 0)}
+	e := &GuestError{Module: module, Code: Code(doc.Error.Code), Message: Printable(Mask(doc.Error.Message, req), MaxMessage), Line: max(doc.Error.Line, 0)}
 	switch e.Code {
 	case Invalid, Unsupported, Conflict:
 	default:
@@ -106,15 +106,15 @@ func (doc *document) guestError(module string, req *Request) error {
 	if e.Message == "" {
 		e.Message = "the wasm module " + module + " reports an error without a message"
 	}
-	if (*wireRequest)(req).file(doc.Error.Path) != nil {
+	if req.file(doc.Error.Path) != nil {
 		e.Path = doc.Error.Path
 	}
 	return e
 }
 
 func (doc *document) secrets(resp *Response) error {
-	if len(doc.Secrets) > maxSecrets {
-		return limitError(fmt.Sprintf("gave %d secrets; at most %d are taken", len(doc.Secrets), maxSecrets))
+	if len(doc.Secrets) > MaxSecrets {
+		return LimitError(fmt.Sprintf("gave %d secrets; at most %d are taken", len(doc.Secrets), MaxSecrets))
 	}
 	seen := make(map[string]bool, len(doc.Secrets))
 	for i := range doc.Secrets {
@@ -154,15 +154,15 @@ func (doc *document) secrets(resp *Response) error {
 func (doc *document) files(resp *Response, req *Request, lim Limits) error {
 	for i := range doc.Files {
 		d := &doc.Files[i]
-		asked := (*wireRequest)(req).file(d.Path)
+		asked := req.file(d.Path)
 		if asked == nil {
-			return fmt.Errorf("wants to write %q, which it was not given", printable(d.Path, maxKey))
+			return fmt.Errorf("wants to write %q, which it was not given", Printable(d.Path, MaxKey))
 		}
 		if slices.ContainsFunc(resp.Files, func(f File) bool { return f.Path == d.Path }) {
 			return fmt.Errorf("gave %s twice", d.Path)
 		}
 		if int64(len(d.Content)) > lim.Input {
-			return limitError(fmt.Sprintf("gave %s more than %s", d.Path, size(lim.Input)))
+			return LimitError(fmt.Sprintf("gave %s more than %s", d.Path, Size(lim.Input)))
 		}
 		f := File{Path: d.Path, Content: d.Content, Mode: fs.FileMode(d.Mode)}
 		most := asked.Mode
@@ -181,7 +181,7 @@ func (doc *document) files(resp *Response, req *Request, lim Limits) error {
 }
 
 // file returns the file of the request with this path, or nil.
-func (r *wireRequest) file(path string) *File {
+func (r *Request) file(path string) *File {
 	for i := range r.Files {
 		if r.Files[i].Path == path {
 			return &r.Files[i]
@@ -191,7 +191,7 @@ func (r *wireRequest) file(path string) *File {
 }
 
 func plain(s string) bool {
-	return len(s) <= maxKey*4 && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+	return len(s) <= MaxKey*4 && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
 
 // scan checks what encoding/json lets pass: text that is not UTF-8 and halves
@@ -207,13 +207,13 @@ func scan(b []byte) error {
 		switch b[i] {
 		case '{', '[':
 			if depth++; depth > maxDepth {
-				return limitError(fmt.Sprintf("gave an answer of more than %d levels", maxDepth))
+				return LimitError(fmt.Sprintf("gave an answer of more than %d levels", maxDepth))
 			}
 		case '}', ']':
 			depth--
 		case ',':
 			if items++; items > maxItems {
-				return limitError(fmt.Sprintf("gave an answer of more than %d items", maxItems))
+				return LimitError(fmt.Sprintf("gave an answer of more than %d items", maxItems))
 			}
 		case '"':
 			end, err := scanString(b, i+1)

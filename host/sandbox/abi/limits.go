@@ -1,4 +1,4 @@
-package sandbox
+package abi
 
 import (
 	"fmt"
@@ -30,7 +30,8 @@ func DefaultLimits() Limits {
 	}
 }
 
-func (l Limits) orDefault() Limits {
+// OrDefault returns the limits with the default in the place of each zero.
+func (l Limits) OrDefault() Limits {
 	d := DefaultLimits()
 	for _, f := range []struct{ set, def *int64 }{
 		{&l.Module, &d.Module}, {&l.Memory, &d.Memory}, {&l.Stdout, &d.Stdout}, {&l.Stderr, &d.Stderr}, {&l.Input, &d.Input},
@@ -45,15 +46,15 @@ func (l Limits) orDefault() Limits {
 	if l.Compile <= 0 {
 		l.Compile = d.Compile
 	}
-	l.Memory = min(l.Memory, 4<<30) &^ (pageSize - 1)
+	l.Memory = min(l.Memory, 4<<30) &^ (PageSize - 1)
 	return l
 }
 
-// pageSize is the unit of linear memory (WebAssembly 1.0, section 4.2.8).
-const pageSize = 64 << 10
+// PageSize is the unit of linear memory (WebAssembly 1.0, section 4.2.8).
+const PageSize = 64 << 10
 
-// size writes a number of bytes for people.
-func size(n int64) string {
+// Size writes a number of bytes for people.
+func Size(n int64) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:
 		return fmt.Sprintf("%d MiB", n>>20)

@@ -1,4 +1,4 @@
-package sandbox
+package abi
 
 import (
 	"encoding/base64"
@@ -10,16 +10,16 @@ import (
 )
 
 // check returns an error where a request is larger than a module may get.
-func (r *wireRequest) check(lim Limits) error {
+func (r *Request) Check(lim Limits) error {
 	for i := range r.Files {
 		if n := int64(len(r.Files[i].Content)); n > lim.Input {
-			return fmt.Errorf("%s is larger than %s, the most that a wasm module is given", r.Files[i].Path, size(lim.Input))
+			return fmt.Errorf("%s is larger than %s, the most that a wasm module is given", r.Files[i].Path, Size(lim.Input))
 		}
 	}
 	var n int64
 	r.texts(func(s string) { n += int64(len(s)) })
 	if n > lim.Input {
-		return fmt.Errorf("the variables and values are larger than %s, the most that a wasm module is given", size(lim.Input))
+		return fmt.Errorf("the variables and values are larger than %s, the most that a wasm module is given", Size(lim.Input))
 	}
 	var err error
 	r.texts(func(s string) {
@@ -31,7 +31,7 @@ func (r *wireRequest) check(lim Limits) error {
 }
 
 // texts calls f for every string of the request.
-func (r *wireRequest) texts(f func(string)) {
+func (r *Request) texts(f func(string)) {
 	f(string(r.Op))
 	f(r.Provider)
 	f(r.Profile)
@@ -56,7 +56,7 @@ func (r *wireRequest) texts(f func(string)) {
 // encode returns the request as the ABI's JSON document. It is written into one
 // buffer of sufficient size, so that zeroing the result leaves no copy behind;
 // encoding/json keeps its buffers.
-func (r *wireRequest) encode() []byte {
+func (r *Request) Encode() []byte {
 	n := 256
 	r.texts(func(s string) { n += 6*len(s) + 8 })
 	for i := range r.Files {
@@ -64,7 +64,7 @@ func (r *wireRequest) encode() []byte {
 	}
 	b := make([]byte, 0, n)
 	b = append(b, `{"abi":`...)
-	b = strconv.AppendInt(b, ABI, 10)
+	b = strconv.AppendInt(b, Version, 10)
 	b = appendString(append(b, `,"op":`...), string(r.Op))
 	b = appendString(append(b, `,"provider":`...), r.Provider)
 	b = appendString(append(b, `,"profile":`...), r.Profile)
