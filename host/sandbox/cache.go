@@ -8,7 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
+	"time"
 )
 
 // An entry of the cache is a folder named after the module's digest. In it
@@ -45,8 +49,8 @@ func cacheEntry(dir string, digest [32]byte) entry {
 	return entry{filepath.Join(dir, hex.EncodeToString(digest[:16]))}
 }
 
-// check reports whether the entry has compiled code that is as it was written.
-// An entry that is not is removed.
+// check reports whether the entry has compiled code for this program that is as
+// it was written. An entry with code that is not is removed.
 func (e entry) check() bool {
 	files, ok := e.files()
 	for _, f := range files {
@@ -59,48 +63,118 @@ func (e entry) check() bool {
 	if !ok {
 		e.remove()
 	}
-	return ok && len(files) > 0
+	if !ok || len(files) == 0 {
+		return false
+	}
+	// Once a day is enough for prune.
+	if info, err := os.Stat(e.dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+		_ = os.Chtimes(e.dir, time.Time{}, time.Now())
+	}
+	return true
 }
 
-// seal writes the checksums of code that has just been compiled.
-func (e entry) seal() error {
+// seal writes the checksums of code that has just been compiled. fresh reports
+// that there was some.
+func (e entry) seal() (fresh bool, err error) {
 	files, _ := e.files()
 	for _, f := range files {
 		if _, err := os.Lstat(f + sumSuffix); err == nil {
 			continue
 		}
+		fresh = true
 		sum, err := checksum(f)
-		if err != nil {
-			return err
+		if err == nil {
+			err = os.WriteFile(f+sumSuffix, []byte(sum), 0o600)
 		}
-		if err := os.WriteFile(f+sumSuffix, []byte(sum), 0o600); err != nil {
-			return err
+		// Another rhx may have removed what is not sealed yet.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fresh, err
 		}
 	}
-	return nil
+	return fresh, nil
 }
 
 func (e entry) remove() { _ = os.RemoveAll(e.dir) }
 
+// What the cache keeps: code that was used within keepDays, and of that, the last
+// used, keepBytes. A module of C takes 0.1 MB, one of Go 15 MB.
+const (
+	keepDays  = 90
+	keepBytes = 256 << 20
+)
+
+// prune removes the entries that have not been used for longest.
+func prune(dir string, now time.Time) {
+	type used struct {
+		entry
+		at   time.Time
+		size int64
+	}
+	var all []used
+	list, _ := os.ReadDir(dir)
+	for _, d := range list {
+		u := used{entry: entry{filepath.Join(dir, d.Name())}}
+		info, err := d.Info()
+		if err != nil || !d.IsDir() {
+			continue // what rhx did not put there it does not remove
+		}
+		u.at = info.ModTime()
+		_ = filepath.WalkDir(u.dir, func(_ string, f fs.DirEntry, err error) error {
+			if err == nil && f.Type().IsRegular() {
+				if info, err := f.Info(); err == nil {
+					u.size += info.Size()
+				}
+			}
+			return nil
+		})
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b used) int { return b.at.Compare(a.at) })
+	var total int64
+	for _, u := range all {
+		total += u.size
+		if total > keepBytes || now.Sub(u.at) > keepDays*24*time.Hour {
+			u.remove()
+		}
+	}
+}
+
 const sumSuffix = ".sum"
 
-// files returns the files of compiled code in the entry. ok is false where
-// something is in it that nobody puts there.
+// files returns the files of compiled code in the entry that are for this
+// program's wazero and this system. ok is false where something is there that
+// nobody puts there.
 func (e entry) files() (files []string, ok bool) {
-	ok = true
-	versions, _ := os.ReadDir(e.dir)
-	for _, v := range versions {
-		sub := filepath.Join(e.dir, v.Name())
-		list, err := os.ReadDir(sub)
-		ok = ok && err == nil && v.IsDir()
-		for _, f := range list {
-			ok = ok && f.Type().IsRegular()
-			if name := f.Name(); !strings.HasSuffix(name, sumSuffix) && !strings.HasSuffix(name, ".tmp") {
-				files = append(files, filepath.Join(sub, name))
-			}
+	folder := filepath.Join(e.dir, runtimeFolder())
+	list, err := os.ReadDir(folder)
+	ok = err == nil || errors.Is(err, fs.ErrNotExist)
+	for _, f := range list {
+		ok = ok && f.Type().IsRegular()
+		if name := f.Name(); !strings.HasSuffix(name, sumSuffix) && !strings.HasSuffix(name, ".tmp") {
+			files = append(files, filepath.Join(folder, name))
 		}
 	}
 	return files, ok
+}
+
+// runtimeFolder is the name of the folder in which wazero keeps code: by its own
+// version, as the program's build information has it, architecture and system.
+func runtimeFolder() string {
+	version := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if dep.Path == "github.com/tetratelabs/wazero" {
+				version = dep.Version
+			}
+		}
+		if version == "" || version == "(devel)" {
+			version = info.Main.Version
+		}
+	}
+	if version == "" || version == "(devel)" {
+		version = "dev"
+	}
+	return "wazero-" + version + "-" + runtime.GOARCH + "-" + runtime.GOOS
 }
 
 func checksum(file string) (string, error) {

@@ -16,12 +16,11 @@
 //   - decode reads its answer as the text of a stranger: size, depth, counts,
 //     paths and modes are checked before any of it is used.
 //
+// A module of somebody else has a process of its own (package child), for one
+// call: what the runtime cannot bound, the memory and the time of compiling and
+// interpreting, ends there. Modules that are part of rhx run in this process.
+//
 // The package knows no secrets' meaning: it moves strings and bytes. Buffers
 // that held a request, a response or a module's memory are zeroed after use;
 // the strings of a [Response] belong to the caller.
-//
-// What it does not do yet: compile in a process of its own. wazero cannot be
-// stopped while it compiles, so a module made to be slow to compile that
-// passes inspect is given up in time but goes on using a processor until the
-// program ends. Only modules that are part of rhx run today.
 package sandbox

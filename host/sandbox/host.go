@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"math/bits"
 	"strings"
@@ -47,6 +48,8 @@ type call struct {
 	memory *memory
 	ticks  uint64
 	random uint64
+	// trueRandom gives it this machine's randomness.
+	trueRandom bool
 	// broken is the limit that ended the instance, or nil.
 	broken error
 }
@@ -229,7 +232,7 @@ func (c *call) write(ctx context.Context, mod api.Module, p []uint64) uint32 {
 		if room := o.most - int64(len(o.b)); int64(len(b)) > room {
 			b, full = b[:room], true
 		}
-		o.add(b)
+		o.b = abi.Append(o.b, b)
 		total += len(b)
 		return !full
 	}); e != success {
@@ -239,17 +242,6 @@ func (c *call) write(ctx context.Context, mod api.Module, p []uint64) uint32 {
 		return c.end(ctx, mod, abi.LimitError("wrote more than "+abi.Size(o.most)+" to "+o.name))
 	}
 	return put(mod, p[3], uint32(total))
-}
-
-// add appends data and zeroes what it leaves behind.
-func (o *output) add(data []byte) {
-	if cap(o.b)-len(o.b) < len(data) {
-		b := make([]byte, len(o.b), 2*cap(o.b)+len(data)+1024)
-		copy(b, o.b)
-		clear(o.b)
-		o.b = b
-	}
-	o.b = append(o.b, data...)
 }
 
 func (c *call) argsSizes(_ context.Context, mod api.Module, p []uint64) uint32 {
@@ -287,7 +279,8 @@ func (c *call) clock(_ context.Context, mod api.Module, p []uint64) uint32 {
 	return put64(mod, p[2], c.ticks)
 }
 
-// randomGet gives every instance the same bytes (splitmix64).
+// randomGet gives every instance the same bytes (splitmix64), unless it may have
+// real ones.
 func (c *call) randomGet(_ context.Context, mod api.Module, p []uint64) uint32 {
 	m := mod.Memory()
 	if m == nil {
@@ -296,6 +289,10 @@ func (c *call) randomGet(_ context.Context, mod api.Module, p []uint64) uint32 {
 	b, ok := m.Read(uint32(p[0]), uint32(p[1]))
 	if !ok {
 		return eFault
+	}
+	if c.trueRandom {
+		_, _ = rand.Read(b) // it never fails
+		return success
 	}
 	for i := range b {
 		if i%8 == 0 {

@@ -35,20 +35,22 @@ func nested(n int) []byte { return cat(repeat(n, []byte{0x02, 0x40}), repeat(n, 
 
 const okFile = `{"abi":1,"files":[{"path":"~/.test","content":"YQ==","mode":384}]}`
 
-// Each module tries something; the sandbox gives an error that says what, in
-// time, and goes on working. want is part of the error, "" for none.
-func TestHostileModules(t *testing.T) {
+// A hostile module tries something.
+type hostile struct {
+	name string
+	op   Op
+	wasm []byte
+	// want is part of the sandbox's error; "" for none.
+	want string
+}
+
+func hostileModules() []hostile {
 	file := func(fields string) string { return `{"abi":1,"files":[{` + fields + `}]}` }
 	lots := func(n int, item string) string {
 		return `{"abi":1,"secrets":[` + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + `]}`
 	}
 	withLocals := func(n uint64) source { return source{locals: vec(cat(u(n), []byte{i32}))} }
-	cases := []struct {
-		name string
-		op   Op
-		wasm []byte
-		want string
-	}{
+	return []hostile{
 		{"infinite loop", Extract, source{body: loopForever}.wasm(), "took longer than 300ms"},
 		{"infinite loop in start", Extract, source{body: loopForever, start: true}.wasm(), "took longer than 300ms"},
 		{"infinite loop of host calls", Extract, says("", loop(write(1))).wasm(), "took longer than 300ms"},
@@ -125,49 +127,68 @@ func TestHostileModules(t *testing.T) {
 		{"no _start", Extract, []byte("\x00asm\x01\x00\x00\x00"), "exports no function _start"},
 		{"body of a wrong type", Extract, source{body: drop}.wasm(), "is refused"},
 	}
+}
+
+// Each module tries something; the sandbox gives an error that says what, in
+// time, and goes on working.
+func TestHostileModules(t *testing.T) {
+	cases := hostileModules()
 	lim := Limits{Memory: 1 << 20, Call: 30 * time.Second, Stdout: 64 << 10, Stderr: 4 << 10}
-	box := sandboxFor(t, Config{Limits: lim})
-	lim.Call = 300 * time.Millisecond
-	short := sandboxFor(t, Config{Limits: lim}) // for those that would never end
-	ok := answers(okFile).wasm()
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			before := time.Now()
-			box := box
-			if strings.HasPrefix(c.want, "took longer") {
-				box = short
+	brief := lim
+	brief.Call = 300 * time.Millisecond // for those that would never end
+	for _, how := range []struct {
+		name    string
+		trusted bool
+	}{{"in a child", false}, {"compiled here", true}} {
+		t.Run(how.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "cache")
+			box := sandboxFor(t, Config{Limits: lim, CacheDir: dir})
+			short := sandboxFor(t, Config{Limits: brief, CacheDir: dir})
+			for _, c := range cases {
+				t.Run(c.name, func(t *testing.T) {
+					box := box
+					if strings.HasPrefix(c.want, "took longer") {
+						box = short
+					}
+					before := time.Now()
+					resp, err := box.Run(t.Context(), Module{Name: "hostile", Wasm: c.wasm, Trusted: how.trusted}, request(c.op))
+					if took := time.Since(before); took > 25*time.Second {
+						t.Errorf("took %v", took)
+					}
+					checkHostile(t, c.want, resp, err)
+				})
 			}
-			resp, err := box.Run(t.Context(), Module{Name: "hostile", Wasm: c.wasm}, request(c.op))
-			if took := time.Since(before); took > 25*time.Second {
-				t.Errorf("took %v", took)
-			}
-			if c.want == "" {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(resp.Files) > 0 || len(resp.Secrets) > 0 {
-					t.Errorf("took %d files and %d secrets", len(resp.Files), len(resp.Secrets))
-				}
-				return
-			}
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want %q", err, c.want)
-			}
-			var failed *ModuleError
-			shown := fmt.Sprintf("%v %+v %#v", err, err, err)
-			if errors.As(err, &failed) {
-				shown += failed.Stderr
-			}
-			if strings.Contains(shown, canary) {
-				t.Error("the error holds a value of the request")
-			}
-			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' }) {
-				t.Errorf("the error has control characters: %q", err)
+			if _, err := box.Run(t.Context(), Module{Name: "good", Wasm: answers(okFile).wasm(), Trusted: how.trusted}, request(Render)); err != nil {
+				t.Errorf("after all that a good module fails: %v", err)
 			}
 		})
 	}
-	if _, err := box.Run(t.Context(), Module{Name: "good", Wasm: ok}, request(Render)); err != nil {
-		t.Errorf("after all that a good module fails: %v", err)
+}
+
+func checkHostile(t *testing.T, want string, resp *Response, err error) {
+	t.Helper()
+	if want == "" {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(resp.Files) > 0 || len(resp.Secrets) > 0 {
+			t.Errorf("took %d files and %d secrets", len(resp.Files), len(resp.Secrets))
+		}
+		return
+	}
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	var failed *ModuleError
+	shown := fmt.Sprintf("%v %+v %#v", err, err, err)
+	if errors.As(err, &failed) {
+		shown += failed.Stderr
+	}
+	if strings.Contains(shown, canary) {
+		t.Error("the error holds a value of the request")
+	}
+	if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' }) {
+		t.Errorf("the error has control characters: %q", err)
 	}
 }
 

@@ -79,7 +79,7 @@ type module struct {
 // allocates by the counts that it reads before it finds that the bytes end.
 func inspect(wasm []byte, lim Limits) (*module, error) {
 	if int64(len(wasm)) > lim.Module {
-		return nil, abi.LimitError(fmt.Sprintf("is refused: it is larger than %s", abi.Size(lim.Module)))
+		return nil, abi.TooLarge(lim)
 	}
 	if len(wasm) < 8 || string(wasm[:4]) != "\x00asm" {
 		return nil, errors.New("is refused: it is not a wasm module")

@@ -23,6 +23,9 @@ func sandboxFor(t testing.TB, c Config) *Sandbox {
 	if c.Warn == nil {
 		c.Warn = func(s string) { t.Errorf("warning: %s", s) }
 	}
+	if c.Child == nil {
+		c.Child = childArgs(t, childArg)
+	}
 	s := New(c)
 	t.Cleanup(func() { _ = s.Close(context.Background()) })
 	return s

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
+	"github.com/rhx-dev/rhx/host/sandbox/child"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -27,12 +28,16 @@ type Config struct {
 	// Warn is called with what the user should know and need not stop for; nil
 	// to drop it.
 	Warn func(string)
+	// Child is the program, with arguments, that calls [Serve]: it runs the
+	// modules that are not trusted.
+	Child []string
 }
 
 // Sandbox runs modules. Its methods may be called from several goroutines.
 type Sandbox struct {
 	config   Config
 	lim      Limits
+	others   *child.Runner
 	cacheDir func() string
 	spare    spare
 
@@ -60,6 +65,7 @@ type program struct {
 // and makes the wasm runtime.
 func New(config Config) *Sandbox {
 	s := &Sandbox{config: config, lim: config.Limits.OrDefault(), programs: map[programKey]*program{}}
+	s.others = &child.Runner{Program: config.Child, CacheDir: config.CacheDir, Limits: s.lim, Warn: config.Warn}
 	s.cacheDir = sync.OnceValue(func() string {
 		dir := config.CacheDir
 		if dir == "" {
@@ -95,60 +101,40 @@ func (s *Sandbox) Close(ctx context.Context) error {
 // Run gives the module one request, in an instance of its own, and returns what
 // it answered. An error is a [*GuestError] where the module reported one, and
 // else a [*ModuleError]; a request that is too large is an error of its own, and
-// so is the end of ctx.
+// so is the end of ctx. A module that is not trusted runs in a process of its own.
 func (s *Sandbox) Run(ctx context.Context, m Module, req *Request) (*Response, error) {
-	switch req.Op {
-	case Extract, Describe:
-	case Render:
-		if req.Secret == nil {
-			return nil, errors.New("render needs a secret")
-		}
-	default:
-		return nil, fmt.Errorf("unknown operation %q of a wasm module", req.Op)
+	if !m.Trusted {
+		return s.others.Run(ctx, m, req)
 	}
 	if err := req.Check(s.lim); err != nil {
 		return nil, err
 	}
-	p, err := s.program(ctx, m)
-	if err != nil {
-		return nil, failed(ctx, m, err, "")
-	}
 	in := req.Encode()
 	defer clear(in)
-	c := &call{
-		args:   []string{m.Name, string(req.Op)},
-		stdin:  in,
-		stdout: output{most: s.lim.Stdout, name: "standard output"},
-		stderr: output{most: s.lim.Stderr, name: "standard error"},
-		memory: &memory{limit: uint64(s.lim.Memory), spare: &s.spare},
-	}
+	c, err := s.exec(ctx, m, abi.Args(m, req), in)
 	defer c.wipe()
-	if err := s.instance(ctx, p, c); err != nil {
-		return nil, failed(ctx, m, err, c.log(req))
-	}
-	resp, err := abi.Decode(c.stdout.b, m.Name, req, s.lim)
-	var guest *GuestError
-	if err != nil && !errors.As(err, &guest) {
-		return nil, failed(ctx, m, err, c.log(req))
-	}
-	return resp, err
+	return abi.Answer(ctx, m, req, s.lim, c.stdout.b, c.stderr.b, err)
 }
 
-// failed returns the error of a run. When the caller has given up, that is it.
-func failed(ctx context.Context, m Module, err error, stderr string) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &ModuleError{Module: m.Name, Err: err, Stderr: stderr}
-}
+// Compile compiles a module that is not trusted and keeps the code for later
+// runs, in a process of its own.
+func (s *Sandbox) Compile(ctx context.Context, m Module) error { return s.others.Compile(ctx, m) }
 
-// log returns what the instance wrote on standard error, fit to be shown.
-func (c *call) log(req *Request) string {
-	lines := strings.Split(abi.Mask(string(c.stderr.b), req), "\n")
-	for i := range lines {
-		lines[i] = abi.Printable(lines[i], abi.MaxMessage)
+// exec runs the module in this process.
+func (s *Sandbox) exec(ctx context.Context, m Module, args []string, in []byte) (*call, error) {
+	c := &call{
+		args:       args,
+		stdin:      in,
+		stdout:     output{most: s.lim.Stdout, name: "standard output"},
+		stderr:     output{most: s.lim.Stderr, name: "standard error"},
+		memory:     &memory{limit: uint64(s.lim.Memory), spare: &s.spare},
+		trueRandom: m.Random,
 	}
-	return strings.TrimSpace(strings.Join(lines, "\n"))
+	p, err := s.program(ctx, m)
+	if err == nil {
+		err = s.instance(ctx, p, c)
+	}
+	return c, err
 }
 
 func (c *call) wipe() {
@@ -204,7 +190,7 @@ func recovered(err *error) {
 // program returns the module compiled, and compiles it where it is new.
 func (s *Sandbox) program(ctx context.Context, m Module) (*program, error) {
 	if int64(len(m.Wasm)) > s.lim.Module {
-		return nil, abi.LimitError("is refused: it is larger than " + abi.Size(s.lim.Module))
+		return nil, abi.TooLarge(s.lim)
 	}
 	key := programKey{sha256.Sum256(m.Wasm), m.Trusted}
 	s.mu.Lock()
@@ -233,56 +219,70 @@ func (s *Sandbox) program(ctx context.Context, m Module) (*program, error) {
 
 var errGivenUp = errors.New("was not waited for")
 
-// interpretMost is the size in bytes up to which a trusted module that cannot
-// be kept compiled is interpreted.
+// interpretMost is the size in bytes up to which a module that has not been
+// compiled is interpreted rather than compiled for one run.
 const interpretMost = 256 << 10
 
 // load makes a module ready.
 //
-// With a cache folder it is compiled, once for all later runs. For the C module
-// of 28 KB, the first call of a process takes, on two busy cores: 30 ms where it
-// compiles, 1.8 ms where it finds the code, 5.5 ms in the interpreter, which
-// then takes 2 ms for each further call and compiled code 0.5. Waiting for the
-// compiler once is the simplest way to have every later call fast. Without a
-// place to keep the code, a small module of rhx's own is interpreted.
+// With a cache folder, one of rhx's own is compiled, once for all later runs. For
+// the C module of 28 KB, the first call of a process takes, on two busy cores:
+// 30 ms where it compiles, 1.8 ms where it finds the code, 5.5 ms in the
+// interpreter, which then takes 2 ms for each further call and compiled code 0.5.
+// Waiting for the compiler once is the simplest way to have every later call
+// fast. A small module of somebody else is compiled when it is added, and else
+// interpreted: nobody waits for the compiler on its account.
 func (s *Sandbox) load(ctx context.Context, p *program, m Module, digest [sha256.Size]byte) error {
 	found, err := inspect(m.Wasm, s.lim)
 	if err != nil {
 		return err
 	}
+	small := len(m.Wasm) <= interpretMost
 	dir := s.cacheDir()
-	canCompile := runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
-	if !canCompile && !m.Trusted {
-		return errors.New("cannot run: wasm modules from others need a processor that wazero can compile for")
-	}
-	if !canCompile || dir == "" && m.Trusted && len(m.Wasm) <= interpretMost {
+	if !canCompile() || dir == "" && small {
 		return s.compile(ctx, p, found, wazero.NewRuntimeConfigInterpreter())
 	}
-	config := wazero.NewRuntimeConfig()
 	if dir == "" {
-		return s.compile(ctx, p, found, config)
+		return s.compile(ctx, p, found, wazero.NewRuntimeConfig())
 	}
 	e := cacheEntry(dir, digest)
-	hit := e.check()
+	if !e.check() && small && !m.Trusted {
+		return s.compile(ctx, p, found, wazero.NewRuntimeConfigInterpreter())
+	}
+	return s.compileCached(ctx, p, found, e)
+}
+
+// compileCached takes the module's code out of the cache, or compiles it and
+// keeps it there.
+func (s *Sandbox) compileCached(ctx context.Context, p *program, m *module, e entry) error {
+	config := wazero.NewRuntimeConfig()
 	cache, err := wazero.NewCompilationCacheWithDir(e.dir)
 	if err != nil {
 		s.warn("compiled wasm modules are not kept: %v", err)
-		return s.compile(ctx, p, found, config)
+		return s.compile(ctx, p, m, config)
 	}
 	p.cache = cache
-	err = s.compile(ctx, p, found, config.WithCompilationCache(cache))
+	err = s.compile(ctx, p, m, config.WithCompilationCache(cache))
 	if err != nil && !errors.Is(err, ErrLimit) && !errors.Is(err, errGivenUp) {
 		// The entry may be the reason, or the disk; the module is fine without.
 		e.remove()
-		return s.compile(ctx, p, found, config)
+		return s.compile(ctx, p, m, config)
 	}
-	if err == nil && !hit {
-		if err := e.seal(); err != nil {
-			s.warn("compiled wasm modules are not kept: %v", err)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	fresh, err := e.seal()
+	if err != nil {
+		s.warn("compiled wasm modules are not kept: %v", err)
+	}
+	if fresh {
+		prune(s.cacheDir(), time.Now())
+	}
+	return nil
 }
+
+// canCompile reports whether wazero has a compiler for this processor.
+func canCompile() bool { return runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" }
 
 // compile makes a runtime for the module and what it imports.
 //

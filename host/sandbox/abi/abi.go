@@ -80,7 +80,10 @@ type Module struct {
 	Name string
 	// Wasm is the module's file.
 	Wasm []byte
-	// Trusted is for modules that are part of rhx. Only those are run by the
-	// interpreter, whose stack no limit bounds.
+	// Trusted is for modules that are part of rhx. All others are compiled and
+	// run in a process of their own.
 	Trusted bool
+	// Random gives the module this machine's randomness. Without it what looks
+	// random is the same in every call.
+	Random bool
 }

@@ -2,6 +2,7 @@ package abi
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,8 +10,18 @@ import (
 	"unicode/utf8"
 )
 
-// check returns an error where a request is larger than a module may get.
+// Check returns an error where a request asks for nothing that there is, or is
+// larger than a module may get.
 func (r *Request) Check(lim Limits) error {
+	switch r.Op {
+	case Extract, Describe:
+	case Render:
+		if r.Secret == nil {
+			return errors.New("render needs a secret")
+		}
+	default:
+		return fmt.Errorf("unknown operation %q of a wasm module", r.Op)
+	}
 	for i := range r.Files {
 		if n := int64(len(r.Files[i].Content)); n > lim.Input {
 			return fmt.Errorf("%s is larger than %s, the most that a wasm module is given", r.Files[i].Path, Size(lim.Input))
@@ -29,6 +40,9 @@ func (r *Request) Check(lim Limits) error {
 	})
 	return err
 }
+
+// Args returns the arguments of a module that is given a request.
+func Args(m Module, r *Request) []string { return []string{m.Name, string(r.Op)} }
 
 // texts calls f for every string of the request.
 func (r *Request) texts(f func(string)) {
@@ -53,7 +67,7 @@ func (r *Request) texts(f func(string)) {
 	}
 }
 
-// encode returns the request as the ABI's JSON document. It is written into one
+// Encode returns the request as the ABI's JSON document. It is written into one
 // buffer of sufficient size, so that zeroing the result leaves no copy behind;
 // encoding/json keeps its buffers.
 func (r *Request) Encode() []byte {

@@ -1,6 +1,7 @@
 package abi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -78,4 +79,43 @@ func Printable(s string, most int) string {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
 	return s
+}
+
+// TooLarge is the error of a module whose file is too large.
+func TooLarge(lim Limits) error {
+	return LimitError("is refused: it is larger than " + Size(lim.Module))
+}
+
+// Answer returns what a call of a module came to: what it answered to req, where
+// it wrote that on stdout and err is nil. An error is a [*GuestError] where the
+// module reported one, and else a [*ModuleError]; the end of ctx is its own error.
+func Answer(ctx context.Context, m Module, req *Request, lim Limits, stdout, stderr []byte, err error) (*Response, error) {
+	if err == nil {
+		var resp *Response
+		resp, err = Decode(stdout, m.Name, req, lim)
+		var guest *GuestError
+		if err == nil || errors.As(err, &guest) {
+			return resp, err
+		}
+	}
+	// When the caller has given up, that is the reason, whatever came of it.
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	lines := strings.Split(Mask(string(stderr), req), "\n")
+	for i := range lines {
+		lines[i] = Printable(lines[i], MaxMessage)
+	}
+	return nil, &ModuleError{Module: m.Name, Err: err, Stderr: strings.TrimSpace(strings.Join(lines, "\n"))}
+}
+
+// Append appends data to b and zeroes what it leaves behind where b grows.
+func Append(b, data []byte) []byte {
+	if cap(b)-len(b) < len(data) {
+		grown := make([]byte, len(b), 2*cap(b)+len(data)+1024)
+		copy(grown, b)
+		clear(b)
+		b = grown
+	}
+	return append(b, data...)
 }

@@ -1,0 +1,7 @@
+//go:build !race
+
+package child
+
+const raceDetector = false
+
+func environment() []string { return []string{} }

@@ -1,0 +1,55 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+
+	"github.com/rhx-dev/rhx/host/sandbox/child"
+	"github.com/tetratelabs/wazero"
+)
+
+// Serve does one job for a [child.Runner], in this process, which must be there
+// for nothing else, and returns its exit status.
+func Serve(in io.Reader, out io.Writer) int {
+	return child.Serve(in, out, do)
+}
+
+func do(job *child.Job, wasm, request []byte) *child.Result {
+	r := &child.Result{}
+	s := New(Config{CacheDir: job.CacheDir, Limits: job.Limits, Warn: func(w string) { r.Warnings = append(r.Warnings, w) }})
+	m := Module{Name: job.Args[0], Wasm: wasm, Trusted: job.Trusted, Random: job.Random}
+	ctx := context.Background()
+	var err error
+	if job.Compile {
+		err = s.keep(ctx, m)
+	} else {
+		var c *call
+		c, err = s.exec(ctx, m, job.Args, request)
+		c.memory.release()
+		r.Stdout, r.Stderr = c.stdout.b, c.stderr.b
+	}
+	if err != nil {
+		r.Error, r.Limit = err.Error(), errors.Is(err, ErrLimit)
+	}
+	return r
+}
+
+// keep compiles a module into the cache.
+func (s *Sandbox) keep(ctx context.Context, m Module) error {
+	found, err := inspect(m.Wasm, s.lim)
+	if err != nil {
+		return err
+	}
+	p := &program{}
+	dir := s.cacheDir()
+	if dir == "" || !canCompile() {
+		// It is compiled all the same where that can be done, to say now that it
+		// cannot be.
+		return s.compile(ctx, p, found, wazero.NewRuntimeConfig())
+	}
+	e := cacheEntry(dir, sha256.Sum256(m.Wasm))
+	e.check()
+	return s.compileCached(ctx, p, found, e)
+}
