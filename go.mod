@@ -3,6 +3,7 @@ module github.com/rhx-dev/rhx
 go 1.26.0
 
 require (
+	aead.dev/minisign v0.3.0
 	filippo.io/age v1.3.2
 	github.com/alecthomas/kong v1.17.0
 	github.com/creack/pty v1.1.24

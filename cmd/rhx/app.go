@@ -16,6 +16,7 @@ import (
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/trust"
 	"github.com/rhx-dev/rhx/specs"
 )
 
@@ -32,6 +33,7 @@ type app struct {
 	dirs   config.Dirs
 	conf   *config.Config
 	guests *guests
+	added  *trust.Providers
 	remote machine.Machine
 	keys   machine.Keys
 	asking sync.Mutex
@@ -47,9 +49,10 @@ func (a *app) host() (*host.Host, error) {
 		return nil, err
 	}
 	a.dirs = config.NewDirs(home, a.Getenv)
-	a.guests = &guests{cache: filepath.Join(a.dirs.Cache, "wasm"), warn: a.warn, note: a.note}
+	a.added = trust.Open(a.dirs.Data)
+	a.guests = &guests{cache: filepath.Join(a.dirs.Cache, "wasm"), added: a.added, warn: a.warn, note: a.note}
 	a.h = &host.Host{
-		Specs:  spec.NewRegistry(specs.FS, specs.Names(), filepath.Join(a.dirs.Config, "providers")),
+		Specs:  spec.NewRegistry(specs.FS, specs.Names(), filepath.Join(a.dirs.Config, "providers")).WithPackages(a.added),
 		Guests: a.guests,
 		Dirs:   a.dirs,
 		Local:  machine.Local(home, a.Getenv),

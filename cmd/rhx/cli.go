@@ -41,7 +41,7 @@ func commands() []command {
 		{"run", "Run a command with secrets in its environment.", &runCmd{}},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}},
 		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}},
-		{"provider", "Make, build and try a provider package of one's own.", &providerCmd{}},
+		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}},
 		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}},
 		{"version", "Print the version.", &versionCmd{}},
 	}

@@ -4,11 +4,14 @@ package main
 
 import (
 	"context"
+	"io"
+	"os"
 
 	"github.com/rhx-dev/rhx/host/sandbox"
-	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/store"
 	"github.com/rhx-dev/rhx/host/store/vaultstore"
+	"github.com/rhx-dev/rhx/host/trust"
+	"github.com/rhx-dev/rhx/host/trust/fetch"
 )
 
 // openVault opens a store in HashiCorp Vault.
@@ -20,15 +23,20 @@ func (a *app) openVault(url, home string) (store.Store, error) {
 	return st, nil
 }
 
-// newRunner returns what runs wasm modules: a sandbox in this process.
-func newRunner(cache string, warn func(string)) runner {
-	return sandboxRunner{sandbox.New(sandbox.Config{CacheDir: cache, Warn: warn})}
+// fetchPackage gets a provider package over https.
+func (a *app) fetchPackage(ctx context.Context, url string) (*trust.Package, error) {
+	return fetch.Package(ctx, url)
 }
 
-type sandboxRunner struct{ box *sandbox.Sandbox }
-
-func (s sandboxRunner) run(ctx context.Context, m abi.Module, req *abi.Request) (*abi.Response, error) {
-	return s.box.Run(ctx, m, req)
+// newRunner returns what runs wasm modules: a sandbox in this process, which
+// starts this program again for the modules of others.
+func newRunner(cache string, warn func(string)) (runner, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return sandbox.New(sandbox.Config{CacheDir: cache, Warn: warn, Child: []string{exe, guestArg}}), nil
 }
 
-func (s sandboxRunner) close() { _ = s.box.Close(context.Background()) }
+// serveGuest runs one module for another rhx.
+func serveGuest(in io.Reader, out io.Writer) int { return sandbox.Serve(in, out) }

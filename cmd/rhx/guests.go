@@ -2,79 +2,82 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/trust"
 	wasm "github.com/rhx-dev/rhx/providers-wasm"
 )
 
-// guests runs the built-in wasm modules, by a runner that is made when first
-// needed.
+// guests runs wasm modules, the built-in ones and those of added providers, by a
+// runner that is made when first needed.
 type guests struct {
 	cache string
+	added *trust.Providers
 	warn  func(string)
 	note  func(format string, args ...any)
-	once  sync.Once
-	r     runner
+
+	mu sync.Mutex
+	r  runner
 }
 
-// runner runs a module once for one request.
+// runner runs modules.
 type runner interface {
-	run(ctx context.Context, m abi.Module, req *abi.Request) (*abi.Response, error)
-	close()
+	Run(ctx context.Context, m abi.Module, req *abi.Request) (*abi.Response, error)
+	Compile(ctx context.Context, m abi.Module) error
+	Close(ctx context.Context) error
 }
 
-// Run runs a module once.
-func (g *guests) Run(ctx context.Context, module string, req *abi.Request) (*abi.Response, error) {
-	code, ok := wasm.Module(module)
-	if !ok {
-		return nil, fmt.Errorf("there is no wasm module %q in this rhx", module)
+// Run runs the module of a provider's file once.
+func (g *guests) Run(ctx context.Context, sp *spec.Spec, f *spec.File, req *abi.Request) (*abi.Response, error) {
+	m, err := g.module(sp, f)
+	if err != nil {
+		return nil, err
 	}
-	g.once.Do(func() { g.r = newRunner(g.cache, g.warn) })
-	g.note("wasm module: %s, %s", module, req.Op)
-	return g.r.run(ctx, abi.Module{Name: module, Wasm: code, Trusted: true}, req)
+	r, err := g.runner()
+	if err != nil {
+		return nil, err
+	}
+	g.note("wasm module: %s, %s", m.Name, req.Op)
+	return r.Run(ctx, m, req)
+}
+
+// module returns the module of a file. That of an added provider is compared with
+// its digest each time.
+func (g *guests) module(sp *spec.Spec, f *spec.File) (abi.Module, error) {
+	if f.WasmDigest != "" {
+		code, err := g.added.Module(sp.Name, f.Wasm)
+		return abi.Module{Name: f.Wasm, Wasm: code, Random: f.Random}, err
+	}
+	code, ok := wasm.Module(f.Wasm)
+	if !ok {
+		return abi.Module{}, fmt.Errorf("there is no wasm module %q in this rhx", f.Wasm)
+	}
+	return abi.Module{Name: f.Wasm, Wasm: code, Trusted: true, Random: f.Random}, nil
+}
+
+// runner returns the runner, made once.
+func (g *guests) runner() (runner, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.r == nil {
+		r, err := newRunner(g.cache, g.warn)
+		if err != nil {
+			return nil, err
+		}
+		g.r = r
+	}
+	return g.r, nil
 }
 
 func (g *guests) close() {
 	if g.r != nil {
-		g.r.close()
+		_ = g.r.Close(context.Background())
 	}
 }
 
-// guestArg is the argument with which rhx starts rhx-full to run one module:
-// a guestCall on stdin, a guestResult on stdout.
+// guestArg is the argument with which rhx starts rhx-full, or itself, to run one
+// module: see package child.
 const guestArg = "run-guest"
-
-type guestCall struct {
-	Cache   string
-	Module  abi.Module
-	Request *abi.Request
-}
-
-type guestResult struct {
-	Response *abi.Response
-	Error    string
-}
-
-// serveGuest is the other side of a guestCall.
-func serveGuest(in io.Reader, out, warnings io.Writer) int {
-	var call guestCall
-	if err := json.NewDecoder(in).Decode(&call); err != nil {
-		fmt.Fprintln(warnings, "rhx: this is for rhx itself")
-		return 2
-	}
-	r := newRunner(call.Cache, func(text string) { fmt.Fprintln(warnings, text) })
-	defer r.close()
-	var result guestResult
-	resp, err := r.run(context.Background(), call.Module, call.Request)
-	if result.Response = resp; err != nil {
-		result.Error = err.Error()
-	}
-	if err := json.NewEncoder(out).Encode(result); err != nil {
-		return 1
-	}
-	return 0
-}

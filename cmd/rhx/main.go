@@ -10,7 +10,7 @@ import (
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
-		os.Exit(serveGuest(os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(serveGuest(os.Stdin, os.Stdout))
 	}
 	os.Exit(run(os.Args[1:], systemStreams()))
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/author"
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
 type providerBuildCmd struct {
@@ -45,11 +47,11 @@ func (c *providerTestCmd) Run(ctx context.Context, a *app) error {
 	}
 	t := &author.Tester{}
 	if !p.Declarative() {
-		done, err := a.runModules(ctx, t)
+		r, err := a.compiled(ctx, p.Module)
 		if err != nil {
 			return err
 		}
-		defer done()
+		t.Run, t.Reported = r.Run, reported
 		if n := len(p.Module.Wasm); n > author.LargeModule {
 			a.warn(fmt.Sprintf("%s.wasm has %d KB; above %d KB a module takes noticeably long to start", p.Module.Name, n>>10, author.LargeModule>>10))
 		}
@@ -92,6 +94,58 @@ func (a *app) printChecks(results []author.Result) error {
 
 type providerDescribeCmd struct {
 	Dir string `arg:"" optional:"" default:"." help:"The package's folder."`
+}
+
+func (c *providerDescribeCmd) Run(ctx context.Context, a *app) error {
+	if err := a.localOnly("provider describe"); err != nil {
+		return err
+	}
+	p, err := author.Open(c.Dir)
+	if err == nil {
+		err = p.NeedsModule()
+	}
+	if err != nil {
+		return err
+	}
+	r, err := a.compiled(ctx, p.Module)
+	if err != nil {
+		return err
+	}
+	resp, err := r.Run(ctx, p.Module, &abi.Request{Op: abi.Describe})
+	if err != nil {
+		return err
+	}
+	j := describeJSON{Name: resp.Name, Version: resp.Version, Ops: make([]string, 0, len(resp.Ops)), Bytes: len(p.Module.Wasm)}
+	for _, op := range resp.Ops {
+		j.Ops = append(j.Ops, string(op))
+	}
+	if printed, err := a.data(j); printed || err != nil {
+		return err
+	}
+	fmt.Fprintf(a.Out, "%s %s, %d bytes: %s\n", j.Name, j.Version, j.Bytes, strings.Join(j.Ops, ", "))
+	return nil
+}
+
+// compiled returns what runs a module that is not part of rhx, and has compiled
+// it: no later run waits for that, and one that cannot be compiled is an error.
+func (a *app) compiled(ctx context.Context, m abi.Module) (runner, error) {
+	if _, err := a.host(); err != nil {
+		return nil, err
+	}
+	r, err := a.guests.runner()
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Compile(ctx, m)
+}
+
+// reported returns the code and line of an error that a module reported.
+func reported(err error) (code string, line int, ok bool) {
+	var ge *abi.GuestError
+	if !errors.As(err, &ge) {
+		return "", 0, false
+	}
+	return string(ge.Code), ge.Line, true
 }
 
 // describeJSON is provider describe's JSON.

@@ -94,8 +94,8 @@ func describe(sp *spec.Spec) providerJSON {
 			fj.Override = append(fj.Override, text)
 		}
 		if f.Wasm != "" {
-			fj.Format, fj.Module = "wasm", f.Wasm
-			if module, ok := wasm.Module(f.Wasm); ok {
+			fj.Format, fj.Module, fj.Digest = "wasm", f.Wasm, f.WasmDigest
+			if module, ok := wasm.Module(f.Wasm); ok && fj.Digest == "" {
 				fj.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256(module))
 			}
 		}

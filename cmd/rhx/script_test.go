@@ -15,6 +15,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == guestArg {
+		main() // rhx as its own child, whatever this file is called
+	}
 	testscript.Main(m, map[string]func(){"rhx": main})
 }
 
@@ -30,6 +33,7 @@ func TestMain(m *testing.M) {
 //	untouched FILE      fail unless FILE is as it was at its snapshot
 //	quiet CMD...        run CMD, whatever its status; fail if it prints a canary
 //	nocanary PATH...    fail if a file below PATH holds a canary
+//	serve DIR           serve DIR over https, at $URL, until the script ends
 func TestScript(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){
 		"unhex":     cmdUnhex,
@@ -39,6 +43,7 @@ func TestScript(t *testing.T) {
 		"untouched": cmdUntouched,
 		"quiet":     cmdQuiet,
 		"nocanary":  cmdNoCanary,
+		"serve":     cmdServe,
 	}
 	maps.Copy(commands, serverCommands(t))
 	testscript.Run(t, testscript.Params{

@@ -3,20 +3,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/sandbox/abi"
+	"github.com/rhx-dev/rhx/host/sandbox/child"
 	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/trust"
 )
 
 // rhx as it is installed is built without the Vault client and the wasm
@@ -42,59 +40,35 @@ func full() (string, error) {
 
 // openVault goes on as rhx-full. A command opens its store before it has read
 // its input, asked or done anything.
-func (a *app) openVault(string, string) (store.Store, error) {
+func (a *app) openVault(string, string) (store.Store, error) { return nil, a.asFull() }
+
+// fetchPackage goes on as rhx-full, which has an HTTP client. Nothing has been
+// asked or done yet.
+func (a *app) fetchPackage(context.Context, string) (*trust.Package, error) { return nil, a.asFull() }
+
+// asFull replaces this process by rhx-full with the same arguments.
+func (a *app) asFull() error {
 	path, err := full()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.close()
 	a.stopSignals()
-	return nil, execute(append([]string{path}, os.Args[1:]...), os.Environ(), a)
+	return execute(append([]string{path}, os.Args[1:]...), os.Environ(), a)
 }
 
-// newRunner returns what runs wasm modules: rhx-full, once for each.
-func newRunner(cache string, warn func(string)) runner { return child{cache, warn} }
-
-type child struct {
-	cache string
-	warn  func(string)
-}
-
-func (c child) run(ctx context.Context, m abi.Module, req *abi.Request) (*abi.Response, error) {
+// newRunner returns what runs wasm modules: rhx-full, once for each call.
+func newRunner(cache string, warn func(string)) (runner, error) {
 	path, err := full()
 	if err != nil {
 		return nil, err
 	}
-	call, err := json.Marshal(guestCall{c.cache, m, req})
-	if err != nil {
-		return nil, err
-	}
-	defer clear(call)
-	var out, warnings bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, guestArg)
-	cmd.Env = []string{} // a guest's process needs nothing of this one's
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(call), &out, &warnings
-	err = cmd.Run()
-	defer clear(out.Bytes())
-	for line := range strings.Lines(warnings.String()) {
-		c.warn(strings.TrimRight(line, "\n"))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", path, err)
-	}
-	return answer(out.Bytes())
+	return slimRunner{&child.Runner{Program: []string{path, guestArg}, CacheDir: cache, Warn: warn}}, nil
 }
 
-func (child) close() {}
+type slimRunner struct{ *child.Runner }
 
-// answer reads a guestResult.
-func answer(out []byte) (*abi.Response, error) {
-	var result guestResult
-	if err := json.Unmarshal(out, &result); err != nil {
-		return nil, errors.New("rhx-full gave no answer")
-	}
-	if result.Error != "" {
-		return nil, errors.New(result.Error)
-	}
-	return result.Response, nil
-}
+func (slimRunner) Close(context.Context) error { return nil }
+
+// serveGuest is for rhx-full.
+func serveGuest(io.Reader, io.Writer) int { return 2 }

@@ -50,9 +50,9 @@ type Found struct {
 	odd bool
 }
 
-// Guests runs the wasm modules of specs by name.
+// Guests runs the wasm module of a file of a spec.
 type Guests interface {
-	Run(ctx context.Context, module string, req *abi.Request) (*abi.Response, error)
+	Run(ctx context.Context, sp *spec.Spec, f *spec.File, req *abi.Request) (*abi.Response, error)
 }
 
 // Snapshot is what the specs declare, as it was read from one machine.

@@ -50,7 +50,7 @@ func known(sp *spec.Spec, texts map[string]string) map[string]string {
 }
 
 func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File, path string, data []byte) ([]abi.Secret, error) {
-	resp, err := s.run(ctx, f.Wasm, &abi.Request{
+	resp, err := s.run(ctx, sp, f, &abi.Request{
 		Op: abi.Extract, Provider: sp.Name,
 		Files: []abi.File{{Path: s.Short(path), Content: data, Exists: true}},
 		Env:   s.declared(sp),
@@ -61,11 +61,11 @@ func (s *Snapshot) guestExtract(ctx context.Context, sp *spec.Spec, f *spec.File
 	return resp.Secrets, nil
 }
 
-func (s *Snapshot) run(ctx context.Context, module string, req *abi.Request) (*abi.Response, error) {
+func (s *Snapshot) run(ctx context.Context, sp *spec.Spec, f *spec.File, req *abi.Request) (*abi.Response, error) {
 	if s.guests == nil {
 		return nil, errors.New("wasm modules cannot be run here")
 	}
-	return s.guests.Run(ctx, module, req)
+	return s.guests.Run(ctx, sp, f, req)
 }
 
 // declared are the variables that the spec's values name, which are all that a
@@ -105,7 +105,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	case len(added)+len(differ) == 0:
 		return []Placement{{src, Unchanged, nil, nil}}
 	}
-	resp, err := p.snap.run(ctx, f.Wasm, &abi.Request{
+	resp, err := p.snap.run(ctx, sp, f, &abi.Request{
 		Op: abi.Render, Provider: sp.Name, Profile: name,
 		Files:  []abi.File{{Path: src.Path, Content: file.data, Exists: file.data != nil, Mode: f.Mode}},
 		Secret: &abi.Secret{Profile: name, Values: want},

@@ -26,10 +26,10 @@ type fakeGuest struct {
 	asked []*sandbox.Request
 }
 
-func (g *fakeGuest) Run(_ context.Context, module string, req *sandbox.Request) (*sandbox.Response, error) {
+func (g *fakeGuest) Run(_ context.Context, _ *spec.Spec, f *spec.File, req *sandbox.Request) (*sandbox.Response, error) {
 	g.asked = append(g.asked, req)
-	if module != "lines" {
-		return nil, fmt.Errorf("no module %q", module)
+	if f.Wasm != "lines" {
+		return nil, fmt.Errorf("no module %q", f.Wasm)
 	}
 	if g.fail != nil {
 		return nil, g.fail
@@ -168,12 +168,12 @@ func TestWasmRemove(t *testing.T) {
 // realGuests runs the modules that are part of rhx.
 type realGuests struct{ box *sandbox.Sandbox }
 
-func (g realGuests) Run(ctx context.Context, module string, req *sandbox.Request) (*sandbox.Response, error) {
-	code, ok := wasm.Module(module)
+func (g realGuests) Run(ctx context.Context, _ *spec.Spec, f *spec.File, req *sandbox.Request) (*sandbox.Response, error) {
+	code, ok := wasm.Module(f.Wasm)
 	if !ok {
-		return nil, fmt.Errorf("no module %q", module)
+		return nil, fmt.Errorf("no module %q", f.Wasm)
 	}
-	return g.box.Run(ctx, sandbox.Module{Name: module, Wasm: code, Trusted: true}, req)
+	return g.box.Run(ctx, sandbox.Module{Name: f.Wasm, Wasm: code, Trusted: true}, req)
 }
 
 // The real module for MySQL's login path file, on a file that MySQL's own

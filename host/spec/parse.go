@@ -373,6 +373,7 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 					d.fail(n, "a wasm module's name has lower-case letters, digits and dashes, and begins with a letter")
 				}
 			},
+			"random": func(n *yaml.Node) { f.Random = d.bool(n) },
 			"ini": func(n *yaml.Node) {
 				name = "ini"
 				d.mapping(n, "format ini", map[string]func(*yaml.Node){
@@ -380,8 +381,11 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 				})
 			},
 		})
-		if f.Wasm != "" && name != "" {
+		switch {
+		case f.Wasm != "" && name != "":
 			d.fail(n, "a format is one of wasm and ini")
+		case f.Random && f.Wasm == "":
+			d.fail(n, "only a wasm module can have random")
 		}
 		if f.Wasm != "" {
 			return

@@ -13,16 +13,27 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
-// Registry finds specs by name: the built-in ones, then the user's own. A spec
-// is read and parsed when it is first asked for, and once. Its methods may be
-// called from several goroutines.
+// Registry finds specs by name: the built-in ones, then the user's own, then
+// those of packages that the user added. A spec is read and parsed when it is
+// first asked for, and once. Its methods may be called from several goroutines.
 type Registry struct {
-	builtin fs.FS
-	names   []string
-	userDir string
+	builtin  fs.FS
+	names    []string
+	userDir  string
+	packages Packages
 
 	mu     sync.Mutex
 	parsed map[string]*Spec
+}
+
+// Packages are providers that the user got from others and approved.
+type Packages interface {
+	// Names lists them without opening any.
+	Names() ([]string, error)
+	// Replaces reports whether one may take the place of a built-in provider.
+	Replaces(name string) (bool, error)
+	// Spec returns a spec, or an error where it is not what was approved.
+	Spec(name string) (*Spec, error)
 }
 
 // NewRegistry returns a registry of the specs NAME.yaml in builtin, listed in
@@ -31,10 +42,45 @@ func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
 	return &Registry{builtin: builtin, names: names, userDir: userDir, parsed: map[string]*Spec{}}
 }
 
+// WithPackages returns a registry that has the specs of packages, too.
+func (r *Registry) WithPackages(p Packages) *Registry {
+	with := NewRegistry(r.builtin, r.names, r.userDir)
+	with.packages = p
+	return with
+}
+
+// ValidName reports whether a provider can have this name.
+func ValidName(name string) bool { return validProvider(name) }
+
+// Builtin reports whether name is that of a provider that is part of rhx.
+func (r *Registry) Builtin(name string) bool { return slices.Contains(r.names, name) }
+
+// UserFile returns the path of the user's own spec of that name; "" for none.
+func (r *Registry) UserFile(name string) string {
+	if users, _ := r.userNames(); slices.Contains(users, name) {
+		return filepath.Join(r.userDir, name+".yaml")
+	}
+	return ""
+}
+
 // Names returns the names of all providers, the built-in ones first.
 func (r *Registry) Names() []string {
 	users, _ := r.userNames()
-	return append(slices.Clone(r.names), users...)
+	packages, _ := r.packageNames()
+	names := slices.Concat(r.names, users)
+	for _, name := range packages {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (r *Registry) packageNames() ([]string, error) {
+	if r.packages == nil {
+		return nil, nil
+	}
+	return r.packages.Names()
 }
 
 // userNames lists the user's specs. Without a folder there are none; an error
@@ -62,7 +108,13 @@ func (r *Registry) userNames() ([]string, error) {
 // Get returns the spec of a provider by its name or an alias. A name that is
 // not known is a usage error with the nearest one.
 func (r *Registry) Get(name string) (*Spec, error) {
-	if slices.Contains(r.names, name) {
+	packages, packErr := r.packageNames()
+	if r.Builtin(name) {
+		if slices.Contains(packages, name) {
+			if replaces, err := r.packages.Replaces(name); err != nil || replaces {
+				return r.fromPackage(name, err)
+			}
+		}
 		return r.load(name, true)
 	}
 	users, err := r.userNames()
@@ -72,6 +124,12 @@ func (r *Registry) Get(name string) (*Spec, error) {
 	if slices.Contains(users, name) {
 		return r.load(name, false)
 	}
+	if packErr != nil {
+		return nil, packErr
+	}
+	if slices.Contains(packages, name) {
+		return r.fromPackage(name, nil)
+	}
 	// A broken spec of another provider is not what was asked about.
 	specs, _ := r.All()
 	for _, s := range specs {
@@ -80,8 +138,20 @@ func (r *Registry) Get(name string) (*Spec, error) {
 		}
 	}
 	return nil, fault.WithHint(fault.WithKind(
-		fmt.Errorf("unknown provider %q%s", name, fault.DidYouMean(name, append(users, r.names...))), fault.Usage),
+		fmt.Errorf("unknown provider %q%s", name, fault.DidYouMean(name, slices.Concat(users, r.names, packages))), fault.Usage),
 		"rhx providers lists the known ones; a spec of your own goes into "+r.userDir)
+}
+
+// fromPackage returns the spec of a package, unless err says that it is of no use.
+func (r *Registry) fromPackage(name string, err error) (*Spec, error) {
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", name, err)
+	}
+	s, err := r.packages.Spec(name)
+	if err == nil && s.Name != name {
+		err = &Error{s.Origin, 1, 1, fmt.Sprintf("the provider is named %q, but its folder %q", s.Name, name)}
+	}
+	return s, err
 }
 
 // Known reports whether name is a provider's name, without parsing anything.
@@ -94,23 +164,46 @@ func (r *Registry) Known(name string) bool {
 func (r *Registry) All() ([]*Spec, error) {
 	var specs []*Spec
 	var errs []error
-	add := func(name string, builtin bool) {
-		s, err := r.load(name, builtin)
+	add := func(s *Spec, err error) {
 		if err != nil {
 			errs = append(errs, err)
 			return
 		}
 		specs = append(specs, s)
 	}
+	packages, packErr := r.packageNames()
 	for _, name := range r.names {
-		add(name, true)
+		replaces, err := false, error(nil)
+		if slices.Contains(packages, name) {
+			replaces, err = r.packages.Replaces(name)
+		}
+		switch {
+		case err != nil || replaces:
+			add(r.fromPackage(name, err))
+			continue
+		case slices.Contains(packages, name):
+			errs = append(errs, fmt.Errorf("the added provider %s is not used: the name is that of a built-in one; rhx provider remove %s, or add it anew with --replace", name, name))
+		}
+		add(r.load(name, true))
 	}
 	users, err := r.userNames()
 	if err != nil {
 		errs = append(errs, err)
 	}
 	for _, name := range users {
-		add(name, false)
+		add(r.load(name, false))
+	}
+	if packErr != nil {
+		errs = append(errs, packErr)
+	}
+	for _, name := range packages {
+		switch {
+		case r.Builtin(name):
+		case slices.Contains(users, name):
+			errs = append(errs, fmt.Errorf("the added provider %s is not used: %s has that name, too", name, filepath.Join(r.userDir, name+".yaml")))
+		default:
+			add(r.fromPackage(name, nil))
+		}
 	}
 	return specs, errors.Join(errs...)
 }
@@ -156,7 +249,7 @@ func (r *Registry) parse(name string, builtin bool) (*Spec, error) {
 	}
 	for i := range s.Files {
 		if s.Files[i].Wasm != "" {
-			return nil, &Error{file, 1, 1, "a provider outside rhx itself cannot use a wasm module yet"}
+			return nil, &Error{file, 1, 1, "a provider with a wasm module is a package: rhx provider add takes its folder"}
 		}
 	}
 	return s, nil

@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,7 +110,7 @@ func TestRegistryReportsBrokenAndKeepsOthers(t *testing.T) {
 		`broken.yaml:3:1: a spec has no field "vlaues"; did you mean "values"?`,
 		`other.yaml:1:1: the provider is named "mine", but its file "other"`,
 		"alpha.yaml: the name alpha is that of a built-in provider; rename the file and the provider in it",
-		"guest.yaml:1:1: a provider outside rhx itself cannot use a wasm module yet",
+		"guest.yaml:1:1: a provider with a wasm module is a package: rhx provider add takes its folder",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("not reported: %s\nin: %v", want, err)
@@ -159,5 +160,72 @@ func TestRegistryParsesOnce(t *testing.T) {
 				t.Errorf("%s: parsed again, or %v", name, err)
 			}
 		}
+	}
+}
+
+// packages are added packages: by name, a spec's text and whether it replaces a
+// built-in provider.
+type packages map[string]struct {
+	text     string
+	replaces bool
+}
+
+func (p packages) Names() ([]string, error)        { return slices.Sorted(maps.Keys(p)), nil }
+func (p packages) Replaces(n string) (bool, error) { return p[n].replaces, nil }
+func (p packages) Spec(n string) (*spec.Spec, error) {
+	if p[n].text == "" {
+		return nil, errors.New("provider " + n + " is not used")
+	}
+	return spec.Parse("added/"+n, []byte(p[n].text))
+}
+
+func TestRegistryWithPackages(t *testing.T) {
+	text := func(name string) string {
+		return "spec: 1\nname: " + name + "\naliases: [al, other]\nvalues: {k: {env: PACK}}\n"
+	}
+	r := registry(t, map[string]string{"mine.yaml": userSpec}).WithPackages(packages{
+		"added":   {text("added"), false},
+		"alpha":   {text("alpha"), true},
+		"beta":    {text("beta"), false}, // nobody said that it may
+		"changed": {"", false},
+		"mine":    {text("mine"), false},
+		"wrong":   {text("another"), false},
+	})
+	if got := r.Names(); !slices.Equal(got, []string{"beta", "alpha", "mine", "added", "changed", "wrong"}) {
+		t.Error(got)
+	}
+	all, err := r.All()
+	origins := map[string]string{}
+	for _, s := range all {
+		origins[s.Name] = filepath.Base(filepath.Dir(s.Origin))
+	}
+	if want := []string{"beta", "alpha", "mine", "added"}; !slices.Equal(names(all), want) ||
+		origins["alpha"] != "added" || origins["added"] != "added" || origins["beta"] != "specs" || origins["mine"] == "added" {
+		t.Error(names(all), origins)
+	}
+	for _, want := range []string{
+		"provider changed is not used",
+		"the added provider beta is not used: the name is that of a built-in one",
+		"the added provider mine is not used: ",
+		`the provider is named "another", but its folder "wrong"`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("not reported: %s\nin: %v", want, err)
+		}
+	}
+	for name, origin := range map[string]string{"alpha": "added", "beta": "specs", "added": "added", "other": "added"} {
+		s, err := r.Get(name)
+		if err != nil || filepath.Base(filepath.Dir(s.Origin)) != origin {
+			t.Errorf("Get(%q): %v, %v", name, s, err)
+		}
+	}
+	if s, err := r.Get("changed"); err == nil || !strings.Contains(err.Error(), "not used") {
+		t.Error(s, err)
+	}
+	if s, err := r.Get("mine"); err != nil || !strings.HasSuffix(s.Origin, "mine.yaml") {
+		t.Error(s, err)
+	}
+	if r.UserFile("mine") == "" || r.UserFile("added") != "" || r.UserFile("alpha") != "" || !r.Builtin("alpha") || r.Builtin("mine") {
+		t.Error("whose provider is whose")
 	}
 }

@@ -71,6 +71,11 @@ type File struct {
 	Options codec.Options
 	// Wasm is the module that reads and writes the file; "" where Format is set.
 	Wasm string
+	// WasmDigest is the digest of an added package's module, "sha256:" and
+	// hexadecimal; "" for a module of rhx's own.
+	WasmDigest string
+	// Random lets the module have this machine's randomness.
+	Random bool
 	// Exclude are patterns of file names that a "{profile}" path leaves out.
 	Exclude []string
 	// Profiles says where in the file the profiles are; nil: the file is one profile.

@@ -1,0 +1,136 @@
+package trust
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// lock is rhx.lock: JSON, written by rhx alone.
+type lock struct {
+	Version int `json:"version"`
+	// Keys are the trusted public keys, as minisign writes them.
+	Keys      []string          `json:"keys,omitempty"`
+	Providers map[string]*entry `json:"providers"`
+}
+
+// entry is one approved provider.
+type entry struct {
+	Origin string `json:"origin"`
+	// Files are the digests of all its files, by name.
+	Files map[string]string `json:"files"`
+	// Permissions are those that were approved, to compare a changed package
+	// with, when the approved spec itself may be lost.
+	Permissions []string `json:"permissions"`
+	Signer      string   `json:"signer,omitempty"`
+	Replaces    bool     `json:"replaces,omitempty"`
+}
+
+const lockVersion = 1
+
+func (p *Providers) lockPath() string { return filepath.Join(p.data, "rhx.lock") }
+
+// locked returns the lock, read once.
+func (p *Providers) locked() (*lock, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lock == nil {
+		l, err := readLock(p.lockPath())
+		if err != nil {
+			return nil, err
+		}
+		p.lock = l
+	}
+	return p.lock, nil
+}
+
+func readLock(path string) (*lock, error) {
+	l := &lock{Version: lockVersion, Providers: map[string]*entry{}}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, l); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if l.Version != lockVersion {
+		return nil, fmt.Errorf("read %s: version %d is not known to this rhx, which reads version %d", path, l.Version, lockVersion)
+	}
+	for name, e := range l.Providers {
+		if e == nil {
+			return nil, fmt.Errorf("read %s: %s has no entry", path, name)
+		}
+	}
+	if l.Providers == nil {
+		l.Providers = map[string]*entry{}
+	}
+	return l, nil
+}
+
+// change has do change the lock as it is now on disk, and writes it. Commands
+// that run at once wait for one another.
+func (p *Providers) change(do func(*lock) error) error {
+	if err := os.MkdirAll(p.folder(), 0o700); err != nil {
+		return err
+	}
+	held := flock.New(filepath.Join(p.folder(), ".lock"), flock.SetPermissions(0o600))
+	if err := held.Lock(); err != nil {
+		return fmt.Errorf("lock %s: %w", p.folder(), err)
+	}
+	defer func() { _ = held.Unlock() }()
+	p.sweep()
+	l, err := readLock(p.lockPath())
+	if err != nil {
+		return err
+	}
+	if err := do(l); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lock = l
+	return nil
+}
+
+// write replaces the lock file, wholly or not at all.
+func (p *Providers) write(l *lock) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(l); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(p.folder(), ".new-lock-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b.Bytes())
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	return os.Rename(f.Name(), p.lockPath())
+}
+
+// sweep removes what a command that was killed left behind.
+func (p *Providers) sweep() {
+	for _, pattern := range []string{".new-*", ".old-*"} {
+		left, _ := filepath.Glob(filepath.Join(p.folder(), pattern))
+		for _, path := range left {
+			_ = os.RemoveAll(path)
+		}
+	}
+}
