@@ -49,7 +49,8 @@ func (a *app) host() (*host.Host, error) {
 		return nil, err
 	}
 	a.dirs = config.NewDirs(home, a.Getenv)
-	a.added = trust.Open(a.dirs.Data)
+	work, _ := os.Getwd() // without one there is no project
+	a.added = trust.Open(a.dirs.Data, work)
 	a.guests = &guests{cache: filepath.Join(a.dirs.Cache, "wasm"), added: a.added, warn: a.warn, note: a.note}
 	a.h = &host.Host{
 		Specs:  spec.NewRegistry(specs.FS, specs.Names(), filepath.Join(a.dirs.Config, "providers")).WithPackages(a.added),

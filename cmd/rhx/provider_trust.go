@@ -23,7 +23,9 @@ type providerAddCmd struct {
 }
 
 func (c *providerAddCmd) Help() string {
-	return `Shows what the provider may read, write, set and run, and asks once. Then its files are copied, and pinned by sha256 in rhx.lock in the data folder: if a byte of them changes, the provider is not used until it is added anew, which shows how its permissions differ. docs/providers.md has more.`
+	return `Shows what the provider may read, write, set and run, and asks once. Then its files are copied, and pinned by sha256 in rhx.lock in the data folder: if a byte of them changes, the provider is not used until it is added anew, which shows how its permissions differ.
+
+A provider in .rhx/providers/NAME of a project is used from that folder and nowhere else, and not before you have added it. docs/providers.md has more.`
 }
 
 // addedJSON is provider add's JSON.
@@ -139,6 +141,9 @@ func summary(pr *trust.Proposal) string {
 	line := func(format string, args ...any) { fmt.Fprintln(&b, plain(fmt.Sprintf(format, args...))) }
 	line("%s: %s", pr.Spec.Name, pr.Spec.Title)
 	line("from: %s", pr.Origin)
+	if pr.Project {
+		line("for: this project alone")
+	}
 	switch {
 	case pr.Signer != nil:
 		line("signed by: key %s, which you trust", pr.SignedBy)
@@ -250,6 +255,9 @@ func (a *app) notAdded(h *host.Host, name string) error {
 	if file := h.Specs.UserFile(name); file != "" {
 		return fmt.Errorf("it is a file of your own: delete %s", file)
 	}
+	if h.Specs.Known(name) {
+		return errors.New("it is this project's, and you have not approved it")
+	}
 	names, err := a.added.Names()
 	if err != nil {
 		return err
@@ -270,6 +278,7 @@ type listedJSON struct {
 	Origin   string            `json:"origin,omitempty"`
 	Files    map[string]string `json:"files,omitempty"`
 	SignedBy string            `json:"signed_by,omitempty"`
+	Project  bool              `json:"project,omitempty"`
 	Replaces bool              `json:"replaces,omitempty"`
 	Trusted  bool              `json:"trusted"`
 	Problems []string          `json:"problems,omitempty"`
@@ -298,6 +307,9 @@ func (c *providerListCmd) Run(_ context.Context, a *app) error {
 			state := "as approved"
 			if !p.Trusted {
 				state = "not trusted"
+			}
+			if p.Project && p.Files == nil {
+				state = "not approved"
 			}
 			rows = append(rows, []string{p.Name, short(p.Files["provider.yaml"]), module(p.Files), p.SignedBy, state, plain(p.Origin)})
 		}
@@ -334,6 +346,8 @@ func (c *providerVerifyCmd) Run(_ context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	// What a project brings and nobody added is not of this command.
+	list.Providers = slices.DeleteFunc(list.Providers, func(p listedJSON) bool { return p.Project && p.Files == nil })
 	bad := 0
 	for _, p := range list.Providers {
 		if !p.Trusted {
@@ -374,7 +388,7 @@ func (a *app) listAdded(command string) (*providerListJSON, error) {
 	}
 	list := &providerListJSON{Providers: []listedJSON{}, Keys: []trustedJSON{}}
 	for _, s := range all {
-		j := listedJSON{Name: s.Name, Origin: s.Origin, Files: s.Files, Replaces: s.Replaces, Trusted: len(s.Problems) == 0, Problems: s.Problems}
+		j := listedJSON{Name: s.Name, Origin: s.Origin, Files: s.Files, Project: s.Project, Replaces: s.Replaces, Trusted: len(s.Problems) == 0, Problems: s.Problems}
 		if key, err := trust.ParseKey(s.Signer); err == nil {
 			j.SignedBy = key.ID()
 		}

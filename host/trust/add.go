@@ -23,6 +23,8 @@ type Proposal struct {
 	More, Less []string
 	// Same reports that it is there already, byte for byte as approved.
 	Same bool
+	// Project reports that it is the project's own: it is used where it lies.
+	Project bool
 	// Replaces reports that it takes the place of a built-in provider.
 	Replaces bool
 	// SignedBy is the number of the key that signed it; "" where none did.
@@ -52,8 +54,12 @@ func (p *Providers) Propose(pkg *Package, opts Options) (*Proposal, error) {
 		return nil, err
 	}
 	name := pkg.Spec.Name
-	old := l.Providers[name]
-	out := &Proposal{Package: pkg, Permissions: permissions(pkg.Spec), newKey: opts.Key}
+	at, err := p.proposed(l, pkg)
+	if err != nil {
+		return nil, err
+	}
+	old := at.entry
+	out := &Proposal{Package: pkg, Permissions: permissions(pkg.Spec), Project: at.project, newKey: opts.Key}
 	if opts.Builtin(name) {
 		if !opts.Replace && (old == nil || !old.Replaces) {
 			return nil, fault.WithHint(fmt.Errorf("the name %s is that of a built-in provider", name), "--replace lets this package take its place")
@@ -76,11 +82,40 @@ func (p *Providers) Propose(pkg *Package, opts Options) (*Proposal, error) {
 			out.Same = false
 		}
 	}
-	if pkg.Origin == p.Dir(name) {
+	if !at.project && pkg.Origin == at.dir {
 		// Approved anew where it lies: it still comes from where it came from.
 		pkg.Origin = old.Origin
 	}
 	return out, nil
+}
+
+// proposed returns where a package will be, and what was approved of it before.
+func (p *Providers) proposed(l *lock, pkg *Package) (place, error) {
+	name, dir := pkg.Spec.Name, p.project()
+	own := filepath.Join(p.folder(), name)
+	if dir == "" || !sameFolder(filepath.Dir(pkg.Origin), dir) {
+		return place{dir: own, entry: l.Providers[name]}, nil
+	}
+	// However the user wrote its path, here is how it will be found.
+	pkg.Origin = filepath.Join(dir, filepath.Base(pkg.Origin))
+	at := place{dir: filepath.Join(dir, name), project: true}
+	switch {
+	case pkg.Origin != at.dir:
+		return at, fmt.Errorf("%s: the provider is named %q, and its folder must be, too", pkg.Origin, name)
+	case l.Providers[name] != nil || isDir(own):
+		return at, fault.WithHint(fmt.Errorf("there is a provider %s that you added, and it comes first", name), "rhx provider remove "+name+" takes it away")
+	}
+	at.entry = l.Projects[at.dir]
+	return at, nil
+}
+
+func sameFolder(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // signature finds who signed the package. A signature that is wrong is an error,
@@ -161,65 +196,78 @@ func (p *Providers) Distrust(k Key) (found bool, err error) {
 	return found, err
 }
 
-// Install copies a package into the data folder and pins it. The bytes are those
-// that the proposal was made of.
+// Install copies a package into the data folder, unless it is the project's, and
+// pins it. The bytes are those that the proposal was made of.
 func (p *Providers) Install(pr *Proposal) error {
 	return p.change(func(l *lock) error { return p.install(l, pr) })
 }
 
 func (p *Providers) install(l *lock, pr *Proposal) error {
 	name := pr.Spec.Name
-	fresh, err := os.MkdirTemp(p.folder(), ".new-*") // mode 0700
-	if err != nil {
-		return err
-	}
-	for file, data := range pr.Files {
-		if err := os.WriteFile(filepath.Join(fresh, file), data, 0o600); err != nil {
-			return err
-		}
-	}
-	old := filepath.Join(p.folder(), ".old-"+name)
-	had := os.Rename(p.Dir(name), old)
-	if had != nil && !errors.Is(had, fs.ErrNotExist) {
-		return had
-	}
-	if err := os.Rename(fresh, p.Dir(name)); err != nil {
-		return err
-	}
 	e := &entry{Origin: pr.Origin, Files: digests(pr.Package), Permissions: pr.Permissions, Replaces: pr.Replaces}
 	if pr.Signer != nil {
 		e.Signer = pr.Signer.String()
 	}
-	l.Providers[name] = e
 	if pr.newKey != nil && !slices.Contains(l.Keys, pr.newKey.String()) {
 		l.Keys = append(l.Keys, pr.newKey.String())
 	}
-	if err := p.write(l); err != nil {
-		// The lock on disk has the old digests, so the old files belong to it.
-		_ = os.RemoveAll(p.Dir(name))
+	if pr.Project {
+		l.Projects[pr.Origin] = e
+		return p.write(l)
+	}
+	l.Providers[name] = e
+	return p.copyIn(name, pr.Files, func() error { return p.write(l) })
+}
+
+// copyIn puts files in the place of a provider's and calls commit. Where that
+// fails, the old files are back.
+func (p *Providers) copyIn(name string, files map[string][]byte, commit func() error) error {
+	fresh, err := os.MkdirTemp(p.folder(), ".new-*") // mode 0700
+	if err != nil {
+		return err
+	}
+	for file, data := range files {
+		if err := os.WriteFile(filepath.Join(fresh, file), data, 0o600); err != nil {
+			return err
+		}
+	}
+	dir, old := filepath.Join(p.folder(), name), filepath.Join(p.folder(), ".old-"+name)
+	had := os.Rename(dir, old)
+	if had != nil && !errors.Is(had, fs.ErrNotExist) {
+		return had
+	}
+	if err := os.Rename(fresh, dir); err != nil {
+		return err
+	}
+	if err := commit(); err != nil {
+		_ = os.RemoveAll(dir)
 		if had == nil {
-			_ = os.Rename(old, p.Dir(name))
+			_ = os.Rename(old, dir)
 		}
 		return err
 	}
 	return os.RemoveAll(old)
 }
 
-// Remove deletes a provider's files and its entry; false where there is neither.
+// Remove deletes a provider's files and its entry, or a project's provider's
+// entry alone; false where there is neither.
 func (p *Providers) Remove(name string) (found bool, err error) {
 	err = p.change(func(l *lock) error {
-		_, statErr := os.Lstat(p.Dir(name))
-		_, listed := l.Providers[name]
-		if found = listed || statErr == nil; !found {
-			return nil
-		}
-		if listed {
+		at := p.find(l, name)
+		found = at.entry != nil || !at.project && isDir(at.dir)
+		if at.entry != nil {
 			delete(l.Providers, name)
+			if at.project {
+				delete(l.Projects, at.dir)
+			}
 			if err := p.write(l); err != nil {
 				return err
 			}
 		}
-		return os.RemoveAll(p.Dir(name))
+		if at.project {
+			return nil
+		}
+		return os.RemoveAll(at.dir)
 	})
 	return found, err
 }

@@ -18,6 +18,8 @@ type lock struct {
 	// Keys are the trusted public keys, as minisign writes them.
 	Keys      []string          `json:"keys,omitempty"`
 	Providers map[string]*entry `json:"providers"`
+	// Projects are the approved providers of projects, by their folders.
+	Projects map[string]*entry `json:"projects,omitempty"`
 }
 
 // entry is one approved provider.
@@ -51,7 +53,7 @@ func (p *Providers) locked() (*lock, error) {
 }
 
 func readLock(path string) (*lock, error) {
-	l := &lock{Version: lockVersion, Providers: map[string]*entry{}}
+	l := &lock{Version: lockVersion, Providers: map[string]*entry{}, Projects: map[string]*entry{}}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -65,13 +67,15 @@ func readLock(path string) (*lock, error) {
 	if l.Version != lockVersion {
 		return nil, fmt.Errorf("read %s: version %d is not known to this rhx, which reads version %d", path, l.Version, lockVersion)
 	}
-	for name, e := range l.Providers {
-		if e == nil {
-			return nil, fmt.Errorf("read %s: %s has no entry", path, name)
+	for _, entries := range []*map[string]*entry{&l.Providers, &l.Projects} {
+		for name, e := range *entries {
+			if e == nil {
+				return nil, fmt.Errorf("read %s: %s has no entry", path, name)
+			}
 		}
-	}
-	if l.Providers == nil {
-		l.Providers = map[string]*entry{}
+		if *entries == nil {
+			*entries = map[string]*entry{}
+		}
 	}
 	return l, nil
 }

@@ -7,6 +7,10 @@
 // whenever it is used: a provider whose bytes are not those that were approved
 // is refused.
 //
+// A project has providers of its own in .rhx/providers. They are used where they
+// lie, by whoever approved them, in that folder: a lock that came with the project
+// would be the consent of somebody else, so there is none.
+//
 // The lock is in the data folder, not beside config.yaml: consent is one
 // person's on one machine, and people publish ~/.config.
 package trust
@@ -33,23 +37,73 @@ import (
 // goroutines.
 type Providers struct {
 	data string
+	// project is the folder of the project's providers; "" for none.
+	project func() string
 
 	mu   sync.Mutex
 	lock *lock // nil until it is needed
 }
 
-// Open returns the providers kept in rhx's data folder. It reads nothing yet.
-func Open(data string) *Providers { return &Providers{data: data} }
+// Open returns the providers kept in rhx's data folder, and those of the project
+// that the folder work is in. It reads nothing yet.
+func Open(data, work string) *Providers {
+	return &Providers{data: data, project: sync.OnceValue(func() string { return findProject(work) })}
+}
 
-// Dir is the folder of a provider.
-func (p *Providers) Dir(name string) string { return filepath.Join(p.folder(), name) }
+// findProject returns the folder .rhx/providers that is nearest above a folder.
+func findProject(work string) string {
+	for work != "" {
+		dir := filepath.Join(work, ".rhx", "providers")
+		if isDir(dir) {
+			return dir
+		}
+		up := filepath.Dir(work)
+		if up == work {
+			break
+		}
+		work = up
+	}
+	return ""
+}
+
+func isDir(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}
 
 func (p *Providers) folder() string { return filepath.Join(p.data, "providers") }
 
-// Names lists the folders of added providers, approved or not, without opening
-// anything in them.
+// place is where a provider is and what was approved of it.
+type place struct {
+	dir     string
+	entry   *entry // nil where nothing was
+	project bool
+}
+
+// find returns a provider's place. One that the user added hides the project's.
+func (p *Providers) find(l *lock, name string) place {
+	own := place{dir: filepath.Join(p.folder(), name), entry: l.Providers[name]}
+	if own.entry != nil || isDir(own.dir) || p.project() == "" {
+		return own
+	}
+	dir := filepath.Join(p.project(), name)
+	return place{dir, l.Projects[dir], true}
+}
+
+// Names lists the folders of added providers and of the project's, approved or
+// not, without opening anything in them.
 func (p *Providers) Names() ([]string, error) {
-	entries, err := os.ReadDir(p.folder())
+	names, err := providersIn(p.folder())
+	if dir := p.project(); dir != "" {
+		more, err2 := providersIn(dir)
+		names, err = append(names, more...), errors.Join(err, err2)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+func providersIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -72,7 +126,7 @@ func (p *Providers) Replaces(name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	e := l.Providers[name]
+	e := p.find(l, name).entry
 	return e != nil && e.Replaces, nil
 }
 
@@ -82,18 +136,19 @@ func (p *Providers) Spec(name string) (*spec.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := spec.Parse(filepath.Join(p.Dir(name), specFile), data)
+	l, err := p.locked()
 	if err != nil {
 		return nil, err
 	}
-	l, err := p.locked()
+	at := p.find(l, name)
+	s, err := spec.Parse(filepath.Join(at.dir, specFile), data)
 	if err != nil {
 		return nil, err
 	}
 	for i := range s.Files {
 		f := &s.Files[i]
 		if f.Wasm != "" {
-			f.WasmDigest = l.Providers[name].Files[f.Wasm+".wasm"]
+			f.WasmDigest = at.entry.Files[f.Wasm+".wasm"]
 		}
 	}
 	return s, nil
@@ -110,29 +165,39 @@ func (p *Providers) file(provider, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := l.Providers[provider]
-	if e == nil {
-		return nil, p.refused(provider, "it was not added by rhx provider add")
+	at := p.find(l, provider)
+	if at.entry == nil {
+		return nil, at.refused(provider, at.unapproved())
 	}
-	want, ok := e.Files[name]
+	want, ok := at.entry.Files[name]
 	if !ok {
-		return nil, p.refused(provider, name+" is not part of what you approved")
+		return nil, at.refused(provider, name+" is not part of what you approved")
 	}
-	data, err := readRegular(filepath.Join(p.Dir(provider), name), limitOf(name))
+	data, err := readRegular(filepath.Join(at.dir, name), limitOf(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, p.refused(provider, name+" is missing")
+		return nil, at.refused(provider, name+" is missing")
 	case err != nil:
 		return nil, fmt.Errorf("provider %s: %w", provider, err)
 	case digest(data) != want:
-		return nil, p.refused(provider, name+" is not what you approved")
+		return nil, at.refused(provider, name+" is not what you approved")
 	}
 	return data, nil
 }
 
-func (p *Providers) refused(name, why string) error {
-	return fault.WithHint(errors.New(notUsed(name)+why),
-		fmt.Sprintf("rhx provider add %s shows what it may do now, and asks; rhx provider remove %s takes it away", p.Dir(name), name))
+func (at place) unapproved() string {
+	if at.project {
+		return "it came with this project, and you have not approved it"
+	}
+	return "it was not added by rhx provider add"
+}
+
+func (at place) refused(name, why string) error {
+	hint := fmt.Sprintf("rhx provider add %s shows what it may do now, and asks", at.dir)
+	if !at.project {
+		hint += fmt.Sprintf("; rhx provider remove %s takes it away", name)
+	}
+	return fault.WithHint(errors.New(notUsed(name)+why), hint)
 }
 
 func notUsed(name string) string { return "provider " + name + " is not used: " }
@@ -140,6 +205,8 @@ func notUsed(name string) string { return "provider " + name + " is not used: " 
 // Status is what is known of an added provider.
 type Status struct {
 	Name, Origin string
+	// Project reports that it is the project's, and used where it lies.
+	Project bool
 	// Files are the digests that were approved, by file name.
 	Files map[string]string
 	// Signer is the key whose signature stood for the user's yes; "" for none.
@@ -165,12 +232,13 @@ func (p *Providers) List() ([]Status, error) {
 	slices.Sort(names)
 	var out []Status
 	for _, name := range slices.Compact(names) {
-		e := l.Providers[name]
+		at := p.find(l, name)
+		e := at.entry
 		if e == nil {
-			out = append(out, Status{Name: name, Problems: []string{"it was not added by rhx provider add"}})
+			out = append(out, Status{Name: name, Origin: at.dir, Project: at.project, Problems: []string{at.unapproved()}})
 			continue
 		}
-		st := Status{Name: name, Origin: e.Origin, Files: maps.Clone(e.Files), Signer: e.Signer, Replaces: e.Replaces}
+		st := Status{Name: name, Origin: e.Origin, Project: at.project, Files: maps.Clone(e.Files), Signer: e.Signer, Replaces: e.Replaces}
 		for _, file := range slices.Sorted(maps.Keys(e.Files)) {
 			if _, err := p.file(name, file); err != nil {
 				st.Problems = append(st.Problems, strings.TrimPrefix(err.Error(), notUsed(name)))

@@ -103,10 +103,10 @@ func TestCommandsAtOnceLoseNoEntry(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for _, pkg := range packages {
-		wg.Go(func() { install(t, Open(data), pkg) })
+		wg.Go(func() { install(t, Open(data, ""), pkg) })
 	}
 	wg.Wait()
-	list, err := Open(data).List()
+	list, err := Open(data, "").List()
 	if err != nil || len(list) != len(packages) {
 		t.Fatal(list, err)
 	}
@@ -121,7 +121,7 @@ func TestCommandsAtOnceLoseNoEntry(t *testing.T) {
 // is refused, and that adding it again heals.
 func TestFilesWithoutTheirLockAreRefusedAndHealed(t *testing.T) {
 	data := t.TempDir()
-	p := Open(data)
+	p := Open(data, "")
 	pkg := testPackage(t, "p")
 	install(t, p, pkg)
 	before, err := os.ReadFile(p.lockPath())
@@ -139,7 +139,7 @@ func TestFilesWithoutTheirLockAreRefusedAndHealed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p = Open(data)
+	p = Open(data, "")
 	if _, err := p.Module("p", "m"); err == nil || !strings.Contains(err.Error(), "not what you approved") {
 		t.Fatal(err)
 	}
@@ -162,9 +162,9 @@ func TestFilesWithoutTheirLockAreRefusedAndHealed(t *testing.T) {
 }
 
 func TestOnlyFilesOfTheLockAreRead(t *testing.T) {
-	p := Open(t.TempDir())
+	p := Open(t.TempDir(), "")
 	install(t, p, testPackage(t, "p"))
-	if err := os.WriteFile(filepath.Join(p.Dir("p"), "other.wasm"), []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(filepath.Join(p.folder(), "p"), "other.wasm"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []string{"other", "../p/m", "none", ""} {
@@ -186,7 +186,7 @@ func TestLockOfAnotherVersionIsRefused(t *testing.T) {
 		`[]`:                            "rhx.lock",
 		`{"version": 1, "keys": ["x"]}`: "not a minisign public key",
 	} {
-		p := Open(t.TempDir())
+		p := Open(t.TempDir(), "")
 		if err := os.WriteFile(p.lockPath(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func TestLockOfAnotherVersionIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	p := Open(t.TempDir())
+	p := Open(t.TempDir(), "")
 	if err := os.WriteFile(p.lockPath(), []byte(`{"version": 1, "providers": null}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestLockOfAnotherVersionIsRefused(t *testing.T) {
 
 // A lock that cannot be written leaves the provider as it was.
 func TestFailedLockLeavesTheOldVersion(t *testing.T) {
-	p := Open(t.TempDir())
+	p := Open(t.TempDir(), "")
 	install(t, p, testPackage(t, "p"))
 	newer := testPackage(t, "p")
 	newer.Files["m.wasm"] = []byte("the next version")
@@ -232,7 +232,7 @@ func TestFailedLockLeavesTheOldVersion(t *testing.T) {
 	if err := os.Rename(saved, p.lockPath()); err != nil {
 		t.Fatal(err)
 	}
-	if code, err := Open(p.data).Module("p", "m"); err != nil || string(code) != "module of p" {
+	if code, err := Open(p.data, "").Module("p", "m"); err != nil || string(code) != "module of p" {
 		t.Error(string(code), err)
 	}
 }
