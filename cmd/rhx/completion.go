@@ -10,6 +10,7 @@ import (
 	kongcompletion "github.com/jotaen/kong-completion"
 	"github.com/posener/complete"
 
+	guestsdk "github.com/rhx-dev/rhx/guest-sdk"
 	"github.com/rhx-dev/rhx/host/bundle"
 )
 
@@ -72,6 +73,8 @@ func (a *app) complete(parser *kong.Kong) int {
 		kongcompletion.WithPredictor("provider", known),
 		kongcompletion.WithPredictor("savable", both),
 		kongcompletion.WithPredictor("format", complete.PredictSet(bundle.Formats()...)),
+		kongcompletion.WithPredictor("language", complete.PredictSet(guestsdk.Languages()...)),
+		kongcompletion.WithPredictor("file", complete.PredictFiles("*")),
 		kongcompletion.WithExitFunc(func(code int) { status = code }),
 	)
 	return status

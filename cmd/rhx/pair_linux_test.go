@@ -36,6 +36,17 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run("", "list"); err == nil || !strings.Contains(out, "make install puts it beside rhx") {
 		t.Fatalf("without rhx-full: %v\n%s", err, out)
 	}
+	// A provider package that is a spec alone is made and tried without it.
+	file, pkg := filepath.Join(dir, ".acme.yml"), filepath.Join(dir, "acme")
+	if err := os.WriteFile(file, []byte("token: FAKE\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("", "provider", "new", "acme", "--from-file", file, "--dir", pkg, "-q"); err != nil || out != "" {
+		t.Fatalf("provider new: %v\n%s", err, out)
+	}
+	if out, err := run("", "provider", "test", pkg); err != nil || !strings.HasPrefix(out, "ok    case example\n") {
+		t.Fatalf("provider test: %v\n%s", err, out)
+	}
 	build("rhx-full")
 	if out, err := run("FAKE", "save", "openai", "api_key=-"); err != nil || out != "openai: saved\n" {
 		t.Fatalf("save: %v\n%s", err, out)

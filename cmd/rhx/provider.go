@@ -3,6 +3,7 @@ package main
 // providerCmd is what there is for providers that are not part of rhx: for those
 // who write them, and for those who get them from others.
 type providerCmd struct {
+	New      providerNewCmd      `cmd:"" help:"Make a provider package, from a sample of a file or from a language's kit."`
 	Build    providerBuildCmd    `cmd:"" help:"Compile the C sources of a provider package to its wasm module, with clang."`
 	Test     providerTestCmd     `cmd:"" help:"Run the cases of a provider package, and feed it hostile files."`
 	Describe providerDescribeCmd `cmd:"" help:"Print what the wasm module of a provider package says of itself."`

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	guestsdk "github.com/rhx-dev/rhx/guest-sdk"
 )
 
 func TestMain(m *testing.M) {
@@ -87,6 +89,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("SDK", sdk)
+	env.Setenv("KITS", strings.Join(guestsdk.Languages(), " "))
 	env.Values[snapshotKey{}] = map[string]snapshot{}
 	return nil
 }
