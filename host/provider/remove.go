@@ -88,7 +88,7 @@ func (p *Plan) removeFrom(ctx context.Context, sp *spec.Spec, f *spec.File, file
 	case f.Format == "text" || f.Profiles == nil && slices.ContainsFunc(f.Keys, func(k spec.Key) bool { return k.Value == "*" }):
 		return []Placement{p.removeFile(file.Path)}
 	}
-	return []Placement{p.removeKeys(f, file.Path, sec)}
+	return []Placement{p.removeKeys(sp, f, file.Path, sec)}
 }
 
 // lost returns the keys whose values on the machine are not in the secret: they
@@ -113,7 +113,7 @@ func lost(sp *spec.Spec, f *spec.File, have, sec secret.Values) []string {
 
 // removeKeys takes a profile's keys out of a file that a codec edits, and with
 // them what is empty then, or has only what rhx adds beside values.
-func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placement {
+func (p *Plan) removeKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Secret) Placement {
 	src := p.snap.fileSource(path)
 	root, format, err := p.decode(f, path)
 	if err != nil {
@@ -122,6 +122,9 @@ func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placeme
 	e := place(f, root, p.profileName(f, sec))
 	texts := revealed(sec.Values)
 	edits := removals(f, root, e, texts)
+	if differ := lostToo(sp, f, root, edits, e, texts); len(differ) > 0 {
+		return Placement{src, Conflict, differ, &ConflictError{src.Path, differ}}
+	}
 	after, err := codec.EditTree(root, edits)
 	if err != nil {
 		return failed(src, fmt.Errorf("write %s: %w", src.Path, err))
@@ -168,6 +171,34 @@ func (p *Plan) removeKeys(f *spec.File, path string, sec *secret.Secret) Placeme
 		pl.Action = Removed
 	}
 	return pl
+}
+
+// lostToo returns the keys that have, in a second place that the edits would
+// remove, another value than the secret's: under another spelling of the key, or
+// where a mirror of it was meant to be.
+func lostToo(sp *spec.Spec, f *spec.File, root *codec.Node, edits []codec.Edit, e entry, texts map[string]string) []string {
+	var out []string
+	for _, k := range f.Keys {
+		if sp.Public(k.Value) || k.Value == "*" {
+			continue
+		}
+		for _, p := range append(slices.Clone(k.Mirror), k.At...) {
+			at, ok := resolve(f, root, e, p, k.Root, holes(e.name, texts))
+			if !ok || !slices.ContainsFunc(edits, func(x codec.Edit) bool { return len(x.Path) <= len(at) && slices.Equal(x.Path, at[:len(x.Path)]) }) {
+				continue
+			}
+			n := root.Find(at)
+			if n == nil {
+				continue
+			}
+			text, has, err := nodeText(n, k)
+			if err != nil || has && !sameText(k, text, texts[k.Value]) {
+				out = append(out, k.Value)
+				break
+			}
+		}
+	}
+	return out
 }
 
 // removals are the edits that remove every place of a profile's values.
