@@ -35,7 +35,7 @@ func newRunner(cache string, warn func(string)) (runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.New(sandbox.Config{CacheDir: cache, Warn: warn, Child: []string{exe, guestArg}}), nil
+	return sandbox.New(sandbox.Config{CacheDir: cache, Limits: limits(), Warn: warn, Child: []string{exe, guestArg}}), nil
 }
 
 // serveGuest runs one module for another rhx.

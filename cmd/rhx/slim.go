@@ -63,7 +63,7 @@ func newRunner(cache string, warn func(string)) (runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slimRunner{&child.Runner{Program: []string{path, guestArg}, CacheDir: cache, Warn: warn}}, nil
+	return slimRunner{&child.Runner{Program: []string{path, guestArg}, CacheDir: cache, Limits: limits(), Warn: warn}}, nil
 }
 
 type slimRunner struct{ *child.Runner }
