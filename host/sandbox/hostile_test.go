@@ -75,6 +75,7 @@ func hostileModules() []hostile {
 		{"a custom section that claims 2^32-1 names", Extract, source{custom: section(0, cat(text("name"), []byte{1, 5}, u(1<<32-1)))}.wasm(), "gave no answer"},
 		{"vector instructions", Extract, source{body: []byte{0xfd, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x1a}}.wasm(), "vector instructions"},
 		{"deep recursion", Extract, source{body: call_(0)}.wasm(), "stack overflow"},
+		{"deep recursion with many locals", Extract, source{locals: vec(cat(u(1900), []byte{i64})), body: call_(0)}.wasm(), "stack overflow"},
 		{"import env.system", Extract, source{imports: []imported{{"env", "system", 2}}}.wasm(), "imports env.system"},
 		{"import of no WASI function", Extract, source{imports: []imported{{wasi, "system", 2}}}.wasm(), "imports wasi_snapshot_preview1.system"},
 		{"import with control characters", Extract, source{imports: []imported{{"env", "\x1b[2J\n", 2}}}.wasm(), "imports env. [2J,"},

@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,21 +46,46 @@ func TestSecurityTable(t *testing.T) {
 
 func measure(t *testing.T, m hostile) {
 	t.Helper()
+	// The peak of a process that was just started would be its parent's, so the
+	// system is asked while it runs.
+	note := filepath.Join(t.TempDir(), "pid")
+	program := append([]string{"/bin/sh", "-c", `echo $$ >"$0"; exec "$@"`, note}, childArgs(t, childArg)...)
 	var peak int64
-	r := &child.Runner{Program: childArgs(t, childArg), CacheDir: filepath.Join(t.TempDir(), "cache"),
-		Ended: func(s *os.ProcessState) { peak = maxRSS(s) }}
-	var best time.Duration
+	done, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			if pid, err := os.ReadFile(note); err == nil {
+				status, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/status")
+				if found := vmHWM.FindSubmatch(status); found != nil && bytes.Contains(status, []byte("sandbox.test")) {
+					kib, _ := strconv.ParseInt(string(found[1]), 10, 64)
+					peak = max(peak, kib<<10)
+				}
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	}()
+	r := &child.Runner{Program: program, CacheDir: filepath.Join(t.TempDir(), "cache")}
+	var took time.Duration
 	var err error
-	for range 3 {
+	for range 5 {
 		begin := time.Now()
 		_, err = r.Run(t.Context(), Module{Name: "m", Wasm: m.wasm}, request(m.op))
-		if took := time.Since(begin); best == 0 || took < best {
-			best = took
+		if d := time.Since(begin); took == 0 || d < took {
+			took = d
 		}
 	}
+	close(done)
+	<-watched
 	says := "an answer"
 	if err != nil {
 		says = strings.TrimPrefix(err.Error(), "wasm module m ")
 	}
-	fmt.Printf("| %s | %s | %.0f ms | %d MiB |\n", m.name, strings.ReplaceAll(says, "|", `\|`), float64(best.Microseconds())/1000, peak>>20)
+	fmt.Printf("| %s | %s | %.0f ms | %d MiB |\n", m.name, strings.ReplaceAll(says, "|", `\|`), float64(took.Microseconds())/1000, peak>>20)
 }
+
+var vmHWM = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)

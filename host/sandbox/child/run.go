@@ -25,8 +25,6 @@ type Runner struct {
 	// Warn is called with what the user should know and need not stop for; nil
 	// to drop it.
 	Warn func(string)
-	// Ended is called with how each process ended; nil for nobody.
-	Ended func(*os.ProcessState)
 }
 
 // Run gives the module one request and returns what it answered. Its errors are
@@ -84,9 +82,6 @@ func (r *Runner) do(ctx context.Context, job *Job, m abi.Module, in []byte) (*Re
 	err = cmd.Run()
 	if cmd.ProcessState == nil {
 		return none, fmt.Errorf("cannot run: its process does not start: %w", err)
-	}
-	if r.Ended != nil {
-		r.Ended(cmd.ProcessState)
 	}
 	if err != nil {
 		return none, job.ended(bounded, cmd.ProcessState, crash.b, err)
