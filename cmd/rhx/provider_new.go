@@ -72,7 +72,7 @@ func (c *providerNewCmd) Run(ctx context.Context, a *app) error {
 			return ctx.Err()
 		case err != nil && c.Lang == "":
 			return fault.WithHint(fmt.Errorf("no spec can be inferred from %s: %w", c.FromFile, err),
-				"a module can read it: add --lang "+strings.Join(guestsdk.Languages(), "|"))
+				"write provider.yaml by hand, as docs/specs.md says, or a module that reads the file: add --lang "+strings.Join(guestsdk.Languages(), "|"))
 		case err != nil:
 			j.Reason = err.Error()
 		default:

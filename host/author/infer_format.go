@@ -28,6 +28,9 @@ func formatOf(base string, data []byte) (string, error) {
 	if strings.Contains(text, "PRIVATE KEY-----") && decodes("keypair", data) {
 		return "keypair", nil
 	}
+	if strings.EqualFold(path.Ext(base), ".properties") {
+		return "", errors.New("it is a properties file, whose escapes none of rhx's formats has")
+	}
 	if format := formatOfName(base); format != "" {
 		if decodes(format, data) {
 			return format, nil

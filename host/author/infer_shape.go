@@ -65,10 +65,13 @@ type leaf struct {
 
 // draw finds profiles and values in a decoded sample.
 func (s *sketch) draw(root *codec.Node) error {
-	if s.collect(root); len(s.secrets) > maxSecrets {
+	if s.collect("", root); len(s.secrets) > maxSecrets {
 		return errors.New("it has too many secret values; a sample with a few is enough")
 	}
 	if s.format == "ini" {
+		if s.quotes(root) {
+			return errors.New("its values are in quotes, which rhx would take for a part of them")
+		}
 		root = headless(root)
 	}
 	if s.format == "netrc" {
@@ -82,6 +85,8 @@ func (s *sketch) draw(root *codec.Node) error {
 		direct, holders := s.below(node)
 		lists := slices.ContainsFunc(holders, func(h holder) bool { return h.node.Kind == codec.List })
 		switch {
+		case len(at) > 0 && s.named(at[len(at)-1].Key, node):
+			return s.scalars(at, node)
 		case !direct && len(holders) == 0:
 			return errors.New("no value in it looks like a secret, by its key or by itself")
 		case lists && (direct || len(holders) > 1 || otherLists(node, holders[0].key)):
@@ -94,6 +99,31 @@ func (s *sketch) draw(root *codec.Node) error {
 		}
 		return s.profiled(at, holders)
 	}
+}
+
+// named reports whether a map holds one secret value under each name that a user
+// gave.
+func (s *sketch) named(key string, n *codec.Node) bool {
+	return isPlural(lastWord(key)) && len(n.Pairs) > 0 && !slices.ContainsFunc(n.Pairs, func(p codec.Pair) bool {
+		return ofName(p.Key) != other || !p.Value.Scalar() || p.Value.Text == "" || ofName(key) != hidden && !looksSecret(p.Value.Text)
+	})
+}
+
+// scalars draws a map of which every entry is a profile that is one value.
+func (s *sketch) scalars(at spec.Path, n *codec.Node) error {
+	s.profiles, s.drawn = &spec.Profiles{Keys: at}, len(n.Pairs)
+	hosts := 0
+	for _, p := range n.Pairs {
+		if isDefault(p.Key) && s.profiles.Default == "" {
+			s.profiles.Default = p.Key
+		}
+		if strings.Contains(p.Key, ".") {
+			hosts++
+		}
+	}
+	s.hosts = hosts > len(n.Pairs)/2
+	s.values = []sketched{{Value: spec.Value{Name: "token"}, at: spec.Path{}, in: len(n.Pairs)}}
+	return s.done()
 }
 
 // otherLists reports whether a map has a list of maps beside the one at key: its
@@ -117,16 +147,26 @@ func headless(root *codec.Node) *codec.Node {
 	return out
 }
 
+// quotes reports whether a value that counts is in quotes.
+func (s *sketch) quotes(n *codec.Node) bool {
+	return slices.ContainsFunc(n.Pairs, func(p codec.Pair) bool {
+		text := p.Value.Text
+		in := len(text) > 1 && (text[0] == '"' || text[0] == '\'') && text[len(text)-1] == text[0]
+		return in && s.classOf(p.Key, p.Value) != other || s.quotes(p.Value)
+	})
+}
+
 // collect keeps the texts of everything in the sample that may be secret.
-func (s *sketch) collect(n *codec.Node) {
+func (s *sketch) collect(key string, n *codec.Node) {
 	for _, item := range n.Items {
-		s.collect(item)
+		s.collect("", item)
 	}
+	named := s.named(key, n)
 	for _, p := range n.Pairs {
-		if p.Value.Scalar() && len(p.Value.Text) >= 4 && s.classOf(p.Key, p.Value) == hidden {
+		if p.Value.Scalar() && len(p.Value.Text) >= 4 && (named || s.classOf(p.Key, p.Value) == hidden) {
 			s.secrets = append(s.secrets, strings.ToLower(p.Value.Text))
 		}
-		s.collect(p.Value)
+		s.collect(p.Key, p.Value)
 	}
 }
 
@@ -138,6 +178,8 @@ func (s *sketch) classOf(key string, n *codec.Node) class {
 	case hasPassword(n.Text):
 		return hidden
 	case c == hidden && isSwitch(n.Text):
+		return other
+	case c == public && isDate(n.Text): // last_login
 		return other
 	case c == other && looksSecret(n.Text):
 		return hidden
@@ -157,8 +199,13 @@ func isSwitch(text string) bool {
 	return false
 }
 
+func isDate(text string) bool {
+	_, err := time.Parse(time.RFC3339, text)
+	return err == nil
+}
+
 func isTime(text string) bool {
-	if _, err := time.Parse(time.RFC3339, text); err == nil {
+	if isDate(text) {
 		return true
 	}
 	n, err := strconv.ParseFloat(text, 64)
@@ -188,7 +235,7 @@ func (s *sketch) below(n *codec.Node) (direct bool, holders []holder) {
 		switch {
 		case p.Value.Scalar():
 			direct = direct || s.classOf(p.Key, p.Value) == hidden
-		case s.holds(p.Value):
+		case s.named(p.Key, p.Value), s.holds(p.Value):
 			holders = append(holders, holder{p.Key, p.Value})
 		}
 	}
@@ -212,7 +259,7 @@ func (s *sketch) descends(at spec.Path, h holder) bool {
 	if len(at) > 0 && isPlural(at[len(at)-1].Key) {
 		return false
 	}
-	return !isDefault(h.key) && s.fixedStep(h.key)
+	return !isDefault(h.key) && s.fixedStep(h.key) || isPlain(h.key) && s.named(h.key, h.node)
 }
 
 // alike reports whether entries are profiles: they have a secret value at the
@@ -415,7 +462,9 @@ func (s *sketch) place(path []string, names map[string]string) (spec.Path, bool)
 			at = append(at, spec.PathStep{Key: "{" + name + "}"})
 			continue
 		}
-		if !s.safe(key) || i < len(path)-1 && !s.fixedStep(key) {
+		// Below tokens, a key that says nothing is a name that a user gave.
+		given := i > 0 && i == len(path)-1 && ofName(key) == other && isPlural(lastWord(path[i-1]))
+		if !s.safe(key) || given || i < len(path)-1 && !s.fixedStep(key) {
 			return nil, false
 		}
 		at = append(at, spec.PathStep{Key: key})

@@ -157,6 +157,10 @@ func TestInferShapes(t *testing.T) {
 			"values:\n  token: {}\nfiles:\n  # The sample was not in the home folder: this is to be the tool's own path.\n  - path: ~/.acme/sample.toml\n    format: toml\n    keys:\n      token: token\n"},
 		{"npm's own registry", "~/.npmrc", "_auth = amFuZTpGQUtFLXB3\nemail = fake@fake.example\n",
 			"values:\n  email: {public: true, optional: true}\n  username: {public: true}\n  password: {}\nfiles:\n  - path: ~/.npmrc\n    format: ini\n    keys:\n      email: email\n      username: {at: _auth, as: basic-user}\n      password: {at: _auth, as: basic-password}\n"},
+		{"tokens by name are profiles", "~/.acme.json", `{"version": 1, "access-tokens": {"https://fake.example": "FAKE-1", "https://fake2.example": "FAKE-2"}}`,
+			"values:\n  token: {}\nfiles:\n  - path: ~/.acme.json\n    format: json\n    profiles: {keys: access-tokens}\n    keys:\n      token: .\n"},
+		{"a token, and others by name", "~/.acme.yml", "last_login: 2024-01-01T00:00:00Z\naccess-token: FAKE-1\nauth-contexts:\n  jane: " + gho + "\n",
+			"values:\n  access-token: {}\nfiles:\n  - path: ~/.acme.yml\n    format: yaml\n    keys:\n      access-token: access-token\n"},
 		{"machines of netrc", "~/.netrc", "machine fake.example login jo password FAKE-1\nmachine fake2.example login jo password FAKE-2\n",
 			"values:\n  login: {public: true, optional: true}\n  password: {}\nfiles:\n  - path: ~/.netrc\n    format: netrc\n    profiles: {keys: .}\n    keys:\n      login: login\n      password: password\n"},
 	} {
@@ -185,6 +189,8 @@ func TestInferRefuses(t *testing.T) {
 		{"no secret", "~/.acme.yml", "color: red\nuser: jo\n", "it is yaml, but no value in it looks like a secret"},
 		{"lists that refer to one another", "~/.kube/config", kube, "several lists"},
 		{"a list without names", "~/.acme.json", `[{"token": "FAKE-1"}, {"token": "FAKE-2"}]`, "no field that names them"},
+		{"quotes that another reader takes off", "~/.my.cnf", "[client]\nuser=jo\npassword=\"FAKE\"\n", "its values are in quotes"},
+		{"java", "~/gradle.properties", "nexusPassword=FAKE\n", "it is a properties file"},
 		{"an npmrc with a registry", "~/.npmrc", "//registry.fake.example/:_authToken=npm_FAKE0fake1FAKE2fake3FAKE4fake5FAKE6\n", "it fits none of the formats"},
 		{"secrets at the top and in profiles", "~/.acme.toml", "[jane]\nx.y.token = \"FAKE\"\n[jane.prod]\ntoken = \"FAKE\"\n", "named by data"},
 	} {
@@ -219,6 +225,8 @@ func TestInferLeaksNothing(t *testing.T) {
 		"export ACME_TOKEN=" + canary + "\n" + canary + "_TOKEN=x\n#" + canary + "\n",
 		canary + "\n",
 		pem + canary + "\n",
+		"token: x\ntokens:\n  jane: " + canary + "\n  " + canary + ": y\n",
+		"tokens:\n  jane: " + canary + "\n  " + canary + ": y\n",
 		"{ " + canary,
 		"token = " + canary + "\n\x00",
 		"hunter2_token = hunter2\npassword = hunter2\n",

@@ -44,6 +44,15 @@ func words(name string) []string {
 	return out
 }
 
+// lastWord is the word of a name that says what the thing is.
+func lastWord(name string) string {
+	list := words(name)
+	if len(list) == 0 {
+		return ""
+	}
+	return list[len(list)-1]
+}
+
 // ofName classes a key by its name. The last word decides what the thing is:
 // token_url is an address, client_secret a secret.
 func ofName(name string) class {
@@ -61,7 +70,7 @@ func ofName(name string) class {
 		}
 		return other
 	case "key", "keys":
-		if len(list) > 1 && list[len(list)-2] == "public" {
+		if len(list) > 1 && (list[len(list)-2] == "public" || list[len(list)-2] == "pub") {
 			return public
 		}
 		return hidden
@@ -100,7 +109,7 @@ func isPublicWord(w string) bool {
 		"registry", "namespace", "address", "workspace", "cluster", "site", "team":
 		return true
 	}
-	return false
+	return strings.HasSuffix(w, "username") || strings.HasSuffix(w, "hostname")
 }
 
 // isSettingWord reports a word that makes a name one of a setting about secrets:
