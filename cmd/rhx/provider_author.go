@@ -19,10 +19,20 @@ func (c *providerBuildCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	module, err := author.Build(ctx, c.Dir)
-	if err == nil && !a.Quiet {
+	if err != nil {
+		return err
+	}
+	p, err := author.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	if _, err := a.compiled(ctx, p.Module); err != nil {
+		return fmt.Errorf("%s is built, but rhx would not run it: %w", module, err)
+	}
+	if !a.Quiet {
 		fmt.Fprintln(a.Out, module)
 	}
-	return err
+	return nil
 }
 
 type providerTestCmd struct {

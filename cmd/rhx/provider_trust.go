@@ -338,10 +338,10 @@ func module(files map[string]string) string {
 type providerVerifyCmd struct{}
 
 func (c *providerVerifyCmd) Help() string {
-	return `Compares every file of every added provider with its digest in rhx.lock, and checks the signatures anew. Needs no network. The exit status is 1 if anything differs.`
+	return `Compares every file of every added provider with its digest in rhx.lock, and checks the signatures anew. Needs no network. The exit status is 1 if anything differs. Modules that are no longer in the cache of compiled ones, as after an update of rhx, are compiled again.`
 }
 
-func (c *providerVerifyCmd) Run(_ context.Context, a *app) error {
+func (c *providerVerifyCmd) Run(ctx context.Context, a *app) error {
 	list, err := a.listAdded("provider verify")
 	if err != nil {
 		return err
@@ -349,7 +349,13 @@ func (c *providerVerifyCmd) Run(_ context.Context, a *app) error {
 	// What a project brings and nobody added is not of this command.
 	list.Providers = slices.DeleteFunc(list.Providers, func(p listedJSON) bool { return p.Project && p.Files == nil })
 	bad := 0
-	for _, p := range list.Providers {
+	for i := range list.Providers {
+		p := &list.Providers[i]
+		if p.Trusted {
+			if err := a.compileAdded(ctx, p); err != nil {
+				p.Trusted, p.Problems = false, []string{err.Error()}
+			}
+		}
 		if !p.Trusted {
 			bad++
 		}
@@ -370,6 +376,24 @@ func (c *providerVerifyCmd) Run(_ context.Context, a *app) error {
 	}
 	if bad > 0 {
 		return exitCode(1)
+	}
+	return nil
+}
+
+// compileAdded compiles the module of an added provider, if it has one.
+func (a *app) compileAdded(ctx context.Context, p *listedJSON) error {
+	for file := range p.Files {
+		name, ok := strings.CutSuffix(file, ".wasm")
+		if !ok {
+			continue
+		}
+		code, err := a.added.Module(p.Name, name)
+		if err != nil {
+			return err
+		}
+		if _, err := a.compiled(ctx, abi.Module{Name: name, Wasm: code}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
