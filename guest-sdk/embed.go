@@ -7,21 +7,30 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
 )
 
-//go:embed c/rhx.c c/rhx.h all:c/example
+//go:embed all:acme/cases/absent all:acme/cases/broken all:acme/cases/two acme/provider.yaml
+//go:embed go/base64.go go/guest.go go/io_other.go go/io_wasip1.go go/json.go go/request.go go/response.go go/example
+//go:embed rust/Cargo.toml rust/src rust/example/Cargo.toml rust/example/src
+//go:embed c/rhx.c c/rhx.h c/example
+//go:embed assemblyscript/rhx.ts assemblyscript/example/asconfig.json assemblyscript/example/package.json assemblyscript/example/assembly
+//go:embed zig/rhx.zig zig/example/acme.zig
 var files embed.FS
 
-// A language's package is made of its example and of its kit, which is copied
-// into the package: it builds without a network, and does not change unless its
-// author says so.
+// A package is made of the example provider in its language and of the kit, which
+// is copied into the package: it builds without a network, and does not change
+// unless its author says so.
 type language struct {
 	name string
-	// kit are the kit's files: in the package, and here.
-	kit map[string]string
+	// kit is where in the package the files of the kit's folder go.
+	kit string
+	// here and there are how the example finds its kit: in this repository, and in
+	// a package called NAME.
+	here, there string
 	// ignore are the leftovers of its tools.
 	ignore []string
 }
@@ -29,7 +38,11 @@ type language struct {
 // languages returns what there is, in the order in which they are listed.
 func languages() []language {
 	return []language{
-		{name: "c", kit: map[string]string{"rhx.c": "c/rhx.c", "rhx.h": "c/rhx.h"}},
+		{name: "go", kit: "guest", here: "github.com/rhx-dev/rhx/guest-sdk/go", there: "example.com/NAME/guest"},
+		{name: "rust", kit: "rhx-guest", here: `path = ".."`, there: `path = "rhx-guest"`, ignore: []string{"/target/"}},
+		{name: "c", kit: "."},
+		{name: "assemblyscript", kit: "assembly", ignore: []string{"/node_modules/"}},
+		{name: "zig", kit: ".", ignore: []string{"/.zig-cache/"}},
 	}
 }
 
@@ -55,29 +68,46 @@ func Package(lang, name string) (map[string][]byte, error) {
 	if !validName(name) {
 		return nil, fmt.Errorf("%q cannot be a provider's name: lower-case letters, digits and dashes, a letter first", name)
 	}
+	l := all[i]
 	out := map[string][]byte{}
-	for to, from := range all[i].kit {
-		data, err := files.ReadFile(from)
-		if err != nil {
-			return nil, err
-		}
-		out[to] = data
+	if lang == "go" { // which cannot be embedded from a folder that has it
+		out["go.mod"] = []byte("module example.com/" + name + "\n\ngo 1.24\n")
 	}
-	rename := strings.NewReplacer("acme", name, "Acme", title(name))
-	root := lang + "/example"
-	err := fs.WalkDir(files, root, func(p string, d fs.DirEntry, err error) error {
+	texts := []string{"title: Acme", "title: " + title(name), "acme", name}
+	if l.here != "" {
+		texts = append(texts, l.here, strings.ReplaceAll(l.there, "NAME", name))
+	}
+	rename := strings.NewReplacer(texts...)
+	put := func(name string, data []byte) error {
+		if _, taken := out[name]; taken {
+			return fmt.Errorf("the kit has a %s of its own; choose another name", name)
+		}
+		out[name] = []byte(rename.Replace(string(data)))
+		return nil
+	}
+	err := fs.WalkDir(files, ".", func(from string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := files.ReadFile(p)
-		out[rename.Replace(strings.TrimPrefix(p, root+"/"))] = []byte(rename.Replace(string(data)))
-		return err
+		data, err := files.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		for _, root := range []string{"acme/", lang + "/example/"} {
+			if to, ok := strings.CutPrefix(from, root); ok {
+				return put(rename.Replace(to), data)
+			}
+		}
+		if to, ok := strings.CutPrefix(from, lang+"/"); ok {
+			return put(path.Join(l.kit, to), data)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	var ignore bytes.Buffer
-	for _, line := range append([]string{"*.part"}, all[i].ignore...) {
+	for _, line := range append([]string{"/.rhx-build-*/"}, l.ignore...) {
 		fmt.Fprintln(&ignore, line)
 	}
 	out[".gitignore"] = ignore.Bytes()

@@ -1,7 +1,6 @@
 package guestsdk_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +24,7 @@ func TestAPackageIsTheExampleUnderAnotherName(t *testing.T) {
 			}
 			cases := 0
 			for name, data := range files {
-				if strings.Contains(strings.ToLower(name+string(data)), "acme") {
+				if strings.Contains(strings.ToLower(name+string(data)), "acme") || strings.Contains(string(data), "github.com/rhx-dev") {
 					t.Errorf("%s still speaks of the example", name)
 				}
 				if strings.HasPrefix(name, "cases/") && strings.HasSuffix(name, "/expect.json") {
@@ -46,12 +45,13 @@ func TestWhatCannotBeAPackage(t *testing.T) {
 		{"c", "../x", "cannot be a provider's name"},
 		{"c", "X", "cannot be a provider's name"},
 		{"c", "9x", "cannot be a provider's name"},
+		{"c", "rhx", "the kit has a rhx.c of its own"},
 	} {
 		if _, err := guestsdk.Package(c[0], c[1]); err == nil || !strings.Contains(err.Error(), c[2]) {
 			t.Errorf("%s %q: %v", c[0], c[1], err)
 		}
 	}
-	if !slices.Contains(guestsdk.Languages(), "c") {
-		t.Error("C is missing")
+	if got, want := strings.Join(guestsdk.Languages(), " "), "go rust c assemblyscript zig"; got != want {
+		t.Errorf("there are %s", got)
 	}
 }

@@ -7,6 +7,7 @@
 
 /* What has been answered so far. An instance serves one request, so there is one. */
 static rhx_buf secrets, secret, public, files;
+static rhx_str expires;
 static int in_secret;
 
 rhx_str rhx_of(const char *s) { return (rhx_str){s, strlen(s)}; }
@@ -242,6 +243,28 @@ static int string(reader *r, rhx_str *out) {
 	return rhx_utf8(*out);
 }
 
+static int word(reader *r, const char *w) {
+	size_t n = strlen(w);
+	if ((size_t)(r->end - r->p) < n || memcmp(r->p, w, n)) return 0;
+	r->p += n;
+	return 1;
+}
+
+static int digits(reader *r) {
+	const char *from = r->p;
+	while (r->p < r->end && *r->p >= '0' && *r->p <= '9') r->p++;
+	return r->p > from;
+}
+
+static int number(reader *r) {
+	word(r, "-");
+	if (!word(r, "0") && !digits(r)) return 0;
+	if (word(r, ".") && !digits(r)) return 0;
+	if (!word(r, "e") && !word(r, "E")) return 1;
+	if (!word(r, "+")) word(r, "-");
+	return digits(r);
+}
+
 static rhx_json *value(reader *r, int depth) {
 	space(r);
 	if (depth > 64 || r->p == r->end) return NULL;
@@ -253,9 +276,9 @@ static rhx_json *value(reader *r, int depth) {
 	}
 	if (c != '{' && c != '[') {
 		v->text.ptr = r->p;
-		while (r->p < r->end && ((*r->p >= 'a' && *r->p <= 'z') || (*r->p >= '0' && *r->p <= '9') || *r->p == '-' || *r->p == '+' || *r->p == '.' || *r->p == 'E')) r->p++;
+		if (!word(r, "true") && !word(r, "false") && !word(r, "null") && !number(r)) return NULL;
 		v->text.len = (size_t)(r->p - v->text.ptr);
-		return v->text.len ? v : NULL;
+		return v;
 	}
 	v->type = c == '{' ? RHX_JSON_OBJECT : RHX_JSON_ARRAY;
 	char close = c == '{' ? '}' : ']';
@@ -320,6 +343,23 @@ rhx_str rhx_env(const rhx_request *req, const char *name) { return lookup(req->e
 rhx_str rhx_option(const rhx_request *req, const char *name) { return lookup(req->options, req->noptions, name); }
 rhx_str rhx_secret_value(const rhx_request *req, const char *name) { return lookup(req->values, req->nvalues, name); }
 
+/* check_abi ends the request where it is of another ABI. The message has the
+ * number only where it is a short one: nothing else of a request is repeated. */
+static void check_abi(const rhx_json *abi) {
+	size_t n = 0;
+	if (abi && abi->type == RHX_JSON_SCALAR)
+		while (n < abi->text.len && abi->text.ptr[n] >= '0' && abi->text.ptr[n] <= '9') n++;
+	if (n == 0 || n > 9 || n < abi->text.len)
+		rhx_fail(RHX_UNSUPPORTED, "the request does not say which ABI it is of; this module speaks ABI 1", (rhx_str){0}, 0);
+	if (rhx_eq(abi->text, RHX_STR("1"))) return;
+	rhx_buf b = {0};
+	add(&b, "the request is of ABI ");
+	rhx_add_str(&b, abi->text);
+	add(&b, "; this module speaks ABI 1");
+	rhx_add(&b, "", 1);
+	rhx_fail(RHX_UNSUPPORTED, b.ptr, (rhx_str){0}, 0);
+}
+
 static void read_request(rhx_request *req) {
 	rhx_buf in = {0};
 	char chunk[4096];
@@ -329,8 +369,7 @@ static void read_request(rhx_request *req) {
 	if (k < 0) rhx_fail(RHX_INVALID, "cannot read the request", none, 0);
 	const rhx_json *doc = rhx_parse(rhx_bytes(&in));
 	if (!doc || doc->type != RHX_JSON_OBJECT) rhx_fail(RHX_INVALID, "the request is not a JSON object", none, 0);
-	const rhx_json *abi = rhx_get(doc, "abi");
-	if (!abi || !rhx_eq(abi->text, RHX_STR("1"))) rhx_fail(RHX_UNSUPPORTED, "the request is not of ABI 1, which this module speaks", none, 0);
+	check_abi(rhx_get(doc, "abi"));
 	req->op = text(doc, "op");
 	req->provider = text(doc, "provider");
 	req->profile = text(doc, "profile");
@@ -359,8 +398,13 @@ static void end_secret(void) {
 	rhx_add_str(&secrets, rhx_bytes(&secret));
 	add(&secrets, "},\"public\":[");
 	rhx_add_str(&secrets, rhx_bytes(&public));
-	add(&secrets, "]}");
-	secret.len = public.len = 0;
+	add(&secrets, "]");
+	if (expires.len) {
+		add(&secrets, ",\"expires\":");
+		rhx_add_json(&secrets, expires);
+	}
+	add(&secrets, "}");
+	secret.len = public.len = expires.len = 0;
 	in_secret = 0;
 }
 
@@ -385,6 +429,8 @@ void rhx_value(const char *key, rhx_str value, int kind) {
 		rhx_add_json(&public, rhx_of(key));
 	}
 }
+
+void rhx_expires(rhx_str time) { expires = time; }
 
 void rhx_put_file(rhx_str path, rhx_str content, unsigned mode) {
 	if (files.len) add(&files, ",");

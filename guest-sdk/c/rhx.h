@@ -111,6 +111,10 @@ enum { RHX_SECRET, RHX_PUBLIC };
 void rhx_secret(rhx_str profile);
 void rhx_value(const char *key, rhx_str value, int kind);
 
+/* rhx_expires says when the values of the secret that was begun last end: a time
+ * of RFC 3339, such as 2030-01-02T15:04:05Z. */
+void rhx_expires(rhx_str time);
+
 /* rhx_put_file gives the new content of a file of the request. mode is at most
  * 0600 unless the provider's spec allows more. */
 void rhx_put_file(rhx_str path, rhx_str content, unsigned mode);

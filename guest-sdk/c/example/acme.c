@@ -5,14 +5,23 @@
 //     user = alice
 //     token = ...
 //
+// A value is the rest of its line, without the space around it; nothing is quoted.
+//
 // SPDX-License-Identifier: Apache-2.0
 #include "rhx.h"
 
+// A cursor over the lines of a file. It keeps nothing, so that a file of a million
+// lines costs no memory.
 typedef struct {
-	rhx_str raw;        // the line with its newline
-	rhx_str key, value; // of KEY = VALUE; of a section, key is its name
-	enum { OTHER, SECTION, PAIR, BROKEN } kind;
-} line;
+	rhx_str rest;
+	unsigned number;    // of the line, from 1
+	rhx_str raw;        // the line with its end
+	rhx_str key, value; // of KEY = VALUE
+	rhx_str profile;    // of the section that the line is in; its ptr is NULL before the first
+	enum { BLANK, COMMENT, SECTION, PAIR, BROKEN } kind;
+} cursor;
+
+static cursor lines(const rhx_file *f) { return (cursor){.rest = f->content}; }
 
 static rhx_str trim(rhx_str s) {
 	while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) s.ptr++, s.len--;
@@ -20,133 +29,156 @@ static rhx_str trim(rhx_str s) {
 	return s;
 }
 
-// next takes the first line off *rest.
-static line next(rhx_str *rest) {
-	line l = {.kind = OTHER};
-	size_t n = 0;
-	while (n < rest->len && rest->ptr[n] != '\n') n++;
-	rhx_str text = trim((rhx_str){rest->ptr, n});
-	if (n < rest->len) n++;
-	l.raw = (rhx_str){rest->ptr, n};
-	rest->ptr += n, rest->len -= n;
-	if (!text.len || text.ptr[0] == '#') return l;
-	l.kind = BROKEN;
-	if (text.ptr[0] == '[') {
-		if (text.ptr[text.len - 1] == ']' && text.len > 2) l.kind = SECTION, l.key = (rhx_str){text.ptr + 1, text.len - 2};
-		return l;
-	}
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] != '=') continue;
-		l.kind = PAIR;
-		l.key = trim((rhx_str){text.ptr, i});
-		l.value = trim((rhx_str){text.ptr + i + 1, text.len - i - 1});
-		break;
-	}
-	return l;
+// is_name reports whether a section can have this name.
+static int is_name(rhx_str s) {
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f) return 0;
+	return s.len > 0 && s.len <= 256 && trim(s).len == s.len;
 }
 
-static int known(rhx_str key) { return rhx_eq(key, RHX_STR("token")) || rhx_eq(key, RHX_STR("user")); }
+static int next(cursor *c) {
+	size_t n = 0;
+	if (!c->rest.len) return 0;
+	while (n < c->rest.len && c->rest.ptr[n] != '\n') n++;
+	rhx_str text = trim((rhx_str){c->rest.ptr, n});
+	if (n < c->rest.len) n++;
+	c->raw = (rhx_str){c->rest.ptr, n};
+	c->rest.ptr += n, c->rest.len -= n;
+	c->number++;
+	c->kind = BROKEN;
+	if (!text.len) {
+		c->kind = BLANK;
+	} else if (text.ptr[0] == '#') {
+		c->kind = COMMENT;
+	} else if (text.ptr[0] == '[') {
+		if (text.len < 3 || text.ptr[text.len - 1] != ']') return 1;
+		rhx_str name = trim((rhx_str){text.ptr + 1, text.len - 2});
+		if (is_name(name)) c->kind = SECTION, c->profile = name;
+	} else {
+		for (size_t i = 0; i < text.len; i++) {
+			if (text.ptr[i] != '=') continue;
+			c->kind = PAIR;
+			c->key = trim((rhx_str){text.ptr, i});
+			c->value = trim((rhx_str){text.ptr + i + 1, text.len - i - 1});
+			break;
+		}
+	}
+	return 1;
+}
+
+static int is_token(const cursor *c) { return c->kind == PAIR && rhx_eq(c->key, RHX_STR("token")); }
+static int is_user(const cursor *c) { return c->kind == PAIR && rhx_eq(c->key, RHX_STR("user")); }
 
 // check ends the request where a line is broken, or a profile or key is there twice.
 static void check(const rhx_file *f) {
-	rhx_str rest = f->content, seen[256];
+	rhx_str seen[256];
 	size_t n = 0;
-	int in = 0, token = 0, user = 0;
-	for (unsigned number = 1; rest.len; number++) {
-		line l = next(&rest);
-		if (l.kind == BROKEN) rhx_fail(RHX_INVALID, "neither [PROFILE] nor KEY = VALUE", f->path, number);
-		if (l.kind == PAIR) {
-			if (!in) rhx_fail(RHX_INVALID, "a key before the first [PROFILE]", f->path, number);
-			if (rhx_eq(l.key, RHX_STR("token")) && token++) rhx_fail(RHX_INVALID, "a second token", f->path, number);
-			if (rhx_eq(l.key, RHX_STR("user")) && user++) rhx_fail(RHX_INVALID, "a second user", f->path, number);
-		}
-		if (l.kind == SECTION) {
+	int token = 0, user = 0;
+	for (cursor c = lines(f); next(&c);) {
+		if (c.kind == BROKEN) rhx_fail(RHX_INVALID, "neither [PROFILE] nor KEY = VALUE", f->path, c.number);
+		if (c.kind == PAIR && !c.profile.len) rhx_fail(RHX_INVALID, "a key before the first [PROFILE]", f->path, c.number);
+		if (is_token(&c) && token++) rhx_fail(RHX_INVALID, "a second token", f->path, c.number);
+		if (is_user(&c) && user++) rhx_fail(RHX_INVALID, "a second user", f->path, c.number);
+		if ((is_token(&c) || is_user(&c)) && !rhx_utf8(c.value)) rhx_fail(RHX_UNSUPPORTED, "a value is not UTF-8", f->path, c.number);
+		if (c.kind == SECTION) {
+			if (!rhx_utf8(c.profile)) rhx_fail(RHX_UNSUPPORTED, "a profile's name is not UTF-8", f->path, c.number);
 			for (size_t i = 0; i < n; i++)
-				if (rhx_eq(seen[i], l.key)) rhx_fail(RHX_INVALID, "a second section of this name", f->path, number);
-			if (n == 256) rhx_fail(RHX_UNSUPPORTED, "more than 256 profiles", f->path, number);
-			seen[n++] = l.key;
-			in = 1, token = user = 0;
+				if (rhx_eq(seen[i], c.profile)) rhx_fail(RHX_INVALID, "a second section of this name", f->path, c.number);
+			if (n == 256) rhx_fail(RHX_UNSUPPORTED, "more than 256 profiles", f->path, c.number);
+			seen[n++] = c.profile;
+			token = user = 0;
 		}
 	}
+}
+
+static const rhx_file *file(const rhx_request *req) {
+	if (!req->nfiles) rhx_fail(RHX_INVALID, "the request has no file", (rhx_str){0}, 0);
+	check(&req->files[0]);
+	return &req->files[0];
 }
 
 static void extract(const rhx_request *req) {
-	const rhx_file *f = &req->files[0];
-	check(f);
-	rhx_str profile = {0}; // of a section that has had no value yet
-	for (rhx_str rest = f->content; rest.len;) {
-		line l = next(&rest);
-		if (l.kind == SECTION) profile = l.key;
-		if (l.kind != PAIR || !known(l.key)) continue;
-		if (profile.len) rhx_secret(profile);
-		profile.len = 0;
-		if (rhx_eq(l.key, RHX_STR("user"))) rhx_value("user", l.value, RHX_PUBLIC);
-		else rhx_value("token", l.value, RHX_SECRET);
+	int begun = 0;
+	for (cursor c = lines(file(req)); next(&c);) {
+		if (c.kind == SECTION) begun = 0;
+		if (!is_token(&c) && !is_user(&c)) continue;
+		if (req->profile.len && !rhx_eq(req->profile, c.profile)) continue; // another one is wanted
+		if (!begun) rhx_secret(c.profile);
+		begun = 1;
+		if (is_user(&c)) rhx_value("user", c.value, RHX_PUBLIC);
+		else rhx_value("token", c.value, RHX_SECRET);
 	}
 }
 
-static void put(rhx_buf *b, rhx_pair p) {
-	rhx_add_str(b, p.key);
-	rhx_add(b, " = ", 3);
-	rhx_add_str(b, p.value);
-	rhx_add(b, "\n", 1);
-}
-
-// one ends the request where a text does not fit into its place on a line.
-static void one(rhx_str s, const char *bad) {
-	rhx_str t = trim(s);
-	if (t.len != s.len) rhx_fail(RHX_UNSUPPORTED, "space at the ends cannot be kept", (rhx_str){0}, 0);
+// fits ends the request where a value cannot be written on a line.
+static void fits(const rhx_file *f, rhx_str s) {
+	if (trim(s).len != s.len) rhx_fail(RHX_UNSUPPORTED, "space at the ends of a value cannot be kept", f->path, 0);
 	for (size_t i = 0; i < s.len; i++)
-		for (const char *c = bad; *c; c++)
-			if (s.ptr[i] == *c) rhx_fail(RHX_UNSUPPORTED, "a character that the file cannot hold", (rhx_str){0}, 0);
+		if (s.ptr[i] == '\n' || s.ptr[i] == '\r') rhx_fail(RHX_UNSUPPORTED, "a line break in a value cannot be kept", f->path, 0);
 }
 
-// missing adds the values that the section did not have.
-static void missing(rhx_buf *b, const rhx_request *req, const int *done) {
-	if (b->len && b->ptr[b->len - 1] != '\n') rhx_add(b, "\n", 1);
-	for (size_t i = 0; i < req->nvalues; i++)
-		if (!done[i]) put(b, req->values[i]);
+static void add(rhx_buf *b, const char *key, rhx_str value, rhx_str eol) {
+	if (!value.ptr) return;
+	rhx_add_str(b, rhx_of(key));
+	rhx_add(b, " = ", 3);
+	rhx_add_str(b, value);
+	rhx_add_str(b, eol);
 }
 
-// Lines of other profiles, comments and unknown keys stay as they are.
+// end_line ends a last line that has no line break.
+static void end_line(rhx_buf *b, rhx_str eol) {
+	if (b->len && b->ptr[b->len - 1] != '\n') rhx_add_str(b, eol);
+}
+
+// render replaces values where they are and adds new ones at the section's end.
+// Every other byte stays as it is.
 static void render(const rhx_request *req) {
-	const rhx_file *f = &req->files[0];
-	check(f);
+	const rhx_file *f = file(req);
 	rhx_str profile = req->secret_profile.len ? req->secret_profile : RHX_STR("default");
-	one(profile, "]\n\r");
-	int *done = rhx_alloc((req->nvalues + 1) * sizeof *done);
+	rhx_str token = rhx_secret_value(req, "token"), user = rhx_secret_value(req, "user");
+	if (!is_name(profile)) rhx_fail(RHX_UNSUPPORTED, "no section can have the profile's name", f->path, 0);
 	for (size_t i = 0; i < req->nvalues; i++) {
-		if (!known(req->values[i].key)) rhx_fail(RHX_UNSUPPORTED, "only token and user can be kept", f->path, 0);
-		one(req->values[i].value, "\n\r");
+		if (!rhx_eq(req->values[i].key, RHX_STR("token")) && !rhx_eq(req->values[i].key, RHX_STR("user")))
+			rhx_fail(RHX_UNSUPPORTED, "only token and user can be kept", f->path, 0);
+		fits(f, req->values[i].value);
 	}
+
+	// The section's last line that is not blank, and what the section lacks.
+	rhx_str new_token = token, new_user = user, eol = RHX_STR("\n");
+	unsigned last = 0;
+	for (cursor c = lines(f); next(&c);) {
+		if (c.number == 1 && c.raw.len > 1 && c.raw.ptr[c.raw.len - 2] == '\r' && c.raw.ptr[c.raw.len - 1] == '\n') eol = RHX_STR("\r\n");
+		if (!rhx_eq(c.profile, profile) || c.kind == BLANK) continue;
+		last = c.number;
+		if (is_token(&c)) new_token.ptr = NULL;
+		if (is_user(&c)) new_user.ptr = NULL;
+	}
+
 	rhx_buf b = {0};
-	int here = 0, found = 0;
-	for (rhx_str rest = f->content; rest.len;) {
-		line l = next(&rest);
-		if (l.kind == SECTION) {
-			if (here) missing(&b, req, done);
-			here = rhx_eq(l.key, profile);
-			found |= here;
+	for (cursor c = lines(f); next(&c);) {
+		rhx_str v = is_token(&c) ? token : user;
+		if (!rhx_eq(c.profile, profile) || !(is_token(&c) || (is_user(&c) && v.ptr))) {
+			rhx_add_str(&b, c.raw);
+		} else if (v.ptr) { // a token that the secret lacks goes; a user stays
+			const char *end = c.value.ptr + c.value.len;
+			rhx_add(&b, c.raw.ptr, (size_t)(c.value.ptr - c.raw.ptr));
+			rhx_add_str(&b, v);
+			rhx_add(&b, end, (size_t)(c.raw.ptr + c.raw.len - end));
 		}
-		if (!here || l.kind != PAIR || !known(l.key)) {
-			rhx_add_str(&b, l.raw);
-			continue;
-		}
-		for (size_t i = 0; i < req->nvalues; i++) {
-			if (!rhx_eq(req->values[i].key, l.key)) continue;
-			done[i] = 1;
-			if (rhx_eq(req->values[i].value, l.value)) rhx_add_str(&b, l.raw);
-			else put(&b, req->values[i]);
-		}
+		if (c.number != last) continue;
+		if (new_token.ptr || new_user.ptr) end_line(&b, eol);
+		add(&b, "user", new_user, eol);
+		add(&b, "token", new_token, eol);
 	}
-	if (!found) {
-		if (b.len && b.ptr[b.len - 1] != '\n') rhx_add(&b, "\n", 1);
+	if (!last) {
+		end_line(&b, eol);
 		rhx_add(&b, "[", 1);
 		rhx_add_str(&b, profile);
-		rhx_add(&b, "]\n", 2);
-		here = 1;
+		rhx_add(&b, "]", 1);
+		rhx_add_str(&b, eol);
+		add(&b, "user", user, eol);
+		add(&b, "token", token, eol);
 	}
-	if (here) missing(&b, req, done);
 	rhx_put_file(f->path, rhx_bytes(&b), 0600);
 }
 
