@@ -1,13 +1,14 @@
 #!/bin/sh
 # Installs what the tests need and this machine lacks: servers and clients from
-# Debian's packages, Python's clients, and Vault and a newer gh built from the
-# Go proxy. Does nothing where all is there.
+# Debian's packages, Python's clients, compilers of wasm, and Vault and a newer gh
+# built from the Go proxy. Does nothing where all is there.
 set -eu
 cd "$(dirname "$0")"
 
 # command:package
 wanted="sshd:openssh-server ssh:openssh-client dropbear:dropbear-bin aws:awscli gh:gh kubectl:kubernetes-client
-gcc:gcc python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh busybox:busybox mksh:mksh ksh93:ksh93u+m git:git rclone:rclone skopeo:skopeo minisign:minisign"
+gcc:gcc python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh busybox:busybox mksh:mksh ksh93:ksh93u+m git:git rclone:rclone skopeo:skopeo minisign:minisign
+node:nodejs npm:npm /usr/bin/rustc:rustc /usr/bin/cargo:cargo"
 PATH="$PATH:/usr/sbin:/sbin"
 missing=
 for pair in $wanted; do
@@ -15,6 +16,7 @@ for pair in $wanted; do
 done
 [ -e /usr/include/wasm32-wasi/stdio.h ] || missing="$missing wasi-libc"
 [ -n "$(find /usr/lib/llvm-14/lib/clang -name 'libclang_rt.builtins-wasm32.a' 2>/dev/null)" ] || missing="$missing libclang-rt-14-dev-wasm32"
+[ -d /usr/lib/rustlib/wasm32-wasi/lib ] || missing="$missing libstd-rust-dev-wasm32"
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 python3 -c 'import ctypes; ctypes.CDLL("libpq.so.5")' 2>/dev/null || missing="$missing libpq5"
 if [ -n "$missing" ]; then
@@ -25,4 +27,5 @@ if [ -n "$missing" ]; then
 fi
 sh ./python.sh >/dev/null
 sh ./gh.sh >/dev/null
+sh ./guests.sh >/dev/null
 sh ./vault.sh >/dev/null

@@ -90,18 +90,25 @@ func setup(env *testscript.Env) error {
 	}
 	env.Setenv("SDK", sdk)
 	env.Setenv("KITS", strings.Join(guestsdk.Languages(), " "))
+	// What builds guests, and where that keeps what it has built: in a new home
+	// it would compile its own library for each script.
+	guests := tools["GUESTS"]
+	env.Setenv("PATH", env.Getenv("PATH")+string(os.PathListSeparator)+filepath.Join(guests, "bin"))
+	env.Setenv("GOCACHE", filepath.Join(guests, "cache", "go"))
+	env.Setenv("ZIG_GLOBAL_CACHE_DIR", filepath.Join(guests, "cache", "zig"))
 	env.Values[snapshotKey{}] = map[string]snapshot{}
 	return nil
 }
 
-// clients finds what .ci/tools installs for the scripts client_*: the folder of
-// Python packages, VENV, and a newer gh than Debian's, GH. Programs from
-// Debian's packages are in PATH.
+// clients finds what .ci/tools installs for the scripts client_* and provider_*:
+// the folder of Python packages, VENV, a newer gh than Debian's, GH, and compilers
+// of wasm, GUESTS. Programs from Debian's packages are in PATH.
 var clients = sync.OnceValues(func() (map[string]string, error) {
 	found := map[string]string{}
 	for name, installed := range map[string]struct{ script, file string }{
-		"VENV": {"python.sh", "done"},
-		"GH":   {"gh.sh", ""},
+		"VENV":   {"python.sh", "done"},
+		"GH":     {"gh.sh", ""},
+		"GUESTS": {"guests.sh", "done"},
 	} {
 		out, err := exec.Command("sh", "../../.ci/tools/"+installed.script, "--path").Output()
 		found[name] = strings.TrimSpace(string(out))
