@@ -24,7 +24,7 @@
 //!
 //! Build it with
 //!
-//!     zig build-exe -target wasm32-wasi -O ReleaseSafe -fstrip example.zig
+//!     zig build-exe -target wasm32-wasi -O ReleaseSafe -fstrip --stack 1048576 example.zig
 //!
 //! and try it without rhx, in any WASI runtime:
 //!

@@ -210,7 +210,7 @@ func buildZig(ctx context.Context, b *build) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.run(ctx, safePath(), append(zig, "build-exe", "-target", "wasm32-wasi", "-O", "ReleaseSafe", "-fstrip", "-femit-bin="+b.out, root)...)
+	_, err = b.run(ctx, safePath(), append(zig, "build-exe", "-target", "wasm32-wasi", "-O", "ReleaseSafe", "-fstrip", "--stack", "1048576", "-femit-bin="+b.out, root)...)
 	return err
 }
 
