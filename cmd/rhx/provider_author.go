@@ -44,7 +44,7 @@ func (c *providerTestCmd) Help() string {
 
   {"secrets": [{"profile": "default", "values": {"token": "fake-token"}}]}
 
-or, for a file that is broken in line 3, {"error": {"code": "invalid", "line": 3}}. rhx must find just that, and bring each secret back.`
+The profile is as the file spells it. For a file that is broken in line 3 there is {"error": {"code": "invalid", "line": 3}}, and for a secret that the tool keeps elsewhere "state": "keyring" or "exec" instead of values. rhx must find just that, and bring each secret back.`
 }
 
 func (c *providerTestCmd) Run(ctx context.Context, a *app) error {
