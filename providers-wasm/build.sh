@@ -27,6 +27,7 @@ build() {
 	chmod 644 "$out/$name/$name.wasm"
 }
 
+build clearml clearml/clearml.c ../guest-sdk/c/rhx.c
 build gitcredentials gitcredentials/gitcredentials.c ../guest-sdk/c/rhx.c
 build mylogin mylogin/mylogin.c lib/aes.c ../guest-sdk/c/rhx.c
 build pgpass pgpass/pgpass.c ../guest-sdk/c/rhx.c

@@ -12,6 +12,6 @@ var FS embed.FS
 func Names() []string {
 	return []string{
 		"aws", "azure", "gcp", "github", "huggingface", "kubernetes", "lambda", "docker", "ssh", "sky",
-		"anthropic", "cohere", "langchain", "openai", "pinecone", "wandb", "mysql", "rclone", "postgres", "git",
+		"anthropic", "cohere", "langchain", "openai", "pinecone", "wandb", "clearml", "mysql", "rclone", "postgres", "git",
 	}
 }

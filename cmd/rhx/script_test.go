@@ -76,8 +76,8 @@ func setup(env *testscript.Env) error {
 	for name, path := range tools {
 		env.Setenv(name, path)
 	}
-	// Files that MySQL's own editor and rclone wrote.
-	for name, module := range map[string]string{"CASES": "mylogin", "RCLONE_CASES": "rclone"} {
+	// Files that MySQL's own editor, rclone and clearml-init wrote.
+	for name, module := range map[string]string{"CASES": "mylogin", "RCLONE_CASES": "rclone", "CLEARML_CASES": "clearml"} {
 		cases, err := filepath.Abs("../../providers-wasm/" + module + "/cases")
 		if err != nil {
 			return err

@@ -221,7 +221,7 @@ wandb value from /srv/n: api_key=` + wandb},
 // folders, has nothing, and is no error.
 func TestW13NothingThere(t *testing.T) {
 	m := machine.NewMemory("empty")
-	for _, name := range []string{"aws", "azure", "gcp", "github", "huggingface", "kubernetes", "lambda", "docker", "ssh", "sky", "openai", "wandb", "mysql", "rclone"} {
+	for _, name := range []string{"aws", "azure", "gcp", "github", "huggingface", "kubernetes", "lambda", "docker", "ssh", "sky", "openai", "wandb", "clearml", "mysql", "rclone"} {
 		if got := describe(extract(t, m, builtin(t, name))); got != "" {
 			t.Errorf("%s: %s", name, got)
 		}
