@@ -29,7 +29,11 @@ func (s *Snapshot) extractWasm(ctx context.Context, sp *spec.Spec, f *spec.File,
 		case !private(sp, g.Values):
 			continue
 		case len(lacks) > 0:
-			found.State, found.Err = Invalid, fmt.Errorf("read %s, %s: %s is missing", s.Short(file.Path), g.Profile, strings.Join(lacks, ", "))
+			where := s.Short(file.Path)
+			if g.Profile != "" {
+				where += ", " + g.Profile
+			}
+			found.State, found.Err = Invalid, fmt.Errorf("read %s: %s is missing", where, strings.Join(lacks, ", "))
 		default:
 			s.fill(sp, &found, known(sp, g.Values))
 		}
