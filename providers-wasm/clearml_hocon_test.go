@@ -58,7 +58,9 @@ func laxer(text string) bool {
 	return substituted(text) || strings.Contains(text, "+=") || strings.Contains(text, "sdk")
 }
 
-func substituted(text string) bool { return strings.Contains(text, "${") || strings.Contains(text, "+=") }
+func substituted(text string) bool {
+	return strings.Contains(text, "${") || strings.Contains(text, "+=")
+}
 
 // randomHOCON makes a text of entries that matter and entries that do not, most of
 // them right.
