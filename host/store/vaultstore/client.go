@@ -32,6 +32,7 @@ type client struct {
 	getenv    func(string) string
 	addr      string
 	timeout   time.Duration
+	retries   int
 	slots     chan struct{}
 	limiter   *rate.Limiter
 	transport *http.Transport
@@ -55,8 +56,8 @@ type request struct {
 	needs string
 	// values are those in body: no error may repeat them.
 	values secret.Values
-	// retried reports whether the request was sent more than once.
-	retried bool
+	// retries is how often the request was sent again.
+	retries int
 }
 
 // answer is what Vault says: status 404 is an answer, not an error.
@@ -87,12 +88,21 @@ func (c *client) call(ctx context.Context, r *request) (*answer, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if !upgrading(err) {
+		var wait time.Duration
+		switch {
+		case upgrading(err):
+			// A new KV v2 engine refuses everything for a moment.
+			wait = min(time.Duration(attempt)*50*time.Millisecond, time.Second)
+		case c.misdirected(err) && r.retries < c.retries:
+			// A standby that cannot reach the leader sends its clients there, as
+			// long as no other one is elected.
+			r.retries++
+			wait = backoff(minRetryWait, maxRetryWait, attempt-1, nil)
+		default:
 			return nil, c.explain(callCtx, r, err)
 		}
-		// A new KV v2 engine refuses everything for a moment.
 		select {
-		case <-time.After(min(time.Duration(attempt)*50*time.Millisecond, time.Second)):
+		case <-time.After(wait):
 		case <-callCtx.Done():
 			return nil, c.explain(ctx, r, err)
 		}
@@ -117,7 +127,7 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 		}
 	}
 	//nolint:staticcheck // the methods of api.Logical hide the status and how often a request was sent
-	resp, err := c.api.RawRequestWithContext(context.WithValue(ctx, retriedKey{}, &r.retried), req)
+	resp, err := c.api.RawRequestWithContext(context.WithValue(ctx, retriesKey{}, &r.retries), req)
 	if resp != nil {
 		defer resp.Body.Close()
 	}
@@ -154,7 +164,19 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 // errNotVault is for a server that answers, but not as Vault does.
 var errNotVault = errors.New("the answer is not one of Vault's")
 
-type retriedKey struct{}
+type retriesKey struct{}
+
+// misdirected reports whether a request failed at a server that VAULT_ADDR is not
+// of, to which it was redirected.
+func (c *client) misdirected(err error) bool {
+	var ue *url.Error
+	if !errors.As(err, &ue) {
+		return false
+	}
+	at, err := url.Parse(ue.URL)
+	own, err2 := url.Parse(c.addr)
+	return err == nil && err2 == nil && c.reached.Load() && own.Host != "" && at.Host != own.Host
+}
 
 // checkRetry decides whether a request is sent again: as the vault CLI does,
 // but not to a server that was never there.
@@ -163,23 +185,41 @@ func (c *client) checkRetry(ctx context.Context, resp *http.Response, err error)
 		c.reached.Store(true)
 	}
 	again, retryErr := api.DefaultRetryPolicy(ctx, resp, err)
+	retries, _ := ctx.Value(retriesKey{}).(*int)
+	if again && retries != nil && *retries >= sealedRetries && isSealed(resp) {
+		again = false
+	}
 	if again && err != nil {
 		var dns *net.DNSError
 		var timeout net.Error
 		switch {
-		case errors.As(err, &dns) && dns.IsNotFound,
+		case c.misdirected(err),
+			errors.As(err, &dns) && dns.IsNotFound,
 			errors.Is(err, syscall.ECONNREFUSED) && !c.reached.Load(),
 			errors.As(err, &timeout) && timeout.Timeout() && !c.reached.Load(),
 			tlsProblem(err) != "":
 			again = false
 		}
 	}
-	if again {
-		if retried, ok := ctx.Value(retriedKey{}).(*bool); ok {
-			*retried = true
-		}
+	if again && retries != nil {
+		*retries++
 	}
 	return again, retryErr
+}
+
+// isSealed reports whether a server says that it is sealed, and leaves its answer
+// to be read again.
+func isSealed(resp *http.Response) bool {
+	if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+		return false
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	rest := resp.Body
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), rest), rest}
+	return err == nil && bytes.Contains(body, []byte("Vault is sealed"))
 }
 
 // backoff waits longer with every attempt, with jitter, and as long as the

@@ -28,8 +28,11 @@ const (
 	// saturate a Vault server on the same machine; the connections are shared
 	// (HTTP/2) or kept (HTTP/1.1).
 	maxParallel = 32
-	// Retries: up to 4 attempts over 1.2 to 3.6 seconds.
-	defaultRetries = 3
+	// Retries: up to 9 attempts over 7 to 22 seconds, which is what a cluster needs
+	// to elect another leader; to a sealed server 4 over 1.2 to 3.6 seconds, since
+	// somebody must unseal it.
+	defaultRetries = 8
+	sealedRetries  = 3
 	minRetryWait   = 200 * time.Millisecond
 	maxRetryWait   = 600 * time.Millisecond
 	// defaultTimeout is for one request with its retries, as the vault CLI has it.
@@ -143,6 +146,7 @@ func (c *client) configureLimits(cfg *api.Config) error {
 		}
 		cfg.MaxRetries = int(n)
 	}
+	c.retries = cfg.MaxRetries
 	if v := c.getenv(api.EnvVaultClientTimeout); v != "" {
 		d, err := time.ParseDuration(v)
 		if n, nerr := strconv.Atoi(v); nerr == nil {

@@ -110,7 +110,7 @@ func (e *v2) write(ctx context.Context, path string, s *secret.Secret, expect in
 		switch {
 		case now == nil:
 			now = &entry{}
-		case r.retried && now.number == cas+1 && !now.deleted && now.values.Equal(s.Values):
+		case r.retries > 0 && now.number == cas+1 && !now.deleted && now.values.Equal(s.Values):
 			// The answer to an earlier attempt was lost: this is our own version.
 			return now.number, now.custom, nil
 		}
