@@ -1,0 +1,102 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The guide for authors in docs/providers.md, followed to the letter: every
+// command in a console block is run, in order, in one shell's folder, and prints
+// what the guide says. "…" stands for anything, on a line of its own for lines.
+func TestTheAuthorsGuide(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, _, ok := strings.Cut(string(doc), "\n## Using ")
+	if !ok {
+		t.Fatal("docs/providers.md has no section after the guide")
+	}
+	dir := t.TempDir()
+	bin, home := filepath.Join(dir, "bin"), filepath.Join(dir, "home")
+	for _, d := range []string{bin, home} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "rhx"), ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	env := []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH")}
+	for _, name := range []string{"GOCACHE", "GOPATH", "GOMODCACHE"} {
+		value, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, name+"="+strings.TrimSpace(string(value)))
+	}
+	steps := guideSteps(guide)
+	if len(steps) < 20 {
+		t.Fatalf("only %d commands found", len(steps))
+	}
+	at := home
+	for _, s := range steps {
+		if to, ok := strings.CutPrefix(s.command, "cd "); ok {
+			at = filepath.Join(at, to)
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", s.command)
+		cmd.Dir, cmd.Env = at, env
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("$ %s\n%v\n%s", s.command, err, out)
+		}
+		if !s.matches(string(out)) {
+			t.Errorf("$ %s\nprinted\n%s\nwhere the guide has\n%s", s.command, out, s.output)
+		}
+	}
+}
+
+// step is a command of the guide and what it prints.
+type step struct{ command, output string }
+
+func guideSteps(guide string) []step {
+	var steps []step
+	for _, block := range regexp.MustCompile("(?ms)^```console\n(.*?)^```$").FindAllStringSubmatch(guide, -1) {
+		end := "" // the word that ends a here-document
+		for line := range strings.Lines(block[1]) {
+			command, ok := strings.CutPrefix(line, "$ ")
+			switch {
+			case end != "":
+				steps[len(steps)-1].command += line
+				if strings.TrimSpace(line) == end {
+					end = ""
+				}
+			case ok:
+				steps = append(steps, step{command: command})
+				if _, word, here := strings.Cut(strings.TrimSpace(command), "<<'"); here {
+					end = strings.TrimSuffix(word, "'")
+				}
+			default:
+				steps[len(steps)-1].output += line
+			}
+		}
+	}
+	for i := range steps {
+		steps[i].command = strings.TrimRight(steps[i].command, "\n")
+	}
+	return steps
+}
+
+func (s step) matches(out string) bool {
+	p := regexp.QuoteMeta(s.output)
+	p = strings.ReplaceAll(p, "…\n", "(?:.*\n)*")
+	p = strings.ReplaceAll(p, "…", ".*")
+	return regexp.MustCompile("^" + p + "$").MatchString(out)
+}
