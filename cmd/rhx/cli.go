@@ -40,6 +40,7 @@ func commands() []command {
 		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}},
 		{"run", "Run a command with secrets in its environment.", &runCmd{}},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}},
+		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}},
 		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}},
 		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}},

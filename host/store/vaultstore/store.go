@@ -100,6 +100,9 @@ type engine interface {
 	delete(ctx context.Context, path, name string) error
 	destroy(ctx context.Context, path string) error
 	history(ctx context.Context, path, name string) ([]store.Info, error)
+	// rules are what a policy must have for reading path, or writing it too; all
+	// is for everything that begins so, and for listing it.
+	rules(path string, all, write bool) []rule
 }
 
 // Open returns the store that o names. It reads the token file and the TLS
