@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -38,6 +40,25 @@ func sightings(data []byte) []string {
 		}
 	}
 	return out
+}
+
+// Every command runs in canary.txtar.
+func TestTheCanaryRunsEveryCommand(t *testing.T) {
+	script, err := os.ReadFile("testdata/script/canary.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{streams: &streams{}, globals: &globals{}}
+	parser, err := a.parser(t.Context(), commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range parser.Model.Leaves(true) {
+		command := "\nquiet " + strings.Join(strings.Fields(leaf.FullPath()), " ")
+		if !bytes.Contains(script, []byte(command+" ")) && !bytes.Contains(script, []byte(command+"\n")) {
+			t.Errorf("canary.txtar does not run %q", leaf.FullPath())
+		}
+	}
 }
 
 // cmdQuiet runs a command that may print anything but a canary.
