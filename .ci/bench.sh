@@ -5,3 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 go run ./.ci/bench "$PWD/bin"
 go test -run '^$' -bench . -benchmem ./host/...
+# One extract by wazero alone, rhx, Extism, go-plugin, and without wasm. A module
+# of its own builds it, so that those are no dependencies of rhx.
+guests=$(mktemp -d)
+trap 'rm -rf "$guests"' EXIT
+sh .ci/bench/guests/build.sh "$guests"
+(cd .ci/bench/guests && go build -o "$guests/bench" . && "$guests/bench" "$guests")
