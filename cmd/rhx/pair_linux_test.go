@@ -72,6 +72,29 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run("", "detect", "mysql"); err != nil || !strings.Contains(out, "password=********") {
 		t.Fatalf("detect mysql: %v\n%s", err, out)
 	}
+	// So is that of a package from somebody else.
+	kit := filepath.Join(dir, "kit")
+	if err := os.Mkdir(filepath.Join(dir, ".kit"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".kit", "credentials"), []byte("[default]\ntoken = FAKE\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"provider", "new", "kit", "--lang", "c", "--dir", kit}, "kit: a module in c"},
+		{[]string{"provider", "build", kit}, "kit.wasm\n"},
+		{[]string{"provider", "test", kit}, "ok    hostile 4 MiB\n"},
+		{[]string{"provider", "add", kit, "--yes"}, "kit: added\n"},
+		{[]string{"detect", "kit"}, "token=********\n"},
+		{[]string{"provider", "verify"}, "kit: as approved\n"},
+	} {
+		if out, err := run("", step.args...); err != nil || !strings.Contains(out, step.want) {
+			t.Fatalf("rhx %s: %v\n%s", strings.Join(step.args, " "), err, out)
+		}
+	}
 	out, err := exec.Command("go", "version", "-m", rhx).Output()
 	if err != nil || strings.Contains(string(out), "hashicorp/vault") || strings.Contains(string(out), "wazero") {
 		t.Fatalf("rhx links what only rhx-full needs: %v\n%s", err, out)
