@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/author"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -122,7 +123,7 @@ func passes(t testing.TB, d *author.Draft) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := (&author.Tester{}).Test(context.Background(), p)
+	results, err := (&author.Tester{Patience: 5 * time.Minute}).Test(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

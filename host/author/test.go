@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -33,6 +34,8 @@ type Tester struct {
 	// Reported returns the code of an error that a module reported itself; ok is
 	// false for a trap, a broken limit or a malformed answer.
 	Reported func(error) (code string, line int, ok bool)
+	// Patience is how long a format may need for a hostile file; 0 stands for 10 s.
+	Patience time.Duration
 }
 
 // Test runs each case of the package, then the hostile checks. Files that a
@@ -194,7 +197,7 @@ func (t *Tester) hostile(ctx context.Context, p *Package, cases []*testCase) []R
 			if f.Wasm != "" {
 				err = t.hostileModule(ctx, p, f, in.data)
 			} else {
-				err = hostileSpec(ctx, p.declared(), f, in.data)
+				err = t.hostileSpec(ctx, p.declared(), f, in.data)
 			}
 			out = append(out, Result{"hostile " + in.name + suffix, err})
 		}

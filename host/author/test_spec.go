@@ -17,8 +17,8 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-// hostileTime is how long a format may need for a hostile file.
-const hostileTime = 10 * time.Second
+// defaultPatience is how long a format may need for a hostile file.
+const defaultPatience = 10 * time.Second
 
 // invalidError is a file, or a group of variables, that was found to be broken.
 type invalidError struct{ err error }
@@ -261,7 +261,7 @@ func keeps(m *machine.Memory, home map[string][]byte, value string, places int) 
 }
 
 // hostileSpec reads a file that no tool wrote, by its format.
-func hostileSpec(ctx context.Context, sp *spec.Spec, f *spec.File, data []byte) error {
+func (t *Tester) hostileSpec(ctx context.Context, sp *spec.Spec, f *spec.File, data []byte) error {
 	name := strings.TrimPrefix(strings.Replace(f.Path(caseOS), "{profile}", "hostile", 1), "~/")
 	done := make(chan error, 1)
 	go func() {
@@ -274,13 +274,17 @@ func hostileSpec(ctx context.Context, sp *spec.Spec, f *spec.File, data []byte) 
 		_, err := extractFrom(ctx, newMachine(map[string][]byte{name: data}, nil), sp)
 		done <- err
 	}()
-	limit := time.NewTimer(hostileTime)
+	patience := t.Patience
+	if patience == 0 {
+		patience = defaultPatience
+	}
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {
 	case err := <-done:
 		return err
 	case <-limit.C:
-		return fmt.Errorf("reading it took longer than %s", hostileTime)
+		return fmt.Errorf("reading it took longer than %s", patience)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/author"
 	"github.com/rhx-dev/rhx/specs"
@@ -29,7 +30,7 @@ func results(t *testing.T, spec, path, data string, env string, want ...any) []a
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := (&author.Tester{}).Test(context.Background(), p)
+	out, err := (&author.Tester{Patience: 5 * time.Minute}).Test(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
