@@ -315,7 +315,7 @@ const rhx_json *rhx_get(const rhx_json *v, const char *key) {
 
 static rhx_str text(const rhx_json *v, const char *key) {
 	const rhx_json *e = rhx_get(v, key);
-	return e && e->type == RHX_JSON_STRING ? e->text : (rhx_str){"", 0};
+	return e && (e->type == RHX_JSON_STRING || e->type == RHX_JSON_SCALAR) ? e->text : (rhx_str){"", 0};
 }
 
 static size_t count(const rhx_json *v) {
@@ -379,6 +379,7 @@ static void read_request(rhx_request *req) {
 	req->secret_profile = text(sec, "profile");
 	req->values = pairs(rhx_get(sec, "values"), &req->nvalues);
 	const rhx_json *list = rhx_get(doc, "files");
+	if (list && list->type != RHX_JSON_ARRAY) list = NULL;
 	rhx_file *f = rhx_alloc(sizeof *f * count(list));
 	req->files = f;
 	for (const rhx_json *e = list ? list->first : NULL; e; e = e->next, f++) {

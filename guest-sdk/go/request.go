@@ -42,8 +42,7 @@ func parse(b []byte) (req Request, op string, s Secret, err error) {
 					case "content":
 						content = r.bytes()
 					case "exists":
-						f.Exists = r.peek() == 't'
-						r.skip()
+						f.Exists = r.text() == "true"
 					default:
 						r.skip()
 					}

@@ -484,8 +484,11 @@ const Reader = struct {
             }
             if (l.state == .later and !l.r.next(',')) l.r.fail();
             l.state = .later;
-            const key = if (l.end == '}' and !l.r.bad) l.r.string() else "";
-            if (l.end == '}' and !l.r.next(':')) l.r.fail();
+            var key: []const u8 = "";
+            if (l.end == '}') {
+                if (l.r.peek() == '"') key = l.r.quoted() else l.r.fail();
+                if (!l.r.next(':')) l.r.fail();
+            }
             if (!l.r.bad) return key;
             l.state = .over;
             return null;
