@@ -100,13 +100,16 @@ func (r *reader) skip() {
 
 // text reads a string, or a number or word as it is written; "" for an object or
 // array.
-func (r *reader) text() string {
+func (r *reader) text() string { return string(r.part()) }
+
+// part is text as a part of the document: it is not to be changed.
+func (r *reader) part() []byte {
 	switch r.peek() {
 	case '{', '[':
 		r.skip()
-		return ""
+		return nil
 	}
-	return string(r.scalar())
+	return r.scalar()
 }
 
 func (r *reader) scalar() []byte {

@@ -40,7 +40,7 @@ func parse(b []byte) (req Request, op string, s Secret, err error) {
 					case "path":
 						f.Path = r.text()
 					case "content":
-						content = r.bytes()
+						content = r.part()
 					case "exists":
 						f.Exists = r.text() == "true"
 					default:

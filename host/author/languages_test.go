@@ -432,14 +432,12 @@ func TestEveryLanguageAnswersAlike(t *testing.T) {
 }
 
 func FuzzEveryLanguageAnswersAlike(f *testing.F) {
+	all, err := guests()
+	if err != nil {
+		f.Fatal(err)
+	}
 	for _, s := range samples() {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, request []byte) {
-		all, err := guests()
-		if err != nil {
-			t.Fatal(err)
-		}
-		alike(t, all, request)
-	})
+	f.Fuzz(func(t *testing.T, request []byte) { alike(t, all, request) })
 }
