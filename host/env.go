@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
@@ -56,8 +57,22 @@ func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.ToSlash(h.EnvFile())
-	files, err := h.Local.Read(ctx, []string{machine.Quote(path)})
+	return h.placeEnv(ctx, h.Local, filepath.ToSlash(h.EnvFile()), recs, opts)
+}
+
+// envFileOn returns where a machine's rhx keeps its env file.
+func envFileOn(ctx context.Context, m machine.Machine) (string, error) {
+	info, err := m.Info(ctx, []string{"RHX_HOME", "XDG_CONFIG_HOME"})
+	if err != nil {
+		return "", err
+	}
+	dirs := config.NewDirs(info.Home, func(name string) string { return info.Env[name] })
+	return filepath.ToSlash(filepath.Join(dirs.Config, "env")), nil
+}
+
+// placeEnv brings records into the env file at path on a machine.
+func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
+	files, err := m.Read(ctx, []string{machine.Quote(path)})
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +98,10 @@ func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) 
 		switch {
 		case err == nil:
 			for _, p := range env.put(name, vars, opts) {
-				out = append(out, Loaded{h.Local.Name(), name, p})
+				out = append(out, Loaded{m.Name(), name, p})
 			}
 		case !opts.All || !errors.Is(err, bundle.ErrNoVariables):
-			out = append(out, Loaded{h.Local.Name(), name, provider.Placement{Action: provider.Failed, Err: err}})
+			out = append(out, Loaded{m.Name(), name, provider.Placement{Action: provider.Failed, Err: err}})
 		}
 	}
 	if opts.DryRun || !env.changed {
@@ -96,7 +111,7 @@ func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	errs, err := h.Local.Write(ctx, []machine.Change{{Path: path, Data: slices.Concat(head, text), Old: file.Data}})
+	errs, err := m.Write(ctx, []machine.Change{{Path: path, Data: slices.Concat(head, text), Old: file.Data}})
 	return out, errors.Join(append(errs, err)...)
 }
 

@@ -204,6 +204,8 @@ func (h *Host) Record(ctx context.Context, loaded []Loaded) error {
 // SyncOptions say what goes to which hosts.
 type SyncOptions struct {
 	LoadOptions
+	// Env brings variables into each host's env file, instead of native files.
+	Env bool
 	// Parallel bounds the hosts that are served at once.
 	Parallel int
 	// Done, where it is set, is told each host's outcome as it comes, one at a time.
@@ -224,7 +226,7 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 	g.SetLimit(max(1, opts.Parallel))
 	for i, m := range machines {
 		g.Go(func() error {
-			loaded, err := h.place(ctx, m, recs, opts.LoadOptions)
+			loaded, err := h.syncOne(ctx, m, recs, opts)
 			if err != nil {
 				loaded = nil
 				for _, rec := range recs {
@@ -243,6 +245,17 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 	}
 	_ = g.Wait()
 	return slices.Concat(results...), nil
+}
+
+func (h *Host) syncOne(ctx context.Context, m machine.Machine, recs []*store.Record, opts SyncOptions) ([]Loaded, error) {
+	if !opts.Env {
+		return h.place(ctx, m, recs, opts.LoadOptions)
+	}
+	path, err := envFileOn(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	return h.placeEnv(ctx, m, path, recs, opts.LoadOptions)
 }
 
 // Deleted is the outcome of deleting one secret.

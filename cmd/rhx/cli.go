@@ -17,7 +17,7 @@ import (
 // globals are the flags of every command.
 type globals struct {
 	Store   string `help:"The store: local, or vault://MOUNT/PREFIX (${env})." env:"RHX_STORE" placeholder:"URL"`
-	On      string `help:"Read the machine HOST over SSH instead of this one." placeholder:"HOST"`
+	On      string `help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST"`
 	Output  string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml"`
 	Quiet   bool   `short:"q" help:"Print only results and errors."`
 	Verbose bool   `short:"v" help:"Print what is being done."`

@@ -6,7 +6,6 @@ import (
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/machine"
 )
 
 type runCmd struct {
@@ -16,7 +15,7 @@ type runCmd struct {
 }
 
 func (c *runCmd) Help() string {
-	return `Here, rhx replaces itself by the command: same process, same terminal, same signals. With --on HOST the variables go over the SSH channel; nothing is installed or left there.
+	return `Here, rhx replaces itself by the command: same process, same terminal, same signals. With --on HOST the variables go over the SSH channel; nothing is installed or left there, and input, signals and exit status pass through. With several (--on gpu-[01:64],box) each line is printed behind the host's name, there is no input, and the exit status is 3 where it failed on some of them.
 
 Example: rhx run -s openai -- python train.py`
 }
@@ -54,23 +53,4 @@ func secretsNamed(names []string) error {
 		return nil
 	}
 	return fault.WithHint(fault.WithKind(errors.New("no secret is named"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
-}
-
-// remote runs the command on the host that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, argv []string, vars []bundle.Var) error {
-	m := a.ssh(a.On, false)
-	defer func() { _ = m.Close() }()
-	runner, ok := m.(machine.Runner)
-	if !ok {
-		return errors.New("this host cannot run commands")
-	}
-	spec := machine.RunSpec{Argv: argv, Stdin: a.In, Stdout: a.Out, Stderr: a.Err, TTY: c.TTY}
-	for _, v := range vars {
-		spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
-	}
-	status, err := runner.Run(ctx, spec)
-	if err != nil {
-		return err
-	}
-	return exitCode(status)
 }

@@ -2,18 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
 type syncCmd struct {
-	Hosts     []string `arg:"" name:"host" help:"Hosts as ssh names them: [USER@]HOST[:PORT], or a Host of ssh_config."`
-	Secret    []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Overwrite bool     `help:"Replace values that differ."`
-	DryRun    bool     `help:"Say what would change; change nothing."`
-	Parallel  int      `help:"Hosts served at once." default:"32" placeholder:"32"`
-	AcceptNew bool     `help:"Add the key of a host that is not known yet; a changed key is refused all the same."`
+	Hosts       []string `arg:"" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory."`
+	Inventory   string   `short:"i" help:"A file with a host on each line and [GROUP] above those of a group, as Ansible's; - is standard input." placeholder:"FILE"`
+	RetryFailed bool     `help:"Once more what the last sync did not get done."`
+	Env         bool     `help:"As variables in rhx's env file there, instead of native files."`
+	Secret      []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Overwrite   bool     `help:"Replace values that differ."`
+	DryRun      bool     `help:"Say what would change; change nothing."`
+	Parallel    int      `help:"Hosts served at once." default:"32" placeholder:"32"`
+	AcceptNew   bool     `help:"Add the key of a host that is not known yet; a changed key is refused all the same."`
 }
 
 func (c *syncCmd) Help() string {
@@ -25,15 +30,20 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	targets, err := c.targets(ctx, a, h)
+	if err != nil {
+		return err
+	}
 	if err := secretsNamed(c.Secret); err != nil {
 		return err
 	}
-	var machines []machine.Machine
-	for _, target := range c.Hosts {
+	machines := make([]machine.Machine, 0, len(targets))
+	for _, target := range targets {
 		machines = append(machines, a.ssh(target, c.AcceptNew))
 	}
 	opts := host.SyncOptions{
 		LoadOptions: host.LoadOptions{Names: c.Secret, Overwrite: c.Overwrite, DryRun: c.DryRun},
+		Env:         c.Env,
 		Parallel:    c.Parallel,
 	}
 	if a.Output == "table" {
@@ -52,8 +62,33 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if !c.DryRun {
+		failed := host.FailedSync{Hosts: host.FailedOn(loaded), Secrets: c.Secret, Env: c.Env, Overwrite: c.Overwrite}
+		if err := h.NoteFailedSync(context.WithoutCancel(ctx), failed); err != nil {
+			a.warn("what failed was not noted for --retry-failed: " + err.Error())
+		}
+	}
 	if a.Output != "table" {
 		return a.printLoaded(loaded, c.DryRun)
 	}
+	if c.Env && !c.DryRun && len(host.FailedOn(loaded)) < len(machines) {
+		a.say("To have the variables in login shells there: . ~/.config/rhx/env in ~/.profile")
+	}
 	return loadedStatus(loaded)
+}
+
+// targets returns the hosts; with --retry-failed also what is to go there.
+func (c *syncCmd) targets(ctx context.Context, a *app, h *host.Host) ([]string, error) {
+	if !c.RetryFailed {
+		return a.hosts(c.Hosts, c.Inventory)
+	}
+	if len(c.Hosts)+len(c.Secret) > 0 || c.Inventory != "" {
+		return nil, fault.WithKind(errors.New("--retry-failed names hosts and secrets by itself"), fault.Usage)
+	}
+	f, err := h.FailedSync(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.Secret, c.Env, c.Overwrite = f.Secrets, c.Env || f.Env, c.Overwrite || f.Overwrite
+	return f.Hosts, nil
 }

@@ -18,8 +18,10 @@ type RunSpec struct {
 	// Argv is the command and its arguments. They are seen by every user of the
 	// machine, in its list of processes; what is secret belongs in Env.
 	Argv []string
-	// Env holds variables to add to the environment that the machine gives.
-	Env []Var
+	// Env holds variables to add to the environment that the machine gives; Unset
+	// names those to take out of it.
+	Env   []Var
+	Unset []string
 	// Stdin, Stdout and Stderr may be nil. Run can return while a read of Stdin
 	// is still waiting.
 	Stdin          io.Reader

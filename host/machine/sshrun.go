@@ -53,6 +53,12 @@ func runPrelude(spec RunSpec, mark string) ([]byte, error) {
 	if spec.TTY {
 		s.WriteString("stty sane 2>/dev/null\n")
 	}
+	for _, name := range spec.Unset {
+		if !isName(name) {
+			return nil, fmt.Errorf("a variable cannot have the name %q", name)
+		}
+		fmt.Fprintf(&s, "unset %s\n", name)
+	}
 	for _, v := range spec.Env {
 		if !isName(v.Name) {
 			return nil, fmt.Errorf("a variable cannot have the name %q", v.Name)
