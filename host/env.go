@@ -60,14 +60,15 @@ func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) 
 	return h.placeEnv(ctx, h.Local, filepath.ToSlash(h.EnvFile()), recs, opts)
 }
 
-// envFileOn returns where a machine's rhx keeps its env file.
-func envFileOn(ctx context.Context, m machine.Machine) (string, error) {
-	info, err := m.Info(ctx, []string{"RHX_HOME", "XDG_CONFIG_HOME"})
+// envFileOn returns where a machine's rhx keeps its env file, and of more
+// variables those that are set there.
+func envFileOn(ctx context.Context, m machine.Machine, more []string) (string, map[string]string, error) {
+	info, err := m.Info(ctx, append([]string{"RHX_HOME", "XDG_CONFIG_HOME"}, more...))
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	dirs := config.NewDirs(info.Home, func(name string) string { return info.Env[name] })
-	return filepath.ToSlash(filepath.Join(dirs.Config, "env")), nil
+	return filepath.ToSlash(filepath.Join(dirs.Config, "env")), info.Env, nil
 }
 
 // placeEnv brings records into the env file at path on a machine.

@@ -43,6 +43,9 @@ type LoadOptions struct {
 	DryRun bool
 	// To is another file to write.
 	To string
+	// Warn is told what a user should know beside the outcome; nil for nobody.
+	// Sync calls it from several goroutines.
+	Warn func(text string)
 }
 
 // Load brings secrets from the store to a machine's native files.
@@ -104,14 +107,31 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 			out = append(out, Loaded{m.Name(), rec.Info.Name, provider.Placement{Action: provider.Failed, Err: errs[i]}})
 			continue
 		}
-		for _, p := range h.putOne(ctx, plan, specs[i], &rec.Secret, opts) {
+		placed := h.putOne(ctx, plan, specs[i], &rec.Secret, opts)
+		for _, p := range placed {
 			out = append(out, Loaded{m.Name(), rec.Info.Name, p})
 		}
+		opts.warnOfRole(m, specs[i], snap.Info.Env, rec.Info.Name, placed)
 	}
 	if opts.DryRun {
 		return out, nil
 	}
 	return out, write(ctx, m, snap, plan, out)
+}
+
+// warnOfRole says that a machine to which a secret comes has a role of its own.
+func (o *LoadOptions) warnOfRole(m machine.Machine, sp *spec.Spec, env map[string]string, name string, placed []provider.Placement) {
+	if o.Warn == nil || sp == nil || !slices.ContainsFunc(placed, func(p provider.Placement) bool {
+		return p.Action == provider.Created || p.Action == provider.Updated
+	}) {
+		return
+	}
+	for _, v := range sp.Ambient {
+		if env[v] != "" {
+			o.Warn(fmt.Sprintf("%s has a role of its own for %s ($%s is set there); programs may now use %s instead", m.Name(), sp.Title, v, name))
+			return
+		}
+	}
 }
 
 func (h *Host) putOne(ctx context.Context, plan *provider.Plan, sp *spec.Spec, sec *secret.Secret, opts LoadOptions) []provider.Placement {
@@ -251,11 +271,32 @@ func (h *Host) syncOne(ctx context.Context, m machine.Machine, recs []*store.Rec
 	if !opts.Env {
 		return h.place(ctx, m, recs, opts.LoadOptions)
 	}
-	path, err := envFileOn(ctx, m)
+	specs := make([]*spec.Spec, len(recs))
+	var ambient []string
+	for i, rec := range recs {
+		if rec.Secret.Provider == "" {
+			continue
+		}
+		if sp, err := h.Specs.Get(rec.Secret.Provider); err == nil {
+			specs[i] = sp
+			ambient = append(ambient, sp.Ambient...)
+		}
+	}
+	path, env, err := envFileOn(ctx, m, ambient)
 	if err != nil {
 		return nil, err
 	}
-	return h.placeEnv(ctx, m, path, recs, opts.LoadOptions)
+	loaded, err := h.placeEnv(ctx, m, path, recs, opts.LoadOptions)
+	for i, rec := range recs {
+		var placed []provider.Placement
+		for _, l := range loaded {
+			if l.Secret == rec.Info.Name {
+				placed = append(placed, l.Placement)
+			}
+		}
+		opts.warnOfRole(m, specs[i], env, rec.Info.Name, placed)
+	}
+	return loaded, err
 }
 
 // Deleted is the outcome of deleting one secret.

@@ -296,6 +296,36 @@ full lambda ~/.lambda_cloud/lambda_keys created api_key`)
 	}
 }
 
+// A machine with a role of its own is said to have one where a secret comes to
+// stand before it, and only then.
+func TestARoleOfTheMachineIsSaid(t *testing.T) {
+	h, m := newHost(t)
+	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
+	keep(t, h, "openai", "api_key", sk)
+	var warned []string
+	opts := host.LoadOptions{Names: []string{"aws", "openai"}, Warn: func(w string) { warned = append(warned, w) }}
+	sync := func(env bool, names ...string) {
+		t.Helper()
+		o := host.SyncOptions{LoadOptions: opts, Env: env}
+		o.Names = names
+		must(h.Sync(ctx, []machine.Machine{m}, o))(t)
+	}
+	sync(false, "aws")
+	sync(true, "openai")
+	same(t, "without a role", strings.Join(warned, "\n"), "")
+	m.SetEnv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")
+	sync(false, "aws") // it is there already
+	sync(true, "openai")
+	same(t, "nothing new", strings.Join(warned, "\n"), "")
+	want := "local has a role of its own for Amazon Web Services ($AWS_CONTAINER_CREDENTIALS_FULL_URI is set there); programs may now use aws instead"
+	sync(true, "aws")
+	same(t, "variables", strings.Join(warned, "\n"), want)
+	warned = nil
+	m.PutFile(home+".aws/credentials", []byte("[other]\n"), 0o600)
+	must(h.Load(ctx, m, host.LoadOptions{Names: []string{"aws"}, Warn: opts.Warn}))(t)
+	same(t, "a file", strings.Join(warned, "\n"), want)
+}
+
 func TestLoadEnv(t *testing.T) {
 	h, m := newHost(t)
 	keep(t, h, "aws", "access_key", akia, "secret_key", "it's", "session_token", "T")

@@ -47,7 +47,7 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secrets) != 1 || c.Env) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
-	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm()}
+	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm(), Warn: a.warn}
 	m := a.machine(h)
 	var loaded []host.Loaded
 	if c.Env {

@@ -42,7 +42,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		machines = append(machines, a.ssh(target, c.AcceptNew))
 	}
 	opts := host.SyncOptions{
-		LoadOptions: host.LoadOptions{Names: c.Secret, Overwrite: c.Overwrite, DryRun: c.DryRun},
+		LoadOptions: host.LoadOptions{Names: c.Secret, Overwrite: c.Overwrite, DryRun: c.DryRun, Warn: a.warn},
 		Env:         c.Env,
 		Parallel:    c.Parallel,
 	}

@@ -68,7 +68,7 @@ type Snapshot struct {
 func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, named ...string) (*Snapshot, error) {
 	vars := []string{"PWD"}
 	for _, s := range specs {
-		vars = append(vars, s.Vars()...)
+		vars = append(append(vars, s.Vars()...), s.Ambient...)
 	}
 	slices.Sort(vars)
 	info, err := m.Info(ctx, slices.Compact(vars))

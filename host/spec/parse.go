@@ -39,6 +39,7 @@ func Parse(file string, data []byte) (*Spec, error) {
 		"title":    func(n *yaml.Node) { s.Title = d.text(n) },
 		"docs":     func(n *yaml.Node) { s.Docs = d.text(n) },
 		"document": func(n *yaml.Node) { s.Document = d.variable(n) },
+		"ambient":  func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { s.Ambient = append(s.Ambient, d.variable(n)) }) },
 		"values":   func(n *yaml.Node) { values = n },
 		"together": func(n *yaml.Node) { together = n },
 		"files":    func(n *yaml.Node) { files = n },

@@ -31,6 +31,9 @@ type Spec struct {
 	Any bool
 	// Document is a variable that holds the whole secret as one JSON object.
 	Document string
+	// Ambient are variables that are set where a machine has a role of its own,
+	// which programs might use no more beside this secret.
+	Ambient []string
 	// Together are groups of values of which a secret has all or none.
 	Together [][]string
 	// Files are where the secret is kept, in order of preference.

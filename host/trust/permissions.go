@@ -55,6 +55,9 @@ func permissions(s *spec.Spec) []string {
 	if s.Document != "" {
 		out = append(out, fmt.Sprintf("read and set $%s, for all values", s.Document))
 	}
+	for _, name := range s.Ambient {
+		out = append(out, fmt.Sprintf("see whether $%s is set", name))
+	}
 	if m := module(s); m != "" {
 		out = append(out, fmt.Sprintf("run %s.wasm in the sandbox, with at most %s of memory and %d s a call", m, moduleMemory, moduleSeconds))
 	}

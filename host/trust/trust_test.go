@@ -28,6 +28,7 @@ func TestPermissionsNameAllThatASpecDoes(t *testing.T) {
 spec: 1
 name: x
 document: X_ALL
+ambient: X_ROLE
 values:
   user: {env: X_USER, public: true}
   key: {env: [X_KEY, X_OLD]}
@@ -59,6 +60,7 @@ files:
 		"read and set $X_KEY, for key (secret)",
 		"read $X_OLD, for key (secret)",
 		"read and set $X_ALL, for all values",
+		"see whether $X_ROLE is set",
 		"run xm.wasm in the sandbox, with at most 64 MiB of memory and 2 s a call",
 		"give xm.wasm this machine's randomness",
 		"reach hosts: none",
