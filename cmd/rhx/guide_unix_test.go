@@ -30,7 +30,11 @@ func TestTheAuthorsGuide(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "rhx"), ".").CombinedOutput(); err != nil {
+	build := []string{"build", "-o", filepath.Join(bin, "rhx")}
+	if limits().Call > 0 {
+		build = append(build, "-race") // which has more patience: see limits
+	}
+	if out, err := exec.Command("go", append(build, ".")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	env := []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH")}
