@@ -39,6 +39,10 @@ type client struct {
 	// namespace, hasToken and tokenFrom are for messages.
 	namespace, tokenFrom string
 	hasToken             bool
+	// session is the login whose token is used, nil for another token; ended says
+	// of a kept login why its token is not.
+	session *Session
+	ended   string
 	// reached is set by the first answer of the server.
 	reached atomic.Bool
 }

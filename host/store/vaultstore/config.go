@@ -42,8 +42,8 @@ const (
 
 // newClient returns a client as the vault CLI's variables and token file want
 // it (https://developer.hashicorp.com/vault/docs/commands#configure-environment-variables).
-// It connects to nothing.
-func newClient(getenv func(string) string, home string) (*client, error) {
+// It connects to nothing. login may be nil: see [Options].
+func newClient(getenv func(string) string, home string, login func() (*Session, error)) (*client, error) {
 	c := &client{getenv: getenv, timeout: defaultTimeout, slots: make(chan struct{}, maxParallel), transport: newTransport()}
 	cfg := &api.Config{
 		MinRetryWait: minRetryWait,
@@ -74,7 +74,7 @@ func newClient(getenv func(string) string, home string) (*client, error) {
 	if err := c.configureHeaders(); err != nil {
 		return nil, err
 	}
-	if err := c.configureToken(home); err != nil {
+	if err := c.configureToken(home, login); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -222,11 +222,27 @@ func (c *client) configureHeaders() error {
 	return nil
 }
 
-// configureToken takes the token from VAULT_TOKEN, else from the file that
-// `vault login` writes. None is not an error here: a Vault agent may add its own.
-func (c *client) configureToken(home string) error {
+// configureToken takes the token from VAULT_TOKEN, else that of rhx login, else
+// from the file that `vault login` writes. None is not an error here: a Vault
+// agent may add its own.
+func (c *client) configureToken(home string, login func() (*Session, error)) error {
 	c.tokenFrom = "VAULT_TOKEN"
 	token := strings.TrimSpace(c.getenv(api.EnvVaultToken))
+	if token == "" && login != nil {
+		s, err := login()
+		switch {
+		case err != nil:
+			return fault.WithHint(fmt.Errorf("the token of rhx login: %w", err), "log in again with rhx login, or set VAULT_TOKEN")
+		case s == nil:
+		case !s.fits(c.addr, c.namespace):
+			c.ended = "rhx is logged in at " + s.where() + ", not there"
+		case s.Expired(time.Now()):
+			c.ended = "the token of rhx login has expired"
+		default:
+			c.tokenFrom, c.session = "rhx login", s
+			token = s.Token.Reveal()
+		}
+	}
 	if token == "" && home != "" {
 		b, err := os.ReadFile(filepath.Join(home, ".vault-token"))
 		// What is in the way of the folder of a home (ENOTDIR) is no token either.

@@ -110,8 +110,11 @@ func tlsProblem(err error) string {
 }
 
 func (c *client) noToken() error {
-	return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, errNoToken),
-		"log in with `vault login`, or set VAULT_TOKEN")
+	err := fmt.Errorf("%w: %w", store.ErrDenied, errNoToken)
+	if c.ended != "" {
+		err = fmt.Errorf("%w: %s", err, c.ended)
+	}
+	return fault.WithHint(err, "log in with `rhx login` or `vault login`, or set VAULT_TOKEN")
 }
 
 // explainDenied finds out whether the token itself was refused or its policies
@@ -137,10 +140,10 @@ func (c *client) explainDenied(ctx context.Context, r *request, text string) err
 	switch {
 	case refused:
 		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, &tokenError{from: c.tokenFrom + in, why: ": it is wrong, expired or revoked"}),
-			"log in again with `vault login`, or set VAULT_TOKEN")
+			"log in again with `rhx login` or `vault login`, or set VAULT_TOKEN")
 	case unsure:
 		doubt := &tokenError{from: c.tokenFrom + in, why: fmt.Sprintf(", or may not %s %s", r.needs, r.path), unsure: true}
-		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, doubt), "log in again with `vault login`, or "+policyHint(r))
+		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, doubt), "log in again with `rhx login` or `vault login`, or "+policyHint(r))
 	}
 	return fault.WithHint(fmt.Errorf("%w: the token in %s may not %s %s%s", store.ErrDenied, c.tokenFrom, r.needs, r.path, in), policyHint(r))
 }

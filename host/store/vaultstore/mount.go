@@ -68,7 +68,7 @@ func (s *Store) noMount(ctx context.Context, err error) error {
 	}
 	if token != nil {
 		token.why = ", or may not use the secrets engine at " + s.path + ", or there is none"
-		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, token), "log in again with `vault login`; `vault secrets list` shows the engines")
+		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, token), "log in again with `rhx login` or `vault login`; `vault secrets list` shows the engines")
 	}
 	all, allErr := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/mounts", needs: "read"})
 	if allErr == nil && all.found() {
@@ -84,16 +84,22 @@ func (s *Store) noMount(ctx context.Context, err error) error {
 	return fault.WithHint(err, mountsHint(engines))
 }
 
-func mountsHint(engines map[string]any) string {
+// kvEngines returns the URLs of the KV engines among those that Vault names.
+func kvEngines(engines map[string]any) []string {
 	var kv []string
 	for path, v := range engines {
 		if m, ok := v.(map[string]any); ok && (m["type"] == "kv" || m["type"] == "generic") {
 			kv = append(kv, Scheme+strings.TrimSuffix(path, "/"))
 		}
 	}
+	slices.Sort(kv)
+	return kv
+}
+
+func mountsHint(engines map[string]any) string {
+	kv := kvEngines(engines)
 	if len(kv) == 0 {
 		return "the token sees no kv engine; `vault secrets enable -path=MOUNT kv-v2` makes one, a policy opens it"
 	}
-	slices.Sort(kv)
 	return "the kv engines that the token sees: " + strings.Join(kv, ", ")
 }

@@ -69,6 +69,9 @@ type Options struct {
 	// Home is the folder where the vault CLI keeps its token in .vault-token,
 	// which is read, never written; "" for none.
 	Home string
+	// Login returns the session that rhx login keeps, nil if there is none. It is
+	// called where VAULT_TOKEN is not set. nil: there is no such login.
+	Login func() (*Session, error)
 }
 
 // Store is a [store.Store] in Vault.
@@ -117,7 +120,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fault.WithHint(fault.WithKind(fmt.Errorf("the store %q does not name a path in Vault", o.URL), fault.Usage),
 			"it is vault://MOUNT/PREFIX, such as vault://secret/ml-team; the server's address is in VAULT_ADDR")
 	}
-	c, err := newClient(o.Getenv, o.Home)
+	c, err := newClient(o.Getenv, o.Home, o.Login)
 	if err != nil {
 		return nil, fault.WithKind(fmt.Errorf("store %s%s: %w", Scheme, path, err), fault.KindOf(err))
 	}
