@@ -71,22 +71,31 @@ func envFileOn(ctx context.Context, m machine.Machine, more []string) (string, m
 	return filepath.ToSlash(filepath.Join(dirs.Config, "env")), info.Env, nil
 }
 
-// placeEnv brings records into the env file at path on a machine.
-func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
+// readEnvFile returns the env file at path on a machine, its comments and its variables.
+func readEnvFile(ctx context.Context, m machine.Machine, path string) (file machine.File, head []byte, have []bundle.Var, err error) {
 	files, err := m.Read(ctx, []string{machine.Quote(path)})
 	if err != nil {
-		return nil, err
+		return file, nil, nil, err
 	}
-	file := machine.File{Path: path}
+	file = machine.File{Path: path}
 	if len(files) > 0 {
 		file = files[0]
 	}
 	if file.Err != nil && !missing(file) {
-		return nil, fmt.Errorf("read %s: %w", path, file.Err)
+		return file, nil, nil, fmt.Errorf("read %s: %w", path, file.Err)
 	}
 	head, have, ok := bundle.ParseShell(file.Data)
 	if !ok {
-		return nil, fault.WithHint(fmt.Errorf("%s is not as rhx wrote it", path), "move it away; rhx makes a new one")
+		return file, nil, nil, fault.WithHint(fmt.Errorf("%s is not as rhx wrote it", path), "move it away; rhx makes a new one")
+	}
+	return file, head, have, nil
+}
+
+// placeEnv brings records into the env file at path on a machine.
+func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
+	file, head, have, err := readEnvFile(ctx, m, path)
+	if err != nil {
+		return nil, err
 	}
 	if len(head) == 0 {
 		head = []byte(envHead)

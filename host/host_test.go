@@ -54,7 +54,7 @@ func newHost(t *testing.T, userSpecs ...string) (*host.Host, *machine.Memory) {
 	m := machine.NewMemory("local")
 	h := &host.Host{
 		Specs: spec.NewRegistry(specs.FS, specs.Names(), providers),
-		Dirs:  config.Dirs{Config: filepath.Join(dir, "config"), Data: filepath.Join(dir, "data")},
+		Dirs:  config.Dirs{Config: filepath.Join(dir, "config"), Data: filepath.Join(dir, "data"), State: filepath.Join(dir, "state")},
 		Local: m,
 		OpenStore: func(context.Context) (store.Store, error) {
 			return agestore.Open(agestore.Options{Dir: filepath.Join(dir, "data")}), nil

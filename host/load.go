@@ -206,7 +206,11 @@ func write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan
 // What was there already is not rhx's to remove later, and is not noted.
 func (h *Host) Record(ctx context.Context, loaded []Loaded) error {
 	placed := map[string]config.Location{}
+	var created []string
 	for _, l := range loaded {
+		if l.Action == provider.Created && l.Source.Path != "" {
+			created = append(created, l.Source.Path)
+		}
 		if l.Action != provider.Created && l.Action != provider.Updated {
 			continue
 		}
@@ -218,7 +222,7 @@ func (h *Host) Record(ctx context.Context, loaded []Loaded) error {
 		}
 		placed[l.Secret] = loc
 	}
-	return config.Record(ctx, h.Dirs, h.Local, placed)
+	return config.Record(ctx, h.Dirs, h.Local, placed, created...)
 }
 
 // SyncOptions say what goes to which hosts.

@@ -117,7 +117,7 @@ func put(ctx context.Context, st store.Store, sec *secret.Secret) Saved {
 	case err != nil:
 		s.Action, s.Err = provider.Failed, err
 		return s
-	case old.Secret.Provider == sec.Provider && old.Secret.Profile == sec.Profile && old.Secret.Values.Equal(sec.Values):
+	case same(old, sec):
 		s.Action, s.Version = provider.Unchanged, old.Version
 		return s
 	default:
@@ -127,13 +127,24 @@ func put(ctx context.Context, st store.Store, sec *secret.Secret) Saved {
 	if old != nil {
 		expect = old.Version
 	}
+	putExpecting(ctx, st, sec, expect, &s)
+	return s
+}
+
+// same reports whether saving a secret would change nothing.
+func same(old *store.Record, sec *secret.Secret) bool {
+	return old.Secret.Provider == sec.Provider && old.Secret.Profile == sec.Profile && old.Secret.Values.Equal(sec.Values)
+}
+
+// putExpecting saves a secret over the version that the caller knows.
+func putExpecting(ctx context.Context, st store.Store, sec *secret.Secret, expect int, s *Saved) {
+	var err error
 	if s.Version, err = st.Put(ctx, sec, expect); err != nil {
 		s.Action, s.Err = provider.Failed, err
 		if errors.Is(err, store.ErrConflict) {
 			s.Err = fault.WithHint(err, "somebody saved "+sec.Name+" meanwhile: look at rhx show "+sec.Name+", then save again")
 		}
 	}
-	return s
 }
 
 // extract returns the secrets to save, and those that were asked for by name

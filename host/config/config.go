@@ -53,6 +53,8 @@ type Config struct {
 	Identity string `yaml:"identity,omitempty"`
 	// Secrets says where load placed each secret: a path, or a list of variables.
 	Secrets map[string]Location `yaml:"secrets,omitempty"`
+	// Vault is the server that rhx login logged in to.
+	Vault Vault `yaml:"vault,omitempty"`
 }
 
 // Location is one path or a list of variables.
@@ -72,7 +74,7 @@ func (l *Location) UnmarshalYAML(n *yaml.Node) error {
 // Load reads config.yaml; a missing one is empty.
 func Load(d Dirs) (*Config, error) {
 	c := &Config{}
-	path := filepath.Join(d.Config, "config.yaml")
+	path := Path(d)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
@@ -86,34 +88,106 @@ func Load(d Dirs) (*Config, error) {
 	return c, nil
 }
 
+// Vault is the server that rhx login logged in to.
+type Vault struct {
+	Address string `yaml:"address,omitempty"`
+	// Namespace is that of Vault Enterprise; "" for the root.
+	Namespace string `yaml:"namespace,omitempty"`
+	// CACert is the file with the authority's certificate; "" for the system's.
+	CACert string `yaml:"ca_cert,omitempty"`
+}
+
+// Path is the file config.yaml.
+func Path(d Dirs) string { return filepath.Join(d.Config, "config.yaml") }
+
 // Record notes in config.yaml where secrets were placed; an empty Location
-// takes the note away. Comments and what else is in the file stay. A lock keeps
-// commands that run at once from losing one another's notes.
-func Record(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Location) error {
+// takes the note away. created are files that were not there before: they are
+// rhx's to remove when nothing else is in them any more.
+func Record(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Location, created ...string) error {
 	if len(placed) == 0 {
 		return nil
 	}
-	if err := os.MkdirAll(d.Config, 0o700); err != nil {
+	err := update(ctx, d, m, func(*Config) []codec.Edit {
+		var edits []codec.Edit
+		for _, name := range slices.Sorted(maps.Keys(placed)) {
+			edits = append(edits, codec.Edit{Path: codec.Keys("secrets", name), Value: placed[name].node()})
+		}
+		return edits
+	})
+	return errors.Join(err, noteCreated(ctx, d, m, created))
+}
+
+// SetLogin notes the store and the server of a login.
+func SetLogin(ctx context.Context, d Dirs, m machine.Machine, store string, v Vault) error {
+	return update(ctx, d, m, func(*Config) []codec.Edit {
+		edits := []codec.Edit{{Path: codec.Keys("vault", "address"), Value: codec.Text(v.Address)}}
+		for key, text := range map[string]string{"namespace": v.Namespace, "ca_cert": v.CACert} {
+			e := codec.Edit{Path: codec.Keys("vault", key)}
+			if text != "" {
+				e.Value = codec.Text(text)
+			}
+			edits = append(edits, e)
+		}
+		if store != "" {
+			edits = append(edits, codec.Edit{Path: codec.Keys("store"), Value: codec.Text(store)})
+		}
+		return edits
+	})
+}
+
+// Forget takes out of config.yaml what login wrote there, and removes the file
+// if nothing else is in it: it stays where it says what else is placed on this
+// machine. It returns whether the file is gone.
+func Forget(ctx context.Context, d Dirs, m machine.Machine) (bool, error) {
+	err := update(ctx, d, m, func(c *Config) []codec.Edit {
+		edits := []codec.Edit{{Path: codec.Keys("vault")}}
+		if len(c.Secrets) == 0 {
+			edits = append(edits, codec.Edit{Path: codec.Keys("secrets")})
+		}
+		if c.Store != "local" {
+			edits = append(edits, codec.Edit{Path: codec.Keys("store")})
+		}
+		return edits
+	})
+	if err != nil {
+		return false, err
+	}
+	data, err := os.ReadFile(Path(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil || len(bytes.TrimSpace(bytes.Trim(bytes.TrimSpace(data), "{}"))) > 0 {
+		return false, err
+	}
+	return true, os.Remove(Path(d))
+}
+
+// update changes config.yaml. Comments and what else is in the file stay. A
+// lock keeps commands that run at once from losing one another's notes.
+func update(ctx context.Context, d Dirs, m machine.Machine, change func(*Config) []codec.Edit) error {
+	unlock, err := lock(d.Config)
+	if err != nil {
 		return err
 	}
-	lock := flock.New(filepath.Join(d.Config, ".lock"), flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
-		return fmt.Errorf("lock %s: %w", d.Config, err)
-	}
-	defer func() { _ = lock.Unlock() }()
-	path := filepath.Join(d.Config, "config.yaml")
+	defer unlock()
+	path := Path(d)
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	var edits []codec.Edit
-	for _, name := range slices.Sorted(maps.Keys(placed)) {
-		edits = append(edits, codec.Edit{Path: codec.Keys("secrets", name), Value: placed[name].node()})
+	conf, err := Load(d)
+	if err != nil {
+		return err
 	}
 	format, err := codec.New("yaml", codec.Options{})
 	if err != nil {
 		return err
 	}
+	root, err := format.Decode(old)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	edits := slices.DeleteFunc(change(conf), func(e codec.Edit) bool { return e.Value == nil && root.Find(e.Path) == nil })
 	data, err := codec.Apply(format, old, edits)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -125,16 +199,32 @@ func Record(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Lo
 	return errors.Join(append(errs, err)...)
 }
 
+// lock keeps other commands from a folder's files until unlock is called.
+func lock(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	l := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
+	if err := l.Lock(); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
 func (l Location) node() *codec.Node {
 	switch {
 	case l.Path != "":
 		return codec.Text(l.Path)
 	case len(l.Vars) > 0:
-		list := &codec.Node{Kind: codec.List}
-		for _, v := range l.Vars {
-			list.Items = append(list.Items, codec.Text(v))
-		}
-		return list
+		return texts(l.Vars)
 	}
 	return nil
+}
+
+func texts(list []string) *codec.Node {
+	n := &codec.Node{Kind: codec.List}
+	for _, t := range list {
+		n.Items = append(n.Items, codec.Text(t))
+	}
+	return n
 }

@@ -34,7 +34,8 @@ func TestNewDirs(t *testing.T) {
 
 func dirs(t *testing.T) (config.Dirs, string) {
 	t.Helper()
-	d := config.Dirs{Config: filepath.Join(t.TempDir(), "deep", "config")}
+	base := t.TempDir()
+	d := config.Dirs{Config: filepath.Join(base, "deep", "config"), State: filepath.Join(base, "state")}
 	return d, filepath.Join(d.Config, "config.yaml")
 }
 
@@ -161,5 +162,48 @@ func TestW24RecordAtOnce(t *testing.T) {
 	wg.Wait()
 	if c, err := config.Load(d); err != nil || len(c.Secrets) != 20 {
 		t.Errorf("%d notes, %v", len(c.Secrets), err)
+	}
+}
+
+func TestLoginIsNotedAndForgotten(t *testing.T) {
+	d, file := dirs(t)
+	m := local(t)
+	if err := config.SetLogin(t.Context(), d, m, "vault://secret/ml", config.Vault{Address: "https://v:8200", Namespace: "team"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Record(t.Context(), d, m, map[string]config.Location{"aws": {Path: "~/.aws/credentials"}}, "~/.aws/credentials"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(d)
+	if err != nil || c.Store != "vault://secret/ml" || c.Vault != (config.Vault{Address: "https://v:8200", Namespace: "team"}) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if files, err := config.Created(d); err != nil || !reflect.DeepEqual(files, []string{"~/.aws/credentials"}) {
+		t.Fatal(files, err)
+	}
+	// What stays on the machine stays noted.
+	if gone, err := config.Forget(t.Context(), d, m); gone || err != nil {
+		t.Error(gone, err)
+	}
+	if text := read(t, file); strings.Contains(text, "vault") || !strings.Contains(text, "aws: ~/.aws/credentials") {
+		t.Error(text)
+	}
+	if err := config.Record(t.Context(), d, m, map[string]config.Location{"aws": {}}); err != nil {
+		t.Fatal(err)
+	}
+	// The file is not there, so it is not rhx's any more.
+	if files, err := config.Created(d); err != nil || len(files) > 0 {
+		t.Error(files, err)
+	}
+	if gone, err := config.Forget(t.Context(), d, m); !gone || err != nil {
+		t.Error(gone, err, read(t, file))
+	}
+	// What the user wrote there is theirs.
+	write(t, file, "# mine\nidentity: /k\nstore: vault://secret\n")
+	if gone, err := config.Forget(t.Context(), d, m); gone || err != nil || read(t, file) != "# mine\nidentity: /k\n" {
+		t.Error(gone, err, read(t, file))
+	}
+	if gone, err := config.Forget(t.Context(), config.Dirs{Config: t.TempDir()}, m); !gone || err != nil {
+		t.Error(gone, err)
 	}
 }

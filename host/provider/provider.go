@@ -186,6 +186,9 @@ func (s *Snapshot) abs(p string) string {
 // Abs makes a path that a user gave absolute on the snapshot's machine.
 func (s *Snapshot) Abs(p string) string { return s.abs(p) }
 
+// Missing reports that a file that was read is not there.
+func (s *Snapshot) Missing(p string) bool { return missing(s.files[s.abs(p)]) }
+
 // Short returns a path with "~/" for the home folder.
 func (s *Snapshot) Short(p string) string {
 	if rest, ok := strings.CutPrefix(p, s.Info.Home+"/"); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -30,6 +31,36 @@ func (p *Plan) Remove(ctx context.Context, sp *spec.Spec, sec *secret.Secret) []
 			}
 			if file := p.current(path); !missing(file) {
 				out = append(out, p.removeFrom(ctx, sp, f, file, sec)...)
+			}
+		}
+	}
+	return out
+}
+
+// RemoveAt is Remove for one file, at an absolute path that was read, and for
+// those that repeat its values.
+func (p *Plan) RemoveAt(ctx context.Context, sp *spec.Spec, sec *secret.Secret, at string) []Placement {
+	var out []Placement
+	file := p.current(at)
+	if missing(file) {
+		return nil
+	}
+	for _, f := range byName(sp, path.Base(at)) {
+		if out = p.removeFrom(ctx, sp, f, file, sec); len(out) > 0 && out[0].Action != Failed {
+			break
+		}
+	}
+	if len(out) == 0 || out[0].Action != Removed {
+		return out
+	}
+	for i := range sp.Files {
+		m := &sp.Files[i]
+		if !m.Mirror || !p.holdsProfile(m, sec.Profile) {
+			continue
+		}
+		for _, mp := range p.snap.locate(m) {
+			if file := p.current(mp); mp != at && !missing(file) {
+				out = append(out, p.removeFrom(ctx, sp, m, file, sec)...)
 			}
 		}
 	}
