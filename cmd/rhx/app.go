@@ -37,6 +37,8 @@ type app struct {
 	remote machine.Machine
 	keys   machine.Keys
 	asking sync.Mutex
+	// background is work beside that of the command: see inBackground.
+	background sync.WaitGroup
 }
 
 // host returns the use cases over this machine's folders.
@@ -116,6 +118,7 @@ func (a *app) localOnly(command string) error {
 }
 
 func (a *app) close() {
+	a.background.Wait()
 	if a.remote != nil {
 		_ = a.remote.Close()
 	}

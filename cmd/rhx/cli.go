@@ -41,6 +41,8 @@ func commands() []command {
 		{"run", "Run a command with secrets in its environment.", &runCmd{}},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}},
 		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}},
+		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}},
+		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}},
 		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}},
 		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}},
@@ -137,7 +139,7 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 		kong.Writers(a.streams.Out, a.streams.Err),
 		kong.Exit(func(int) { a.helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Vars{"formats": strings.Join(bundle.Formats(), ", ")},
+		kong.Vars{"formats": strings.Join(bundle.Formats(), ", "), "methods": "token, userpass, ldap, approle, jwt, oidc, kubernetes, cert"},
 		kong.Bind(a),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	}

@@ -8,20 +8,9 @@ import (
 	"os"
 
 	"github.com/rhx-dev/rhx/host/sandbox"
-	"github.com/rhx-dev/rhx/host/store"
-	"github.com/rhx-dev/rhx/host/store/vaultstore"
 	"github.com/rhx-dev/rhx/host/trust"
 	"github.com/rhx-dev/rhx/host/trust/fetch"
 )
-
-// openVault opens a store in HashiCorp Vault.
-func (a *app) openVault(url, home string) (store.Store, error) {
-	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: a.Getenv, Home: home})
-	if err != nil {
-		return nil, err // and not a nil *vaultstore.Store, which is no nil store.Store
-	}
-	return st, nil
-}
 
 // fetchPackage gets a provider package over https.
 func (a *app) fetchPackage(ctx context.Context, url string) (*trust.Package, error) {

@@ -105,8 +105,8 @@ func (a *app) withoutVariablesOnly(loaded []host.Loaded) []host.Loaded {
 	return out
 }
 
-// printLoaded reports where secrets went. Its error is the exit status.
-func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
+// loadedList is where secrets went, for programs.
+func loadedList(loaded []host.Loaded) []loadedJSON {
 	out := make([]loadedJSON, 0, len(loaded))
 	for _, l := range loaded {
 		j := loadedJSON{Machine: l.Machine, Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
@@ -115,7 +115,12 @@ func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
 		}
 		out = append(out, j)
 	}
-	if done, err := a.data(out); done {
+	return out
+}
+
+// printLoaded reports where secrets went. Its error is the exit status.
+func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
+	if done, err := a.data(loadedList(loaded)); done {
 		if err != nil {
 			return err
 		}

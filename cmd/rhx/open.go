@@ -28,23 +28,37 @@ func (a *app) openStore(_ context.Context, home string) (store.Store, error) {
 	a.note("store: %s", url)
 	switch {
 	case url == "local":
-		identity := a.Getenv("RHX_AGE_IDENTITY")
-		if identity == "" {
-			identity = conf.Identity
-		}
-		if rest, ok := strings.CutPrefix(identity, "~/"); ok {
-			identity = filepath.Join(home, rest)
-		}
-		opts := agestore.Options{Dir: a.dirs.Data, Identity: identity, Passphrase: a.passphrase, Warn: a.warn}
-		if identity == "passphrase" {
-			// rhx's own key, protected by a passphrase from its first use on.
-			opts.Identity, opts.NewPassphrase = "", true
-		}
-		return agestore.Open(opts), nil
+		return a.localStore()
 	case strings.HasPrefix(url, "vault://"):
 		return a.openVault(url, home)
 	}
 	return nil, fault.WithHint(fault.WithKind(fmt.Errorf("unknown store %q", url), fault.Usage), "a store is local, or vault://MOUNT/PREFIX")
+}
+
+// localStore opens the store on this machine, whose key also protects the
+// token of a login.
+func (a *app) localStore() (*agestore.Store, error) {
+	conf, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	identity := a.Getenv("RHX_AGE_IDENTITY")
+	if identity == "" {
+		identity = conf.Identity
+	}
+	if rest, ok := strings.CutPrefix(identity, "~/"); ok {
+		identity = filepath.Join(home, rest)
+	}
+	opts := agestore.Options{Dir: a.dirs.Data, Identity: identity, Passphrase: a.passphrase, Warn: a.warn}
+	if identity == "passphrase" {
+		// rhx's own key, protected by a passphrase from its first use on.
+		opts.Identity, opts.NewPassphrase = "", true
+	}
+	return agestore.Open(opts), nil
 }
 
 // passphrase answers for a key that is protected by one.

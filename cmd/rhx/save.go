@@ -279,19 +279,28 @@ func (a *app) readPairs(ctx context.Context, h *host.Host, pairs []string, sec *
 	return nil
 }
 
-// printSaved reports what was saved.
-func (a *app) printSaved(saved []host.Saved) error {
+// savedList is what was saved for programs.
+func savedList(saved []host.Saved) []savedJSON {
 	out := make([]savedJSON, 0, len(saved))
-	bad := 0
 	for _, s := range saved {
 		j := savedJSON{Name: s.Name, Action: s.Action, Version: s.Version, Keys: s.Keys}
 		if s.Err != nil {
-			bad++
 			j.Error = s.Err.Error()
 		}
 		out = append(out, j)
 	}
-	if done, err := a.data(out); done {
+	return out
+}
+
+// printSaved reports what was saved.
+func (a *app) printSaved(saved []host.Saved) error {
+	bad := 0
+	for _, s := range saved {
+		if s.Err != nil {
+			bad++
+		}
+	}
+	if done, err := a.data(savedList(saved)); done {
 		if err != nil {
 			return err
 		}
