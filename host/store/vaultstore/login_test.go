@@ -15,6 +15,7 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -318,14 +319,17 @@ func oidcProvider(t *testing.T, s *vaulttest.Server, port int) (path, person str
 
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
+// freePort returns a port that is free, and none of those that the system gives
+// to connections, so that it stays free.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := 10000 + mathrand.IntN(20000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+itoa(port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // consent does what a person does at the identity provider, and returns where
