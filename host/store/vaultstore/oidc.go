@@ -84,7 +84,8 @@ func (o *oidc) Login(ctx context.Context, c *api.Client) (*api.Secret, error) {
 		return c.Logical().ReadWithDataWithContext(ctx, "auth/"+o.mount+"/oidc/callback", data)
 	}}
 	server := &http.Server{Handler: cb, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
-	go func() { _ = server.Serve(l) }()
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(l) }()
 	defer func() {
 		// The browser gets its page to the end.
 		closing, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -92,6 +93,7 @@ func (o *oidc) Login(ctx context.Context, c *api.Client) (*api.Secret, error) {
 		if server.Shutdown(closing) != nil {
 			_ = server.Close()
 		}
+		<-served // and the port is free again
 	}()
 	o.Show(authURL)
 	select {
