@@ -1,6 +1,7 @@
 /* rhx.c - see rhx.h. SPDX-License-Identifier: Apache-2.0 */
 #include "rhx.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,6 +110,14 @@ rhx_str rhx_base64(rhx_str s) {
 	for (size_t i = 0; i < s.len; i += 4) {
 		int pad = 0;
 		unsigned v = 0;
+		int a = digit64(s.ptr[i]), b = digit64(s.ptr[i + 1]), c = digit64(s.ptr[i + 2]), e = digit64(s.ptr[i + 3]);
+		if ((a | b | c | e) >= 0) { /* without padding, and without a loop */
+			v = (unsigned)a << 18 | (unsigned)b << 12 | (unsigned)c << 6 | (unsigned)e;
+			out[n++] = (unsigned char)(v >> 16);
+			out[n++] = (unsigned char)(v >> 8);
+			out[n++] = (unsigned char)v;
+			continue;
+		}
 		for (size_t j = 0; j < 4; j++) {
 			int d = digit64(s.ptr[i + j]);
 			if (d < 0) {
@@ -131,6 +140,10 @@ rhx_str rhx_base64(rhx_str s) {
 
 int rhx_utf8(rhx_str s) {
 	const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
+	for (uint64_t v; end - p >= 8; p += 8) { /* what is ASCII, eight at a time */
+		memcpy(&v, p, 8);
+		if (v & 0x8080808080808080) break;
+	}
 	while (p < end) {
 		unsigned c = *p++;
 		unsigned lo = 0x80, hi = 0xBF;
@@ -202,12 +215,36 @@ static char *utf8(char *o, unsigned v) {
 	return o;
 }
 
+/* plain returns how many bytes at p mean only themselves, in eights: a loop costs
+ * much more here than what is in it, and a file's content is megabytes of those. */
+static size_t plain(const char *p, const char *end) {
+	const uint64_t ones = 0x0101010101010101, highs = ones << 7;
+	const char *from = p;
+	for (; end - p >= 8; p += 8) {
+		uint64_t v, quote, slash;
+		memcpy(&v, p, 8);
+		quote = v ^ ones * '"', slash = v ^ ones * '\\';
+		if (((v - ones * 0x20) | v | (quote - ones) | (slash - ones)) & highs) break;
+	}
+	return (size_t)(p - from);
+}
+
 static int string(reader *r, rhx_str *out) {
 	const char *q;
+	int escapes = 0;
 	if (!next(r, '"')) return 0;
-	for (q = r->p; q < r->end && *q != '"'; q++)
-		if (*q == '\\' && ++q == r->end) return 0;
+	for (q = r->p + plain(r->p, r->end); q < r->end && *q != '"'; q++) {
+		if ((unsigned char)*q < 0x20) return 0;
+		if (*q != '\\') continue;
+		escapes = 1;
+		if (++q == r->end) return 0;
+	}
 	if (q == r->end) return 0;
+	if (!escapes) {
+		*out = (rhx_str){r->p, (size_t)(q - r->p)};
+		r->p = q + 1;
+		return rhx_utf8(*out);
+	}
 	char *buf = rhx_alloc((size_t)(q - r->p)), *o = buf; /* an escape never grows */
 	while (r->p < q) {
 		char c = *r->p++;

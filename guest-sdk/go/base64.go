@@ -21,20 +21,16 @@ func append64(b, data []byte) []byte {
 	return b
 }
 
-func digit64(c byte) (uint, bool) {
-	switch {
-	case c >= 'A' && c <= 'Z':
-		return uint(c - 'A'), true
-	case c >= 'a' && c <= 'z':
-		return uint(c-'a') + 26, true
-	case c >= '0' && c <= '9':
-		return uint(c-'0') + 52, true
-	case c == '+':
-		return 62, true
-	case c == '/':
-		return 63, true
+// digits returns what each digit stands for, and 0xff for what is none.
+func digits() *[256]byte {
+	var t [256]byte
+	for i := range t {
+		t[i] = 0xff
 	}
-	return 0, false
+	for i := range len(alphabet) {
+		t[alphabet[i]] = byte(i)
+	}
+	return &t
 }
 
 func decode64(s []byte) ([]byte, bool) {
@@ -42,7 +38,14 @@ func decode64(s []byte) ([]byte, bool) {
 		return nil, false
 	}
 	out := make([]byte, 0, len(s)/4*3)
+	digit := digits()
 	for i := 0; i < len(s); i += 4 {
+		a, b, c, d := digit[s[i]], digit[s[i+1]], digit[s[i+2]], digit[s[i+3]]
+		if a|b|c|d < 64 { // without padding, and without a loop
+			v := uint(a)<<18 | uint(b)<<12 | uint(c)<<6 | uint(d)
+			out = append(out, byte(v>>16), byte(v>>8), byte(v))
+			continue
+		}
 		n := 4
 		if i+4 == len(s) {
 			for n > 2 && s[i+n-1] == '=' {
@@ -53,11 +56,11 @@ func decode64(s []byte) ([]byte, bool) {
 		for j := range 4 {
 			v <<= 6
 			if j < n {
-				d, ok := digit64(s[i+j])
-				if !ok {
+				d := digit[s[i+j]]
+				if d > 63 {
 					return nil, false
 				}
-				v |= d
+				v |= uint(d)
 			}
 		}
 		out = append(out, byte(v>>16), byte(v>>8), byte(v))[:len(out)+n-1]

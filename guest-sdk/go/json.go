@@ -166,6 +166,7 @@ func (r *reader) bytes() []byte {
 	}
 	from := r.i
 	var out []byte // what is before from, where there were escapes
+	r.i += plain(r.b[from:])
 	for r.i < len(r.b) {
 		switch c := r.b[r.i]; {
 		case c == '"':
@@ -200,6 +201,24 @@ func (r *reader) bytes() []byte {
 	}
 	r.fail()
 	return nil
+}
+
+// plain returns how many bytes at the beginning mean only themselves, in eights:
+// a loop costs much more in wasm than what is in it, and a file's content is
+// megabytes of those.
+func plain(b []byte) int {
+	const ones = 0x0101010101010101
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		p := b[n : n+8]
+		v := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+		quote, slash := v^ones*'"', v^ones*'\\'
+		if ((v-ones*0x20)|v|(quote-ones)|(slash-ones))&(ones<<7) != 0 {
+			break
+		}
+	}
+	return n
 }
 
 // escape appends the character whose escape begins after the backslash.

@@ -579,7 +579,7 @@ const Reader = struct {
     fn quoted(r: *Reader) []const u8 {
         r.at += 1;
         const from = r.at;
-        var to = from;
+        var to = from + plain(r.text[from..]);
         var escapes = false;
         while (to < r.text.len and r.text[to] != '"') : (to += 1) {
             if (r.text[to] < 0x20) break;
@@ -716,6 +716,20 @@ const Reader = struct {
     }
 };
 
+/// How many bytes at the beginning mean only themselves, in eights: a loop costs
+/// much more here than what is in it, and a file's content is megabytes of those.
+fn plain(s: []const u8) usize {
+    const ones: u64 = 0x0101010101010101;
+    var n: usize = 0;
+    while (s.len - n >= 8) : (n += 8) {
+        const v: u64 = @bitCast(s[n..][0..8].*);
+        const quote = v ^ (ones * '"');
+        const slash = v ^ (ones * '\\');
+        if (((v -% ones * 0x20) | v | (quote -% ones) | (slash -% ones)) & (ones << 7) != 0) break;
+    }
+    return n;
+}
+
 /// Decodes base64 (RFC 4648, section 4); null where it is none.
 pub fn decode64(s: []const u8) ?[]u8 {
     if (s.len % 4 != 0) return null;
@@ -723,6 +737,14 @@ pub fn decode64(s: []const u8) ?[]u8 {
     var n: usize = 0;
     var i: usize = 0;
     while (i < s.len) : (i += 4) {
+        // Without padding, and without a loop.
+        if (quad(s[i..][0..4])) |v| {
+            out[n] = @intCast(v >> 16);
+            out[n + 1] = @intCast(v >> 8 & 255);
+            out[n + 2] = @intCast(v & 255);
+            n += 3;
+            continue;
+        }
         var pad: usize = 0;
         if (i + 4 == s.len) {
             while (pad < 2 and s[i + 3 - pad] == '=') pad += 1;
@@ -735,6 +757,14 @@ pub fn decode64(s: []const u8) ?[]u8 {
         n += 3 - pad;
     }
     return out[0..n];
+}
+
+fn quad(s: *const [4]u8) ?u32 {
+    const a = digit64(s[0]) orelse return null;
+    const b = digit64(s[1]) orelse return null;
+    const c = digit64(s[2]) orelse return null;
+    const d = digit64(s[3]) orelse return null;
+    return a << 18 | b << 12 | c << 6 | d;
 }
 
 fn digit64(c: u8) ?u32 {
@@ -751,6 +781,10 @@ fn digit64(c: u8) ?u32 {
 /// Reports whether s is UTF-8 (RFC 3629: no surrogates, no overlong forms).
 pub fn utf8(s: []const u8) bool {
     var i: usize = 0;
+    while (s.len - i >= 8) : (i += 8) { // what is ASCII, eight at a time
+        const v: u64 = @bitCast(s[i..][0..8].*);
+        if (v & 0x8080808080808080 != 0) break;
+    }
     while (i < s.len) {
         const c = s[i];
         i += 1;

@@ -394,6 +394,7 @@ func samples() [][]byte {
 		extractOf(fake, "", ""),
 		extractOf("[a]\r\n \ttoken\t=\t\"x\" \r\n\r\nother\n# c\n[b", `"x":[{"y":-1.5e3}],`, `,"z":"\ud83d\ude00\n"`),
 		renderInto(fake, "work", `{"user":"bob","token":"fake \u00e9"}`),
+		extractOf("[a]\n# "+strings.Repeat("x", 40)+"\n", `"long":"0123456789\u00e9 0123456 \" 0123456789",`, ""),
 		renderInto("[a]\r\nuser = u\r\n\r\n[b]\r\n", "a", `{"token":"fake"}`),
 	}
 }

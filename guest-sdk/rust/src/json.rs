@@ -147,6 +147,7 @@ impl<'a> Reader<'a> {
         let text = self.text;
         let mut from = self.at;
         let mut escaped: Option<Vec<u8>> = None; // what is before from, where there were escapes
+        self.at += plain(&text[self.at..]);
         loop {
             let part = &text[from..self.at];
             match text.get(self.at).ok_or(Broken)? {
@@ -212,6 +213,19 @@ impl<'a> Reader<'a> {
         }
         Ok(v)
     }
+}
+
+/// How many bytes at the beginning mean only themselves, in eights: a loop costs
+/// much more here than what is in it, and a file's content is megabytes of those.
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let is = |part: &&[u8]| {
+        let v = u64::from_ne_bytes((*part).try_into().unwrap_or_default());
+        let (quote, slash) = (v ^ (ONES * 0x22), v ^ (ONES * 0x5c));
+        let low = v.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES);
+        (low | v) & (ONES << 7) == 0
+    };
+    text.chunks_exact(8).take_while(is).count() * 8
 }
 
 /// Appends s as a JSON string with its quotes.
