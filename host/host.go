@@ -22,7 +22,7 @@ import (
 )
 
 // parallel bounds the requests to a store that are under way at once.
-const parallel = 16
+const parallel = 32
 
 // Host is what the use cases need. Its fields are set once.
 type Host struct {
@@ -33,6 +33,10 @@ type Host struct {
 	Local machine.Machine
 	// OpenStore opens the store; it is called at most once, when a store is needed.
 	OpenStore func(context.Context) (store.Store, error)
+	// Progress, where it is set, is told of work in many parts: what is being done
+	// ("saving") and to how many. It returns what to call after each part, from
+	// any goroutine, and at the end.
+	Progress func(doing string, parts int) (step, end func())
 
 	once     sync.Once
 	store    store.Store
@@ -51,6 +55,25 @@ func (h *Host) Close() error {
 		return nil
 	}
 	return h.store.Close()
+}
+
+// each calls do for 0 to n-1, several at once.
+func (h *Host) each(doing string, n int, do func(i int)) {
+	step, end := func() {}, func() {}
+	if h.Progress != nil && n > 1 {
+		step, end = h.Progress(doing, n)
+	}
+	defer end()
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i := range n {
+		g.Go(func() error {
+			do(i)
+			step()
+			return nil
+		})
+	}
+	_ = g.Wait()
 }
 
 // Detect returns the secrets on a machine, of the providers names or, without
@@ -174,17 +197,51 @@ func (h *Host) History(ctx context.Context, name string) ([]store.Info, error) {
 func (h *Host) GetAll(ctx context.Context, names []string) ([]*store.Record, error) {
 	recs := make([]*store.Record, len(names))
 	errs := make([]error, len(names))
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i, name := range names {
-		g.Go(func() error {
-			recs[i], errs[i] = h.Get(ctx, name, 0)
-			return nil
-		})
-	}
-	_ = g.Wait()
+	h.each("reading", len(names), func(i int) {
+		recs[i], errs[i] = h.Get(ctx, names[i], 0)
+	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return recs, nil
+}
+
+// all returns every secret of the store.
+func (h *Host) all(ctx context.Context) ([]*store.Record, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, ok := namesIn(ctx, st)
+	if !ok {
+		infos, err := st.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, info := range infos {
+			names = append(names, info.Name)
+		}
+	}
+	recs := make([]*store.Record, len(names))
+	errs := make([]error, len(names))
+	h.each("reading", len(names), func(i int) {
+		if recs[i], errs[i] = st.Get(ctx, names[i], 0); errors.Is(errs[i], store.ErrNotFound) {
+			recs[i], errs[i] = nil, nil // deleted, before or meanwhile
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(recs, func(r *store.Record) bool { return r == nil }), nil
+}
+
+// namesIn returns the names of a store's secrets, and perhaps of deleted ones,
+// where it can be asked for them cheaply and answers.
+func namesIn(ctx context.Context, st store.Store) ([]string, bool) {
+	n, ok := st.(store.Namer)
+	if !ok {
+		return nil, false
+	}
+	names, err := n.Names(ctx)
+	return names, err == nil
 }

@@ -60,14 +60,7 @@ func (h *Host) Load(ctx context.Context, m machine.Machine, opts LoadOptions) ([
 // records returns the named records, or all of the store.
 func (h *Host) records(ctx context.Context, names []string, all bool) ([]*store.Record, error) {
 	if all {
-		infos, err := h.List(ctx)
-		if err != nil {
-			return nil, err
-		}
-		names = nil
-		for _, info := range infos {
-			names = append(names, info.Name)
-		}
+		return h.all(ctx)
 	}
 	return h.GetAll(ctx, names)
 }
@@ -100,18 +93,33 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 	if opts.To != "" {
 		opts.To = snap.Abs(opts.To)
 	}
+	opts.Confirm = askOnce(opts.Confirm)
+	placed := make([][]provider.Placement, len(recs))
+	putAll := func(plan *provider.Plan) error {
+		for i, rec := range recs {
+			if placed[i] = []provider.Placement{{Action: provider.Failed, Err: errs[i]}}; errs[i] == nil {
+				placed[i] = h.putOne(ctx, plan, specs[i], &rec.Secret, opts)
+			}
+		}
+		return plan.Settle()
+	}
 	plan := provider.NewPlan(snap)
+	if len(recs) > 1 {
+		plan = provider.NewBatch(snap)
+	}
+	if putAll(plan) != nil {
+		// One of the secrets cannot be written: each by itself, to know which.
+		plan = provider.NewPlan(snap)
+		if err := putAll(plan); err != nil {
+			return nil, err
+		}
+	}
 	var out []Loaded
 	for i, rec := range recs {
-		if errs[i] != nil {
-			out = append(out, Loaded{m.Name(), rec.Info.Name, provider.Placement{Action: provider.Failed, Err: errs[i]}})
-			continue
-		}
-		placed := h.putOne(ctx, plan, specs[i], &rec.Secret, opts)
-		for _, p := range placed {
+		for _, p := range placed[i] {
 			out = append(out, Loaded{m.Name(), rec.Info.Name, p})
 		}
-		opts.warnOfRole(m, specs[i], snap.Info.Env, rec.Info.Name, placed)
+		opts.warnOfRole(m, specs[i], snap.Info.Env, rec.Info.Name, placed[i])
 	}
 	if opts.DryRun {
 		return out, nil
@@ -131,6 +139,24 @@ func (o *LoadOptions) warnOfRole(m machine.Machine, sp *spec.Spec, env map[strin
 			o.Warn(fmt.Sprintf("%s has a role of its own for %s ($%s is set there); programs may now use %s instead", m.Name(), sp.Title, v, name))
 			return
 		}
+	}
+}
+
+// askOnce remembers the answers to questions.
+func askOnce(confirm func(string, provider.Placement) bool) func(string, provider.Placement) bool {
+	if confirm == nil {
+		return nil
+	}
+	type question struct{ secret, path string }
+	answers := map[question]bool{}
+	return func(name string, p provider.Placement) bool {
+		q := question{name, p.Source.Path}
+		yes, asked := answers[q]
+		if !asked {
+			yes = confirm(name, p)
+			answers[q] = yes
+		}
+		return yes
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
@@ -66,18 +64,46 @@ func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Saved, len(found))
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i := range found {
-		g.Go(func() error {
-			out[i] = put(ctx, st, &found[i].Secret)
-			out[i].Notes = found[i].Notes
-			return nil
-		})
+	isNew := func(string) bool { return false }
+	if len(found) >= manySecrets {
+		if names, ok := namesIn(ctx, st); ok {
+			isNew = func(name string) bool {
+				_, there := slices.BinarySearch(names, name)
+				return !there
+			}
+		}
 	}
-	_ = g.Wait()
+	out := make([]Saved, len(found))
+	h.each("saving", len(found), func(i int) {
+		sec := &found[i].Secret
+		saved := false
+		if isNew(sec.Name) {
+			out[i], saved = create(ctx, st, sec)
+		}
+		if !saved {
+			out[i] = put(ctx, st, sec)
+		}
+		out[i].Notes = found[i].Notes
+	})
 	return append(out, failed...), nil
+}
+
+// manySecrets is from how many secrets on it pays to list the store first, so
+// that what is new there need not be asked for one by one.
+const manySecrets = 32
+
+// create saves a secret that the store most likely does not have: without a look,
+// and only if it is so. False means that it has one.
+func create(ctx context.Context, st store.Store, sec *secret.Secret) (Saved, bool) {
+	s := Saved{Name: sec.Name, Action: provider.Created, Keys: sec.Values.Keys()}
+	s.Version, s.Err = st.Put(ctx, sec, 0)
+	if errors.Is(s.Err, store.ErrConflict) {
+		return Saved{}, false
+	}
+	if s.Err != nil {
+		s.Action, s.Keys = provider.Failed, nil
+	}
+	return s, true
 }
 
 // SaveSecret saves values that the user gave.

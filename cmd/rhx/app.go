@@ -63,6 +63,9 @@ func (a *app) host() (*host.Host, error) {
 			return a.openStore(ctx, home)
 		},
 	}
+	if a.showsProgress() {
+		a.h.Progress = a.progress
+	}
 	return a.h, nil
 }
 

@@ -19,6 +19,12 @@ import (
 // onTerminal starts rhx on a terminal of its own and returns what it shows.
 func onTerminal(t *testing.T, home string, args ...string) (*exec.Cmd, *screen) {
 	t.Helper()
+	return onTerminalWith(t, home, nil, args...)
+}
+
+// onTerminalWith is onTerminal with more variables.
+func onTerminalWith(t *testing.T, home string, env []string, args ...string) (*exec.Cmd, *screen) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +35,7 @@ func onTerminal(t *testing.T, home string, args ...string) (*exec.Cmd, *screen) 
 		t.Fatal(err)
 	}
 	cmd := exec.Command(rhx, args...)
-	cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+	cmd.Env = append([]string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}, env...)
 	f, err := pty.Start(cmd)
 	if err != nil {
 		t.Fatal(err)

@@ -226,37 +226,17 @@ func Apply(f Format, data []byte, edits []Edit) ([]byte, error) {
 	if len(edits) == 0 {
 		return data, nil
 	}
-	before, err := f.Decode(data)
+	d, err := Open(f, data)
 	if err != nil {
 		return nil, err
 	}
-	want := before.clone()
-	todo := make([]Edit, 0, len(edits))
-	norm, _ := f.(normalizer)
-	for _, e := range edits {
-		if norm != nil {
-			e = norm.normal(want, e)
-		}
-		if same(want.Find(e.Path), e.Value) {
-			continue
-		}
-		if want, err = want.with(e.Path, e.Value); err != nil {
-			return nil, err
-		}
-		todo = append(todo, e)
-	}
-	if len(todo) == 0 {
-		return data, nil
-	}
-	out, err := f.Splice(data, todo)
-	if err != nil {
+	if d, _, err = d.Edit(edits); err != nil {
 		return nil, err
 	}
-	after, err := f.Decode(out)
-	if err != nil || !same(after, want) {
-		return nil, ErrVerify
+	if d, err = d.Settle(); err != nil {
+		return nil, err
 	}
-	return out, nil
+	return d.Data(), nil
 }
 
 func (n *Node) clone() *Node {
@@ -274,7 +254,7 @@ func (n *Node) clone() *Node {
 	return &c
 }
 
-// with returns n after one edit; n is changed.
+// with returns n after one edit. n stays as it is; what is not on the path is shared.
 func (n *Node) with(path Path, value *Node) (*Node, error) {
 	if len(path) == 0 {
 		if value == nil {
@@ -299,6 +279,8 @@ func (n *Node) with(path Path, value *Node) (*Node, error) {
 	if child == nil && value == nil {
 		return n, nil
 	}
+	c := *n
+	n, n.Items, n.Pairs = &c, slices.Clone(n.Items), slices.Clone(n.Pairs)
 	if child == nil && step.Field != "" {
 		child = &Node{Kind: Map, Pairs: []Pair{{step.Field, Text(step.Equals)}}}
 		n.Items = append(n.Items, child)
@@ -343,8 +325,12 @@ func same(a, b *Node) bool {
 			return false
 		}
 	}
-	for _, p := range a.Pairs {
-		if !same(p.Value, b.Get(p.Key)) {
+	for i, p := range a.Pairs {
+		q := b.Pairs[i] // most often the order is the same
+		if q.Key != p.Key {
+			q.Value = b.Get(p.Key)
+		}
+		if !same(p.Value, q.Value) {
 			return false
 		}
 	}
@@ -355,10 +341,10 @@ func same(a, b *Node) bool {
 // and lines do not count.
 func Equal(a, b *Node) bool { return same(a, b) }
 
-// EditTree returns a copy of root with edits made to it, as [Apply] expects a
-// file to read after them.
+// EditTree returns root with edits made to it, as [Apply] expects a file to read
+// after them. root stays as it is; the result shares with it what no edit names.
 func EditTree(root *Node, edits []Edit) (*Node, error) {
-	out, err := root.clone(), error(nil)
+	out, err := root, error(nil)
 	for _, e := range edits {
 		if out, err = out.with(e.Path, e.Value); err != nil {
 			return nil, err

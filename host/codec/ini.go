@@ -62,10 +62,50 @@ func (f ini) parse(data []byte) (*iniDoc, error) {
 		return nil, err
 	}
 	d := &iniDoc{data: data, lines: splitLines(data, bomLen(data)), sections: []iniSection{{header: -1}}}
+	if err := f.parseLines(d, 0); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// patched parses data with patches made to it, of which d is the parsed text
+// before. What is before the header of the first section that they touch is as
+// it was: many edits at the end of a long file do not read all of it each time.
+func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
+	first := len(d.data)
+	for _, p := range patches {
+		first = min(first, p.from)
+	}
+	data := apply(d.data, patches)
+	k := len(d.sections) - 1
+	for k > 0 && d.lines[d.sections[k].header].start >= first {
+		k--
+	}
+	if k == 0 {
+		return f.parse(data)
+	}
+	header := d.sections[k].header
+	from := d.lines[header].start
+	n := len(d.options)
+	for n > 0 && d.options[n-1].section >= k {
+		n--
+	}
+	next := &iniDoc{data: data, lines: append(d.lines[:header:header], splitLines(data, from)...), sections: d.sections[:k:k], options: d.options[:n:n]}
+	if err := f.parseLines(next, header); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// parseLines adds the sections and options from a line on, which is the first or
+// a header.
+func (f ini) parseLines(d *iniDoc, from int) error {
+	data := d.data
 	var option *iniOption // the one that an indented line continues
 	var blank []int       // blank lines since its last line
 	level := 0            // its indentation
-	for i, l := range d.lines {
+	for i := from; i < len(d.lines); i++ {
+		l := d.lines[i]
 		text := string(data[l.start:l.end])
 		body := trim(text)
 		if body == "" {
@@ -82,7 +122,7 @@ func (f ini) parse(data []byte) (*iniDoc, error) {
 		depth := utf8.RuneCountInString(indent)
 		if option != nil && depth > level {
 			if option.delim < 0 {
-				return nil, &Error{Line: i + 1, Msg: "an indented line after an option without a value"}
+				return &Error{Line: i + 1, Msg: "an indented line after an option without a value"}
 			}
 			for _, b := range blank {
 				option.lines, option.parts = append(option.lines, b), append(option.parts, "")
@@ -95,18 +135,18 @@ func (f ini) parse(data []byte) (*iniDoc, error) {
 		if body[0] == '[' {
 			name, err := iniHeader(body)
 			if err != "" {
-				return nil, &Error{Line: i + 1, Msg: err}
+				return &Error{Line: i + 1, Msg: err}
 			}
 			d.sections = append(d.sections, iniSection{name, i})
 			continue
 		}
 		option = &iniOption{section: len(d.sections) - 1, lines: []int{i}}
 		if msg := option.read(body, l.start+len(indent)); msg != "" {
-			return nil, &Error{Line: i + 1, Msg: msg}
+			return &Error{Line: i + 1, Msg: msg}
 		}
 		d.options = append(d.options, option)
 	}
-	return d, nil
+	return nil
 }
 
 // iniHeader returns the name in a line that begins with a bracket, or what is
@@ -192,15 +232,14 @@ func isWord(s string) bool {
 
 func (d *iniDoc) tree() *Node {
 	root := &Node{Kind: Map}
-	at := make([]*Node, len(d.sections))
+	at := make(map[string]*Node, len(d.sections))
 	section := func(i int) *Node {
-		if at[i] == nil {
-			if at[i] = root.Get(d.sections[i].name); at[i] == nil {
-				at[i] = &Node{Kind: Map, Line: max(d.sections[i].header, 0) + 1}
-				root.Pairs = append(root.Pairs, Pair{d.sections[i].name, at[i]})
-			}
+		name := d.sections[i].name
+		if at[name] == nil {
+			at[name] = &Node{Kind: Map, Line: max(d.sections[i].header, 0) + 1}
+			root.Pairs = append(root.Pairs, Pair{name, at[name]})
 		}
-		return at[i]
+		return at[name]
 	}
 	index := make(map[*Node]map[string]int)
 	next := 0

@@ -8,28 +8,38 @@ import (
 
 // Splice implements [Format].
 func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
+	if len(edits) == 0 {
+		return data, nil
+	}
+	d, err := f.parse(data)
+	if err != nil {
+		return nil, err
+	}
+	tree := d.tree()
 	for _, e := range edits {
-		d, err := f.parse(data)
-		if err != nil {
-			return nil, err
-		}
-		tree := d.tree()
-		single, err := flatten(tree, f.normal(tree, e), 2)
+		e = f.normal(tree, e)
+		single, err := flatten(tree, e, 2)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range single {
-			if d, err = f.parse(data); err != nil {
-				return nil, err
-			}
 			patches, err := d.edit(s, f.opts)
 			if err != nil {
 				return nil, err
 			}
-			data = apply(data, patches)
+			if len(patches) == 0 {
+				continue
+			}
+			if d, err = f.patched(d, patches); err != nil {
+				return nil, err
+			}
+		}
+		// What it reads as then is checked at the end, for all edits at once.
+		if tree, err = tree.with(e.Path, e.Value); err != nil {
+			return nil, err
 		}
 	}
-	return data, nil
+	return d.data, nil
 }
 
 // edit returns the patches for one edit that flatten gave.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -92,6 +93,9 @@ type treeOp struct {
 	path   []treeStep
 	key    string
 	value  *Node
+	// more are entries that the Map gets after key: a format that can make several
+	// at once need not be asked for each.
+	more []Pair
 }
 
 // treeEditor is a format that can make primitive changes.
@@ -111,7 +115,7 @@ func treeSplice(f treeEditor, data []byte, edits []Edit) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		want, err := now.clone().with(e.Path, e.Value)
+		want, err := now.with(e.Path, e.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -156,13 +160,13 @@ func treeSize(n *Node) int {
 func treeDiff(now, want *Node, path []treeStep) (treeOp, bool) {
 	switch {
 	case now == nil || want == nil || now.Kind != want.Kind:
-		return treeOp{treeReplace, path, "", want}, !same(now, want)
+		return treeOp{treeReplace, path, "", want, nil}, !same(now, want)
 	case now.Kind == Map:
 		return treeDiffMap(now, want, path)
 	case now.Kind == List:
 		return treeDiffList(now, want, path)
 	}
-	return treeOp{treeReplace, path, "", want}, now.Text != want.Text
+	return treeOp{treeReplace, path, "", want, nil}, now.Text != want.Text
 }
 
 func treeDiffMap(now, want *Node, path []treeStep) (treeOp, bool) {
@@ -179,14 +183,16 @@ func treeDiffMap(now, want *Node, path []treeStep) (treeOp, bool) {
 			}
 		}
 	}
-	for _, p := range want.Pairs {
-		if _, ok := known[p.Key]; !ok {
-			return treeOp{treeInsert, path, p.Key, p.Value}, true
+	isKnown := func(p Pair) bool { _, ok := known[p.Key]; return ok }
+	for i, p := range want.Pairs {
+		if !isKnown(p) {
+			more := slices.DeleteFunc(slices.Clone(want.Pairs[i+1:]), isKnown)
+			return treeOp{treeInsert, path, p.Key, p.Value, more}, true
 		}
 	}
 	for _, p := range now.Pairs {
 		if !wanted[p.Key] {
-			return treeOp{treeRemove, treeInto(path, treeStep{key: &p.Key}), "", nil}, true
+			return treeOp{treeRemove, treeInto(path, treeStep{key: &p.Key}), "", nil, nil}, true
 		}
 	}
 	return treeOp{}, false
@@ -207,13 +213,13 @@ func treeDiffList(now, want *Node, path []treeStep) (treeOp, bool) {
 	}
 	switch {
 	case head == len(a):
-		return treeOp{treeAppend, path, "", b[head]}, true
+		return treeOp{treeAppend, path, "", b[head], nil}, true
 	case head+tail >= len(b):
-		return treeOp{treeRemove, treeInto(path, treeStep{index: head}), "", nil}, true
+		return treeOp{treeRemove, treeInto(path, treeStep{index: head}), "", nil, nil}, true
 	case len(a) == len(b):
 		return treeDiff(a[head], b[head], treeInto(path, treeStep{index: head}))
 	}
-	return treeOp{treeReplace, path, "", want}, true
+	return treeOp{treeReplace, path, "", want, nil}, true
 }
 
 // treeInto returns path with one more step, not sharing memory with it.

@@ -52,9 +52,9 @@ func (yaml) change(data []byte, op treeOp) ([]byte, error) {
 	e.layout = yamlHabits(at.value, root, treeEOL(data))
 	switch op.action {
 	case treeInsert:
-		return e.add(at, &op.key, op.value)
+		return e.add(at, &op.key, op.value, op.more)
 	case treeAppend:
-		return e.add(at, nil, op.value)
+		return e.add(at, nil, op.value, nil)
 	}
 	if e.holdsUsed(at.value.node) || op.action == treeRemove && at.parent.entries[at.index].key != nil && e.holdsUsed(at.parent.entries[at.index].key.node) {
 		return nil, e.failAlias(at.value.node)
@@ -380,7 +380,7 @@ func (e *yamlEditor) replaceRoot(n *Node) ([]byte, error) {
 }
 
 // add gives the collection at a new last entry; key is nil for a list.
-func (e *yamlEditor) add(at yamlPlace, key *string, value *Node) ([]byte, error) {
+func (e *yamlEditor) add(at yamlPlace, key *string, value *Node, more []Pair) ([]byte, error) {
 	l := at.value
 	if l.flow() {
 		return e.addFlow(at, key, value)
@@ -395,6 +395,14 @@ func (e *yamlEditor) add(at yamlPlace, key *string, value *Node) ([]byte, error)
 	}
 	e.layout.flat = e.commentFollows(end)
 	lines, open := e.layout.entry(key, value, l.column, yamlAny)
+	for _, p := range more {
+		if open || yamlWritable(p.Value) != nil || yamlWritableKey(p.Key) != nil {
+			break
+		}
+		var next string
+		next, open = e.layout.entry(&p.Key, p.Value, l.column, yamlAny)
+		lines += next
+	}
 	return e.insertLines(end, lines, open), nil
 }
 

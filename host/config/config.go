@@ -188,7 +188,7 @@ func update(ctx context.Context, d Dirs, m machine.Machine, change func(*Config)
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	edits := slices.DeleteFunc(change(conf), func(e codec.Edit) bool { return e.Value == nil && root.Find(e.Path) == nil })
-	data, err := codec.Apply(format, old, edits)
+	data, err := codec.Apply(format, old, together(root, edits, "secrets"))
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -197,6 +197,25 @@ func update(ctx context.Context, d Dirs, m machine.Machine, change func(*Config)
 	}
 	errs, err := m.Write(ctx, []machine.Change{{Path: filepath.ToSlash(path), Old: old, Data: data}})
 	return errors.Join(append(errs, err)...)
+}
+
+// together returns edits of entries of one map as one edit of that map, of which
+// the codec writes all lines that differ at once.
+func together(root *codec.Node, edits []codec.Edit, name string) []codec.Edit {
+	at := codec.Keys(name)
+	var inside, others []codec.Edit
+	for _, e := range edits {
+		if len(e.Path) > 1 && e.Path[0] == at[0] {
+			inside = append(inside, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	after, err := codec.EditTree(root, inside)
+	if err != nil || len(inside) < 2 {
+		return edits // whose error Apply will say
+	}
+	return append(others, codec.Edit{Path: at, Value: after.Find(at)})
 }
 
 // lock keeps other commands from a folder's files until unlock is called.

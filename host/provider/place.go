@@ -60,17 +60,42 @@ func entries(f *spec.File, root *codec.Node) []entry {
 	return out
 }
 
-// place returns where the profile called name is, or would be put.
-func place(f *spec.File, root *codec.Node, name string) entry {
-	for _, e := range entries(f, root) {
-		if e.name == name {
-			return e
-		}
-	}
+// lookup returns the profile called name of a document: the first one of that
+// name that entries would list. A file that is one profile has it under any name.
+func lookup(f *spec.File, root *codec.Node, name string) (entry, bool) {
 	p := f.Profiles
 	switch {
 	case p == nil:
-		return entry{}
+		return entry{}, true
+	case p.Section != "":
+		for _, pair := range root.Pairs {
+			if pair.Key == "" || pair.Value.Kind != codec.Map || pair.Key == p.Inherit && p.Inherit != p.Default {
+				continue
+			}
+			if n, ok := sectionProfile(p, pair.Key); ok && n == name {
+				return entry{name, codec.Keys(pair.Key)}, true
+			}
+		}
+		return entry{}, false
+	case p.Keys != nil:
+		base, ok := p.Keys.Expand(noHoles)
+		if !ok || root.Find(base).Get(name) == nil {
+			return entry{}, false
+		}
+		return entry{name, join(base, codec.Step{Key: name})}, true
+	}
+	base, ok := p.Entries.Expand(noHoles)
+	at := join(base, codec.Step{Field: p.Name, Equals: name})
+	return entry{name, at}, ok && name != "" && root.Find(at) != nil
+}
+
+// place returns where the profile called name is, or would be put.
+func place(f *spec.File, root *codec.Node, name string) entry {
+	if e, ok := lookup(f, root, name); ok {
+		return e
+	}
+	p := f.Profiles
+	switch {
 	case p.Section != "":
 		return entry{name, codec.Keys(profileSection(p, name))}
 	case p.Keys != nil:

@@ -61,6 +61,11 @@ type Options struct {
 type Plan struct {
 	snap  *Snapshot
 	files map[string]*planned
+	docs  map[string]document
+	// batch leaves edits pending in docs until Settle; failed is the error of
+	// those that had to be settled before.
+	batch  bool
+	failed error
 }
 
 // planned is one file's content as it will be.
@@ -71,9 +76,54 @@ type planned struct {
 	remove bool
 }
 
+// document is a file as a codec reads it, and what the file's bytes were then.
+type document struct {
+	codec.Document
+	format string
+	opts   codec.Options
+	of     []byte
+}
+
 // NewPlan returns an empty plan.
 func NewPlan(snap *Snapshot) *Plan {
-	return &Plan{snap: snap, files: map[string]*planned{}}
+	return &Plan{snap: snap, files: map[string]*planned{}, docs: map[string]document{}}
+}
+
+// NewBatch returns an empty plan for many secrets: what they change in one file
+// is checked once for all of them, in Settle, which must be called before
+// Changes. Its outcomes hold only if Settle has no error; if it has, a plan of
+// [NewPlan] says which of the secrets is at fault.
+func NewBatch(snap *Snapshot) *Plan {
+	p := NewPlan(snap)
+	p.batch = true
+	return p
+}
+
+// Settle makes the changes that are pending in the files' bytes, and checks that
+// these read back as intended.
+func (p *Plan) Settle() error {
+	for path := range p.docs {
+		p.settle(path)
+	}
+	return p.failed
+}
+
+func (p *Plan) settle(path string) {
+	d, ok := p.docs[path]
+	if !ok || !d.Pending() {
+		return
+	}
+	done, err := d.Settle()
+	if err != nil {
+		delete(p.docs, path)
+		if p.failed == nil {
+			p.failed = fmt.Errorf("write %s: %w", p.snap.fileSource(path).Path, err)
+		}
+		return
+	}
+	p.files[path].data = done.Data()
+	d.Document, d.of = done, done.Data()
+	p.docs[path] = d
 }
 
 // Changes returns what to write, by path. Files whose bytes stay are left out.
@@ -93,6 +143,12 @@ func (p *Plan) Changes() []machine.Change {
 
 // open returns the file at an absolute path as planned so far.
 func (p *Plan) open(path string, mode fs.FileMode) (*planned, error) {
+	p.settle(path)
+	return p.file(path, mode)
+}
+
+// file is open for those who care for its document rather than for its bytes.
+func (p *Plan) file(path string, mode fs.FileMode) (*planned, error) {
 	if f := p.files[path]; f != nil {
 		return f, nil
 	}
@@ -159,32 +215,76 @@ func failed(src secret.Source, err error) Placement {
 	return Placement{Source: src, Action: Failed, Err: err}
 }
 
-func (p *Plan) decode(f *spec.File, path string) (*codec.Node, codec.Format, error) {
-	file, err := p.open(path, f.Mode)
+// document returns a file as planned so far, as its codec reads it.
+func (p *Plan) document(f *spec.File, path string) (codec.Document, error) {
+	if d, ok := p.docs[path]; ok && (d.format != f.Format || d.opts != f.Options) {
+		p.settle(path)
+	}
+	file, err := p.file(path, f.Mode)
 	if err != nil {
-		return nil, nil, err
+		return codec.Document{}, err
+	}
+	if d, ok := p.docs[path]; ok && d.format == f.Format && d.opts == f.Options && identical(d.of, file.data) {
+		return d.Document, nil
 	}
 	format, err := codec.New(f.Format, f.Options)
 	if err != nil {
-		return nil, nil, err
+		return codec.Document{}, err
 	}
-	root, err := format.Decode(file.data)
+	d, err := codec.Open(format, file.data)
 	if err != nil {
-		return nil, nil, p.snap.readError(path, err)
+		return codec.Document{}, p.snap.readError(path, err)
 	}
-	return root, format, nil
+	p.docs[path] = document{d, f.Format, f.Options, file.data}
+	return d, nil
+}
+
+// identical reports whether two slices are the same bytes in memory.
+func identical(a, b []byte) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// edit plans edits of a file's document; readsBack judges what it reads as then.
+func (p *Plan) edit(src secret.Source, f *spec.File, path string, doc codec.Document, edits []codec.Edit, keys []string, readsBack func(*codec.Node) error) (Placement, error) {
+	file, err := p.file(path, f.Mode)
+	if err != nil {
+		return Placement{}, err
+	}
+	next, changes, err := doc.Edit(edits)
+	if err == nil && !p.batch {
+		next, err = next.Settle()
+	}
+	if err == nil {
+		err = readsBack(next.Root())
+	}
+	if err != nil {
+		return Placement{}, err
+	}
+	if !p.batch || !changes {
+		pl := p.set(src, path, file, next.Data(), keys)
+		p.docs[path] = document{next, f.Format, f.Options, file.data}
+		return pl, nil
+	}
+	p.docs[path] = document{next, f.Format, f.Options, file.data}
+	return p.change(src, path, file, keys), nil
 }
 
 // set plans a file's new content.
 func (p *Plan) set(src secret.Source, path string, file *planned, data []byte, keys []string) Placement {
+	if file.old != nil && bytes.Equal(file.data, data) {
+		return Placement{src, Unchanged, nil, nil}
+	}
+	file.data = data
+	return p.change(src, path, file, keys)
+}
+
+// change notes that a file changes.
+func (p *Plan) change(src secret.Source, path string, file *planned, keys []string) Placement {
 	action := Updated
 	if file.old == nil {
 		action = Created
 	}
-	if file.old != nil && bytes.Equal(file.data, data) {
-		return Placement{src, Unchanged, nil, nil}
-	}
-	file.data, file.remove = data, false
+	file.remove = false
 	p.files[path] = file
 	slices.Sort(keys)
 	return Placement{src, action, slices.Compact(keys), nil}

@@ -69,6 +69,7 @@ func (p *Plan) RemoveAt(ctx context.Context, sp *spec.Spec, sec *secret.Secret, 
 
 // current is a file as the plan leaves it so far.
 func (p *Plan) current(path string) machine.File {
+	p.settle(path)
 	file := p.snap.files[path]
 	if f := p.files[path]; f != nil {
 		file = machine.File{Path: path, Data: f.data}
@@ -146,10 +147,11 @@ func lost(sp *spec.Spec, f *spec.File, have, sec secret.Values) []string {
 // them what is empty then, or has only what rhx adds beside values.
 func (p *Plan) removeKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Secret) Placement {
 	src := p.snap.fileSource(path)
-	root, format, err := p.decode(f, path)
+	doc, err := p.document(f, path)
 	if err != nil {
 		return failed(src, err)
 	}
+	root := doc.Root()
 	e := place(f, root, p.profileName(f, sec))
 	texts := revealed(sec.Values)
 	edits := removals(f, root, e, texts)
@@ -177,6 +179,10 @@ func (p *Plan) removeKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.
 		}
 	}
 	file, err := p.open(path, f.Mode)
+	if err != nil {
+		return failed(src, err)
+	}
+	format, err := codec.New(f.Format, f.Options)
 	if err != nil {
 		return failed(src, err)
 	}

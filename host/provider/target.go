@@ -149,21 +149,19 @@ func (p *Plan) holds(sp *spec.Spec, f *spec.File, path, name string) int {
 	if f.Wasm != "" || f.Format == "keypair" {
 		return 3
 	}
-	root, _, err := p.decode(f, path)
+	doc, err := p.document(f, path)
 	if err != nil {
 		return 1
 	}
-	for _, e := range entries(f, root) {
-		if e.name != name {
-			continue
-		}
-		texts, _, err := readEntry(sp, f, root, e)
-		if err != nil || counts(sp, f, texts) {
-			return 3
-		}
-		return 2
+	e, ok := lookup(f, doc.Root(), name)
+	if !ok {
+		return 1
 	}
-	return 1
+	texts, _, err := readEntry(sp, f, doc.Root(), e)
+	if err != nil || counts(sp, f, texts) {
+		return 3
+	}
+	return 2
 }
 
 // profileName is the secret's profile as the file spells it. A value that is

@@ -15,10 +15,11 @@ import (
 func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Secret, opts Options) Placement {
 	src := p.snap.fileSource(path)
 	refuse := func(err error) Placement { return failed(src, fmt.Errorf("write %s: %w", src.Path, err)) }
-	root, format, err := p.decode(f, path)
+	doc, err := p.document(f, path)
 	if err != nil {
 		return failed(src, err)
 	}
+	root := doc.Root()
 	if err := shape(f, root); err != nil {
 		return refuse(err)
 	}
@@ -39,22 +40,13 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 		return Placement{src, Unchanged, nil, nil}
 	}
 	w.fixed()
-	file, err := p.open(path, f.Mode)
-	if err != nil {
-		return failed(src, err)
-	}
-	data, err := codec.Apply(format, file.data, w.edits)
+	placed, err := p.edit(src, f, path, doc, w.edits, append(w.differ, w.added...), func(after *codec.Node) error {
+		return w.readsBack(p.snap.inlined(f, path, after))
+	})
 	if err != nil {
 		return refuse(err)
 	}
-	after, err := format.Decode(data)
-	if err == nil {
-		err = w.readsBack(p.snap.inlined(f, path, after))
-	}
-	if err != nil {
-		return refuse(err)
-	}
-	return p.set(src, path, file, data, append(w.differ, w.added...))
+	return placed
 }
 
 // writer works out the edits that bring a secret into one profile of a file.
@@ -175,8 +167,8 @@ func (w *writer) edit(at codec.Path, value *codec.Node) {
 
 // readsBack reports why a document would not be read as having the secret.
 func (w *writer) readsBack(root *codec.Node) error {
-	e := place(w.f, root, w.e.name)
-	if w.f.Profiles != nil && !slices.ContainsFunc(entries(w.f, root), func(e entry) bool { return e.name == w.e.name }) {
+	e, ok := lookup(w.f, root, w.e.name)
+	if !ok {
 		return fmt.Errorf("the file's format cannot hold a profile of the name %q", w.e.name)
 	}
 	texts, _, err := readEntry(w.sp, w.f, root, e)

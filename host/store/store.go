@@ -43,6 +43,15 @@ type Record struct {
 	Secret secret.Secret
 }
 
+// Namer is a store that can name its secrets with far fewer requests than List
+// takes.
+type Namer interface {
+	// Names returns the names of all secrets, sorted. Those of deleted ones can
+	// be among them. An error may also mean that the store does not allow this
+	// question, while it allows others.
+	Names(ctx context.Context) ([]string, error)
+}
+
 // AnyVersion as the expected version of Put means: whatever is there.
 const AnyVersion = -1
 

@@ -115,4 +115,10 @@ func testManyNames(t *testing.T, c Config) {
 		t.Fatalf("Put %q: %v", names[i], errs[i])
 	}
 	wantList(t, s, names...)
+	if n, ok := s.(store.Namer); ok {
+		slices.Sort(names)
+		if got, err := n.Names(t.Context()); err != nil || !slices.Equal(got, names) {
+			t.Errorf("Names = %d names, %v; want %d", len(got), err, len(names))
+		}
+	}
 }

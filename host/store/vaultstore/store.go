@@ -88,7 +88,10 @@ type Store struct {
 	root   string
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store = (*Store)(nil)
+	_ store.Namer = (*Store)(nil)
+)
 
 // engine is what differs between the versions of the KV engine. Its paths are
 // below the mount and encoded; dir is "" or ends in "/".
@@ -169,6 +172,24 @@ func (s *Store) List(ctx context.Context) ([]store.Info, error) {
 	}
 	slices.SortFunc(list, func(a, b store.Info) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
+}
+
+// Names implements [store.Namer]: one request for each folder. It needs "list"
+// on every folder.
+func (s *Store) Names(ctx context.Context) ([]string, error) {
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := walk(ctx, e, root)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", s.url, err)
+	}
+	for i, p := range paths {
+		paths[i] = decodeName(strings.TrimPrefix(p, root))
+	}
+	slices.Sort(paths)
+	return paths, nil
 }
 
 // walk returns the paths of all entries below root, one level of folders after

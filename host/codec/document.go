@@ -1,0 +1,67 @@
+package codec
+
+import "slices"
+
+// Document is a decoded file that is edited in steps and spliced once, which
+// for many edits of a long file is much less work than an [Apply] for each. It
+// does not change: Edit and Settle return another one.
+type Document struct {
+	format Format
+	data   []byte
+	root   *Node
+	edits  []Edit // in root, and not in data yet
+}
+
+// Open decodes a file.
+func Open(f Format, data []byte) (Document, error) {
+	root, err := f.Decode(data)
+	return Document{format: f, data: data, root: root}, err
+}
+
+// Root is the document with all edits made. It must not be changed.
+func (d Document) Root() *Node { return d.root }
+
+// Data is the file as it was opened or last settled.
+func (d Document) Data() []byte { return d.data }
+
+// Pending reports whether there are edits that Data does not have yet.
+func (d Document) Pending() bool { return len(d.edits) > 0 }
+
+// Edit returns the document with edits made in memory, and whether they change
+// anything. Whether the format can hold them, Settle says.
+func (d Document) Edit(edits []Edit) (Document, bool, error) {
+	todo := make([]Edit, 0, len(edits))
+	norm, _ := d.format.(normalizer)
+	for _, e := range edits {
+		if norm != nil {
+			e = norm.normal(d.root, e)
+		}
+		if same(d.root.Find(e.Path), e.Value) {
+			continue
+		}
+		var err error
+		if d.root, err = d.root.with(e.Path, e.Value); err != nil {
+			return Document{}, false, err
+		}
+		todo = append(todo, e)
+	}
+	d.edits = slices.Concat(d.edits, todo)
+	return d, len(todo) > 0, nil
+}
+
+// Settle returns the document with all edits made in its bytes, after checking
+// that they decode to what Root is.
+func (d Document) Settle() (Document, error) {
+	if !d.Pending() {
+		return d, nil
+	}
+	out, err := d.format.Splice(d.data, d.edits)
+	if err != nil {
+		return Document{}, err
+	}
+	after, err := d.format.Decode(out)
+	if err != nil || !same(after, d.root) {
+		return Document{}, ErrVerify
+	}
+	return Document{format: d.format, data: out, root: after}, nil
+}

@@ -1,0 +1,46 @@
+package host_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/provider"
+)
+
+// Many profiles of one file are checked once for all of them, and each by itself
+// where one of them cannot be written.
+func TestLoadManyProfilesOfOneFile(t *testing.T) {
+	h, m := newHost(t)
+	const n = 100
+	var want []string
+	for i := range n {
+		keep(t, h, fmt.Sprintf("aws/p%04d", i), "access_key", akia, "secret_key", awsKey)
+		want = append(want, awsFile(fmt.Sprintf("p%04d", i), akia, awsKey))
+	}
+	list := must(h.Load(ctx, m, host.LoadOptions{All: true}))(t)
+	if len(list) != n || content(m, ".aws/credentials") != strings.Join(want, "\n") {
+		t.Errorf("%d outcomes; the file is:\n%s", len(list), content(m, ".aws/credentials"))
+	}
+
+	// ini has no place for this value, which only writing it shows.
+	keep(t, h, "aws/p0050", "access_key", akia, "secret_key", "line\r"+awsKey)
+	keep(t, h, "aws/p0060", "access_key", akia2, "secret_key", awsKey)
+	asked := 0
+	opts := host.LoadOptions{All: true, Confirm: func(string, provider.Placement) bool { asked++; return true }}
+	var lines []string
+	for _, line := range strings.Split(loaded(must(h.Load(ctx, m, opts))(t)), "\n") {
+		if !strings.HasSuffix(line, " unchanged") {
+			lines = append(lines, line)
+		}
+	}
+	same(t, "outcomes", strings.Join(lines, "\n"), `
+local aws/p0050 ~/.aws/credentials failed: write ~/.aws/credentials: p0050.aws_secret_access_key: the value has a carriage return or a NUL byte, which ini cannot hold
+local aws/p0060 ~/.aws/credentials updated access_key`)
+	if asked != 2 {
+		t.Errorf("asked %d times, not once for each secret", asked)
+	}
+	want[60] = awsFile("p0060", akia2, awsKey)
+	same(t, "file", content(m, ".aws/credentials"), strings.Join(want, "\n"))
+}
