@@ -43,6 +43,7 @@ func commands() []command {
 		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}},
 		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}},
 		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}},
+		{"import", "Save what other tools keep.", &importCmd{}},
 		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}},
 		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}},

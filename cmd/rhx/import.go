@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/provider"
+)
+
+type importCmd struct {
+	Runhouse importRunhouseCmd `cmd:"" help:"Save what Runhouse keeps in ~/.rh."`
+}
+
+type importRunhouseCmd struct {
+	From   string `help:"Runhouse's folder, if not ~/.rh." placeholder:"DIR"`
+	DryRun bool   `help:"Say what would be saved; save nothing."`
+	Yes    bool   `short:"y" help:"Do not ask, and replace what the store has other values of."`
+}
+
+func (c *importRunhouseCmd) Help() string {
+	return `Reads secrets/*.json, secrets/login.env, and in config.yaml where Runhouse has placed secrets, and saves them to the store. Nothing of ~/.rh is changed, and the account's token is not read. A kubeconfig becomes a secret for each context; variables of login.env that no provider knows become the secret runhouse-env.`
+}
+
+// importJSON is the JSON of an import.
+type importJSON struct {
+	Secrets []savedJSON    `json:"secrets"`
+	Left    []leftoverJSON `json:"left"`
+}
+
+type leftoverJSON struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.hostHere("import")
+	if err != nil {
+		return err
+	}
+	dir := c.From
+	if dir == "" {
+		home, err := a.home()
+		if err != nil {
+			return err
+		}
+		dir = filepath.Join(home, ".rh")
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	im, err := h.PlanRunhouse(ctx, filepath.ToSlash(dir))
+	if err != nil {
+		return err
+	}
+	news, differ, err := a.showImport(dir, im)
+	if err != nil {
+		return err
+	}
+	todo := im.Plan
+	asked := false
+	if !c.Yes && !c.DryRun && news+differ > 0 && a.canAsk() && a.Output == "table" {
+		asked = true
+		question := fmt.Sprintf("Save %s to the store?", plural(news+differ, "secret"))
+		if differ > 0 {
+			question = fmt.Sprintf("Save %s to the store, %d of them in place of the other version?", plural(news+differ, "secret"), differ)
+		}
+		if !a.ask(question) {
+			todo = nil
+		}
+	}
+	if c.DryRun {
+		todo = nil
+	}
+	saved, err := h.Upload(ctx, todo, c.Yes || asked)
+	if err != nil {
+		return err
+	}
+	left := len(im.Left) > 0
+	failed := slices.ContainsFunc(saved, func(s host.Saved) bool { return s.Err != nil })
+	if a.Output != "table" {
+		out := importJSON{Secrets: savedList(saved), Left: []leftoverJSON{}}
+		if c.DryRun {
+			out.Secrets = plannedList(im.Plan)
+		}
+		for _, l := range im.Left {
+			out.Left = append(out.Left, leftoverJSON{l.Name, l.Why})
+		}
+		if _, err := a.data(out); err != nil {
+			return err
+		}
+	} else if len(saved) > 0 {
+		if err := a.printSaved(saved); err != nil && !errors.As(err, new(exitCode)) {
+			return err
+		}
+	}
+	if (failed || left) && !c.DryRun {
+		return exitCode(3)
+	}
+	return nil
+}
+
+// plannedList is what would be saved, for programs.
+func plannedList(plan []host.Upload) []savedJSON {
+	out := make([]savedJSON, 0, len(plan))
+	for _, u := range plan {
+		j := savedJSON{Name: u.Found.Name, Action: u.Action, Version: u.Version, Keys: u.Keys}
+		if u.Err != nil {
+			j.Error = u.Err.Error()
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// showImport prints what was found, and counts what is new and what differs.
+func (a *app) showImport(dir string, im *host.Import) (news, differ int, err error) {
+	var rows [][]string
+	for i, u := range im.Plan {
+		what := "new"
+		switch u.Action {
+		case provider.Created:
+			news++
+		case provider.Updated:
+			differ++
+			what = fmt.Sprintf("differs from version %d: %s", u.Version, strings.Join(u.Keys, ", "))
+		case provider.Unchanged:
+			what = "same"
+		default:
+			what = "not to be saved: " + u.Err.Error()
+		}
+		rows = append(rows, []string{u.Found.Name, im.From[i], what})
+	}
+	if a.Output != "table" {
+		return news, differ, nil
+	}
+	for _, l := range im.Left {
+		rows = append(rows, []string{l.Name, "-", "left: " + l.Why})
+	}
+	slices.SortStableFunc(rows, func(x, y []string) int { return strings.Compare(x[0], y[0]) })
+	if !a.Quiet {
+		fmt.Fprintln(a.Out, "Found in "+dir+":")
+		err = a.table([]string{"SECRET", "FROM", "WHAT"}, rows)
+	}
+	return news, differ, err
+}
