@@ -6,7 +6,7 @@
 #
 # usage: guests.sh [--path]    --path: print the path, install nothing
 set -eu
-asc=0.28.20
+asc=0.27.37
 zig=0.17.1
 dir=${XDG_CACHE_HOME:-$HOME/.cache}/rhx-ci/guests-$asc-$zig
 if [ "${1-}" != --path ] && [ ! -e "$dir/done" ]; then

@@ -28,7 +28,6 @@ import (
 // guest is the example provider in one language.
 type guest struct {
 	lang string
-	dir  string
 	wasm []byte
 	// cache is where compiled code is kept.
 	cache string
@@ -53,6 +52,7 @@ var guests = sync.OnceValues(func() ([]*guest, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer os.RemoveAll(root)
 	ctx := context.Background()
 	most := uint32(abi.DefaultLimits().Memory >> 16)
 	// The Go module takes a second to compile, and ten with the race detector.
@@ -64,18 +64,19 @@ var guests = sync.OnceValues(func() ([]*guest, error) {
 	wasi_snapshot_preview1.MustInstantiate(ctx, rt)
 	var all []*guest
 	for _, lang := range guestsdk.Languages() {
-		g := &guest{lang: lang, dir: filepath.Join(root, lang), cache: filepath.Join(path, "cache", "rhx")}
+		dir := filepath.Join(root, lang)
+		g := &guest{lang: lang, cache: filepath.Join(path, "cache", "rhx")}
 		files, err := guestsdk.Package(lang, "acme")
 		if err != nil {
 			return nil, err
 		}
 		for name, data := range files {
-			file := filepath.Join(g.dir, filepath.FromSlash(name))
+			file := filepath.Join(dir, filepath.FromSlash(name))
 			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, data, 0o644)); err != nil {
 				return nil, err
 			}
 		}
-		module, err := Build(ctx, g.dir)
+		module, err := Build(ctx, dir)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", lang, err)
 		}
