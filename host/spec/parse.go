@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/strictyaml"
 )
 
 // codecs are the names that a key's "as" may have.
@@ -19,53 +20,53 @@ var codecs = []string{"base64", "basic-user", "basic-password", "url-user", "url
 // Parse reads and checks one spec. file is its name for messages; an error is
 // an [*Error] with line and column.
 func Parse(file string, data []byte) (*Spec, error) {
-	d := &decoder{file: file}
-	root := d.document(data)
-	if d.err != nil {
-		return nil, d.err
+	d := &decoder{strictyaml.Decoder{File: file, Kind: "a spec"}}
+	root := d.Document(data)
+	if d.Err != nil {
+		return nil, d.Err
 	}
 	s := &Spec{Origin: file}
 	version := false
 	// Read after the rest, in this order: each refers to what is before it.
 	var values, together, files *yaml.Node
-	d.mapping(root, "a spec", map[string]func(*yaml.Node){
+	d.Mapping(root, "a spec", map[string]func(*yaml.Node){
 		"spec": func(n *yaml.Node) {
-			if version = true; d.text(n) != "1" {
-				d.fail(n, "spec version %s is not known to this rhx, which reads version 1", n.Value)
+			if version = true; d.Text(n) != "1" {
+				d.Fail(n, "spec version %s is not known to this rhx, which reads version 1", n.Value)
 			}
 		},
 		"name":     func(n *yaml.Node) { s.Name = d.provider(n) },
-		"aliases":  func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { s.Aliases = append(s.Aliases, d.provider(n)) }) },
-		"title":    func(n *yaml.Node) { s.Title = d.text(n) },
-		"docs":     func(n *yaml.Node) { s.Docs = d.text(n) },
+		"aliases":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { s.Aliases = append(s.Aliases, d.provider(n)) }) },
+		"title":    func(n *yaml.Node) { s.Title = d.Text(n) },
+		"docs":     func(n *yaml.Node) { s.Docs = d.Text(n) },
 		"document": func(n *yaml.Node) { s.Document = d.variable(n) },
-		"ambient":  func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { s.Ambient = append(s.Ambient, d.variable(n)) }) },
+		"ambient":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { s.Ambient = append(s.Ambient, d.variable(n)) }) },
 		"values":   func(n *yaml.Node) { values = n },
 		"together": func(n *yaml.Node) { together = n },
 		"files":    func(n *yaml.Node) { files = n },
 	})
 	switch {
-	case d.err != nil:
+	case d.Err != nil:
 	case !version:
-		d.fail(root, `"spec: 1" is missing`)
+		d.Fail(root, `"spec: 1" is missing`)
 	case s.Name == "":
-		d.fail(root, "name is missing")
+		d.Fail(root, "name is missing")
 	case values == nil:
-		d.fail(root, "values is missing")
+		d.Fail(root, "values is missing")
 	default:
 		d.values(values, s)
 	}
-	if together != nil && d.err == nil {
+	if together != nil && d.Err == nil {
 		d.together(together, s)
 	}
-	if files != nil && d.err == nil {
+	if files != nil && d.Err == nil {
 		d.files(files, s)
 	}
 	if len(s.Files) == 0 && s.Document == "" && !slices.ContainsFunc(s.Values, func(v Value) bool { return len(v.Env) > 0 }) {
-		d.fail(root, "the spec has neither files nor variables")
+		d.Fail(root, "the spec has neither files nor variables")
 	}
-	if d.err != nil {
-		return nil, d.err
+	if d.Err != nil {
+		return nil, d.Err
 	}
 	if s.Title == "" {
 		s.Title = s.Name
@@ -75,9 +76,9 @@ func Parse(file string, data []byte) (*Spec, error) {
 
 // provider reads the name of a provider.
 func (d *decoder) provider(n *yaml.Node) string {
-	name := d.text(n)
+	name := d.Text(n)
 	if !validProvider(name) {
-		d.fail(n, "a provider's name has lower-case letters, digits and dashes, and begins with a letter")
+		d.Fail(n, "a provider's name has lower-case letters, digits and dashes, and begins with a letter")
 	}
 	return name
 }
@@ -102,53 +103,53 @@ func ValidVar(name string) bool {
 }
 
 func (d *decoder) variable(n *yaml.Node) string {
-	v := d.text(n)
+	v := d.Text(n)
 	if !ValidVar(v) {
-		d.fail(n, "%q is not the name of a variable", v)
+		d.Fail(n, "%q is not the name of a variable", v)
 	}
 	return v
 }
 
 func (d *decoder) values(n *yaml.Node, s *Spec) {
 	if n.Kind != yaml.MappingNode {
-		d.fail(n, "values must be a mapping")
+		d.Fail(n, "values must be a mapping")
 		return
 	}
-	d.pairs(n, func(k, n *yaml.Node) {
+	d.Pairs(n, func(k, n *yaml.Node) {
 		if k.Value == "*" {
 			s.Any = true
-			d.mapping(n, `"*"`, nil)
+			d.Mapping(n, `"*"`, nil)
 			return
 		}
 		if k.Value == "" || strings.ContainsAny(k.Value, "{}.") {
-			d.fail(k, `a value's name is not empty and has no ".", "{" or "}"`)
+			d.Fail(k, `a value's name is not empty and has no ".", "{" or "}"`)
 		}
 		v := Value{Name: k.Value}
-		d.mapping(n, "a value", map[string]func(*yaml.Node){
+		d.Mapping(n, "a value", map[string]func(*yaml.Node){
 			"env": func(n *yaml.Node) {
-				d.each(n, func(n *yaml.Node) { v.Env = append(v.Env, d.variable(n)) })
+				d.Each(n, func(n *yaml.Node) { v.Env = append(v.Env, d.variable(n)) })
 			},
-			"public":   func(n *yaml.Node) { v.Public = d.bool(n) },
-			"optional": func(n *yaml.Node) { v.Optional = d.bool(n) },
+			"public":   func(n *yaml.Node) { v.Public = d.Bool(n) },
+			"optional": func(n *yaml.Node) { v.Optional = d.Bool(n) },
 			"pattern":  func(n *yaml.Node) { v.Pattern = d.regexp(n) },
 			"reject":   func(n *yaml.Node) { v.Reject = d.regexp(n) },
-			"rotates":  func(n *yaml.Node) { v.Rotates = d.bool(n) },
+			"rotates":  func(n *yaml.Node) { v.Rotates = d.Bool(n) },
 		})
 		s.Values = append(s.Values, v)
 	})
 	if len(s.Values) == 0 && !s.Any {
-		d.fail(n, "values is empty")
+		d.Fail(n, "values is empty")
 	}
 }
 
 func (d *decoder) together(n *yaml.Node, s *Spec) {
 	group := func(n *yaml.Node) {
 		var names []string
-		d.each(n, func(n *yaml.Node) { names = append(names, d.valueName(n, s, "together")) })
+		d.Each(n, func(n *yaml.Node) { names = append(names, d.valueName(n, s, "together")) })
 		s.Together = append(s.Together, names)
 	}
 	if n.Kind == yaml.SequenceNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.SequenceNode {
-		d.each(n, group)
+		d.Each(n, group)
 		return
 	}
 	group(n)
@@ -156,7 +157,7 @@ func (d *decoder) together(n *yaml.Node, s *Spec) {
 
 // valueName reads the name of a value that the spec must have.
 func (d *decoder) valueName(n *yaml.Node, s *Spec, what string) string {
-	name := d.text(n)
+	name := d.Text(n)
 	if !s.has(name) {
 		var known []string
 		for _, v := range s.Values {
@@ -164,7 +165,7 @@ func (d *decoder) valueName(n *yaml.Node, s *Spec, what string) string {
 				known = append(known, v.Name)
 			}
 		}
-		d.fail(n, "%s names %q, which values does not have%s", what, name, fault.DidYouMean(name, known))
+		d.Fail(n, "%s names %q, which values does not have%s", what, name, fault.DidYouMean(name, known))
 	}
 	return name
 }
@@ -176,19 +177,19 @@ func (s *Spec) has(name string) bool {
 
 func (d *decoder) files(n *yaml.Node, s *Spec) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		d.fail(n, "files must be a list, and not empty")
+		d.Fail(n, "files must be a list, and not empty")
 		return
 	}
-	d.each(n, func(n *yaml.Node) { s.Files = append(s.Files, d.file1(n, s)) })
+	d.Each(n, func(n *yaml.Node) { s.Files = append(s.Files, d.file1(n, s)) })
 }
 
 func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	f := File{Mode: 0o600}
 	nodes := map[string]*yaml.Node{}
 	later := func(key string) func(*yaml.Node) { return func(n *yaml.Node) { nodes[key] = n } }
-	d.mapping(n, "a file", map[string]func(*yaml.Node){
+	d.Mapping(n, "a file", map[string]func(*yaml.Node){
 		"path":      func(n *yaml.Node) { f.Paths = d.filePaths(n) },
-		"override":  func(n *yaml.Node) { d.each(n, func(n *yaml.Node) { f.Override = append(f.Override, d.override(n)) }) },
+		"override":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { f.Override = append(f.Override, d.override(n)) }) },
 		"format":    later("format"),
 		"exclude":   later("exclude"),
 		"profiles":  later("profiles"),
@@ -197,28 +198,28 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 		"states":    later("states"),
 		"expires":   later("expires"),
 		"mode":      func(n *yaml.Node) { f.Mode = d.mode(n) },
-		"read_only": func(n *yaml.Node) { f.ReadOnly = d.bool(n) },
-		"mirror":    func(n *yaml.Node) { f.Mirror = d.bool(n) },
+		"read_only": func(n *yaml.Node) { f.ReadOnly = d.Bool(n) },
+		"mirror":    func(n *yaml.Node) { f.Mirror = d.Bool(n) },
 	})
 	switch {
-	case d.err != nil:
+	case d.Err != nil:
 		return f
 	case f.Paths == nil:
-		d.fail(n, "path is missing")
+		d.Fail(n, "path is missing")
 	case nodes["format"] == nil:
-		d.fail(n, "format is missing")
+		d.Fail(n, "format is missing")
 	default:
 		d.format(nodes["format"], &f)
 	}
-	if n := nodes["exclude"]; n != nil && d.err == nil {
+	if n := nodes["exclude"]; n != nil && d.Err == nil {
 		if f.Exclude = d.patterns(n); !f.PerFile() {
-			d.fail(n, `exclude is for a path with "{profile}"`)
+			d.Fail(n, `exclude is for a path with "{profile}"`)
 		}
 	}
-	if n := nodes["profiles"]; n != nil && d.err == nil {
+	if n := nodes["profiles"]; n != nil && d.Err == nil {
 		f.Profiles = d.profiles(n, &f)
 	}
-	if d.whole(n, nodes, s, &f); d.err != nil {
+	if d.whole(n, nodes, s, &f); d.Err != nil {
 		return f
 	}
 	if n := nodes["keys"]; n != nil {
@@ -228,7 +229,7 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 		f.Add = d.fixed(n)
 	}
 	if n := nodes["states"]; n != nil {
-		d.each(n, func(n *yaml.Node) { f.States = append(f.States, d.state(n)) })
+		d.Each(n, func(n *yaml.Node) { f.States = append(f.States, d.state(n)) })
 	}
 	if n := nodes["expires"]; n != nil {
 		f.Expires = d.path(n)
@@ -239,37 +240,37 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 
 // whole checks which parts a file of its format has.
 func (d *decoder) whole(n *yaml.Node, nodes map[string]*yaml.Node, s *Spec, f *File) {
-	if d.err != nil {
+	if d.Err != nil {
 		return
 	}
 	none := func(what string, keys ...string) {
 		for _, k := range keys {
 			if nodes[k] != nil {
-				d.fail(nodes[k], "%s has no %s", what, k)
+				d.Fail(nodes[k], "%s has no %s", what, k)
 			}
 		}
 	}
 	switch {
 	case f.Wasm != "":
 		if f.PerFile() {
-			d.fail(n, `a file of a wasm module cannot have "{profile}" in its path`)
+			d.Fail(n, `a file of a wasm module cannot have "{profile}" in its path`)
 		}
 		none("a file of a wasm module", "keys", "add", "states", "expires")
 		if f.Mirror {
-			d.fail(n, "a file of a wasm module cannot be a mirror")
+			d.Fail(n, "a file of a wasm module cannot be a mirror")
 		}
 	case f.Format == "keypair":
 		none("format keypair", "profiles", "keys", "add", "states", "expires")
 		for _, v := range []string{"private_key", "public_key"} {
 			if !s.has(v) {
-				d.fail(n, "format keypair needs the value %s", v)
+				d.Fail(n, "format keypair needs the value %s", v)
 			}
 		}
 		if f.Mirror {
-			d.fail(n, "a key pair cannot be a mirror")
+			d.Fail(n, "a key pair cannot be a mirror")
 		}
 	case nodes["keys"] == nil:
-		d.fail(n, "keys is missing")
+		d.Fail(n, "keys is missing")
 	case f.Format == "text":
 		none("format text", "profiles", "add", "states", "expires")
 	}
@@ -285,7 +286,7 @@ func (d *decoder) holes(nodes map[string]*yaml.Node, f *File) {
 	check := func(n *yaml.Node, names []string) {
 		for _, name := range names {
 			if value, _, _ := strings.Cut(name, "."); !known[value] {
-				d.fail(n, "{%s} is neither the profile nor one of the file's keys before it", name)
+				d.Fail(n, "{%s} is neither the profile nor one of the file's keys before it", name)
 			}
 		}
 	}
@@ -304,7 +305,7 @@ func (d *decoder) holes(nodes map[string]*yaml.Node, f *File) {
 	for i, fx := range f.Add {
 		check(nodes["add"].Content[2*i], append(fx.At.Holes(), Holes(fx.Text)...))
 		if slices.ContainsFunc(fx.At, func(s PathStep) bool { return s.Any }) || len(fx.At) == 0 {
-			d.fail(nodes["add"].Content[2*i], `what is added has one place, without "*"`)
+			d.Fail(nodes["add"].Content[2*i], `what is added has one place, without "*"`)
 		}
 	}
 	for _, st := range f.States {
@@ -316,11 +317,11 @@ func (d *decoder) holes(nodes map[string]*yaml.Node, f *File) {
 func (d *decoder) filePaths(n *yaml.Node) map[string]string {
 	paths := map[string]string{}
 	one := func(n *yaml.Node) string {
-		p := d.text(n)
+		p := d.Text(n)
 		dir, name := path.Split(p)
 		name = strings.Replace(name, "{profile}", "", 1)
 		if !strings.HasPrefix(p, "~/") || path.Clean(p) != p || strings.ContainsAny(dir+name, "{}*?[\\\x00") || slices.Contains(strings.Split(p, "/"), "..") {
-			d.fail(n, `a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`)
+			d.Fail(n, `a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`)
 		}
 		return p
 	}
@@ -328,7 +329,7 @@ func (d *decoder) filePaths(n *yaml.Node) map[string]string {
 		paths[""] = one(n)
 		return paths
 	}
-	d.mapping(n, "path", map[string]func(*yaml.Node){
+	d.Mapping(n, "path", map[string]func(*yaml.Node){
 		"default": func(n *yaml.Node) { paths[""] = one(n) },
 		"linux":   func(n *yaml.Node) { paths["linux"] = one(n) },
 		"macos":   func(n *yaml.Node) { paths["darwin"] = one(n) },
@@ -337,11 +338,11 @@ func (d *decoder) filePaths(n *yaml.Node) map[string]string {
 	per := strings.Contains(paths[""], "{profile}")
 	for _, p := range paths {
 		if strings.Contains(p, "{profile}") != per {
-			d.fail(n, `"{profile}" is in all paths of a file, or in none`)
+			d.Fail(n, `"{profile}" is in all paths of a file, or in none`)
 		}
 	}
 	if paths[""] == "" {
-		d.fail(n, "path needs a default")
+		d.Fail(n, "path needs a default")
 	}
 	return paths
 }
@@ -349,17 +350,17 @@ func (d *decoder) filePaths(n *yaml.Node) map[string]string {
 func (d *decoder) override(n *yaml.Node) Override {
 	var o Override
 	if n.Kind == yaml.MappingNode {
-		d.mapping(n, "override", map[string]func(*yaml.Node){
+		d.Mapping(n, "override", map[string]func(*yaml.Node){
 			"list": func(n *yaml.Node) { o.Var, o.List = d.variable(n), true },
 		})
 		if o.Var == "" {
-			d.fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
+			d.Fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
 		}
 		return o
 	}
-	v, rel, deep := strings.Cut(d.text(n), "/")
+	v, rel, deep := strings.Cut(d.Text(n), "/")
 	if !ValidVar(v) || deep && (rel == "" || path.Clean("/"+rel) != "/"+rel) {
-		d.fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
+		d.Fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
 	}
 	o.Var, o.Rel = v, rel
 	return o
@@ -368,44 +369,44 @@ func (d *decoder) override(n *yaml.Node) Override {
 func (d *decoder) format(n *yaml.Node, f *File) {
 	name := n.Value
 	if n.Kind == yaml.MappingNode {
-		d.mapping(n, "format", map[string]func(*yaml.Node){
+		d.Mapping(n, "format", map[string]func(*yaml.Node){
 			"wasm": func(n *yaml.Node) {
-				if f.Wasm = d.text(n); !validProvider(f.Wasm) {
-					d.fail(n, "a wasm module's name has lower-case letters, digits and dashes, and begins with a letter")
+				if f.Wasm = d.Text(n); !validProvider(f.Wasm) {
+					d.Fail(n, "a wasm module's name has lower-case letters, digits and dashes, and begins with a letter")
 				}
 			},
-			"random": func(n *yaml.Node) { f.Random = d.bool(n) },
+			"random": func(n *yaml.Node) { f.Random = d.Bool(n) },
 			"ini": func(n *yaml.Node) {
 				name = "ini"
-				d.mapping(n, "format ini", map[string]func(*yaml.Node){
-					"inline_comments": func(n *yaml.Node) { f.Options.InlineComments = d.bool(n) },
+				d.Mapping(n, "format ini", map[string]func(*yaml.Node){
+					"inline_comments": func(n *yaml.Node) { f.Options.InlineComments = d.Bool(n) },
 				})
 			},
 		})
 		switch {
 		case f.Wasm != "" && name != "":
-			d.fail(n, "a format is one of wasm and ini")
+			d.Fail(n, "a format is one of wasm and ini")
 		case f.Random && f.Wasm == "":
-			d.fail(n, "only a wasm module can have random")
+			d.Fail(n, "only a wasm module can have random")
 		}
 		if f.Wasm != "" {
 			return
 		}
-	} else if name = d.text(n); d.err != nil {
+	} else if name = d.Text(n); d.Err != nil {
 		return
 	}
 	if !slices.Contains(codec.Names(), name) || name == "" {
-		d.fail(n, "unknown format %q%s (known: %s, or {wasm: MODULE})", name, fault.DidYouMean(name, codec.Names()), strings.Join(codec.Names(), ", "))
+		d.Fail(n, "unknown format %q%s (known: %s, or {wasm: MODULE})", name, fault.DidYouMean(name, codec.Names()), strings.Join(codec.Names(), ", "))
 	}
 	f.Format = name
 }
 
 func (d *decoder) patterns(n *yaml.Node) []string {
 	var list []string
-	d.each(n, func(n *yaml.Node) {
-		p := d.text(n)
+	d.Each(n, func(n *yaml.Node) {
+		p := d.Text(n)
 		if _, err := path.Match(p, ""); err != nil || p == "" {
-			d.fail(n, "%q is not a file name pattern", p)
+			d.Fail(n, "%q is not a file name pattern", p)
 		}
 		list = append(list, p)
 	})
@@ -419,47 +420,47 @@ func (d *decoder) profiles(n *yaml.Node, f *File) *Profiles {
 		kinds++
 		path := d.path(n)
 		if len(path.Holes()) > 0 || slices.ContainsFunc(path, func(s PathStep) bool { return s.Any }) {
-			d.fail(n, "profiles are at one place, without holes")
+			d.Fail(n, "profiles are at one place, without holes")
 		}
 		return path
 	}
-	d.mapping(n, "profiles", map[string]func(*yaml.Node){
+	d.Mapping(n, "profiles", map[string]func(*yaml.Node){
 		"section": func(n *yaml.Node) {
-			if p.Section = d.text(n); strings.Count(p.Section, "*") != 1 {
-				d.fail(n, `section has one "*", which stands for the profile`)
+			if p.Section = d.Text(n); strings.Count(p.Section, "*") != 1 {
+				d.Fail(n, `section has one "*", which stands for the profile`)
 			}
 			kinds++
 		},
 		"keys":    func(n *yaml.Node) { p.Keys = kind(n) },
 		"entries": func(n *yaml.Node) { p.Entries = kind(n) },
-		"name":    func(n *yaml.Node) { p.Name = d.text(n) },
-		"default": func(n *yaml.Node) { p.Default = d.text(n) },
-		"inherit": func(n *yaml.Node) { p.Inherit = d.text(n) },
+		"name":    func(n *yaml.Node) { p.Name = d.Text(n) },
+		"default": func(n *yaml.Node) { p.Default = d.Text(n) },
+		"inherit": func(n *yaml.Node) { p.Inherit = d.Text(n) },
 	})
 	want := 1
 	if f.Wasm != "" {
 		want = 0
 	}
 	switch {
-	case d.err != nil:
+	case d.Err != nil:
 	case f.Wasm != "" && kinds > 0:
-		d.fail(n, "profiles of a wasm module's file have default at most: the module finds them")
+		d.Fail(n, "profiles of a wasm module's file have default at most: the module finds them")
 	case kinds != want || (p.Entries != nil) != (p.Name != ""):
-		d.fail(n, "profiles has one of section, keys, and entries with name")
+		d.Fail(n, "profiles has one of section, keys, and entries with name")
 	case f.Wasm == "" && (p.Section != "") != (f.Format == "ini"):
-		d.fail(n, "profiles by section are for format ini, and only they")
+		d.Fail(n, "profiles by section are for format ini, and only they")
 	case p.Inherit != "" && p.Section == "":
-		d.fail(n, "inherit is for profiles by section")
+		d.Fail(n, "inherit is for profiles by section")
 	}
 	return p
 }
 
 func (d *decoder) keys(n *yaml.Node, s *Spec, f *File) {
 	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
-		d.fail(n, "keys must be a mapping, and not empty")
+		d.Fail(n, "keys must be a mapping, and not empty")
 		return
 	}
-	d.pairs(n, func(k, n *yaml.Node) {
+	d.Pairs(n, func(k, n *yaml.Node) {
 		if k.Value != "*" || !s.Any {
 			d.valueName(k, s, "keys")
 		}
@@ -471,65 +472,65 @@ func (d *decoder) keys(n *yaml.Node, s *Spec, f *File) {
 		}
 		whole := func(p Path) bool { return len(p) == 0 }
 		switch {
-		case d.err != nil:
+		case d.Err != nil:
 		case (len(key.At) == 0) != key.Profile:
-			d.fail(n, "a key has at, or profile: true")
+			d.Fail(n, "a key has at, or profile: true")
 		case key.Profile && (key.As != "" || key.Mirror != nil || key.Root || key.Tree):
-			d.fail(n, "a key with profile: true has nothing else")
+			d.Fail(n, "a key with profile: true has nothing else")
 		case key.Profile && f.Profiles == nil:
-			d.fail(n, "profile: true is for a file with profiles")
+			d.Fail(n, "profile: true is for a file with profiles")
 		case key.Tree && key.As != "":
-			d.fail(n, "a key has as, or tree: true")
+			d.Fail(n, "a key has as, or tree: true")
 		case key.Inline != nil && !key.Tree:
-			d.fail(n, "inline is for a key with tree: true")
+			d.Fail(n, "inline is for a key with tree: true")
 		case k.Value == "*" && (len(key.At) > 1 || key.As != "" || key.Mirror != nil || key.Root || key.Tree):
-			d.fail(n, `"*" has one place, and nothing else`)
+			d.Fail(n, `"*" has one place, and nothing else`)
 		case f.Format == "text" && !(slices.ContainsFunc(key.At, whole) && len(key.At) == 1 && !key.Tree):
-			d.fail(n, `a file of format text is one value: its place is "."`)
+			d.Fail(n, `a file of format text is one value: its place is "."`)
 		case f.Format == "ini" && f.Profiles != nil && !key.Root && slices.ContainsFunc(key.At, func(p Path) bool { return len(p) != 1 }):
-			d.fail(n, "a key in a section is one option")
+			d.Fail(n, "a key in a section is one option")
 		}
 		f.Keys = append(f.Keys, key)
 	})
-	if d.err == nil && f.Format == "text" && len(f.Keys) > 1 {
-		d.fail(n, "a file of format text is one value")
+	if d.Err == nil && f.Format == "text" && len(f.Keys) > 1 {
+		d.Fail(n, "a file of format text is one value")
 	}
 }
 
 func (d *decoder) key(n *yaml.Node, key *Key) {
-	d.mapping(n, "a key", map[string]func(*yaml.Node){
+	d.Mapping(n, "a key", map[string]func(*yaml.Node){
 		"at":     func(n *yaml.Node) { key.At = d.paths(n) },
 		"mirror": func(n *yaml.Node) { key.Mirror = d.paths(n) },
 		"as": func(n *yaml.Node) {
-			if key.As = d.text(n); !slices.Contains(codecs, key.As) {
-				d.fail(n, "unknown codec %q%s (known: %s)", key.As, fault.DidYouMean(key.As, codecs), strings.Join(codecs, ", "))
+			if key.As = d.Text(n); !slices.Contains(codecs, key.As) {
+				d.Fail(n, "unknown codec %q%s (known: %s)", key.As, fault.DidYouMean(key.As, codecs), strings.Join(codecs, ", "))
 			}
 		},
-		"root":    func(n *yaml.Node) { key.Root = d.bool(n) },
-		"tree":    func(n *yaml.Node) { key.Tree = d.bool(n) },
-		"profile": func(n *yaml.Node) { key.Profile = d.bool(n) },
-		"inline":  func(n *yaml.Node) { key.Inline = d.textMap(n, "inline") },
+		"root":    func(n *yaml.Node) { key.Root = d.Bool(n) },
+		"tree":    func(n *yaml.Node) { key.Tree = d.Bool(n) },
+		"profile": func(n *yaml.Node) { key.Profile = d.Bool(n) },
+		"inline":  func(n *yaml.Node) { key.Inline = d.TextMap(n, "inline") },
 	})
 }
 
 func (d *decoder) fixed(n *yaml.Node) []Fixed {
 	var out []Fixed
 	if n.Kind != yaml.MappingNode {
-		d.fail(n, "add must be a mapping")
+		d.Fail(n, "add must be a mapping")
 		return nil
 	}
-	d.pairs(n, func(k, n *yaml.Node) {
+	d.Pairs(n, func(k, n *yaml.Node) {
 		fx := Fixed{At: d.path(k)}
 		if n.Kind == yaml.MappingNode {
-			d.mapping(n, "add", map[string]func(*yaml.Node){
-				"text": func(n *yaml.Node) { fx.Text = d.text(n) },
-				"root": func(n *yaml.Node) { fx.Root = d.bool(n) },
+			d.Mapping(n, "add", map[string]func(*yaml.Node){
+				"text": func(n *yaml.Node) { fx.Text = d.Text(n) },
+				"root": func(n *yaml.Node) { fx.Root = d.Bool(n) },
 			})
 		} else {
-			fx.Text = d.text(n)
+			fx.Text = d.Text(n)
 		}
-		if d.err == nil && !holesClosed(fx.Text) {
-			d.fail(n, "a hole is {NAME}")
+		if d.Err == nil && !holesClosed(fx.Text) {
+			d.Fail(n, "a hole is {NAME}")
 		}
 		out = append(out, fx)
 	})
@@ -538,26 +539,26 @@ func (d *decoder) fixed(n *yaml.Node) []Fixed {
 
 func (d *decoder) state(n *yaml.Node) State {
 	var s State
-	d.mapping(n, "a state", map[string]func(*yaml.Node){
+	d.Mapping(n, "a state", map[string]func(*yaml.Node){
 		"state": func(n *yaml.Node) {
-			if s.State = d.text(n); s.State != "keyring" && s.State != "exec" {
-				d.fail(n, "a state is keyring or exec")
+			if s.State = d.Text(n); s.State != "keyring" && s.State != "exec" {
+				d.Fail(n, "a state is keyring or exec")
 			}
 		},
 		"at":   func(n *yaml.Node) { s.At = d.path(n) },
-		"root": func(n *yaml.Node) { s.Root = d.bool(n) },
-		"wins": func(n *yaml.Node) { s.Wins = d.bool(n) },
+		"root": func(n *yaml.Node) { s.Root = d.Bool(n) },
+		"wins": func(n *yaml.Node) { s.Wins = d.Bool(n) },
 	})
-	if d.err == nil && (s.State == "" || s.At == nil) {
-		d.fail(n, "a state has state and at")
+	if d.Err == nil && (s.State == "" || s.At == nil) {
+		d.Fail(n, "a state has state and at")
 	}
 	return s
 }
 
 func (d *decoder) mode(n *yaml.Node) fs.FileMode {
-	v, err := strconv.ParseUint(strings.TrimPrefix(d.text(n), "0o"), 8, 32)
+	v, err := strconv.ParseUint(strings.TrimPrefix(d.Text(n), "0o"), 8, 32)
 	if err != nil || v&^0o700 != 0 || v&0o600 != 0o600 {
-		d.fail(n, "mode is 0600 or 0700: a file with secrets is its owner's alone")
+		d.Fail(n, "mode is 0600 or 0700: a file with secrets is its owner's alone")
 	}
 	return fs.FileMode(v)
 }

@@ -149,7 +149,7 @@ func (r *Registry) fromPackage(name string, err error) (*Spec, error) {
 	}
 	s, err := r.packages.Spec(name)
 	if err == nil && s.Name != name {
-		err = &Error{s.Origin, 1, 1, fmt.Sprintf("the provider is named %q, but its folder %q", s.Name, name)}
+		err = &Error{File: s.Origin, Line: 1, Column: 1, Msg: fmt.Sprintf("the provider is named %q, but its folder %q", s.Name, name)}
 	}
 	return s, err
 }
@@ -245,11 +245,11 @@ func (r *Registry) parse(name string, builtin bool) (*Spec, error) {
 		return nil, err
 	}
 	if s.Name != name {
-		return nil, &Error{file, 1, 1, fmt.Sprintf("the provider is named %q, but its file %q", s.Name, name)}
+		return nil, &Error{File: file, Line: 1, Column: 1, Msg: fmt.Sprintf("the provider is named %q, but its file %q", s.Name, name)}
 	}
 	for i := range s.Files {
 		if s.Files[i].Wasm != "" {
-			return nil, &Error{file, 1, 1, "a provider with a wasm module is a package: rhx provider add takes its folder"}
+			return nil, &Error{File: file, Line: 1, Column: 1, Msg: "a provider with a wasm module is a package: rhx provider add takes its folder"}
 		}
 	}
 	return s, nil

@@ -5,7 +5,6 @@
 package spec
 
 import (
-	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
@@ -267,15 +266,4 @@ func (f *File) Excluded(name string) bool {
 		}
 	}
 	return false
-}
-
-// Error is a spec that is not valid, with the place.
-type Error struct {
-	File         string
-	Line, Column int
-	Msg          string
-}
-
-func (e *Error) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
 }
