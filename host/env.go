@@ -57,7 +57,40 @@ func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	return h.placeEnv(ctx, h.Local, filepath.ToSlash(h.EnvFile()), recs, opts)
+	return h.placeEnv(ctx, h.Local, filepath.ToSlash(h.EnvFile()), h.groups(recs, opts.All), opts)
+}
+
+// envGroup is variables that go into an env file together or not at all.
+type envGroup struct {
+	name string
+	vars []bundle.Var
+	err  error
+}
+
+// groups are the variables of each secret. all leaves out those that have none.
+func (h *Host) groups(recs []*store.Record, all bool) []envGroup {
+	var out []envGroup
+	for _, rec := range recs {
+		vars, err := h.vars([]*store.Record{rec})
+		if err == nil || !all || !errors.Is(err, bundle.ErrNoVariables) {
+			out = append(out, envGroup{rec.Info.Name, vars, err})
+		}
+	}
+	return out
+}
+
+// groupsOf divides variables by the secrets that they come from.
+func groupsOf(vars []bundle.Var) []envGroup {
+	var out []envGroup
+	for _, v := range vars {
+		i := slices.IndexFunc(out, func(g envGroup) bool { return g.name == v.Secret })
+		if i < 0 {
+			i = len(out)
+			out = append(out, envGroup{name: v.Secret})
+		}
+		out[i].vars = append(out[i].vars, v)
+	}
+	return out
 }
 
 // envFileOn returns where a machine's rhx keeps its env file, and of more
@@ -91,8 +124,8 @@ func readEnvFile(ctx context.Context, m machine.Machine, path string) (file mach
 	return file, head, have, nil
 }
 
-// placeEnv brings records into the env file at path on a machine.
-func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
+// placeEnv brings variables into the env file at path on a machine.
+func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, groups []envGroup, opts LoadOptions) ([]Loaded, error) {
 	file, head, have, err := readEnvFile(ctx, m, path)
 	if err != nil {
 		return nil, err
@@ -102,16 +135,13 @@ func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, rec
 	}
 	env := &envFile{path: path, vars: have, by: map[string]string{}}
 	var out []Loaded
-	for _, rec := range recs {
-		name := rec.Info.Name
-		vars, err := h.vars([]*store.Record{rec})
-		switch {
-		case err == nil:
-			for _, p := range env.put(name, vars, opts) {
-				out = append(out, Loaded{m.Name(), name, p})
-			}
-		case !opts.All || !errors.Is(err, bundle.ErrNoVariables):
-			out = append(out, Loaded{m.Name(), name, provider.Placement{Action: provider.Failed, Err: err}})
+	for _, g := range groups {
+		if g.err != nil {
+			out = append(out, Loaded{m.Name(), g.name, provider.Placement{Action: provider.Failed, Err: g.err}})
+			continue
+		}
+		for _, p := range env.put(g.name, g.vars, opts) {
+			out = append(out, Loaded{m.Name(), g.name, p})
 		}
 	}
 	if opts.DryRun || !env.changed {

@@ -256,6 +256,9 @@ type SyncOptions struct {
 	LoadOptions
 	// Env brings variables into each host's env file, instead of native files.
 	Env bool
+	// Bundle, where it is set, is also brought there: its files as native files, its
+	// variables into the env file.
+	Bundle *Environment
 	// Parallel bounds the hosts that are served at once.
 	Parallel int
 	// Done, where it is set, is told each host's outcome as it comes, one at a time.
@@ -279,8 +282,8 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 			loaded, err := h.syncOne(ctx, m, recs, opts)
 			if err != nil {
 				loaded = nil
-				for _, rec := range recs {
-					loaded = append(loaded, Loaded{m.Name(), rec.Info.Name, provider.Placement{Action: provider.Failed, Err: err}})
+				for _, name := range opts.wanted(recs) {
+					loaded = append(loaded, Loaded{m.Name(), name, provider.Placement{Action: provider.Failed, Err: err}})
 				}
 			}
 			_ = m.Close()
@@ -297,18 +300,59 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 	return slices.Concat(results...), nil
 }
 
-func (h *Host) syncOne(ctx context.Context, m machine.Machine, recs []*store.Record, opts SyncOptions) ([]Loaded, error) {
-	if !opts.Env {
-		return h.place(ctx, m, recs, opts.LoadOptions)
-	}
-	specs := make([]*spec.Spec, len(recs))
-	var ambient []string
-	for i, rec := range recs {
-		if rec.Secret.Provider == "" {
-			continue
+// wanted are the names of all that a sync brings.
+func (o *SyncOptions) wanted(recs []*store.Record) []string {
+	var out []string
+	add := func(name string) {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
 		}
-		if sp, err := h.Specs.Get(rec.Secret.Provider); err == nil {
-			specs[i] = sp
+	}
+	for _, rec := range recs {
+		add(rec.Info.Name)
+	}
+	if o.Bundle != nil {
+		for _, rec := range o.Bundle.Files {
+			add(rec.Secret.Name)
+		}
+		for _, v := range o.Bundle.Vars {
+			add(v.Secret)
+		}
+	}
+	return out
+}
+
+func (h *Host) syncOne(ctx context.Context, m machine.Machine, recs []*store.Record, opts SyncOptions) ([]Loaded, error) {
+	files, groups := recs, []envGroup(nil)
+	if opts.Env {
+		files, groups = nil, h.groups(recs, false)
+	}
+	if opts.Bundle != nil {
+		files = append(slices.Clone(files), opts.Bundle.Files...)
+		groups = append(groups, groupsOf(opts.Bundle.Vars)...)
+	}
+	var out []Loaded
+	if len(files) > 0 {
+		loaded, err := h.place(ctx, m, files, opts.LoadOptions)
+		if err != nil {
+			return nil, err
+		}
+		out = loaded
+	}
+	if len(groups) == 0 {
+		return out, nil
+	}
+	loaded, err := h.syncVars(ctx, m, groups, recs, opts.LoadOptions)
+	return append(out, loaded...), err
+}
+
+// syncVars brings variables into a machine's env file.
+func (h *Host) syncVars(ctx context.Context, m machine.Machine, groups []envGroup, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
+	specs := map[string]*spec.Spec{}
+	var ambient []string
+	for _, rec := range recs {
+		if sp, err := h.Specs.Get(rec.Secret.Provider); rec.Secret.Provider != "" && err == nil {
+			specs[rec.Info.Name] = sp
 			ambient = append(ambient, sp.Ambient...)
 		}
 	}
@@ -316,15 +360,15 @@ func (h *Host) syncOne(ctx context.Context, m machine.Machine, recs []*store.Rec
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := h.placeEnv(ctx, m, path, recs, opts.LoadOptions)
-	for i, rec := range recs {
+	loaded, err := h.placeEnv(ctx, m, path, groups, opts)
+	for _, g := range groups {
 		var placed []provider.Placement
 		for _, l := range loaded {
-			if l.Secret == rec.Info.Name {
+			if l.Secret == g.name {
 				placed = append(placed, l.Placement)
 			}
 		}
-		opts.warnOfRole(m, specs[i], env, rec.Info.Name, placed)
+		opts.warnOfRole(m, specs[g.name], env, g.name, placed)
 	}
 	return loaded, err
 }

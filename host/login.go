@@ -225,6 +225,6 @@ func (h *Host) bring(ctx context.Context, recs []*store.Record, opts LoadOptions
 	if len(vars) == 0 {
 		return out, nil
 	}
-	loaded, err := h.placeEnv(ctx, h.Local, filepath.ToSlash(h.EnvFile()), vars, opts)
+	loaded, err := h.placeEnv(ctx, h.Local, filepath.ToSlash(h.EnvFile()), h.groups(vars, true), opts)
 	return append(out, loaded...), err
 }

@@ -17,6 +17,7 @@ import (
 type FailedSync struct {
 	Hosts     []string `json:"hosts"`
 	Secrets   []string `json:"secrets"`
+	Bundles   []string `json:"bundles,omitempty"`
 	Env       bool     `json:"env,omitempty"`
 	Overwrite bool     `json:"overwrite,omitempty"`
 }

@@ -16,13 +16,15 @@ import (
 
 // globals are the flags of every command.
 type globals struct {
-	Store   string `help:"The store: local, or vault://MOUNT/PREFIX (${env})." env:"RHX_STORE" placeholder:"URL"`
-	On      string `help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST"`
-	Output  string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml"`
-	Quiet   bool   `short:"q" help:"Print only results and errors."`
-	Verbose bool   `short:"v" help:"Print what is being done."`
-	NoInput bool   `help:"Never ask; fail where an answer would be needed."`
-	Color   string `help:"Colour: auto, always or never." enum:"auto,always,never" default:"auto" placeholder:"auto|always|never"`
+	Store    string `help:"The store: local, or vault://MOUNT/PREFIX (${env})." env:"RHX_STORE" placeholder:"URL"`
+	On       string `help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST"`
+	Manifest string `help:"The manifest; by default rhx.yaml in this folder or one above." placeholder:"FILE"`
+	Profile  string `help:"The manifest's profile, laid over the rest." placeholder:"NAME"`
+	Output   string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml"`
+	Quiet    bool   `short:"q" help:"Print only results and errors."`
+	Verbose  bool   `short:"v" help:"Print what is being done."`
+	NoInput  bool   `help:"Never ask; fail where an answer would be needed."`
+	Color    string `help:"Colour: auto, always or never." enum:"auto,always,never" default:"auto" placeholder:"auto|always|never"`
 }
 
 // commands are in the order of the help.
@@ -40,6 +42,7 @@ func commands() []command {
 		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}},
 		{"run", "Run a command with secrets in its environment.", &runCmd{}},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}},
+		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}},
 		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}},
 		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}},
 		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}},

@@ -12,6 +12,8 @@ import (
 
 type envCmd struct {
 	Secret []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
 	Format string   `predictor:"format" help:"The form: ${formats}." default:"shell" placeholder:"shell"`
 }
 
@@ -32,10 +34,10 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 		return fault.WithHint(fault.WithKind(errors.New("unknown format "+c.Format+fault.DidYouMean(c.Format, bundle.Formats())), fault.Usage),
 			"the formats are "+strings.Join(bundle.Formats(), ", "))
 	}
-	if err := secretsNamed(c.Secret); err != nil {
-		return err
+	env, err := a.environment(ctx, h, c.Bundle, c.Secret, c.Yes)
+	if err == nil {
+		err = noFiles("env", env.Files)
 	}
-	vars, err := h.Env(ctx, c.Secret)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	if a.Output != "table" {
 		format = a.Output
 	}
-	text, err := bundle.Format(format, vars)
+	text, err := bundle.Format(format, env.Vars)
 	if err != nil {
 		return err
 	}

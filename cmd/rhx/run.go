@@ -10,6 +10,8 @@ import (
 
 type runCmd struct {
 	Secret []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
 	TTY    bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
 	Cmd    []string `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
 }
@@ -32,19 +34,23 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if len(argv) == 0 {
 		return fault.WithKind(errors.New("no command is given"), fault.Usage)
 	}
-	if err := secretsNamed(c.Secret); err != nil {
-		return err
-	}
-	vars, err := h.Env(ctx, c.Secret)
+	env, err := a.environment(ctx, h, c.Bundle, c.Secret, c.Yes)
 	if err != nil {
 		return err
 	}
 	if a.On != "" {
-		return c.remote(ctx, a, argv, vars)
+		if err := noFiles("run --on", env.Files); err != nil {
+			return err
+		}
+		return c.remote(ctx, a, argv, env)
+	}
+	environ := bundle.Environ(a.Environ(), env.Vars, env.Strip...)
+	if len(env.Files) > 0 {
+		return c.withFiles(ctx, a, h, argv, environ, env.Files)
 	}
 	a.close()
 	a.stopSignals()
-	return execute(argv, bundle.Environ(a.Environ(), vars), a)
+	return execute(argv, environ, a)
 }
 
 // secretsNamed is the error of a command whose -s is missing.

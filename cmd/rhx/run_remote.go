@@ -12,21 +12,20 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
-	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
 // remote runs the command on the hosts that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, argv []string, vars []bundle.Var) error {
+func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.Environment) error {
 	hosts, err := a.hostsOn()
 	if err != nil {
 		return err
 	}
-	spec := machine.RunSpec{Argv: argv}
-	for _, v := range vars {
+	spec := machine.RunSpec{Argv: argv, Unset: bundleUnsets(env)}
+	for _, v := range env.Vars {
 		spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
-		spec.Unset = append(spec.Unset, v.Clears...)
 	}
 	if len(hosts) > 1 {
 		if c.TTY {

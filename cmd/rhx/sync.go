@@ -15,6 +15,8 @@ type syncCmd struct {
 	RetryFailed bool     `help:"Once more what the last sync did not get done."`
 	Env         bool     `help:"As variables in rhx's env file there, instead of native files."`
 	Secret      []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle      []string `short:"b" sep:"none" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
+	Yes         bool     `short:"y" help:"Trust the manifest without asking."`
 	Overwrite   bool     `help:"Replace values that differ."`
 	DryRun      bool     `help:"Say what would change; change nothing."`
 	Parallel    int      `help:"Hosts served at once." default:"32" placeholder:"32"`
@@ -34,7 +36,12 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := secretsNamed(c.Secret); err != nil {
+	var env *host.Environment
+	if len(c.Bundle) > 0 {
+		if env, err = a.environment(ctx, h, c.Bundle, nil, c.Yes); err != nil {
+			return err
+		}
+	} else if err := secretsNamed(c.Secret); err != nil {
 		return err
 	}
 	machines := make([]machine.Machine, 0, len(targets))
@@ -44,6 +51,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	opts := host.SyncOptions{
 		LoadOptions: host.LoadOptions{Names: c.Secret, Overwrite: c.Overwrite, DryRun: c.DryRun, Warn: a.warn},
 		Env:         c.Env,
+		Bundle:      env,
 		Parallel:    c.Parallel,
 	}
 	if a.Output == "table" {
@@ -63,7 +71,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if !c.DryRun {
-		failed := host.FailedSync{Hosts: host.FailedOn(loaded), Secrets: c.Secret, Env: c.Env, Overwrite: c.Overwrite}
+		failed := host.FailedSync{Hosts: host.FailedOn(loaded), Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, Overwrite: c.Overwrite}
 		if err := h.NoteFailedSync(context.WithoutCancel(ctx), failed); err != nil {
 			a.warn("what failed was not noted for --retry-failed: " + err.Error())
 		}
@@ -71,7 +79,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if a.Output != "table" {
 		return a.printLoaded(loaded, c.DryRun)
 	}
-	if c.Env && !c.DryRun && len(host.FailedOn(loaded)) < len(machines) {
+	if (c.Env || len(c.Bundle) > 0) && !c.DryRun && len(host.FailedOn(loaded)) < len(machines) {
 		a.say("To have the variables in login shells there: . ~/.config/rhx/env in ~/.profile")
 	}
 	return loadedStatus(loaded)
@@ -79,16 +87,32 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 
 // targets returns the hosts; with --retry-failed also what is to go there.
 func (c *syncCmd) targets(ctx context.Context, a *app, h *host.Host) ([]string, error) {
+	if !c.RetryFailed && len(c.Bundle) > 0 {
+		m, err := a.manifest(ctx, c.Yes)
+		if err != nil {
+			return nil, err
+		}
+		var names []string
+		for _, name := range c.Hosts {
+			if g := m.Group(name); g != nil {
+				names = append(names, g.Addresses...)
+			} else {
+				names = append(names, name)
+			}
+		}
+		return a.hosts(names, c.Inventory)
+	}
 	if !c.RetryFailed {
 		return a.hosts(c.Hosts, c.Inventory)
 	}
-	if len(c.Hosts)+len(c.Secret) > 0 || c.Inventory != "" {
+	if len(c.Hosts)+len(c.Secret)+len(c.Bundle) > 0 || c.Inventory != "" {
 		return nil, fault.WithKind(errors.New("--retry-failed names hosts and secrets by itself"), fault.Usage)
 	}
 	f, err := h.FailedSync(ctx)
 	if err != nil {
 		return nil, err
 	}
+	c.Bundle = f.Bundles
 	c.Secret, c.Env, c.Overwrite = f.Secrets, c.Env || f.Env, c.Overwrite || f.Overwrite
 	return f.Hosts, nil
 }

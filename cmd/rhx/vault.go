@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/manifest"
 )
 
 // vaultCmd is what there is for a store in Vault alone.
@@ -14,6 +16,8 @@ type vaultCmd struct {
 
 type vaultPolicyCmd struct {
 	Secret []string `short:"s" predictor:"stored" sep:"none" placeholder:"SECRET" help:"For this secret alone. Can be given several times; without it, for all in the store."`
+	Bundle []string `short:"b" sep:"none" placeholder:"BUNDLE" help:"For the secrets of this bundle of the manifest."`
+	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
 	Write  bool     `help:"For saving and deleting, too."`
 }
 
@@ -30,6 +34,22 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	names := c.Secret
+	if len(c.Bundle) > 0 {
+		m, err := a.manifest(ctx, c.Yes)
+		if err != nil {
+			return err
+		}
+		for _, b := range c.Bundle {
+			used, err := storeNames(m, b)
+			if err != nil {
+				return err
+			}
+			names = append(names, used...)
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+	}
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
@@ -41,7 +61,7 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 	if !ok {
 		return fault.WithHint(fault.WithKind(fmt.Errorf("the store %s is not in Vault", st.URL()), fault.Usage), "--store vault://MOUNT/PREFIX names one that is")
 	}
-	policy, err := v.Policy(ctx, c.Secret, c.Write)
+	policy, err := v.Policy(ctx, names, c.Write)
 	if err != nil {
 		return err
 	}
@@ -50,6 +70,19 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 	}
 	_, err = fmt.Fprint(a.Out, policy)
 	return err
+}
+
+// storeNames are the names in the store of what a bundle needs.
+func storeNames(m *manifest.Manifest, name string) ([]string, error) {
+	b := m.Bundle(name)
+	if b == nil {
+		return nil, fault.WithKind(fmt.Errorf("%s has no bundle %q%s", m.File, name, fault.DidYouMean(name, m.BundleNames())), fault.Usage)
+	}
+	var out []string
+	for _, s := range b.Uses() {
+		out = append(out, m.Secret(s).StoreName())
+	}
+	return out, nil
 }
 
 // policyJSON is vault policy's JSON.

@@ -100,6 +100,19 @@ func (e *Env) addBase(sec *secret.Secret) {
 	}
 }
 
+// AddText adds a variable with a text that was put together; from says by what.
+func (e *Env) AddText(name string, value secret.Value, from string) {
+	e.set(Var{Name: name, Value: value, Secret: from})
+}
+
+// Fail has Vars fail with err, beside what else is wrong.
+func (e *Env) Fail(err error) { e.errs = append(e.errs, err) }
+
+// Drop takes variables out again.
+func (e *Env) Drop(names []string) {
+	e.vars = slices.DeleteFunc(e.vars, func(v Var) bool { return slices.Contains(names, v.Name) })
+}
+
 // document is a whole secret as one JSON object, its trees as trees.
 func document(sp *spec.Spec, sec *secret.Secret) secret.Value {
 	root := &codec.Node{Kind: codec.Map}
@@ -145,12 +158,12 @@ func (e *Env) Vars() ([]Var, error) {
 }
 
 // Environ returns base, a list of NAME=VALUE, with vars set in it and without
-// what they clear.
-func Environ(base []string, vars []Var) []string {
+// what they clear and what strip names.
+func Environ(base []string, vars []Var, strip ...string) []string {
 	out := make([]string, 0, len(base)+len(vars))
 	for _, kv := range base {
 		name, _, _ := strings.Cut(kv, "=")
-		if !slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name || slices.Contains(v.Clears, name) }) {
+		if !slices.Contains(strip, name) && !slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name || slices.Contains(v.Clears, name) }) {
 			out = append(out, kv)
 		}
 	}

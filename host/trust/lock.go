@@ -20,6 +20,8 @@ type lock struct {
 	Providers map[string]*entry `json:"providers"`
 	// Projects are the approved providers of projects, by their folders.
 	Projects map[string]*entry `json:"projects,omitempty"`
+	// Manifests are the digests of trusted manifests, by their paths.
+	Manifests map[string]string `json:"manifests,omitempty"`
 }
 
 // entry is one approved provider.
@@ -53,7 +55,7 @@ func (p *Providers) locked() (*lock, error) {
 }
 
 func readLock(path string) (*lock, error) {
-	l := &lock{Version: lockVersion, Providers: map[string]*entry{}, Projects: map[string]*entry{}}
+	l := &lock{Version: lockVersion, Providers: map[string]*entry{}, Projects: map[string]*entry{}, Manifests: map[string]string{}}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -66,6 +68,9 @@ func readLock(path string) (*lock, error) {
 	}
 	if l.Version != lockVersion {
 		return nil, fmt.Errorf("read %s: version %d is not known to this rhx, which reads version %d", path, l.Version, lockVersion)
+	}
+	if l.Manifests == nil {
+		l.Manifests = map[string]string{}
 	}
 	for _, entries := range []*map[string]*entry{&l.Providers, &l.Projects} {
 		for name, e := range *entries {

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// maxManifest is the largest manifest, in bytes.
+const maxManifest = 1 << 20
+
+// manifest returns the manifest that applies here, once the user trusts it: the
+// one that --manifest names, or rhx.yaml in this folder or the nearest above.
+func (a *app) manifest(ctx context.Context, yes bool) (*manifest.Manifest, error) {
+	h, err := a.host()
+	if err != nil {
+		return nil, err
+	}
+	path, data, err := a.readManifest()
+	if err != nil {
+		return nil, err
+	}
+	m, err := manifest.Parse(a.shortPath(path), data, h.ManifestOptions(a.Profile))
+	if err != nil {
+		return nil, err
+	}
+	trusted, before, err := a.added.KnowsManifest(path, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case trusted:
+	case yes:
+		if err := a.added.TrustManifest(path, data); err != nil {
+			return nil, err
+		}
+	default:
+		if err := a.askToTrust(m, path, data, before); err != nil {
+			return nil, err
+		}
+	}
+	if a.Store == "" {
+		a.Store = m.Store
+	}
+	return m, ctx.Err()
+}
+
+// readManifest finds and reads the manifest.
+func (a *app) readManifest() (path string, data []byte, err error) {
+	if path = a.Manifest; path == "" {
+		if path, err = findManifest(); err != nil {
+			return "", nil, err
+		}
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxManifest {
+		return "", nil, fmt.Errorf("%s is not a file of at most %d KiB", path, maxManifest>>10)
+	}
+	data, err = os.ReadFile(path)
+	return path, data, err
+}
+
+// findManifest looks for rhx.yaml in this folder and those above.
+func findManifest() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for at := dir; ; {
+		path := filepath.Join(at, manifest.FileName)
+		if _, err := os.Lstat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return path, err
+		}
+		up := filepath.Dir(at)
+		if up == at {
+			return "", fault.WithHint(fault.WithKind(fmt.Errorf("there is no %s in %s or above", manifest.FileName, dir), fault.Usage),
+				"rhx init writes one; --manifest FILE names another")
+		}
+		at = up
+	}
+}
+
+// shortPath is a path as messages have it: from this folder, where it is in it.
+func (a *app) shortPath(path string) string {
+	if dir, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+			return rel
+		}
+	}
+	return path
+}
+
+// askToTrust shows what a manifest would do and asks. It may come from somebody
+// else, as a part of what was cloned.
+func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before bool) error {
+	text := fmt.Sprintf("%s is new to rhx. ", path)
+	if before {
+		text = fmt.Sprintf("%s has changed since you trusted it. ", path)
+	}
+	text += summaryOf(m)
+	if !a.canAsk() {
+		fmt.Fprint(a.Err, plain(text))
+		return fault.WithHint(fault.WithKind(fmt.Errorf("%s is not trusted", m.File), fault.Usage), "rhx trust says that it is, once you have read it")
+	}
+	if !a.ask(plain(text) + "Trust it?") {
+		return fmt.Errorf("%s is not trusted; nothing was done", m.File)
+	}
+	return a.added.TrustManifest(path, data)
+}
+
+// summaryOf says what a manifest can make rhx do.
+func summaryOf(m *manifest.Manifest) string {
+	var b strings.Builder
+	at := m.Store
+	if at == "" {
+		at = "your own"
+	}
+	fmt.Fprintf(&b, "It uses the store %s, and of it the secrets %s.\n", at, list(m.SecretNames()))
+	for _, bd := range m.Bundles {
+		var vars []string
+		for _, v := range bd.Env {
+			vars = append(vars, v.Name)
+		}
+		fmt.Fprintf(&b, "  bundle %s: secrets %s; sets %s\n", bd.Name, list(bd.Uses()), list(vars))
+	}
+	for _, g := range m.Hosts {
+		fmt.Fprintf(&b, "  hosts %s: %d, such as %s, get the bundles %s\n", g.Name, len(g.Addresses), g.Addresses[0], list(g.Bundles))
+	}
+	return b.String()
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// environment returns what -b and -s of a command come to.
+func (a *app) environment(ctx context.Context, h *host.Host, bundles, secrets []string, yes bool) (*host.Environment, error) {
+	if len(bundles) == 0 {
+		if err := secretsNamed(secrets); err != nil {
+			return nil, err
+		}
+		vars, err := h.Env(ctx, secrets)
+		return &host.Environment{Vars: vars}, err
+	}
+	m, err := a.manifest(ctx, yes)
+	if err != nil {
+		return nil, err
+	}
+	return h.Environment(ctx, m, bundles, secrets, a.Getenv)
+}
+
+// noFiles is the error of a command that cannot give the files of bundles.
+func noFiles(command string, files []*store.Record) error {
+	if len(files) == 0 {
+		return nil
+	}
+	return fault.WithHint(fmt.Errorf("a bundle has files, which rhx %s cannot give: %s", command, files[0].Secret.Name), "rhx run -b can, rhx sync -b writes them on hosts")
+}
+
+// trustCmd trusts a manifest.
+type trustCmd struct {
+	File   string `arg:"" optional:"" help:"The manifest; by default the one that applies here."`
+	Revoke bool   `help:"Trust it no longer."`
+}
+
+func (c *trustCmd) Help() string {
+	return `A manifest can come with what you clone. rhx does nothing by it before you trust it, as it is: a change asks again. This shows what it can do, and trusts it.`
+}
+
+func (c *trustCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.hostHere("trust")
+	if err != nil {
+		return err
+	}
+	if c.File != "" {
+		a.Manifest = c.File
+	}
+	path, data, err := a.readManifest()
+	if err != nil {
+		return err
+	}
+	if c.Revoke {
+		found, err := a.added.DistrustManifest(path)
+		if err == nil && !found {
+			err = fault.WithKind(fmt.Errorf("%s was not trusted", path), fault.Usage)
+		}
+		if err == nil {
+			a.say(path + ": not trusted any more")
+		}
+		return err
+	}
+	m, err := manifest.Parse(a.shortPath(path), data, h.ManifestOptions(a.Profile))
+	if err != nil {
+		return err
+	}
+	if err := a.added.TrustManifest(path, data); err != nil {
+		return err
+	}
+	a.say(plain(summaryOf(m)) + path + ": trusted")
+	return ctx.Err()
+}
+
+// bundleUnsets are the variables that a remote command must not have.
+func bundleUnsets(env *host.Environment) []string {
+	unset := append([]string(nil), env.Strip...)
+	for _, v := range env.Vars {
+		unset = append(unset, v.Clears...)
+	}
+	return unset
+}

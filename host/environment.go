@@ -1,0 +1,285 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Environment is what bundles come to.
+type Environment struct {
+	Vars []bundle.Var
+	// Strip are variables that the manifest declares and that are not in these
+	// bundles: a command gets none of them from the environment of rhx either.
+	Strip []string
+	// Files are the records of secrets that are also wanted as native files.
+	Files []*store.Record
+}
+
+// ManifestOptions are what manifests are read with, for this host's providers.
+func (h *Host) ManifestOptions(profile string) manifest.Options {
+	names := h.Specs.Names()
+	if specs, err := h.Specs.All(); err == nil {
+		for _, s := range specs {
+			names = append(names, s.Aliases...)
+		}
+	}
+	return manifest.Options{Profile: profile, Providers: names}
+}
+
+// Environment returns what bundles of a manifest and further secrets of the store
+// come to. Everything that is missing or in conflict is in the error at once.
+// getenv is for texts that name a variable of this environment.
+func (h *Host) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, getenv func(string) string) (*Environment, error) {
+	var chosen []*manifest.Bundle
+	var uses []string
+	for _, name := range bundles {
+		b := m.Bundle(name)
+		if b == nil {
+			return nil, fault.WithKind(fmt.Errorf("%s has no bundle %q%s", m.File, name, fault.DidYouMean(name, m.BundleNames())), fault.Usage)
+		}
+		chosen = append(chosen, b)
+		uses = append(uses, b.Uses()...)
+	}
+	recs, err := h.declared(ctx, m, uses)
+	if err != nil {
+		return nil, err
+	}
+	var env bundle.Env
+	out := &Environment{}
+	for _, b := range chosen {
+		for _, name := range b.Secrets {
+			h.addVars(&env, recs[name])
+		}
+		for _, v := range b.Env {
+			text, err := v.Text.Expand(func(p manifest.Part) (string, error) { return valueOf(recs, p, getenv) })
+			if err != nil {
+				env.Fail(fmt.Errorf("%s of the bundle %s: %w", v.Name, b.Name, err))
+				continue
+			}
+			env.AddText(v.Name, secret.NewValue(text), "the bundle "+b.Name)
+		}
+		for _, name := range b.Files {
+			if !slices.Contains(out.Files, recs[name]) {
+				out.Files = append(out.Files, recs[name])
+			}
+		}
+	}
+	more, err := h.GetAll(ctx, secrets)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range more {
+		h.addVars(&env, rec)
+	}
+	for _, b := range chosen {
+		env.Drop(b.Unset)
+	}
+	if out.Vars, err = env.Vars(); err != nil {
+		return nil, err
+	}
+	out.Strip = h.strip(m, out.Vars)
+	return out, nil
+}
+
+func (h *Host) addVars(env *bundle.Env, rec *store.Record) {
+	if rec.Secret.Provider == "" {
+		env.Add(nil, &rec.Secret)
+		return
+	}
+	sp, err := h.Specs.Get(rec.Secret.Provider)
+	if err != nil {
+		env.Fail(fmt.Errorf("secret %s: %w", rec.Secret.Name, err))
+		return
+	}
+	env.Add(sp, &rec.Secret)
+}
+
+// declared returns the records of declared secrets by their name in the manifest,
+// with defaults in the place of values that the store does not have.
+func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string) (map[string]*store.Record, error) {
+	recs := map[string]*store.Record{}
+	var errs []error
+	var from []string
+	for _, name := range uses {
+		if s := m.Secret(name); !slices.Contains(from, s.StoreName()) {
+			from = append(from, s.StoreName())
+		}
+	}
+	stored, err := h.getThose(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range uses {
+		s := m.Secret(name)
+		if recs[name] != nil {
+			continue
+		}
+		rec := stored[s.StoreName()]
+		switch {
+		case rec == nil && s.Provider != "":
+			errs = append(errs, fault.WithHint(fmt.Errorf("no secret %q in the store", s.StoreName()), "rhx save "+s.StoreName()+" takes it from this machine"))
+			continue
+		case rec == nil:
+			rec = &store.Record{}
+		case rec.Secret.Provider != s.Provider:
+			errs = append(errs, fmt.Errorf("%s is of the provider %q in the store, and of %q in the manifest", name, rec.Secret.Provider, s.Provider))
+			continue
+		}
+		made := *rec
+		made.Secret = *rec.Secret.Clone()
+		made.Secret.Name = name
+		if err := fillIn(s, &made.Secret); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		recs[name] = &made
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return recs, nil
+}
+
+// getThose returns the records that the store has of those named.
+func (h *Host) getThose(ctx context.Context, names []string) (map[string]*store.Record, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	recs := make([]*store.Record, len(names))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, name := range names {
+		g.Go(func() error {
+			rec, err := st.Get(ctx, name, 0)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			recs[i] = rec
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := map[string]*store.Record{}
+	for i, name := range names {
+		if recs[i] != nil {
+			out[name] = recs[i]
+		}
+	}
+	return out, nil
+}
+
+// fillIn gives a base secret the defaults of its keys and checks that it has all
+// that it must; keys that the manifest does not declare are left out.
+func fillIn(s *manifest.Secret, sec *secret.Secret) error {
+	if s.Provider != "" {
+		return nil
+	}
+	values := secret.Values{}
+	var lacks []string
+	hint := "rhx save " + s.StoreName() + " KEY=- keeps a value"
+	for _, v := range s.Values {
+		keys := []string{v.Key}
+		if v.Generate != nil && v.Generate.Public(v.Key) != "" {
+			keys = append(keys, v.Generate.Public(v.Key))
+		}
+		for _, key := range keys {
+			if have := sec.Values[key]; !have.Empty() {
+				values[key] = have
+			}
+		}
+		switch {
+		case !values[v.Key].Empty():
+		case v.Default != nil:
+			values[v.Key] = secret.NewValue(*v.Default)
+		case !v.Optional:
+			lacks = append(lacks, v.Key)
+			if v.Generate != nil || v.Prompt != "" {
+				hint = "rhx apply makes what is to be generated, and asks for the rest"
+			}
+		}
+	}
+	sec.Values = values
+	if len(lacks) > 0 {
+		return fault.WithHint(fmt.Errorf("%s has no value for %s in the store", s.Name, strings.Join(lacks, ", ")), hint)
+	}
+	for _, group := range s.OneOf {
+		var have []string
+		for _, key := range group {
+			if !values[key].Empty() {
+				have = append(have, key)
+			}
+		}
+		if len(have) != 1 {
+			return fmt.Errorf("%s must have exactly one of %s, and has %d of them", s.Name, strings.Join(group, ", "), len(have))
+		}
+	}
+	return nil
+}
+
+// valueOf looks up what a text refers to.
+func valueOf(recs map[string]*store.Record, p manifest.Part, getenv func(string) string) (string, error) {
+	if p.EnvVar != "" {
+		if v := getenv(p.EnvVar); v != "" {
+			return v, nil
+		}
+		return "", fmt.Errorf("the variable %s is not set in this environment", p.EnvVar)
+	}
+	v := recs[p.Secret].Secret.Values[p.Key]
+	if v.Empty() {
+		return "", fmt.Errorf("%s has no value for %s", p.Secret, p.Key)
+	}
+	return v.Reveal(), nil
+}
+
+// strip returns the variables of all that the manifest declares that are not in vars.
+func (h *Host) strip(m *manifest.Manifest, vars []bundle.Var) []string {
+	if m == nil {
+		return nil
+	}
+	var out []string
+	add := func(name string) {
+		if spec.ValidVar(name) && !slices.ContainsFunc(vars, func(v bundle.Var) bool { return v.Name == name }) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for _, b := range m.Bundles {
+		for _, v := range b.Env {
+			add(v.Name)
+		}
+		for _, name := range b.Unset {
+			add(name)
+		}
+		for _, name := range b.Secrets {
+			s := m.Secret(name)
+			for _, v := range s.Values {
+				add(v.Key)
+			}
+			sp, err := h.Specs.Get(s.Provider)
+			if s.Provider == "" || err != nil {
+				continue
+			}
+			for _, v := range sp.Values {
+				for _, e := range v.Env {
+					add(e)
+				}
+			}
+			add(sp.Document)
+		}
+	}
+	return out
+}

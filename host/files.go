@@ -1,0 +1,93 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// PrivateFile is a native file for one command.
+type PrivateFile struct {
+	// Path is absolute, below the folder that was given.
+	Path string
+	Data []byte
+	Mode fs.FileMode
+}
+
+// PrivateFiles renders secrets as the files that their tools read, below dir, and
+// returns the variables that have the tools read them there. It writes nothing.
+func (h *Host) PrivateFiles(ctx context.Context, recs []*store.Record, dir string) ([]PrivateFile, []machine.Var, error) {
+	m := machine.NewMemory("the bundle's files")
+	type moved struct {
+		name string
+		file string
+		f    *spec.File
+	}
+	var all []moved
+	var errs []error
+	for _, rec := range recs {
+		sp, err := h.Specs.Get(rec.Secret.Provider)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		movable := false
+		for i := range sp.Files {
+			f := &sp.Files[i]
+			if f.ReadOnly || len(f.Override) == 0 || slices.ContainsFunc(all, func(o moved) bool { return o.f == f }) {
+				movable = movable || len(f.Override) > 0 && !f.ReadOnly
+				continue
+			}
+			movable = true
+			o := f.Override[0]
+			at := path.Join(dir, sp.Name)
+			file := path.Join(at, path.Base(f.Path("linux")))
+			value := file
+			if o.Rel != "" {
+				file, value = path.Join(at, o.Rel), at
+			}
+			m.SetEnv(o.Var, value)
+			all = append(all, moved{o.Var, file, f})
+		}
+		if !movable {
+			errs = append(errs, fault.WithHint(fmt.Errorf("%s cannot be a file of one command: no variable says where %s reads it", rec.Secret.Name, sp.Title),
+				"rhx load writes it where it is read"))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, nil, errors.Join(errs...)
+	}
+	loaded, err := h.place(ctx, m, recs, LoadOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, l := range loaded {
+		if l.Action == provider.Failed || l.Action == provider.Conflict {
+			errs = append(errs, fmt.Errorf("%s: %w", l.Secret, l.Err))
+		}
+	}
+	var files []PrivateFile
+	var vars []machine.Var
+	for _, o := range all {
+		data, mode, ok := m.File(o.file)
+		if !ok {
+			continue // nothing of the secret goes there
+		}
+		files = append(files, PrivateFile{o.file, data, mode.Perm()})
+		value := o.file
+		if rel := o.f.Override[0].Rel; rel != "" {
+			value = o.file[:len(o.file)-len(rel)-1]
+		}
+		vars = append(vars, machine.Var{Name: o.name, Value: value})
+	}
+	return files, vars, errors.Join(errs...)
+}
