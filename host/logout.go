@@ -67,6 +67,8 @@ type Unplace struct {
 	Differs []string
 	// NotStored reports that the store does not have the secret at all.
 	NotStored bool
+	// NotCompared says why the store could not be asked, where it is there.
+	NotCompared error
 	// Err says why nothing can be taken away; ErrGone where nothing is left.
 	Err error
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/store/agestore"
 	"github.com/rhx-dev/rhx/host/trust"
 	"github.com/rhx-dev/rhx/specs"
 )
@@ -37,6 +38,7 @@ type app struct {
 	remote machine.Machine
 	keys   machine.Keys
 	asking sync.Mutex
+	local  *agestore.Store
 	// background is work beside that of the command: see inBackground.
 	background sync.WaitGroup
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -22,12 +21,9 @@ func (a *app) inBackground(work func(context.Context)) {
 	})
 }
 
-// replaceOwn writes one of rhx's own files, readable by its owner alone.
-func (a *app) replaceOwn(ctx context.Context, path string, data []byte) error {
-	old, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
+// replaceOwn writes one of rhx's own files, readable by its owner alone, if it
+// still is old; nil for a file that is not there.
+func (a *app) replaceOwn(ctx context.Context, path string, old, data []byte) error {
 	errs, err := a.h.Local.Write(ctx, []machine.Change{{Path: filepath.ToSlash(path), Old: old, Data: data, Mode: 0o600}})
 	if err == nil {
 		err = errs[0]

@@ -62,12 +62,18 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if err != nil {
 		return err
 	}
-	old, _ := a.readSession(ctx) // which may be broken: it is replaced
-	if err := a.writeSession(ctx, s); err != nil {
-		_ = s.Revoke(ctx, getenv)
+	old, sealed, err := a.readSession(ctx)
+	if err != nil {
+		a.warn("the login before is replaced: " + err.Error())
+	}
+	if err := a.writeSession(ctx, sealed, s); err != nil {
+		if s.Method != "token" {
+			_ = s.Revoke(ctx, getenv)
+		}
 		return fmt.Errorf("keep the token: %w", err)
 	}
-	if old != nil && old.Token != s.Token && !old.Root {
+	// A token that somebody made elsewhere and brought along may be in use there.
+	if old != nil && old.Token != s.Token && old.Method != "token" {
 		bounded, cancel := context.WithTimeout(ctx, revokeTimeout)
 		_ = old.Revoke(bounded, a.Getenv) // the server may be gone, and the token ends by itself
 		cancel()
@@ -383,27 +389,29 @@ func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out 
 		a.report("download", err)
 	}
 	var rows [][]string
-	n := counts{}
-	last := ""
+	n, of := counts{}, map[string]provider.Action{}
 	for _, l := range plan.Loaded {
-		action := l.Action
-		if action == provider.Conflict {
-			action = provider.Updated
-		}
-		what := map[provider.Action]string{provider.Created: "new", provider.Unchanged: "same", provider.Removed: "removed"}[l.Action]
+		action, what := l.Action, ""
 		switch l.Action {
 		case provider.Conflict:
-			what = "differs: " + strings.Join(l.Keys, ", ")
-		case provider.Updated: // a file that is there gets keys that it has not
-			what, action = "new", provider.Created
+			action, what = provider.Updated, "differs: "+strings.Join(l.Keys, ", ")
+		case provider.Created, provider.Updated: // a new file, or new keys in one
+			action, what = provider.Created, "new"
+		case provider.Unchanged:
+			what = "same"
+		case provider.Removed:
+			action, what = provider.Updated, "to be removed"
 		}
-		if l.Secret != last || action == provider.Failed {
-			n[action]++
-		}
-		last = l.Secret
 		if what != "" {
 			rows = append(rows, []string{l.Secret, l.Source.String(), what})
 		}
+		// A secret in several places counts once, as what is most to it.
+		if was, ok := of[l.Secret]; !ok || weight(action) > weight(was) {
+			of[l.Secret] = action
+		}
+	}
+	for _, action := range of {
+		n[action]++
 	}
 	for _, name := range plan.Left {
 		rows = append(rows, []string{name, "-", "stays in the store: no file or variable is for it"})
@@ -450,6 +458,11 @@ func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out 
 // canOffer reports whether a list can be shown and asked about.
 func (a *app) canOffer() bool { return a.canAsk() && a.Output == "table" }
 
+// weight orders actions by how much they are to a person.
+func weight(a provider.Action) int {
+	return slices.Index([]provider.Action{provider.Unchanged, provider.Created, provider.Updated, provider.Failed}, a)
+}
+
 // counts says how many secrets a plan has of each action.
 type counts map[provider.Action]int
 
@@ -492,31 +505,32 @@ func (a *app) showPlan(title, place string, rows [][]string) error {
 // sessionPath is the file of the token.
 func (a *app) sessionPath() string { return filepath.Join(a.dirs.Data, "vault-token.age") }
 
-// readSession returns the login that is kept; nil if there is none.
-func (a *app) readSession(ctx context.Context) (*vaultstore.Session, error) {
+// readSession returns the login that is kept, nil if there is none, and the
+// file as it is.
+func (a *app) readSession(ctx context.Context) (*vaultstore.Session, []byte, error) {
 	sealed, err := os.ReadFile(a.sessionPath())
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	local, err := a.localStore()
 	if err != nil {
-		return nil, err
+		return nil, sealed, err
 	}
 	data, err := local.Unseal(ctx, sealed)
 	if err == nil {
 		var s *vaultstore.Session
 		if s, err = vaultstore.DecodeSession(data); err == nil {
-			return s, nil
+			return s, sealed, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: %w", a.sessionPath(), err)
+	return nil, sealed, fmt.Errorf("%s: %w", a.sessionPath(), err)
 }
 
-// writeSession keeps a login.
-func (a *app) writeSession(ctx context.Context, s *vaultstore.Session) error {
+// writeSession keeps a login in place of the file as it was read.
+func (a *app) writeSession(ctx context.Context, old []byte, s *vaultstore.Session) error {
 	local, err := a.localStore()
 	if err != nil {
 		return err
@@ -529,7 +543,7 @@ func (a *app) writeSession(ctx context.Context, s *vaultstore.Session) error {
 	if err != nil {
 		return err
 	}
-	return a.replaceOwn(ctx, a.sessionPath(), sealed)
+	return a.replaceOwn(ctx, a.sessionPath(), old, sealed)
 }
 
 // openVault opens a store in HashiCorp Vault, and renews the login that it uses
@@ -539,8 +553,10 @@ func (a *app) openVault(url, home string) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: vaultEnv(a.Getenv, conf.Vault), Home: home, Login: func() (*vaultstore.Session, error) {
-		return a.readSession(context.Background())
+	var sealed []byte
+	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: vaultEnv(a.Getenv, conf.Vault), Home: home, Login: func() (s *vaultstore.Session, err error) {
+		s, sealed, err = a.readSession(context.Background())
+		return s, err
 	}})
 	if err != nil {
 		return nil, err // and not a nil *vaultstore.Store, which is no nil store.Store
@@ -549,7 +565,8 @@ func (a *app) openVault(url, home string) (store.Store, error) {
 		a.inBackground(func(ctx context.Context) {
 			renewed, err := s.Renew(ctx, vaultEnv(a.Getenv, conf.Vault))
 			if err == nil {
-				err = a.writeSession(ctx, renewed)
+				// Not over a new login, nor after a logout.
+				err = a.writeSession(ctx, sealed, renewed)
 			}
 			if err != nil {
 				a.note("the token of rhx login was not renewed: %v", err)

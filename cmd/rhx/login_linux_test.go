@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -64,7 +67,8 @@ func rhxIn(t *testing.T, home, stdin string, args ...string) (stdout, stderr str
 		t.Fatal(err)
 	}
 	cmd := exec.Command(rhx, args...)
-	cmd.Env = []string{"HOME=" + home, "TERM=dumb", "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"HOME=" + home, "TERM=dumb", "PATH=" + os.Getenv("PATH"),
+		"BROWSER=" + os.Getenv("BROWSER"), "PERSON=" + os.Getenv("PERSON"), "VAULT=" + os.Getenv("VAULT")}
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -358,4 +362,142 @@ age -e -i "$1" -o "$2" "$3"`
 	}
 	tm.ok(home, "", "list")
 	tm.ok(home, "", "logout", "--yes")
+}
+
+// The browser is a program that says yes for a person at Vault's own identity
+// provider, and goes where that sends it.
+func TestLoginOpensABrowser(t *testing.T) {
+	tm, home := newTeam(t), t.TempDir()
+	s := tm.server
+	port := fmt.Sprint(10000 + mathrand.IntN(20000))
+	redirect := "http://localhost:" + port + "/oidc/callback"
+	var person struct {
+		Auth struct {
+			ClientToken string `json:"client_token"`
+		}
+	}
+	answer(t, s.API(t, http.MethodPost, "auth/"+tm.mount+"/login/jane", map[string]any{"password": fakePassword}), &person)
+	s.API(t, http.MethodPost, "identity/oidc/client/"+tm.mount, map[string]any{"redirect_uris": redirect, "assignments": "allow_all"})
+	var client struct{ Data map[string]any }
+	answer(t, s.API(t, http.MethodGet, "identity/oidc/client/"+tm.mount, nil), &client)
+	path := "oidc-" + tm.mount
+	s.API(t, http.MethodPost, "sys/auth/"+path, map[string]any{"type": "oidc"})
+	t.Cleanup(func() { s.API(t, http.MethodDelete, "sys/auth/"+path, nil) })
+	s.API(t, http.MethodPost, "auth/"+path+"/config", map[string]any{
+		"oidc_discovery_url": s.Addr + "/v1/identity/oidc/provider/default",
+		"oidc_client_id":     client.Data["client_id"], "oidc_client_secret": client.Data["client_secret"]})
+	s.API(t, http.MethodPost, "auth/"+path+"/role/people", map[string]any{"user_claim": "sub", "allowed_redirect_uris": redirect, "token_ttl": "1h", "token_policies": tm.mount})
+
+	browser := filepath.Join(t.TempDir(), "browser")
+	script := `#!/bin/sh
+query=${1#*\?}
+code=$(curl -sf -H "X-Vault-Token: $PERSON" "$VAULT/v1/identity/oidc/provider/default/authorize?$query" | sed 's/.*"code": *"\([^"]*\)".*/\1/')
+state=$(printf %s "$query" | sed 's/.*state=\([^&]*\).*/\1/')
+curl -sf "` + redirect + `?code=$code&state=$state" > "$0.page"
+`
+	if err := os.WriteFile(browser, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"login", "--vault", s.Addr, "--method", "oidc", "--mount", path, "--role", "people", "--port", port}
+	t.Setenv("BROWSER", browser)
+	t.Setenv("PERSON", person.Auth.ClientToken)
+	t.Setenv("VAULT", s.Addr)
+	out, errs, status := rhxIn(t, home, "", args...)
+	if status != 0 {
+		t.Fatalf("exit status %d\n%s%s", status, out, errs)
+	}
+	says(t, out, "Logged in at "+s.Addr, "Store: "+tm.store)
+	says(t, errs, "Log in with your browser at:", "/ui/vault/identity/oidc/provider/default/authorize?")
+	tm.ok(home, "", "list")
+
+	// Nobody comes back: Ctrl-C ends it, and the login before stays.
+	cmd, sc := onTerminal(t, home, append(args, "--no-browser")...)
+	sc.waitFor("Ctrl-C gives up.")
+	sc.typed("\x03")
+	says(t, sc.rest(), "interrupted")
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 {
+		t.Errorf("exit status %d", code)
+	}
+	tm.ok(home, "", "list")
+}
+
+func answer(t *testing.T, data []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What cannot be compared is not deleted without a person's yes, and does not
+// keep the others from being deleted.
+func TestLogoutComparesWhatItDeletes(t *testing.T) {
+	tm, home := newTeam(t), t.TempDir()
+	tm.put("huggingface", "huggingface", map[string]string{"token": "fake-stored"})
+	tm.put("lambda", "lambda", map[string]string{"api_key": "fake-lambda"})
+	tm.put("wandb", "wandb", map[string]string{"api_key": "fake-wandb"})
+	tm.ok(home, fakePassword, tm.login("--username", "jane", "--download")...)
+	kv := strings.TrimPrefix(tm.store, "vault://")
+	tm.server.API(t, http.MethodPost, "sys/policies/acl/"+tm.mount, map[string]any{
+		"policy": `path "` + kv + `/*" { capabilities = ["read", "list"] }
+			path "` + kv + `/data/huggingface" { capabilities = ["deny"] }`})
+	tm.server.API(t, http.MethodDelete, kv+"/metadata/lambda", nil)
+	out, errs, status := rhxIn(t, home, "", "logout", "--delete-secrets")
+	if status != 3 {
+		t.Errorf("exit status %d", status)
+	}
+	says(t, errs, "huggingface: not deleted from ~/.cache/huggingface/token: it cannot be compared with the store", kv+"/data/huggingface",
+		"lambda: not deleted from ~/.lambda_cloud/lambda_keys: the store does not have it", "rhx save lambda keeps")
+	says(t, out, "wandb: deleted from", "The token is revoked")
+	readHome(t, home, ".cache/huggingface/token")
+	readHome(t, home, ".lambda_cloud/lambda_keys")
+	gone(t, home, ".netrc")
+}
+
+// A login of another program in between is not undone by what renews the token.
+func TestANewLoginReplacesTheOldOne(t *testing.T) {
+	tm, home := newTeam(t), t.TempDir()
+	login := func() string {
+		tm.ok(home, fakePassword, tm.login("--username", "jane", "--no-upload", "--no-download")...)
+		out, err := exec.Command("age", "-d", "-i", filepath.Join(home, ".local/share/rhx/identity.txt"), filepath.Join(home, ".local/share/rhx/vault-token.age")).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept struct{ Token string }
+		answer(t, out, &kept)
+		return kept.Token
+	}
+	first := login()
+	second := login()
+	for token, want := range map[string]int{first: http.StatusForbidden, second: http.StatusOK} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tm.server.Addr+"/v1/auth/token/lookup-self", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Vault-Token", token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("HTTP %d, want %d", resp.StatusCode, want)
+		}
+	}
+	// A damaged file is said, and replaced.
+	writeHome(t, home, ".local/share/rhx/vault-token.age", "damaged")
+	_, errs, status := rhxIn(t, home, "", "list")
+	if status != 1 {
+		t.Errorf("exit status %d", status)
+	}
+	says(t, errs, "the token of rhx login", "vault-token.age", "log in again with rhx login")
+	login()
+	tm.ok(home, "", "list")
+	writeHome(t, home, ".local/share/rhx/vault-token.age", "damaged")
+	_, errs, status = rhxIn(t, home, "", "logout")
+	if status != 3 {
+		t.Errorf("exit status %d", status)
+	}
+	says(t, errs, "could not be revoked, because it cannot be read")
+	gone(t, home, ".local/share/rhx/vault-token.age")
 }

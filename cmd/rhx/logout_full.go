@@ -76,23 +76,25 @@ func (a *app) unplaceAll(ctx context.Context, h *host.Host, c *logoutCmd, out *l
 	}
 	asks := c.asks(a)
 	failed, reachable := false, true
-	// The store says whether values would be lost. It may be gone.
-	storeCtx, cancel := context.WithTimeout(ctx, revokeTimeout)
-	defer cancel()
 	kept := []string{}
 	for _, p := range placed {
 		j := unplacedJSON{Name: p.Name, Path: p.Path, Vars: p.Vars, Action: "kept"}
 		if asks || !c.KeepSecrets && (c.DeleteSecrets || c.Yes) {
+			// The store says whether values would be lost. It may be gone.
+			storeCtx, cancel := context.WithTimeout(ctx, revokeTimeout)
 			u, err := h.PlanUnplace(storeCtx, p, reachable)
+			cancel()
 			if ctx.Err() != nil {
 				return false, ctx.Err()
 			}
-			if err != nil && reachable {
-				reachable = false
-				a.warn("what is on this machine cannot be compared with the store: " + err.Error())
-				if u.Err != nil && !errors.Is(u.Err, host.ErrGone) {
-					u, _ = h.PlanUnplace(ctx, p, false)
+			if err != nil {
+				if errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+					reachable = false
+					a.warn("what is on this machine cannot be compared with the store: " + err.Error())
+					err = nil
 				}
+				u, _ = h.PlanUnplace(ctx, p, false)
+				u.NotCompared = err
 			}
 			j.Action, err = a.unplace(ctx, h, u, asks)
 			if err != nil {
@@ -131,6 +133,8 @@ func (a *app) unplace(ctx context.Context, h *host.Host, u host.Unplace, asks bo
 		doubt = "other values than stored: " + strings.Join(u.Differs, ", ")
 	case u.NotStored:
 		doubt = "the store does not have it"
+	case u.NotCompared != nil:
+		doubt = "it cannot be compared with the store"
 	}
 	switch {
 	case gone:
@@ -144,7 +148,7 @@ func (a *app) unplace(ctx context.Context, h *host.Host, u host.Unplace, asks bo
 		}
 	case doubt != "":
 		return "failed", fault.WithHint(fmt.Errorf("not deleted from %s: %s", u.Where(), doubt),
-			"rhx save "+u.Name+" keeps what this machine has; rhx logout at a terminal asks")
+			unplaceHint(u))
 	}
 	if err := h.Unplace(ctx, u); err != nil {
 		return "failed", fmt.Errorf("not deleted from %s: %w", u.Where(), err)
@@ -161,9 +165,16 @@ func (a *app) unplace(ctx context.Context, h *host.Host, u host.Unplace, asks bo
 	return "removed", nil
 }
 
+func unplaceHint(u host.Unplace) string {
+	if u.NotCompared != nil {
+		return u.NotCompared.Error() + "; rhx logout at a terminal asks"
+	}
+	return "rhx save " + u.Name + " keeps what this machine has; rhx logout at a terminal asks"
+}
+
 // endLogin revokes the token and deletes it. It reports whether no live token is left.
 func (a *app) endLogin(ctx context.Context, out *logoutJSON) (bool, error) {
-	s, err := a.readSession(ctx)
+	s, _, err := a.readSession(ctx)
 	switch {
 	case errors.Is(err, store.ErrDenied):
 		// A wrong passphrase: the token can still be revoked later.

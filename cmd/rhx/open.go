@@ -38,6 +38,9 @@ func (a *app) openStore(_ context.Context, home string) (store.Store, error) {
 // localStore opens the store on this machine, whose key also protects the
 // token of a login.
 func (a *app) localStore() (*agestore.Store, error) {
+	if a.local != nil {
+		return a.local, nil // it asks for a passphrase once
+	}
 	conf, err := a.config()
 	if err != nil {
 		return nil, err
@@ -58,7 +61,8 @@ func (a *app) localStore() (*agestore.Store, error) {
 		// rhx's own key, protected by a passphrase from its first use on.
 		opts.Identity, opts.NewPassphrase = "", true
 	}
-	return agestore.Open(opts), nil
+	a.local = agestore.Open(opts)
+	return a.local, nil
 }
 
 // passphrase answers for a key that is protected by one.

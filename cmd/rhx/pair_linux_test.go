@@ -57,6 +57,13 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run(`{"a": "FAKE"}`, "save", "base", "--values", "-"); err != nil || out != "base: saved\n" {
 		t.Fatalf("save --values -: %v\n%s", err, out)
 	}
+	// A login, which reads its secret from stdin after rhx went on as rhx-full.
+	if out, err := run(s.TokenWith(t, map[string]any{"ttl": "1h"}), "login"); err != nil || !strings.Contains(out, "Store: "+url) {
+		t.Fatalf("login: %v\n%s", err, out)
+	}
+	if out, err := run("", "logout", "--yes"); err != nil || !strings.Contains(out, "The token is revoked") {
+		t.Fatalf("logout: %v\n%s", err, out)
+	}
 	// The exit status passes through both.
 	if _, err := run("", "run", "-s", "openai", "--", "sh", "-c", "exit 9"); err == nil || err.Error() != "exit status 9" {
 		t.Fatalf("exit status: %v", err)

@@ -106,7 +106,7 @@ func address(getenv func(string) string) (string, error) {
 	}
 	if addr == "" {
 		return "", fault.WithHint(errors.New("VAULT_ADDR is not set, so it is not known where Vault is"),
-			"set VAULT_ADDR to the address of the server, such as https://vault.example.com:8200")
+			"rhx login --vault ADDR, or set VAULT_ADDR to the address of the server, such as https://vault.example.com:8200")
 	}
 	u, err := url.Parse(addr)
 	if err != nil || u.Scheme != "unix" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {

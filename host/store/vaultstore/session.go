@@ -151,13 +151,10 @@ func (s *Session) Renew(ctx context.Context, getenv func(string) string) (*Sessi
 		return nil, fmt.Errorf("renew the token: %w", errNotVault)
 	}
 	renewed := *s
-	renewed.Renewable = got.Auth.Renewable
-	left := time.Duration(got.Auth.LeaseDuration) * time.Second
-	renewed.Expires = time.Now().Add(left).UTC().Truncate(time.Second)
-	if left <= s.TTL/2 {
-		// The end of what Vault gives it is near: asking again would not help.
-		renewed.Renewable = false
-	}
+	renewed.TTL = time.Duration(got.Auth.LeaseDuration) * time.Second
+	renewed.Expires = time.Now().Add(renewed.TTL).UTC().Truncate(time.Second)
+	// Where Vault gives no more time, asking again would not help.
+	renewed.Renewable = got.Auth.Renewable && renewed.Expires.After(s.Expires.Add(time.Second))
 	return &renewed, nil
 }
 
@@ -189,9 +186,6 @@ func (s *Store) LoginDue() *Session {
 // where is the server and the namespace for messages.
 func (s *Session) where() string {
 	addr := s.Address
-	if u, err := url.Parse(addr); err == nil {
-		addr = u.Redacted()
-	}
 	if s.Namespace != "" {
 		addr += " (namespace " + s.Namespace + ")"
 	}
