@@ -53,7 +53,7 @@ const envHead = "# Written by rhx load --env.\n"
 // that are there already. The variables of one secret go there together or not
 // at all: half of an old and half of a new key pair is of no use.
 func (h *Host) LoadEnv(ctx context.Context, opts LoadOptions) ([]Loaded, error) {
-	recs, err := h.records(ctx, opts.Names, opts.All)
+	recs, err := h.records(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,6 +36,9 @@ type LoadOptions struct {
 	// Names are secrets of the store; empty with All.
 	Names []string
 	All   bool
+	// Records, where they are set, are secrets that are at hand already: the store
+	// is not asked.
+	Records []*store.Record
 	// Overwrite replaces values that differ; Confirm, where it is set, is asked
 	// otherwise. Sync asks from several goroutines.
 	Overwrite bool
@@ -50,7 +54,7 @@ type LoadOptions struct {
 
 // Load brings secrets from the store to a machine's native files.
 func (h *Host) Load(ctx context.Context, m machine.Machine, opts LoadOptions) ([]Loaded, error) {
-	recs, err := h.records(ctx, opts.Names, opts.All)
+	recs, err := h.records(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +62,14 @@ func (h *Host) Load(ctx context.Context, m machine.Machine, opts LoadOptions) ([
 }
 
 // records returns the named records, or all of the store.
-func (h *Host) records(ctx context.Context, names []string, all bool) ([]*store.Record, error) {
-	if all {
+func (h *Host) records(ctx context.Context, opts LoadOptions) ([]*store.Record, error) {
+	switch {
+	case opts.Records != nil:
+		return opts.Records, nil
+	case opts.All:
 		return h.all(ctx)
 	}
-	return h.GetAll(ctx, names)
+	return h.GetAll(ctx, opts.Names)
 }
 
 // place merges records into a machine's files.
@@ -259,6 +266,10 @@ type SyncOptions struct {
 	// Bundle, where it is set, is also brought there: its files as native files, its
 	// variables into the env file.
 	Bundle *Environment
+	// Wrap, where it is not 0, sends each host only wrapping tokens of the store,
+	// good for so long; the host gets the secrets from the store itself. Not with
+	// Bundle, which is composed here.
+	Wrap time.Duration
 	// Parallel bounds the hosts that are served at once.
 	Parallel int
 	// Done, where it is set, is told each host's outcome as it comes, one at a time.
@@ -269,9 +280,25 @@ type SyncOptions struct {
 // outcomes are in the order of the machines; an error of a whole machine
 // stands for each of its secrets.
 func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOptions) ([]Loaded, error) {
-	recs, err := h.records(ctx, opts.Names, opts.All)
-	if err != nil {
-		return nil, err
+	names := opts.Names
+	var one func(m machine.Machine) ([]Loaded, error)
+	if opts.Wrap > 0 {
+		if opts.Bundle != nil {
+			return nil, fault.WithHint(fault.WithKind(errors.New("a bundle is composed here: it cannot come to hosts from Vault"), fault.Usage),
+				"--via vault is for secrets named with -s")
+		}
+		c, err := h.courier(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		one = func(m machine.Machine) ([]Loaded, error) { return c.sync(ctx, m) }
+	} else {
+		recs, err := h.records(ctx, opts.LoadOptions)
+		if err != nil {
+			return nil, err
+		}
+		names = opts.wanted(recs)
+		one = func(m machine.Machine) ([]Loaded, error) { return h.syncOne(ctx, m, recs, opts) }
 	}
 	results := make([][]Loaded, len(machines))
 	var mu sync.Mutex
@@ -279,11 +306,11 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 	g.SetLimit(max(1, opts.Parallel))
 	for i, m := range machines {
 		g.Go(func() error {
-			loaded, err := h.syncOne(ctx, m, recs, opts)
+			loaded, err := one(m)
 			if err != nil {
 				loaded = nil
-				for _, name := range opts.wanted(recs) {
-					loaded = append(loaded, Loaded{m.Name(), name, provider.Placement{Action: provider.Failed, Err: err}})
+				for _, name := range names {
+					loaded = append(loaded, failedOn(m.Name(), name, err))
 				}
 			}
 			_ = m.Close()

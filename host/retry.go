@@ -20,6 +20,8 @@ type FailedSync struct {
 	Bundles   []string `json:"bundles,omitempty"`
 	Env       bool     `json:"env,omitempty"`
 	Overwrite bool     `json:"overwrite,omitempty"`
+	// Via is "vault" where the hosts got wrapping tokens only.
+	Via string `json:"via,omitempty"`
 }
 
 func (h *Host) failedSyncFile() string {

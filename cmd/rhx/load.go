@@ -17,6 +17,7 @@ type loadCmd struct {
 	All       bool     `help:"Every secret in the store."`
 	To        string   `help:"Write to this file instead of the default one." placeholder:"PATH"`
 	Env       bool     `help:"As variables in rhx's env file, instead of native files."`
+	Wrapped   string   `help:"Unwrap tokens of Vault's response wrapping, one a line of stdin or at a hidden prompt, and load what they stand for." placeholder:"-"`
 	Overwrite bool     `help:"Replace values that differ."`
 	DryRun    bool     `help:"Say what would change; change nothing."`
 }
@@ -41,15 +42,20 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.All == (len(c.Secrets) > 0) {
+	if c.Wrapped == "" && c.All == (len(c.Secrets) > 0) {
 		return fault.WithHint(fault.WithKind(errors.New("name secrets, or use --all"), fault.Usage), "rhx list shows what is in the store")
 	}
-	if c.To != "" && (len(c.Secrets) != 1 || c.Env) {
+	if c.To != "" && (len(c.Secrets) != 1 && c.Wrapped == "" || c.Env) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
 	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm(), Warn: a.warn}
 	m := a.machine(h)
-	var loaded []host.Loaded
+	var loaded, failed []host.Loaded
+	if c.Wrapped != "" {
+		if opts.Records, failed, err = c.unwrap(ctx, a, m.Name()); err != nil {
+			return err
+		}
+	}
 	if c.Env {
 		if err := a.localOnly("load --env"); err != nil {
 			return err
@@ -61,6 +67,7 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	loaded = append(failed, loaded...)
 	if m == h.Local && !c.DryRun {
 		if err := h.Record(ctx, loaded); err != nil {
 			a.warn("the places were not noted in rhx's configuration: " + err.Error())

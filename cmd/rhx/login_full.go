@@ -546,6 +546,18 @@ func (a *app) writeSession(ctx context.Context, old []byte, s *vaultstore.Sessio
 	return a.replaceOwn(ctx, a.sessionPath(), old, sealed)
 }
 
+// unwrapper returns what uses wrapping tokens.
+func (a *app) unwrapper() (func(context.Context, string, secret.Value) (*store.Record, error), error) {
+	conf, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	getenv := vaultEnv(a.Getenv, conf.Vault)
+	return func(ctx context.Context, name string, token secret.Value) (*store.Record, error) {
+		return vaultstore.Unwrap(ctx, getenv, name, token)
+	}, nil
+}
+
 // openVault opens a store in HashiCorp Vault, and renews the login that it uses
 // where its end is near, beside the command's own work.
 func (a *app) openVault(url, home string) (store.Store, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -10,21 +11,25 @@ import (
 )
 
 type syncCmd struct {
-	Hosts       []string `arg:"" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory."`
-	Inventory   string   `short:"i" help:"A file with a host on each line and [GROUP] above those of a group, as Ansible's; - is standard input." placeholder:"FILE"`
-	RetryFailed bool     `help:"Once more what the last sync did not get done."`
-	Env         bool     `help:"As variables in rhx's env file there, instead of native files."`
-	Secret      []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Bundle      []string `short:"b" sep:"none" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
-	Yes         bool     `short:"y" help:"Trust the manifest without asking."`
-	Overwrite   bool     `help:"Replace values that differ."`
-	DryRun      bool     `help:"Say what would change; change nothing."`
-	Parallel    int      `help:"Hosts served at once." default:"32" placeholder:"32"`
-	AcceptNew   bool     `help:"Add the key of a host that is not known yet; a changed key is refused all the same."`
+	Hosts       []string      `arg:"" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory."`
+	Inventory   string        `short:"i" help:"A file with a host on each line and [GROUP] above those of a group, as Ansible's; - is standard input." placeholder:"FILE"`
+	RetryFailed bool          `help:"Once more what the last sync did not get done."`
+	Env         bool          `help:"As variables in rhx's env file there, instead of native files."`
+	Secret      []string      `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle      []string      `short:"b" sep:"none" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
+	Yes         bool          `short:"y" help:"Trust the manifest without asking."`
+	Overwrite   bool          `help:"Replace values that differ."`
+	Via         string        `help:"ssh sends the secrets; vault sends only single-use tokens, with which rhx or the vault command there gets them from Vault." enum:"ssh,vault" default:"ssh" placeholder:"ssh|vault"`
+	WrapTTL     time.Duration `name:"wrap-ttl" help:"With --via vault: how long the tokens are good for." default:"2m" placeholder:"2m"`
+	DryRun      bool          `help:"Say what would change; change nothing."`
+	Parallel    int           `help:"Hosts served at once." default:"32" placeholder:"32"`
+	AcceptNew   bool          `help:"Add the key of a host that is not known yet; a changed key is refused all the same."`
 }
 
 func (c *syncCmd) Help() string {
-	return `Works as rhx load does, on the hosts: merged into the files that are there, mode 0600, folders 0700. Only the secrets that are named are sent. Host keys are always verified.`
+	return `Works as rhx load does, on the hosts: merged into the files that are there, mode 0600, folders 0700. Only the secrets that are named are sent. Host keys are always verified.
+
+With --via vault no secret goes over SSH, but for each one a token that Vault takes once (response wrapping). The host needs rhx or the vault command, and has to reach Vault. A token that somebody used on the way is an error there.`
 }
 
 func (c *syncCmd) Run(ctx context.Context, a *app) error {
@@ -54,6 +59,12 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		Bundle:      env,
 		Parallel:    c.Parallel,
 	}
+	if c.Via == "vault" {
+		if c.WrapTTL < time.Second {
+			return fault.WithKind(errors.New("--wrap-ttl is at least a second"), fault.Usage)
+		}
+		opts.Wrap = c.WrapTTL
+	}
 	if a.Output == "table" {
 		// Each host's lines as soon as it is done.
 		opts.Done = func(_ string, loaded []host.Loaded, err error) {
@@ -72,6 +83,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	}
 	if !c.DryRun {
 		failed := host.FailedSync{Hosts: host.FailedOn(loaded), Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, Overwrite: c.Overwrite}
+		if opts.Wrap > 0 {
+			failed.Via = c.Via
+		}
 		if err := h.NoteFailedSync(context.WithoutCancel(ctx), failed); err != nil {
 			a.warn("what failed was not noted for --retry-failed: " + err.Error())
 		}
@@ -114,5 +128,8 @@ func (c *syncCmd) targets(ctx context.Context, a *app, h *host.Host) ([]string, 
 	}
 	c.Bundle = f.Bundles
 	c.Secret, c.Env, c.Overwrite = f.Secrets, c.Env || f.Env, c.Overwrite || f.Overwrite
+	if f.Via != "" {
+		c.Via = f.Via
+	}
 	return f.Hosts, nil
 }

@@ -147,8 +147,17 @@ func readAnswer(name string, list []piece) File {
 }
 
 func (m *sshMachine) Write(ctx context.Context, changes []Change) ([]error, error) {
+	return m.write(ctx, changes, nil)
+}
+
+// WriteVia implements [Deliverer].
+func (m *sshMachine) WriteVia(ctx context.Context, changes []Change, hand func(text []byte) (Fetch, error)) ([]error, error) {
+	return m.write(ctx, changes, hand)
+}
+
+func (m *sshMachine) write(ctx context.Context, changes []Change, hand func(text []byte) (Fetch, error)) ([]error, error) {
 	errs := make([]error, len(changes))
-	s := newScript(writeScript)
+	s, contents, calls := newScript(writeScript), new(script), new(script)
 	fmt.Fprintf(s, "R=%s\n", strings.ToLower(s.mark[len("rhx-"):len("rhx-")+8]))
 	sent := 0
 	for i, c := range changes {
@@ -160,13 +169,34 @@ func (m *sshMachine) Write(ctx context.Context, changes []Change) ([]error, erro
 			errs[i] = changeError(c, err)
 			continue
 		}
-		s.change(i, c)
+		contents.contents(i, c)
+		calls.change(i, c)
 		sent++
 	}
 	if sent == 0 {
 		return errs, ctx.Err()
 	}
+	if hand == nil {
+		s.Write(contents.Bytes())
+	} else {
+		f, err := hand(contents.Bytes())
+		if err != nil {
+			for i, c := range changes {
+				errs[i] = changeError(c, err)
+			}
+			return errs, err
+		}
+		s.fetch(f)
+	}
+	s.Write(calls.Bytes())
 	list, err := m.ask(ctx, s, false)
+	if n := len(list); err == nil && hand != nil && n >= 2 && list[n-2].word(0) == "nofetch" {
+		said := ""
+		if n >= 3 {
+			said = printable(string(list[n-3].data), 300)
+		}
+		err = fmt.Errorf("%s: %w: %s", m.target, ErrNotFetched, said)
+	}
 	done := make([]bool, len(changes))
 	for _, p := range list {
 		i := p.index(1, len(changes))

@@ -109,17 +109,31 @@ func shellPattern(pattern string) string {
 	return b.String()
 }
 
-// change adds a change, which must be valid, to a write request.
-func (s *script) change(i int, c Change) {
-	mode := c.Mode.Perm()
-	if mode == 0 {
-		mode = 0o600
-	}
+// contents adds the functions that print a change's new and old content.
+func (s *script) contents(i int, c Change) {
 	if !c.Remove {
 		s.content("n", i, c.Data)
 	}
 	if c.Old != nil {
 		s.content("o", i, c.Old)
+	}
+}
+
+// fetch adds what runs the text that a command prints, and else ends the script.
+// What the command says beside is the data of the piece "fetch".
+func (s *script) fetch(f Fetch) {
+	s.WriteString("say fetch\n{ W=$(\n")
+	for _, v := range f.Env {
+		fmt.Fprintf(s, "%s=%s\nexport %s\n", v.Name, posixQuote(v.Value), v.Name)
+	}
+	s.WriteString("{ " + f.Command + "\n} 2>&4\n) && F=1 || F=; } 4>&1\n[ -n \"$F\" ] || {\nsay nofetch\nsay done\nexit\n}\neval \"$W\"\nW=\n")
+}
+
+// change adds a change, which must be valid, to a write request.
+func (s *script) change(i int, c Change) {
+	mode := c.Mode.Perm()
+	if mode == 0 {
+		mode = 0o600
 	}
 	fmt.Fprintf(s, "change %d %s %d %d %d\n", i, posixQuote(c.Path), mode, flag(c.Old != nil), flag(c.Remove))
 }

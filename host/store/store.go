@@ -52,6 +52,25 @@ type Namer interface {
 	Names(ctx context.Context) ([]string, error)
 }
 
+// Wrapper is a store that can hand a secret to another machine by a token: it is
+// good for one use and a short time, so that a secret which somebody else took on
+// the way is noticed.
+type Wrapper interface {
+	// Wrap returns a token for the newest version of a secret; ErrNotFound if it is
+	// not there. That it is deleted may show only when the token is used.
+	Wrap(ctx context.Context, name string, ttl time.Duration) (secret.Value, error)
+	// WrapText returns a token for a text, which is in the field WrappedField.
+	WrapText(ctx context.Context, text secret.Value, ttl time.Duration) (secret.Value, error)
+	// Reach returns the variables by which another machine finds the server.
+	Reach() (map[string]string, error)
+}
+
+// WrappedField is the field of what WrapText wraps.
+const WrappedField = "contents"
+
+// ErrIntercepted: a wrapping token that is not what it was made to be.
+var ErrIntercepted = errors.New("the wrapping token was used already, has expired, or is another one: it may have been intercepted")
+
 // AnyVersion as the expected version of Put means: whatever is there.
 const AnyVersion = -1
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -62,12 +63,17 @@ type request struct {
 	values secret.Values
 	// retries is how often the request was sent again.
 	retries int
+	// wrapTTL, where it is not 0, leaves the answer in Vault for so long, and
+	// returns a token for it.
+	wrapTTL time.Duration
 }
 
 // answer is what Vault says: status 404 is an answer, not an error.
 type answer struct {
 	status int
 	data   map[string]any
+	// wrapped is the token for the answer, where that was asked for.
+	wrapped string
 }
 
 func (a *answer) found() bool { return a.status != http.StatusNotFound }
@@ -130,6 +136,9 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 			req.Headers.Set("Content-Type", r.contentType)
 		}
 	}
+	if r.wrapTTL > 0 {
+		req.WrapTTL = strconv.FormatInt(int64(max(time.Second, r.wrapTTL)/time.Second), 10) + "s"
+	}
 	//nolint:staticcheck // the methods of api.Logical hide the status and how often a request was sent
 	resp, err := c.api.RawRequestWithContext(context.WithValue(ctx, retriesKey{}, &r.retries), req)
 	if resp != nil {
@@ -151,6 +160,9 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 	}
 	var parsed struct {
 		Data map[string]any `json:"data"`
+		Wrap struct {
+			Token string `json:"token"`
+		} `json:"wrap_info"`
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -158,7 +170,7 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 		// The parser's error could repeat a part of a value.
 		return nil, errNotVault
 	}
-	a.data = parsed.Data
+	a.data, a.wrapped = parsed.Data, parsed.Wrap.Token
 	if a.data == nil && err != nil && strings.Contains(err.Error(), "no handler for route") {
 		return nil, err
 	}

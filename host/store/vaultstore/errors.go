@@ -44,6 +44,8 @@ func (c *client) explain(ctx context.Context, r *request, err error) error {
 		return errCAS
 	case strings.Contains(text, "check-and-set parameter required"):
 		return errCASRequired
+	case strings.Contains(text, "wrapping token is not valid or does not exist"):
+		return errWrapGone
 	case strings.Contains(text, "missing client token"):
 		return c.noToken()
 	case re.StatusCode == http.StatusForbidden:

@@ -229,6 +229,11 @@ func (e *v2) read(ctx context.Context, path string, version int) (*entry, error)
 	if err != nil {
 		return nil, err
 	}
+	return entryOf(a)
+}
+
+// entryOf reads the answer to a request for one version; nil if there is none.
+func entryOf(a *answer) (*entry, error) {
 	about, ok := a.data["metadata"].(map[string]any)
 	if !ok {
 		if a.found() {

@@ -191,6 +191,11 @@ func (s *Server) API(t testing.TB, method, path string, body any) []byte {
 	return answer
 }
 
+// Request is API for an answer that may be an error.
+func (s *Server) Request(ctx context.Context, method, path string, body any) (status int, answer []byte, err error) {
+	return s.request(ctx, method, path, body)
+}
+
 // CLI runs the vault CLI with the token and returns what it prints.
 func (s *Server) CLI(t testing.TB, token string, args ...string) string {
 	t.Helper()
