@@ -283,10 +283,6 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 	names := opts.Names
 	var one func(m machine.Machine) ([]Loaded, error)
 	if opts.Wrap > 0 {
-		if opts.Bundle != nil {
-			return nil, fault.WithHint(fault.WithKind(errors.New("a bundle is composed here: it cannot come to hosts from Vault"), fault.Usage),
-				"--via vault is for secrets named with -s")
-		}
 		c, err := h.courier(ctx, opts)
 		if err != nil {
 			return nil, err

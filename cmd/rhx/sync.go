@@ -41,6 +41,10 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	wrap, err := c.wrap()
+	if err != nil {
+		return err
+	}
 	var env *host.Environment
 	if len(c.Bundle) > 0 {
 		if env, err = a.environment(ctx, h, c.Bundle, nil, c.Yes); err != nil {
@@ -57,13 +61,8 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		LoadOptions: host.LoadOptions{Names: c.Secret, Overwrite: c.Overwrite, DryRun: c.DryRun, Warn: a.warn},
 		Env:         c.Env,
 		Bundle:      env,
+		Wrap:        wrap,
 		Parallel:    c.Parallel,
-	}
-	if c.Via == "vault" {
-		if c.WrapTTL < time.Second {
-			return fault.WithKind(errors.New("--wrap-ttl is at least a second"), fault.Usage)
-		}
-		opts.Wrap = c.WrapTTL
 	}
 	if a.Output == "table" {
 		// Each host's lines as soon as it is done.
@@ -97,6 +96,20 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		a.say("To have the variables in login shells there: . ~/.config/rhx/env in ~/.profile")
 	}
 	return loadedStatus(loaded)
+}
+
+// wrap returns how long wrapping tokens are good for, 0 where none are sent.
+func (c *syncCmd) wrap() (time.Duration, error) {
+	switch {
+	case c.Via != "vault":
+		return 0, nil
+	case len(c.Bundle) > 0:
+		return 0, fault.WithHint(fault.WithKind(errors.New("a bundle is composed here: it cannot come to hosts from Vault"), fault.Usage),
+			"--via vault is for secrets named with -s")
+	case c.WrapTTL < time.Second:
+		return 0, fault.WithKind(errors.New("--wrap-ttl is at least a second"), fault.Usage)
+	}
+	return c.WrapTTL, nil
 }
 
 // targets returns the hosts; with --retry-failed also what is to go there.
