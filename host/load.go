@@ -255,7 +255,7 @@ func (h *Host) Record(ctx context.Context, loaded []Loaded) error {
 		}
 		placed[l.Secret] = loc
 	}
-	return config.Record(ctx, h.Dirs, h.Local, placed, created...)
+	return config.Add(ctx, h.Dirs, h.Local, placed, created...)
 }
 
 // SyncOptions say what goes to which hosts.

@@ -20,8 +20,8 @@ import (
 	"github.com/rhx-dev/rhx/host/store"
 )
 
-// Placed is a secret that load or login placed on this machine, as config.yaml
-// says.
+// Placed is one place where load or login placed a secret on this machine, as
+// config.yaml says: a file, or variables.
 type Placed struct {
 	Name string
 	config.Location
@@ -46,11 +46,14 @@ func (h *Host) Placed() ([]Placed, error) {
 	}
 	var files, vars []Placed
 	for _, name := range slices.Sorted(maps.Keys(conf.Secrets)) {
-		switch p := (Placed{name, conf.Secrets[name]}); {
-		case p.Path != "":
-			files = append(files, p)
-		case len(p.Vars) > 0:
-			vars = append(vars, p)
+		l := conf.Secrets[name]
+		for _, path := range append([]string{l.Path}, l.Also...) {
+			if path != "" {
+				files = append(files, Placed{name, config.Location{Path: path}})
+			}
+		}
+		if len(l.Vars) > 0 {
+			vars = append(vars, Placed{name, config.Location{Vars: l.Vars}})
 		}
 	}
 	return append(files, vars...), nil
@@ -94,7 +97,7 @@ func (h *Host) PlanUnplace(ctx context.Context, p Placed, askStore bool) (Unplac
 func (h *Host) planUnplace(ctx context.Context, p Placed, stored *store.Record) Unplace {
 	u := Unplace{Placed: p}
 	if p.Path == "" {
-		u.planVars(ctx, h)
+		u.planVars(ctx, h, stored)
 		return u
 	}
 	sp, err := h.specOf(p, stored)
@@ -107,7 +110,24 @@ func (h *Host) planUnplace(ctx context.Context, p Placed, stored *store.Record) 
 		u.Err = err
 		return u
 	}
+	created, err := config.Created(h.Dirs)
+	if err != nil {
+		u.Err = err
+		return u
+	}
+	// A file that was there before rhx wrote it stays, with nothing in it.
+	add := func(c machine.Change) {
+		if c.Remove && !slices.Contains(created, snap.Short(c.Path)) {
+			c.Remove, c.Data, c.Mode = false, emptied(c.Old), 0o600
+		}
+		u.changes = append(u.changes, c)
+	}
 	at := snap.Abs(p.Path)
+	if strings.HasSuffix(at, ".pub") && sp.Files[0].Format == "keypair" {
+		// rhx placed this half only: the other one was there.
+		u.planPublic(ctx, h, at, stored, add)
+		return u
+	}
 	here, err := h.secretAt(ctx, snap, sp, p, stored)
 	if err != nil {
 		u.Err = err
@@ -128,19 +148,28 @@ func (h *Host) planUnplace(ctx context.Context, p Placed, stored *store.Record) 
 		u.Err = ErrGone
 		return u
 	}
-	created, err := config.Created(h.Dirs)
-	if err != nil {
-		u.Err = err
-		return u
-	}
 	for _, c := range plan.Changes() {
-		// A file that was there before rhx wrote it stays, with nothing in it.
-		if c.Remove && !slices.Contains(created, snap.Short(c.Path)) {
-			c.Remove, c.Data, c.Mode = false, emptied(c.Old), 0o600
-		}
-		u.changes = append(u.changes, c)
+		add(c)
 	}
 	return u
+}
+
+// planPublic takes away the public half of a key pair.
+func (u *Unplace) planPublic(ctx context.Context, h *Host, at string, stored *store.Record, add func(machine.Change)) {
+	files, err := h.Local.Read(ctx, []string{machine.Quote(at)})
+	switch {
+	case err != nil:
+		u.Err = err
+	case len(files) == 0 || missing(files[0]):
+		u.Err = ErrGone
+	case files[0].Err != nil:
+		u.Err = files[0].Err
+	default:
+		if stored != nil && stored.Secret.Values["public_key"].Reveal() != string(files[0].Data) {
+			u.Differs = []string{"public_key"}
+		}
+		add(machine.Change{Path: at, Old: files[0].Data, Remove: true})
+	}
 }
 
 func differing(placed []provider.Placement) []string {
@@ -159,7 +188,7 @@ func (h *Host) specOf(p Placed, stored *store.Record) (*spec.Spec, error) {
 	switch {
 	case stored == nil:
 		sp, err := h.Specs.Get(first(p.Name))
-		if err != nil {
+		if err != nil || len(sp.Files) == 0 {
 			err = fault.WithHint(fmt.Errorf("what of %s belongs to %s, only the store can say, and it cannot be asked", p.Path, p.Name), "take it out by hand")
 		}
 		return sp, err
@@ -209,7 +238,7 @@ func emptied(old []byte) []byte {
 }
 
 // planVars takes a secret's variables out of the env file.
-func (u *Unplace) planVars(ctx context.Context, h *Host) {
+func (u *Unplace) planVars(ctx context.Context, h *Host, stored *store.Record) {
 	file, head, have, err := readEnvFile(ctx, h.Local, filepath.ToSlash(h.EnvFile()))
 	if err != nil {
 		u.Err = err
@@ -219,6 +248,14 @@ func (u *Unplace) planVars(ctx context.Context, h *Host) {
 	if len(left) == len(have) {
 		u.Err = ErrGone
 		return
+	}
+	if stored != nil {
+		want, err := h.vars([]*store.Record{stored})
+		for _, v := range have {
+			if slices.Contains(u.Vars, v.Name) && (err != nil || !slices.ContainsFunc(want, func(w bundle.Var) bool { return w.Name == v.Name && w.Value == v.Value })) {
+				u.Differs = append(u.Differs, v.Name)
+			}
+		}
 	}
 	c := machine.Change{Path: file.Path, Old: file.Data}
 	if c.Remove = len(left) == 0 && string(head) == envHead; !c.Remove {
@@ -244,5 +281,5 @@ func (h *Host) Unplace(ctx context.Context, u Unplace) error {
 			return err
 		}
 	}
-	return config.Record(ctx, h.Dirs, h.Local, map[string]config.Location{u.Name: {}})
+	return config.Remove(ctx, h.Dirs, h.Local, map[string]config.Location{u.Name: u.Location})
 }

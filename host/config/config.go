@@ -17,6 +17,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 // Dirs are rhx's own folders, after the XDG base directory specification.
@@ -57,18 +58,72 @@ type Config struct {
 	Vault Vault `yaml:"vault,omitempty"`
 }
 
-// Location is one path or a list of variables.
+// Location is one path or a list of variables; a secret that was placed several
+// times has more.
 type Location struct {
 	Path string
 	Vars []string
+	// Also are further paths.
+	Also []string
 }
 
-// UnmarshalYAML reads a path as text, or variables as a list.
+// UnmarshalYAML reads a path as text, or variables (and paths, which are no
+// names of variables) as a list.
 func (l *Location) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.SequenceNode {
-		return n.Decode(&l.Vars)
+	if n.Kind != yaml.SequenceNode {
+		return n.Decode(&l.Path)
 	}
-	return n.Decode(&l.Path)
+	var list []string
+	if err := n.Decode(&list); err != nil {
+		return err
+	}
+	for _, text := range list {
+		if spec.ValidVar(text) {
+			l.Vars = append(l.Vars, text)
+		} else {
+			l.addPath(text)
+		}
+	}
+	return nil
+}
+
+func (l *Location) addPath(path string) {
+	switch {
+	case path == "" || path == l.Path || slices.Contains(l.Also, path):
+	case l.Path == "":
+		l.Path = path
+	default:
+		l.Also = append(slices.Clone(l.Also), path)
+	}
+}
+
+// with returns l and more.
+func (l Location) with(more Location) Location {
+	for _, p := range append([]string{more.Path}, more.Also...) {
+		l.addPath(p)
+	}
+	for _, v := range more.Vars {
+		if !slices.Contains(l.Vars, v) {
+			l.Vars = append(slices.Clone(l.Vars), v)
+		}
+	}
+	return l
+}
+
+// without returns l without less.
+func (l Location) without(less Location) Location {
+	var left Location
+	for _, p := range append([]string{l.Path}, l.Also...) {
+		if p != less.Path && !slices.Contains(less.Also, p) {
+			left.addPath(p)
+		}
+	}
+	for _, v := range l.Vars {
+		if !slices.Contains(less.Vars, v) {
+			left.Vars = append(left.Vars, v)
+		}
+	}
+	return left
 }
 
 // Load reads config.yaml; a missing one is empty.
@@ -100,21 +155,37 @@ type Vault struct {
 // Path is the file config.yaml.
 func Path(d Dirs) string { return filepath.Join(d.Config, "config.yaml") }
 
-// Record notes in config.yaml where secrets were placed; an empty Location
-// takes the note away. created are files that were not there before: they are
-// rhx's to remove when nothing else is in them any more.
-func Record(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Location, created ...string) error {
+// Record notes in config.yaml where secrets were placed, in place of what was
+// noted of them; an empty Location takes the note away.
+func Record(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Location) error {
+	return record(ctx, d, m, placed, func(_, l Location) Location { return l })
+}
+
+// Add notes where secrets were placed beside where they were before. created
+// are files that were not there before: they are rhx's to remove when nothing
+// else is in them any more.
+func Add(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Location, created ...string) error {
+	err := record(ctx, d, m, placed, Location.with)
+	return errors.Join(err, noteCreated(ctx, d, m, created))
+}
+
+// Remove takes places of secrets out of what is noted.
+func Remove(ctx context.Context, d Dirs, m machine.Machine, displaced map[string]Location) error {
+	err := record(ctx, d, m, displaced, Location.without)
+	return errors.Join(err, noteCreated(ctx, d, m, nil))
+}
+
+func record(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Location, change func(old, l Location) Location) error {
 	if len(placed) == 0 {
 		return nil
 	}
-	err := update(ctx, d, m, func(*Config) []codec.Edit {
+	return update(ctx, d, m, func(c *Config) []codec.Edit {
 		var edits []codec.Edit
 		for _, name := range slices.Sorted(maps.Keys(placed)) {
-			edits = append(edits, codec.Edit{Path: codec.Keys("secrets", name), Value: placed[name].node()})
+			edits = append(edits, codec.Edit{Path: codec.Keys("secrets", name), Value: change(c.Secrets[name], placed[name]).node()})
 		}
 		return edits
 	})
-	return errors.Join(err, noteCreated(ctx, d, m, created))
 }
 
 // SetLogin notes the store and the server of a login.
@@ -231,13 +302,17 @@ func lock(dir string) (unlock func(), err error) {
 }
 
 func (l Location) node() *codec.Node {
-	switch {
-	case l.Path != "":
-		return codec.Text(l.Path)
-	case len(l.Vars) > 0:
-		return texts(l.Vars)
+	var list []string
+	if l.Path != "" {
+		list = append(append(list, l.Path), l.Also...)
 	}
-	return nil
+	switch list = append(list, l.Vars...); {
+	case len(list) == 0:
+		return nil
+	case len(list) == 1 && l.Path != "":
+		return codec.Text(l.Path)
+	}
+	return texts(list)
 }
 
 func texts(list []string) *codec.Node {

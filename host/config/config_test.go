@@ -171,7 +171,7 @@ func TestLoginIsNotedAndForgotten(t *testing.T) {
 	if err := config.SetLogin(t.Context(), d, m, "vault://secret/ml", config.Vault{Address: "https://v:8200", Namespace: "team"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := config.Record(t.Context(), d, m, map[string]config.Location{"aws": {Path: "~/.aws/credentials"}}, "~/.aws/credentials"); err != nil {
+	if err := config.Add(t.Context(), d, m, map[string]config.Location{"aws": {Path: "~/.aws/credentials"}}, "~/.aws/credentials"); err != nil {
 		t.Fatal(err)
 	}
 	c, err := config.Load(d)
@@ -188,7 +188,7 @@ func TestLoginIsNotedAndForgotten(t *testing.T) {
 	if text := read(t, file); strings.Contains(text, "vault") || !strings.Contains(text, "aws: ~/.aws/credentials") {
 		t.Error(text)
 	}
-	if err := config.Record(t.Context(), d, m, map[string]config.Location{"aws": {}}); err != nil {
+	if err := config.Remove(t.Context(), d, m, map[string]config.Location{"aws": {Path: "~/.aws/credentials"}}); err != nil {
 		t.Fatal(err)
 	}
 	// The file is not there, so it is not rhx's any more.
@@ -206,4 +206,41 @@ func TestLoginIsNotedAndForgotten(t *testing.T) {
 	if gone, err := config.Forget(t.Context(), config.Dirs{Config: t.TempDir()}, m); !gone || err != nil {
 		t.Error(gone, err)
 	}
+}
+
+// A secret that was placed several times is noted with all its places.
+func TestPlacesAreAddedAndRemoved(t *testing.T) {
+	d, file := dirs(t)
+	m := local(t)
+	for _, c := range []struct {
+		do   func(context.Context, config.Dirs, machine.Machine, map[string]config.Location) error
+		what config.Location
+		want string
+	}{
+		{add, config.Location{Vars: []string{"A"}}, "secrets:\n  x:\n  - A\n"},
+		{add, config.Location{Vars: []string{"B", "A"}}, "secrets:\n  x:\n  - A\n  - B\n"},
+		{add, config.Location{Path: "~/x"}, "secrets:\n  x:\n  - ~/x\n  - A\n  - B\n"},
+		{add, config.Location{Path: "/y"}, "secrets:\n  x:\n  - ~/x\n  - /y\n  - A\n  - B\n"},
+		{add, config.Location{Path: "/y"}, "secrets:\n  x:\n  - ~/x\n  - /y\n  - A\n  - B\n"},
+		{config.Remove, config.Location{Path: "~/x"}, "secrets:\n  x:\n  - /y\n  - A\n  - B\n"},
+		{config.Remove, config.Location{Vars: []string{"A", "B"}}, "secrets:\n  x: /y\n"},
+		{config.Remove, config.Location{Path: "/z"}, "secrets:\n  x: /y\n"},
+	} {
+		if err := c.do(t.Context(), d, m, map[string]config.Location{"x": c.what}); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, file); got != c.want {
+			t.Errorf("after %+v:\n%s", c.what, got)
+		}
+	}
+	if err := config.Remove(t.Context(), d, m, map[string]config.Location{"x": {Path: "/y"}}); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := config.Load(d); err != nil || len(c.Secrets) != 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func add(ctx context.Context, d config.Dirs, m machine.Machine, placed map[string]config.Location) error {
+	return config.Add(ctx, d, m, placed)
 }
