@@ -50,6 +50,11 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if a.Store != "" && !strings.HasPrefix(a.Store, vaultstore.Scheme) {
 		return fault.WithHint(fault.WithKind(fmt.Errorf("the store %q needs no login", a.Store), fault.Usage), "--store vault://MOUNT/PREFIX, or leave it out")
 	}
+	if a.Store != "" {
+		if err := vaultstore.CheckURL(a.Store); err != nil {
+			return err
+		}
+	}
 	getenv, err := a.loginEnv(c, conf)
 	if err != nil {
 		return err
@@ -308,6 +313,9 @@ func (a *app) chooseStore(ctx context.Context, s *vaultstore.Session, getenv fun
 			usual = answer
 			if !strings.HasPrefix(usual, vaultstore.Scheme) {
 				usual = vaultstore.Scheme + strings.Trim(usual, "/")
+			}
+			if err := vaultstore.CheckURL(usual); err != nil {
+				return "", err
 			}
 		}
 	}

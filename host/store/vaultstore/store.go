@@ -114,20 +114,35 @@ type engine interface {
 // Open returns the store that o names. It reads the token file and the TLS
 // files that variables name, and connects to nothing.
 func Open(o Options) (*Store, error) {
-	path, ok := strings.CutPrefix(o.URL, Scheme)
-	if !ok {
-		return nil, fault.WithKind(fmt.Errorf("%q is not the URL of a Vault store", o.URL), fault.Usage)
-	}
-	path = strings.TrimSuffix(path, "/")
-	if err := secret.ValidName(path); err != nil || !printable(path) {
-		return nil, fault.WithHint(fault.WithKind(fmt.Errorf("the store %q does not name a path in Vault", o.URL), fault.Usage),
-			"it is vault://MOUNT/PREFIX, such as vault://secret/ml-team; the server's address is in VAULT_ADDR")
+	path, err := pathOf(o.URL)
+	if err != nil {
+		return nil, err
 	}
 	c, err := newClient(o.Getenv, o.Home, o.Login)
 	if err != nil {
 		return nil, fault.WithKind(fmt.Errorf("store %s%s: %w", Scheme, path, err), fault.KindOf(err))
 	}
 	return &Store{url: Scheme + path, path: path, c: c}, nil
+}
+
+// CheckURL returns the error of a URL that can name no store in Vault.
+func CheckURL(url string) error {
+	_, err := pathOf(url)
+	return err
+}
+
+// pathOf returns the MOUNT/PREFIX of a URL.
+func pathOf(url string) (string, error) {
+	path, ok := strings.CutPrefix(url, Scheme)
+	if !ok {
+		return "", fault.WithKind(fmt.Errorf("%q is not the URL of a Vault store", url), fault.Usage)
+	}
+	path = strings.TrimSuffix(path, "/")
+	if err := secret.ValidName(path); err != nil || !printable(path) {
+		return "", fault.WithHint(fault.WithKind(fmt.Errorf("the store %q does not name a path in Vault", url), fault.Usage),
+			"it is vault://MOUNT/PREFIX, such as vault://secret/ml-team; the server's address is in VAULT_ADDR")
+	}
+	return path, nil
 }
 
 // URL returns "vault://MOUNT/PREFIX".
