@@ -443,24 +443,48 @@ func (h *Host) Delete(ctx context.Context, m machine.Machine, names []string, op
 	return out, nil
 }
 
+// notedPath is the file that config.yaml notes for a secret, if any, on this machine.
+func (h *Host) notedPath(m machine.Machine, name string) ([]string, error) {
+	if m != h.Local {
+		return nil, nil
+	}
+	placed, err := h.Placed()
+	i := slices.IndexFunc(placed, func(p Placed) bool { return p.Name == name && p.Path != "" })
+	if err != nil || i < 0 {
+		return nil, err
+	}
+	return []string{placed[i].Path}, nil
+}
+
 func (h *Host) removeContents(ctx context.Context, m machine.Machine, name string) ([]provider.Placement, error) {
 	rec, err := h.Get(ctx, name, 0)
 	if err != nil {
 		return nil, err
 	}
-	if rec.Secret.Provider == "" {
-		return nil, nil
+	// A secret of no provider is where it was last loaded to, if that is noted.
+	var sp *spec.Spec
+	var at []string
+	if rec.Secret.Provider != "" {
+		sp, err = h.Specs.Get(rec.Secret.Provider)
+	} else {
+		if at, err = h.notedPath(m, name); len(at) > 0 {
+			sp, err = baseSpec(&rec.Secret, at[0])
+		}
 	}
-	sp, err := h.Specs.Get(rec.Secret.Provider)
-	if err != nil {
+	if err != nil || sp == nil {
 		return nil, err
 	}
-	snap, err := provider.Take(ctx, m, h.Guests, []*spec.Spec{sp})
+	snap, err := provider.Take(ctx, m, h.Guests, []*spec.Spec{sp}, at...)
 	if err != nil {
 		return nil, err
 	}
 	plan := provider.NewPlan(snap)
-	placed := plan.Remove(ctx, sp, &rec.Secret)
+	var placed []provider.Placement
+	if len(at) > 0 {
+		placed = plan.RemoveAt(ctx, sp, &rec.Secret, snap.Abs(at[0]))
+	} else {
+		placed = plan.Remove(ctx, sp, &rec.Secret)
+	}
 	for _, p := range placed {
 		if p.Err != nil {
 			return nil, fault.WithHint(fmt.Errorf("%s: not deleted: %w", name, p.Err),

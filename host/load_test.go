@@ -101,6 +101,7 @@ local mine  failed: unknown provider "mine"`)
 }
 
 // A base secret is written to the file that is named, merged into what it has.
+// RH-17: a secret of no provider, in a file of its own.
 func TestLoadBaseTo(t *testing.T) {
 	h, m := newHost(t)
 	keep(t, h, "db", "user", "u", "p.w", "a: b")
@@ -127,6 +128,7 @@ func TestLoadBaseTo(t *testing.T) {
 }
 
 // Record notes what load wrote, beside what people wrote in config.yaml.
+// RH-19: where a secret was placed is noted, until it is deleted.
 func TestRecord(t *testing.T) {
 	h, _ := newHost(t)
 	h.Local = machine.Local(t.TempDir(), func(string) string { return "" })

@@ -179,5 +179,8 @@ func TestSaveSecret(t *testing.T) {
 	same(t, "stored", stored(t, h, "cohere"), "cohere cohere/ v1 anything=v")
 	// A deleted secret can be saved again.
 	must(h.Delete(ctx, h.Local, []string{"cohere"}, host.DeleteOptions{}))(t)
+	if _, err := h.Get(ctx, "cohere", 0); err == nil || !strings.Contains(hint(err), "it was deleted") {
+		t.Errorf("after its deletion: %v", err)
+	}
 	keep(t, h, "cohere", "anything", "v")
 }

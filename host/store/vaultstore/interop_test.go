@@ -76,6 +76,7 @@ func reveal(v secret.Values) map[string]string {
 	return texts
 }
 
+// RH-14: the values are in the entry, and none in what describes it.
 func TestTheVaultCLISeesPlainFieldsAndCustomMetadata(t *testing.T) {
 	server, mount, s := shared(t, "kv", 2, "/ml team")
 	put(t, s, awsProd(), 0)
@@ -122,6 +123,7 @@ func TestTheVaultCLISeesPlainFieldsInVersion1(t *testing.T) {
 	}
 }
 
+// RH-15: an entry that holds values and says nothing of itself.
 func TestWhatTheVaultCLIWritesIsRead(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		t.Run(fmt.Sprint("KV version ", version), func(t *testing.T) {
