@@ -151,7 +151,7 @@ func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, gro
 	if err != nil {
 		return nil, err
 	}
-	errs, err := m.Write(ctx, []machine.Change{{Path: path, Data: slices.Concat(head, text), Old: file.Data}})
+	errs, err := finish(ctx, m, []machine.Change{{Path: path, Data: slices.Concat(head, text), Old: file.Data}})
 	return out, errors.Join(append(errs, err)...)
 }
 

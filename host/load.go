@@ -216,10 +216,11 @@ func write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan
 	if len(changes) == 0 {
 		return nil
 	}
-	errs, err := m.Write(ctx, changes)
-	if err != nil {
+	errs, err := finish(ctx, m, changes)
+	if err != nil && len(errs) != len(changes) {
 		return err
 	}
+	// Where the connection was lost, errs says of which changes that is known.
 	for i, c := range changes {
 		if errs[i] == nil {
 			continue
@@ -303,6 +304,9 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 	for i, m := range machines {
 		g.Go(func() error {
 			loaded, err := one(m)
+			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+				err = errInterrupted
+			}
 			if err != nil {
 				loaded = nil
 				for _, name := range names {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/signal"
 	"slices"
 	"strings"
 
@@ -77,7 +76,9 @@ func run(args []string, io *streams) int {
 		// build than the rest of the program to start.
 		return a.fail((&versionCmd{}).Run(a))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := onStop(cancel)
 	defer stop()
 	a.stopSignals = stop
 	defer a.close()

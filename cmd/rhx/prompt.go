@@ -73,6 +73,12 @@ func (a *app) line(prompt string) (string, error) {
 		return "", err
 	}
 	defer t.close()
+	// Reading does not end with a context.
+	stop := onStop(func() {
+		fmt.Fprintln(t.out)
+		os.Exit(130)
+	})
+	defer stop()
 	fmt.Fprint(t.out, prompt)
 	line, err := bufio.NewReader(oneByte{t.in}).ReadString('\n')
 	return strings.TrimRight(line, "\r\n"), err

@@ -73,3 +73,24 @@ func TestRunOnAHostPassesSignals(t *testing.T) {
 		t.Errorf("exit status %d, not the command's 5:\n%s", code, &s.seen)
 	}
 }
+
+// Ctrl-C at a question ends rhx.
+func TestCtrlCAtAQuestion(t *testing.T) {
+	home := homeWithHost(t)
+	config := filepath.Join(home, ".ssh", "config")
+	data, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, append([]byte("UserKnownHostsFile ~/.ssh/empty\n"), data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd, s := onTerminal(t, home, "sync", "gpu", "-s", "openai", "--env")
+	s.waitFor("go on? [y/N] ")
+	_, _ = s.f.WriteString("\x03")
+	s.rest()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit status %d, not 130:\n%s", code, &s.seen)
+	}
+}

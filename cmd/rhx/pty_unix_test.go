@@ -25,16 +25,7 @@ func onTerminal(t *testing.T, home string, args ...string) (*exec.Cmd, *screen) 
 // onTerminalWith is onTerminal with more variables.
 func onTerminalWith(t *testing.T, home string, env []string, args ...string) (*exec.Cmd, *screen) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The test program is rhx where it is called so: see TestMain.
-	rhx := filepath.Join(t.TempDir(), "rhx")
-	if err := os.Symlink(self, rhx); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(rhx, args...)
+	cmd := exec.Command(rhxProgram(t), args...)
 	cmd.Env = append([]string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}, env...)
 	f, err := pty.Start(cmd)
 	if err != nil {
@@ -139,4 +130,18 @@ func TestRunHandsTheTerminalToTheCommand(t *testing.T) {
 	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGINT {
 		t.Errorf("ended by %v, not by SIGINT", cmd.ProcessState)
 	}
+}
+
+// rhxProgram is the test program where it is rhx: see TestMain.
+func rhxProgram(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rhx := filepath.Join(t.TempDir(), "rhx")
+	if err := os.Symlink(self, rhx); err != nil {
+		t.Fatal(err)
+	}
+	return rhx
 }

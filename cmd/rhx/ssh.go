@@ -16,15 +16,21 @@ func (a *app) ssh(target string, acceptNew bool) machine.Machine {
 		opts.Home = home
 	}
 	if a.hasTerminal() {
-		opts.Confirm = func(_ context.Context, k machine.HostKey) (bool, error) {
+		opts.Confirm = func(ctx context.Context, k machine.HostKey) (bool, error) {
 			a.asking.Lock()
 			defer a.asking.Unlock()
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
 			return a.ask(fmt.Sprintf("The host %s (%s) is not known yet. Its %s key is\n  %s\nAdd it to %s and go on?",
 				k.Host, k.Address, strings.TrimPrefix(k.Type, "ssh-"), k.Fingerprint, k.File)), nil
 		}
-		opts.Prompt = func(_ context.Context, q machine.Question) (string, error) {
+		opts.Prompt = func(ctx context.Context, q machine.Question) (string, error) {
 			a.asking.Lock()
 			defer a.asking.Unlock()
+			if err := ctx.Err(); err != nil {
+				return "", err
+			}
 			if q.Echo {
 				return a.line(q.Host + ": " + q.Text)
 			}

@@ -76,6 +76,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 			}
 		}
 	}
+	defer context.AfterFunc(ctx, func() {
+		a.warn("interrupted; the hosts that are being written are waited for, and once more ends this at once")
+	})()
 	loaded, err := h.Sync(ctx, machines, opts)
 	if err != nil {
 		return err

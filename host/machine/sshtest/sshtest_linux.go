@@ -30,6 +30,13 @@ type Options struct {
 	// Root lets the test's own user in, root in CI, in place of another one. The
 	// home folder is then that of the system: tests must not write there.
 	Root bool
+	// In is the network that the server and the programs it starts are in; nil is
+	// that of the test. Listen is the address there, "" any port of 127.0.0.1.
+	In     *Namespace
+	Listen string
+	// Accepted, where it is set, is called with each new connection, before the
+	// server knows of it.
+	Accepted func()
 }
 
 // Server is a running SSH server, with one user who has a key.
@@ -70,7 +77,7 @@ type Server struct {
 // the test fails: it is not skipped.
 func Start(t testing.TB, options Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: options, Host: "127.0.0.1", Alias: "rhxtest", children: make(map[*exec.Cmd]*os.File)}
+	s := &Server{t: t, options: options, Alias: "rhxtest", children: make(map[*exec.Cmd]*os.File)}
 	s.Dir = t.TempDir()
 	// The user of the server reads what is in here, such as AuthorizedKeys.
 	for d := s.Dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
@@ -125,7 +132,7 @@ func (s *Server) Keygen(kind, file, passphrase string, more ...string) {
 }
 
 // maxUsers is how many servers can run at once on a machine.
-const maxUsers = 40
+const maxUsers = 200
 
 // takeUser chooses a system user that no other test uses, also not one in
 // another process, and empties its home folder. Who is not root can only let
@@ -272,11 +279,14 @@ func (s *Server) addHostKey(public string) {
 // not ready yet.
 func (s *Server) listen() {
 	s.t.Helper()
-	var err error
-	s.listener, err = net.Listen("tcp", "127.0.0.1:0")
-	s.check(err)
+	address := s.options.Listen
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	s.listener = listen(s.t, s.options.In, address)
 	s.Addr = s.listener.Addr().String()
-	s.Port = s.listener.Addr().(*net.TCPAddr).Port
+	at := s.listener.Addr().(*net.TCPAddr)
+	s.Host, s.Port = at.IP.String(), at.Port
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -287,6 +297,9 @@ func (s *Server) listen() {
 			conn, err := s.listener.Accept()
 			if err != nil {
 				break
+			}
+			if s.options.Accepted != nil {
+				s.options.Accepted()
 			}
 			s.serve(conn.(*net.TCPConn), &waits)
 		}
@@ -314,7 +327,8 @@ func (s *Server) serve(conn *net.TCPConn, waits *sync.WaitGroup) {
 		}
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	s.options.In.Do(func() { err = cmd.Start() })
+	if err != nil {
 		file.Close()
 		return
 	}
@@ -355,11 +369,19 @@ func (s *Server) writeClientFiles() {
 	s.KnownHosts = filepath.Join(s.Dir, "known_hosts")
 	var known strings.Builder
 	for _, key := range s.HostKeys {
-		fmt.Fprintf(&known, "[%s]:%d %s\n", s.Host, s.Port, key)
+		fmt.Fprintf(&known, "%s %s\n", knownHost(s.Host, s.Port), key)
 	}
 	s.check(os.WriteFile(s.KnownHosts, []byte(known.String()), 0o600))
 	s.ConfigFile = filepath.Join(s.Dir, "ssh_config")
 	s.check(os.WriteFile(s.ConfigFile, []byte(s.HostBlock(s.Alias)), 0o600))
+}
+
+// knownHost is what known_hosts calls a host.
+func knownHost(host string, port int) string {
+	if port == 22 {
+		return host
+	}
+	return fmt.Sprintf("[%s]:%d", host, port)
 }
 
 // HostBlock returns the lines of an ssh_config in which name is this server.
@@ -387,6 +409,10 @@ func (s *Server) Log() string {
 	data, _ := os.ReadFile(filepath.Join(s.Dir, "sshd.log"))
 	return string(data)
 }
+
+// Commands returns how many commands and shells sshd has started, where Config
+// has "LogLevel VERBOSE".
+func (s *Server) Commands() int { return strings.Count(s.Log(), "Starting session: ") }
 
 // Open returns how many connections the server has now.
 func (s *Server) Open() int {
