@@ -279,7 +279,8 @@ func (v *viaVault) Write(ctx context.Context, changes []machine.Change) ([]error
 		}, nil
 	})
 	if errors.Is(err, machine.ErrNotFetched) && strings.Contains(err.Error(), "wrapping token is not valid") {
-		err = fault.WithHint(fmt.Errorf("%s: %w", v.Name(), store.ErrIntercepted), interceptedHint)
+		// Nothing was written, so one error says it for all.
+		return nil, fault.WithHint(fmt.Errorf("%s: %w", v.Name(), store.ErrIntercepted), interceptedHint)
 	}
 	return errs, err
 }
