@@ -39,6 +39,9 @@ type app struct {
 	keys   machine.Keys
 	asking sync.Mutex
 	local  *agestore.Store
+	// loggedIn is the environment of the login that was just made: what follows
+	// goes to its server with its token, whatever the variables say.
+	loggedIn func(string) string
 	// background is work beside that of the command: see inBackground.
 	background sync.WaitGroup
 }

@@ -101,7 +101,7 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if err := config.SetLogin(ctx, h.Dirs, h.Local, storeURL, server); err != nil {
 		return err
 	}
-	a.Store, a.conf = storeURL, nil
+	a.Store, a.conf, a.loggedIn = storeURL, nil, s.Getenv(getenv)
 	if a.Output == "table" {
 		a.say("Store: " + storeURL)
 	}
@@ -573,8 +573,12 @@ func (a *app) openVault(url, home string) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	getenv := a.loggedIn
+	if getenv == nil {
+		getenv = vaultEnv(a.Getenv, conf.Vault)
+	}
 	var sealed []byte
-	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: vaultEnv(a.Getenv, conf.Vault), Home: home, Login: func() (s *vaultstore.Session, err error) {
+	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: getenv, Home: home, Login: func() (s *vaultstore.Session, err error) {
 		s, sealed, err = a.readSession(context.Background())
 		return s, err
 	}})
@@ -583,7 +587,7 @@ func (a *app) openVault(url, home string) (store.Store, error) {
 	}
 	if s := st.LoginDue(); s != nil {
 		a.inBackground(func(ctx context.Context) {
-			renewed, err := s.Renew(ctx, vaultEnv(a.Getenv, conf.Vault))
+			renewed, err := s.Renew(ctx, getenv)
 			if err == nil {
 				// Not over a new login, nor after a logout.
 				err = a.writeSession(ctx, sealed, renewed)

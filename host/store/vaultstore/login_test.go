@@ -421,12 +421,14 @@ func TestLoginWithABrowserThatFails(t *testing.T) {
 	path, person := oidcProvider(t, s, port)
 	var browser sync.WaitGroup
 	defer browser.Wait()
+	timeout := time.Second
 	with := func(ctx context.Context, role string, show func(string)) (*Session, error) {
 		return Authenticate(ctx, Options{Getenv: s.Getenv(t, "")}, Login{Method: "oidc", Mount: path, Role: role,
-			OIDC: OIDC{Port: port, Show: show, Timeout: 3 * time.Second}})
+			OIDC: OIDC{Port: port, Show: show, Timeout: timeout}})
 	}
 	got, err := with(t.Context(), "", func(string) {})
-	refused(t, got, err, "nobody came back from the browser within 3s", "start the login again")
+	refused(t, got, err, "nobody came back from the browser within 1s", "start the login again")
+	timeout = time.Minute
 	ctx, cancel := context.WithCancel(t.Context())
 	if got, err := with(ctx, "", func(string) { cancel() }); got != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("Ctrl-C: %v", err)
