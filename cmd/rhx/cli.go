@@ -48,6 +48,7 @@ func commands() []command {
 		{"import", "Save what other tools keep.", &importCmd{}},
 		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}},
+		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}},
 		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}},
 		{"version", "Print the version.", &versionCmd{}},
 	}

@@ -111,8 +111,9 @@ func TestManifest(t *testing.T) {
 	}
 }
 
-func TestErrorsHaveTheirPlace(t *testing.T) {
-	for text, want := range map[string]string{
+// refused are manifests with a mistake, and the errors.
+func refused() map[string]string {
+	return map[string]string{
 		"":                                  "1:1: the file is empty",
 		"store: local\n":                    `1:1: "version: 1" is missing`,
 		"version: 2\n":                      "1:10: version 2 of a manifest is not known to this rhx, which reads version 1",
@@ -133,6 +134,7 @@ func TestErrorsHaveTheirPlace(t *testing.T) {
 		"version: 1\nsecrets: {d: {values: {user: }}}\nbundles:\n  b: {env: {X: \"${d.usre}\"}}\n": `4:16: d has no key "usre"; did you mean "user"?`,
 		"version: 1\nbundles:\n  b: {env: {X: \"${a\"}}\n":                                         `3:16: "${" has no "}"; for the two characters themselves write $${`,
 		"version: 1\nsecrets: {aws: }\nbundles:\n  b: {env: {X: \"${aws.k|ulr}\"}}\n":              `4:16: there is no way "ulr" to write a value (known: url, json, shell, base64)`,
+		"version: 1\nbundles:\n  b: {env: {X: \"${env.A-B}\"}}\n":                                  `3:16: ${env.A-B}: "A-B" is not the name of a variable`,
 		"version: 1\nbundles:\n  a: {extends: b}\n  b: {extends: a}\n":                             "4:16: a extends itself",
 		"version: 1\nbundles:\n  a: {extends: zzz}\n":                                              `3:16: there is no bundle "zzz"`,
 		"version: 1\nbundles:\n  a: {unset: [A-B]}\n":                                              `3:15: "A-B" is not the name of a variable`,
@@ -141,7 +143,11 @@ func TestErrorsHaveTheirPlace(t *testing.T) {
 		"version: 1\nhosts:\n  g: {}\n":                                                            `3:3: the group "g" has no addresses`,
 		"version: 1\nprofiles: {p: {version: 1}}\n":                                                `2:16: a profile has no field "version"`,
 		"version: 1\n---\nversion: 1\n":                                                            "1:1: several YAML documents; a manifest is one",
-	} {
+	}
+}
+
+func TestErrorsHaveTheirPlace(t *testing.T) {
+	for text, want := range refused() {
 		_, err := Parse("rhx.yaml", []byte(text), Options{Providers: providers})
 		if err == nil || err.Error() != "rhx.yaml:"+want {
 			t.Errorf("%q:\ngot  %v\nwant rhx.yaml:%s", text, err, want)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 // Template is a text with values of secrets in it.
@@ -66,7 +67,9 @@ func parseTemplate(text string, split func(string) (name, key string, err error)
 			}
 			p := Part{Filter: filter}
 			if name, ok := strings.CutPrefix(ref, "env."); ok {
-				p.EnvVar = name
+				if p.EnvVar = name; !spec.ValidVar(name) {
+					return nil, fmt.Errorf("${env.%s}: %q is not the name of a variable", name, name)
+				}
 			} else {
 				var err error
 				if p.Secret, p.Key, err = split(ref); err != nil {

@@ -19,8 +19,11 @@ func withFile(fields string) string {
 	return "spec: 1\nname: x\nvalues:\n  k: {}\n  private_key: {}\n  public_key: {}\nfiles:\n  - path: ~/.x/y\n" + fields
 }
 
-func TestParseRefuses(t *testing.T) {
-	for _, c := range []struct{ name, text, want string }{
+type refusal struct{ name, text, want string }
+
+// refused are specs with a mistake, and the errors.
+func refused() []refusal {
+	return []refusal{
 		{"nothing", "", "1:1: the file is empty"},
 		{"comment only", "# x\n", "1:1: the file is empty"},
 		{"not YAML", "spec: 1\nname: [\n", "2:1: did not find expected node content"},
@@ -124,7 +127,11 @@ func TestParseRefuses(t *testing.T) {
 		{"keys of a key pair", withFile("    format: keypair\n    keys: {k: a}\n"), "10:11: format keypair has no keys"},
 		{"a key pair as mirror", withFile("    format: keypair\n    mirror: true\n"), "8:5: a key pair cannot be a mirror"},
 		{"a key pair without halves", minimal + "files:\n  - path: ~/x\n    format: keypair\n", "6:5: format keypair needs the value private_key"},
-	} {
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range refused() {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := spec.Parse("f.yaml", []byte(c.text))
 			var e *spec.Error
@@ -135,13 +142,15 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// What specs.md lists as what the language must say, as far as files of this
+type acceptance struct {
+	name, text string
+	check      func(*spec.Spec) bool
+}
+
+// accepted is what specs.md lists as what the language must say, as far as files of this
 // version of rhx need it.
-func TestParseAccepts(t *testing.T) {
-	for _, c := range []struct {
-		name, text string
-		check      func(*spec.Spec) bool
-	}{
+func accepted() []acceptance {
+	return []acceptance{
 		{"variables only", minimal, func(s *spec.Spec) bool { return s.Title == "x" && s.Values[0].Env[0] == "K" && len(s.Files) == 0 }},
 		{"a document variable only", "spec: 1\nname: x\nvalues: {'*': {}}\ndocument: D\n", func(s *spec.Spec) bool { return s.Any && s.Document == "D" }},
 		{"aliases, primary first", "spec: 1\nname: x\naliases: y\nvalues: {k: {env: [A, B]}}\n", func(s *spec.Spec) bool {
@@ -187,7 +196,11 @@ func TestParseAccepts(t *testing.T) {
 		{"ini with its option", withFile("    format: {ini: {inline_comments: true}}\n    keys: {k: a.b}\n    mirror: true\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Format == "ini" && s.Files[0].Options.InlineComments && s.Files[0].Mirror
 		}},
-	} {
+	}
+}
+
+func TestParseAccepts(t *testing.T) {
+	for _, c := range accepted() {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := spec.Parse("f.yaml", []byte(c.text))
 			if err != nil {

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+type schemaCmd struct {
+	Of string `arg:"" enum:"manifest,spec" help:"manifest (rhx.yaml) or spec (a provider's)."`
+}
+
+func (c *schemaCmd) Help() string {
+	return `For editors, which then complete fields and mark mistakes:
+
+  rhx schema manifest > rhx.schema.json
+
+and, for the editors that use yaml-language-server, as the first line of rhx.yaml:
+
+  # yaml-language-server: $schema=rhx.schema.json`
+}
+
+func (c *schemaCmd) Run(a *app) error {
+	text := manifest.Schema()
+	if c.Of == "spec" {
+		text = spec.Schema()
+	}
+	if done, err := a.data(json.RawMessage(text)); done {
+		return err
+	}
+	_, err := fmt.Fprint(a.Out, text)
+	return err
+}

@@ -1,0 +1,11 @@
+package spec
+
+import _ "embed" // for the schema
+
+//go:embed schema.json
+var schema string
+
+// Schema is the JSON Schema (draft 2020-12) of a spec, for editors. It accepts what
+// [Parse] accepts; what refers to something else in the spec, such as a value's
+// name, only Parse checks.
+func Schema() string { return schema }
