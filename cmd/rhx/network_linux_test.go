@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
+
 	"github.com/rhx-dev/rhx/host/machine/sshtest"
 )
 
@@ -144,6 +146,18 @@ func (n *network) start(cmd *exec.Cmd) {
 	var err error
 	n.client.Do(func() { err = cmd.Start() })
 	n.check(err)
+}
+
+// onTerminal starts rhx in the client's network, on a terminal of its own.
+func (n *network) onTerminal(cmd *exec.Cmd) *screen {
+	n.t.Helper()
+	cmd.Env = append(cmd.Env, "TERM=xterm")
+	var f *os.File
+	var err error
+	n.client.Do(func() { f, err = pty.Start(cmd) })
+	n.check(err)
+	n.t.Cleanup(func() { _ = f.Close(); _ = cmd.Process.Kill() })
+	return &screen{t: n.t, f: f}
 }
 
 // run runs rhx and returns what it printed, and its exit status.

@@ -307,3 +307,55 @@ func (b *barrier) arrive(name string) {
 		// The client has given up long ago, and the test will say so.
 	}
 }
+
+// One connection for a host, and in it one command that asks for what it is, one
+// that reads and, where there is something to write, one that writes, however many
+// secrets there are.
+func TestSyncRoundTrips(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	h := n.add("gpu", hostOptions{})
+	n.withThree()
+	keys := make([]string, 12)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("aws/p%d", i)
+		text := fmt.Sprintf("[p%d]\naws_access_key_id = %s%04d\naws_secret_access_key = %s\n", i, "AKIA"+"IOSFODNN7EXA", i, strings.Repeat("FAKE", 10))
+		n.put("", "keys", text)
+		n.does(0, "save", keys[i], "--from", filepath.Join(n.home, "keys"))
+	}
+	sync := func(more ...string) []string {
+		args := []string{"sync", "gpu", "-s", "aws", "-s", "gcp", "-s", "huggingface"}
+		for _, k := range keys {
+			args = append(args, "-s", k)
+		}
+		return append(args, more...)
+	}
+	env := func(more ...string) []string {
+		return append([]string{"sync", "gpu", "--env", "-s", "aws", "-s", "huggingface"}, more...)
+	}
+	for _, c := range []struct {
+		what     string
+		args     []string
+		status   int
+		commands int
+		before   func()
+	}{
+		{"a dry run", sync("--dry-run"), 0, 2, nil},
+		{"a new host", sync(), 0, 3, nil},
+		{"all is there", sync(), 0, 2, nil},
+		{"one differs", sync(), 3, 2, func() { n.put("gpu", hfFilePath, "theirs") }},
+		{"replaced", sync("--overwrite"), 0, 3, nil},
+		{"a new env file", env(), 0, 3, nil},
+		{"the same variables", env(), 0, 2, nil},
+		{"more variables", env("-s", "gcp"), 0, 3, nil},
+	} {
+		if c.before != nil {
+			c.before()
+		}
+		connections, commands := h.Connections(), h.Commands()
+		n.does(c.status, c.args...)
+		if connections, commands = h.Connections()-connections, h.Commands()-commands; connections != 1 || commands != c.commands {
+			t.Errorf("%s: %d connections, %d commands, not 1 and %d", c.what, connections, commands, c.commands)
+		}
+	}
+}

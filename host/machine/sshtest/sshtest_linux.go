@@ -184,8 +184,8 @@ func (s *Server) useUser(name string) {
 	s.check(err)
 	s.GID, err = strconv.Atoi(u.Gid)
 	s.check(err)
-	s.empty()
-	s.t.Cleanup(s.empty)
+	s.Empty()
+	s.t.Cleanup(s.Empty)
 }
 
 // exclusive keeps two tests from changing the user database at once.
@@ -198,8 +198,8 @@ func (s *Server) exclusive(change func()) {
 	change()
 }
 
-// empty makes the home folder an empty one.
-func (s *Server) empty() {
+// Empty makes the home folder an empty one.
+func (s *Server) Empty() {
 	s.t.Helper()
 	if !strings.HasPrefix(s.Home, "/home/rhxtest") {
 		s.t.Fatalf("sshtest: the home folder of %s is %s", s.User, s.Home)
