@@ -133,7 +133,7 @@ func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, gro
 	if len(head) == 0 {
 		head = []byte(envHead)
 	}
-	env := &envFile{path: path, vars: have, by: map[string]string{}}
+	env := &envFile{machine: m.Name(), path: path, vars: have, by: map[string]string{}}
 	var out []Loaded
 	for _, g := range groups {
 		if g.err != nil {
@@ -151,12 +151,13 @@ func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, gro
 	if err != nil {
 		return nil, err
 	}
-	errs, err := finish(ctx, m, []machine.Change{{Path: path, Data: slices.Concat(head, text), Old: file.Data}})
+	errs, err := h.commit(ctx, m, []machine.Change{{Path: path, Data: slices.Concat(head, text), Old: file.Data}})
 	return out, errors.Join(append(errs, err)...)
 }
 
 // envFile is the env file as it will be.
 type envFile struct {
+	machine string
 	path    string
 	vars    []bundle.Var
 	changed bool
@@ -186,8 +187,12 @@ func (e *envFile) put(name string, vars []bundle.Var, opts LoadOptions) []provid
 		}
 	}
 	if all := append(slices.Clone(differ), clear...); len(all) > 0 && !opts.Overwrite {
-		p := provider.Placement{Source: envSource(all[0]), Action: provider.Conflict, Keys: all, Err: &provider.ConflictError{Path: e.path, Keys: all}}
-		if opts.Confirm == nil || opts.DryRun || !opts.Confirm(name, p) {
+		have := secret.Values{}
+		for _, key := range all {
+			have[key] = e.vars[e.index(key)].Value
+		}
+		p := provider.Placement{Source: envSource(all[0]), Action: provider.Conflict, Keys: all, Err: &provider.ConflictError{Path: e.path, Keys: all, Have: have}}
+		if !opts.settled(e.machine, name, p) {
 			return []provider.Placement{p}
 		}
 	}

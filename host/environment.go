@@ -42,6 +42,11 @@ func (h *Host) ManifestOptions(profile string) manifest.Options {
 // come to. Everything that is missing or in conflict is in the error at once.
 // getenv is for texts that name a variable of this environment.
 func (h *Host) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, getenv func(string) string) (*Environment, error) {
+	return h.environment(ctx, m, bundles, secrets, getenv, false)
+}
+
+// environment is Environment; pending lets values that apply would make be absent.
+func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, getenv func(string) string, pending bool) (*Environment, error) {
 	var chosen []*manifest.Bundle
 	var uses []string
 	for _, name := range bundles {
@@ -52,7 +57,7 @@ func (h *Host) Environment(ctx context.Context, m *manifest.Manifest, bundles, s
 		chosen = append(chosen, b)
 		uses = append(uses, b.Uses()...)
 	}
-	recs, err := h.declared(ctx, m, uses)
+	recs, err := h.declared(ctx, m, uses, pending)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +113,7 @@ func (h *Host) addVars(env *bundle.Env, rec *store.Record) {
 
 // declared returns the records of declared secrets by their name in the manifest,
 // with defaults in the place of values that the store does not have.
-func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string) (map[string]*store.Record, error) {
+func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string, pending bool) (map[string]*store.Record, error) {
 	recs := map[string]*store.Record{}
 	var errs []error
 	var from []string
@@ -139,8 +144,8 @@ func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string
 		}
 		made := *rec
 		made.Secret = *rec.Secret.Clone()
-		made.Secret.Name = name
-		if err := fillIn(s, &made.Secret); err != nil {
+		made.Secret.Name, made.Info.Name = name, name
+		if err := fillIn(s, &made.Secret, pending); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -185,7 +190,7 @@ func (h *Host) getThose(ctx context.Context, names []string) (map[string]*store.
 
 // fillIn gives a base secret the defaults of its keys and checks that it has all
 // that it must; keys that the manifest does not declare are left out.
-func fillIn(s *manifest.Secret, sec *secret.Secret) error {
+func fillIn(s *manifest.Secret, sec *secret.Secret, pending bool) error {
 	if s.Provider != "" {
 		return nil
 	}
@@ -206,6 +211,10 @@ func fillIn(s *manifest.Secret, sec *secret.Secret) error {
 		case !values[v.Key].Empty():
 		case v.Default != nil:
 			values[v.Key] = secret.NewValue(*v.Default)
+		case pending && (v.Generate != nil || v.Prompt != "") && !chosen(s, v.Key, sec.Values):
+			for _, key := range keys {
+				values[key] = secret.NewValue(pendingText)
+			}
 		case !v.Optional:
 			lacks = append(lacks, v.Key)
 			if v.Generate != nil || v.Prompt != "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -31,6 +32,8 @@ type Host struct {
 	Dirs   config.Dirs
 	// Local is this machine.
 	Local machine.Machine
+	// Journal keeps what files were, for Undo; nil where nothing is kept.
+	Journal *journal.Journal
 	// OpenStore opens the store; it is called at most once, when a store is needed.
 	OpenStore func(context.Context) (store.Store, error)
 	// Progress, where it is set, is told of work in many parts: what is being done
@@ -38,6 +41,7 @@ type Host struct {
 	// any goroutine, and at the end.
 	Progress func(doing string, parts int) (step, end func())
 
+	session  *journal.Session
 	once     sync.Once
 	store    store.Store
 	storeErr error

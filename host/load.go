@@ -47,6 +47,9 @@ type LoadOptions struct {
 	DryRun bool
 	// To is another file to write.
 	To string
+	// Known reports whether values that differ are those that rhx put there, so that
+	// nobody else's are lost with them; then they are replaced. nil: none are.
+	Known func(machine, secret string, c *provider.ConflictError) bool
 	// Warn is told what a user should know beside the outcome; nil for nobody.
 	// Sync calls it from several goroutines.
 	Warn func(text string)
@@ -105,7 +108,7 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 	putAll := func(plan *provider.Plan) error {
 		for i, rec := range recs {
 			if placed[i] = []provider.Placement{{Action: provider.Failed, Err: errs[i]}}; errs[i] == nil {
-				placed[i] = h.putOne(ctx, plan, specs[i], &rec.Secret, opts)
+				placed[i] = h.putOne(ctx, m, rec.Info.Name, plan, specs[i], &rec.Secret, opts)
 			}
 		}
 		return plan.Settle()
@@ -131,7 +134,16 @@ func (h *Host) place(ctx context.Context, m machine.Machine, recs []*store.Recor
 	if opts.DryRun {
 		return out, nil
 	}
-	return out, write(ctx, m, snap, plan, out)
+	return out, h.write(ctx, m, snap, plan, out)
+}
+
+// settled reports whether values that differ are to be replaced.
+func (o *LoadOptions) settled(machine, name string, p provider.Placement) bool {
+	var c *provider.ConflictError
+	if o.Known != nil && errors.As(p.Err, &c) && o.Known(machine, name, c) {
+		return true
+	}
+	return o.Confirm != nil && !o.DryRun && o.Confirm(name, p)
 }
 
 // warnOfRole says that a machine to which a secret comes has a role of its own.
@@ -167,7 +179,7 @@ func askOnce(confirm func(string, provider.Placement) bool) func(string, provide
 	}
 }
 
-func (h *Host) putOne(ctx context.Context, plan *provider.Plan, sp *spec.Spec, sec *secret.Secret, opts LoadOptions) []provider.Placement {
+func (h *Host) putOne(ctx context.Context, m machine.Machine, name string, plan *provider.Plan, sp *spec.Spec, sec *secret.Secret, opts LoadOptions) []provider.Placement {
 	if sp == nil || len(sp.Files) == 0 {
 		base, err := baseSpec(sec, opts.To)
 		if err != nil {
@@ -177,8 +189,8 @@ func (h *Host) putOne(ctx context.Context, plan *provider.Plan, sp *spec.Spec, s
 	}
 	put := provider.Options{Overwrite: opts.Overwrite, To: opts.To}
 	placed := plan.Put(ctx, sp, sec, put)
-	if opts.Confirm != nil && !opts.DryRun && slices.ContainsFunc(placed, func(p provider.Placement) bool {
-		return p.Action == provider.Conflict && opts.Confirm(sec.Name, p)
+	if slices.ContainsFunc(placed, func(p provider.Placement) bool {
+		return p.Action == provider.Conflict && opts.settled(m.Name(), name, p)
 	}) {
 		put.Overwrite = true
 		placed = plan.Put(ctx, sp, sec, put)
@@ -211,12 +223,12 @@ func baseSpec(sec *secret.Secret, to string) (*spec.Spec, error) {
 }
 
 // write makes a plan's changes and notes in out which of them failed.
-func write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan *provider.Plan, out []Loaded) error {
+func (h *Host) write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan *provider.Plan, out []Loaded) error {
 	changes := plan.Changes()
 	if len(changes) == 0 {
 		return nil
 	}
-	errs, err := finish(ctx, m, changes)
+	errs, err := h.commit(ctx, m, changes)
 	if err != nil && len(errs) != len(changes) {
 		return err
 	}
@@ -234,6 +246,15 @@ func write(ctx context.Context, m machine.Machine, snap *provider.Snapshot, plan
 		}
 	}
 	return nil
+}
+
+// commit has a machine write, in the session that is under way if there is one.
+func (h *Host) commit(ctx context.Context, m machine.Machine, changes []machine.Change) ([]error, error) {
+	write := func(ctx context.Context) ([]error, error) { return finish(ctx, m, changes) }
+	if h.session == nil {
+		return write(ctx)
+	}
+	return h.session.Write(ctx, m.Name(), changes, write)
 }
 
 // Record notes in rhx's configuration where secrets were placed on this machine.
@@ -499,7 +520,7 @@ func (h *Host) removeContents(ctx context.Context, m machine.Machine, name strin
 	for i, p := range placed {
 		out[i] = Loaded{m.Name(), name, p}
 	}
-	if err := write(ctx, m, snap, plan, out); err != nil {
+	if err := h.write(ctx, m, snap, plan, out); err != nil {
 		return nil, err
 	}
 	for i, l := range out {

@@ -13,6 +13,7 @@ import (
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
@@ -64,6 +65,15 @@ func (a *app) host() (*host.Host, error) {
 		Guests: a.guests,
 		Dirs:   a.dirs,
 		Local:  machine.Local(home, a.Getenv),
+		Journal: &journal.Journal{
+			Dir: filepath.Join(a.dirs.State, "journal"),
+			Seal: func(ctx context.Context, data []byte) ([]byte, error) {
+				return a.seal(ctx, data, (*agestore.Store).Seal)
+			},
+			Unseal: func(ctx context.Context, data []byte) ([]byte, error) {
+				return a.seal(ctx, data, (*agestore.Store).Unseal)
+			},
+		},
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			return a.openStore(ctx, home)
 		},
@@ -72,6 +82,15 @@ func (a *app) host() (*host.Host, error) {
 		a.h.Progress = a.progress
 	}
 	return a.h, nil
+}
+
+// seal encrypts or decrypts with the key of the local store.
+func (a *app) seal(ctx context.Context, data []byte, by func(*agestore.Store, context.Context, []byte) ([]byte, error)) ([]byte, error) {
+	local, err := a.localStore()
+	if err != nil {
+		return nil, err
+	}
+	return by(local, ctx, data)
 }
 
 func (a *app) home() (string, error) {

@@ -50,6 +50,7 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	}
 	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm(), Warn: a.warn}
 	m := a.machine(h)
+	h.Begin("load")
 	var loaded, failed []host.Loaded
 	if c.Wrapped != "" {
 		if opts.Records, failed, err = c.unwrap(ctx, a, m.Name()); err != nil {
@@ -68,6 +69,9 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	loaded = append(failed, loaded...)
+	if !c.DryRun {
+		a.log(h, "load", loaded)
+	}
 	if m == h.Local && !c.DryRun {
 		if err := h.Record(ctx, loaded); err != nil {
 			a.warn("the places were not noted in rhx's configuration: " + err.Error())
@@ -116,11 +120,7 @@ func (a *app) withoutVariablesOnly(loaded []host.Loaded) []host.Loaded {
 func loadedList(loaded []host.Loaded) []loadedJSON {
 	out := make([]loadedJSON, 0, len(loaded))
 	for _, l := range loaded {
-		j := loadedJSON{Machine: l.Machine, Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
-		if l.Err != nil {
-			j.Error = l.Err.Error()
-		}
-		out = append(out, j)
+		out = append(out, toLoadedJSON(l))
 	}
 	return out
 }
@@ -137,6 +137,14 @@ func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
 		a.printPlacement(l, dryRun)
 	}
 	return loadedStatus(loaded)
+}
+
+func toLoadedJSON(l host.Loaded) loadedJSON {
+	j := loadedJSON{Machine: l.Machine, Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
+	if l.Err != nil {
+		j.Error = l.Err.Error()
+	}
+	return j
 }
 
 // loadedStatus is the exit status of what was loaded: a secret on a machine has

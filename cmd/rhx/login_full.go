@@ -445,6 +445,7 @@ func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out 
 		}
 		overwrite = true
 	}
+	h.Begin("login")
 	loaded, err2 := h.Download(ctx, plan, overwrite)
 	if err := h.Record(ctx, loaded); err != nil {
 		a.warn("the places were not noted in rhx's configuration: " + err.Error())

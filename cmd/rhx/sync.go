@@ -79,11 +79,13 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	defer context.AfterFunc(ctx, func() {
 		a.warn("interrupted; the hosts that are being written are waited for, and once more ends this at once")
 	})()
+	h.Begin("sync")
 	loaded, err := h.Sync(ctx, machines, opts)
 	if err != nil {
 		return err
 	}
 	if !c.DryRun {
+		a.log(h, "sync", loaded)
 		failed := host.FailedSync{Hosts: host.FailedOn(loaded), Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, Overwrite: c.Overwrite}
 		if opts.Wrap > 0 {
 			failed.Via = c.Via

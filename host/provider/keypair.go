@@ -48,7 +48,7 @@ func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Place
 	var out []Placement
 	var files []*planned
 	var differ []string
-	conflict := ""
+	where, have := "", map[string]string{}
 	for i, key := range []string{"private_key", "public_key"} {
 		at := path
 		if i == 1 {
@@ -71,14 +71,15 @@ func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Place
 			pl.Action = Created
 		}
 		if pl.Action != Unchanged && len(file.data) > 0 {
-			if differ = append(differ, key); conflict == "" {
-				conflict = pl.Source.Path
+			differ, have[key] = append(differ, key), string(file.data)
+			if where == "" {
+				where = pl.Source.Path
 			}
 		}
 		out, files = append(out, pl), append(files, file)
 	}
 	if len(differ) > 0 && !opts.Overwrite {
-		return []Placement{{secret.Source{Kind: secret.SourceFile, Path: conflict}, Conflict, differ, &ConflictError{conflict, differ}}}
+		return []Placement{{secret.Source{Kind: secret.SourceFile, Path: where}, Conflict, differ, conflict(where, differ, have)}}
 	}
 	for i, pl := range out {
 		if pl.Action == Unchanged {

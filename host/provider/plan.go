@@ -42,10 +42,23 @@ type Placement struct {
 type ConflictError struct {
 	Path string
 	Keys []string
+	// Have are the values there, of the keys that have one.
+	Have secret.Values
 }
 
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s has other values for %s", e.Path, strings.Join(e.Keys, ", "))
+}
+
+// conflict is the error for keys of which a place has other texts.
+func conflict(path string, keys []string, have map[string]string) *ConflictError {
+	e := &ConflictError{Path: path, Keys: keys, Have: secret.Values{}}
+	for _, k := range keys {
+		if text := have[k]; text != "" {
+			e.Have[k] = secret.NewValue(text)
+		}
+	}
+	return e
 }
 
 // Options of putting a secret.

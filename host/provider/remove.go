@@ -106,7 +106,7 @@ func (p *Plan) removeFrom(ctx context.Context, sp *spec.Spec, f *spec.File, file
 		return []Placement{failed(src, found[i].Err)}
 	}
 	if differ := lost(sp, f, found[i].Values, sec.Values); len(differ) > 0 {
-		return []Placement{{src, Conflict, differ, &ConflictError{src.Path, differ}}}
+		return []Placement{{src, Conflict, differ, &ConflictError{Path: src.Path, Keys: differ}}}
 	}
 	switch {
 	case f.Format == "keypair":
@@ -156,7 +156,7 @@ func (p *Plan) removeKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.
 	texts := revealed(sec.Values)
 	edits := removals(f, root, e, texts)
 	if differ := lostToo(sp, f, root, edits, e, texts); len(differ) > 0 {
-		return Placement{src, Conflict, differ, &ConflictError{src.Path, differ}}
+		return Placement{src, Conflict, differ, &ConflictError{Path: src.Path, Keys: differ}}
 	}
 	after, err := codec.EditTree(root, edits)
 	if err != nil {

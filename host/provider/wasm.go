@@ -105,7 +105,7 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	added, differ := compare(sp, find(before, name), want)
 	switch {
 	case len(differ) > 0 && !opts.Overwrite:
-		return []Placement{{src, Conflict, differ, &ConflictError{src.Path, differ}}}
+		return []Placement{{src, Conflict, differ, conflict(src.Path, differ, find(before, name))}}
 	case len(added)+len(differ) == 0:
 		return []Placement{{src, Unchanged, nil, nil}}
 	}

@@ -31,7 +31,8 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 	if len(w.differ) > 0 && !opts.Overwrite {
 		slices.Sort(w.differ)
 		w.differ = slices.Compact(w.differ)
-		return Placement{src, Conflict, w.differ, &ConflictError{src.Path, w.differ}}
+		have, _, _ := readEntry(sp, f, root, w.e) // what cannot be read differs from all
+		return Placement{src, Conflict, w.differ, conflict(src.Path, w.differ, have)}
 	}
 	if len(w.edits) == 0 {
 		if err := w.readsBack(root); err != nil {

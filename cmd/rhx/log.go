@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host"
+)
+
+type logCmd struct {
+	Secret string `arg:"" optional:"" predictor:"stored" help:"Only of this secret."`
+	Last   int    `short:"n" help:"The last N events; 0 for all." default:"50" placeholder:"50"`
+}
+
+func (c *logCmd) Help() string {
+	return `The local log: when, who, by which command, which secret, to which machine and place or which program. It has no values and is never sent anywhere.`
+}
+
+func (c *logCmd) Run(_ context.Context, a *app) error {
+	h, err := a.hostHere("log")
+	if err != nil {
+		return err
+	}
+	all, err := h.Events()
+	if err != nil {
+		return err
+	}
+	var events []host.Event
+	for _, e := range all {
+		if c.Secret == "" || e.Secret == c.Secret {
+			events = append(events, e)
+		}
+	}
+	if c.Last > 0 && len(events) > c.Last {
+		events = events[len(events)-c.Last:]
+	}
+	if events == nil {
+		events = []host.Event{}
+	}
+	if done, err := a.data(events); done {
+		return err
+	}
+	if len(events) == 0 {
+		a.say("Nothing is in the log yet.")
+		return nil
+	}
+	rows := make([][]string, 0, len(events))
+	for _, e := range events {
+		place := e.Path
+		switch {
+		case e.Var != "":
+			place = "$" + e.Var
+		case e.To != "":
+			place = e.To
+		}
+		rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), e.User, e.Command, e.Secret, e.Machine, place, e.Action, strings.Join(e.Keys, ", ")})
+	}
+	return a.table([]string{"TIME", "USER", "COMMAND", "SECRET", "MACHINE", "PLACE", "ACTION", "KEYS"}, rows)
+}

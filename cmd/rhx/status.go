@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/manifest"
+)
+
+type statusCmd struct {
+	HTML      string `name:"html" help:"Write it to this file, as a page that needs nothing else." placeholder:"FILE"`
+	Parallel  int    `help:"Hosts asked at once." default:"32" placeholder:"32"`
+	AcceptNew bool   `help:"Add the key of a host that is not known yet; a changed key is refused all the same."`
+	Yes       bool   `short:"y" help:"Trust the manifest without asking."`
+}
+
+func (c *statusCmd) Help() string {
+	return `A row for each secret of the manifest, a column for the store, this machine and each host: same, differs, missing, unreachable, or nothing where it is not to be. Without a manifest: all of the store, and this machine.`
+}
+
+// statusJSON is one element of status's JSON.
+type statusJSON struct {
+	Secret string            `json:"secret"`
+	Places map[string]string `json:"places"`
+}
+
+func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	h, err := a.hostHere("status")
+	if err != nil {
+		return err
+	}
+	var m *manifest.Manifest
+	if _, err := findManifest(); err == nil || a.Manifest != "" {
+		if m, err = a.manifest(ctx, c.Yes); err != nil {
+			return err
+		}
+	} else if fault.KindOf(err) != fault.Usage {
+		return err
+	}
+	rows, places, err := h.Status(ctx, m, host.ApplyOptions{Parallel: max(1, c.Parallel), Open: a.opener(h, c.AcceptNew), Getenv: a.Getenv})
+	if err != nil && rows == nil {
+		return err
+	}
+	if err != nil {
+		a.warn(err.Error())
+	}
+	if c.HTML != "" {
+		page, err := statusPage(rows, places, m)
+		if err != nil {
+			return err
+		}
+		if err := replaceFile(c.HTML, page); err != nil {
+			return err
+		}
+		a.say("written: " + c.HTML)
+		return nil
+	}
+	out := make([]statusJSON, 0, len(rows))
+	table := make([][]string, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, statusJSON{r.Secret, r.Places})
+		cells := []string{r.Secret}
+		for _, p := range places {
+			cells = append(cells, a.stateCell(r.Places[p]))
+		}
+		table = append(table, cells)
+	}
+	if done, err := a.data(out); done {
+		return err
+	}
+	if len(rows) == 0 {
+		a.say("There is no secret yet. rhx save --all saves what rhx detect finds.")
+		return nil
+	}
+	return a.table(append([]string{"SECRET"}, places...), table)
+}
+
+func (a *app) stateCell(state string) string {
+	if state == "" {
+		return "-"
+	}
+	return state
+}
+
+// replaceFile writes a file that holds no secret, whole or not at all.
+func replaceFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".rhx-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
