@@ -69,7 +69,7 @@ func (f ini) parse(data []byte) (*iniDoc, error) {
 }
 
 // patched parses data with patches made to it, of which d is the parsed text
-// before. What is before the header of the first section that they touch is as
+// before; d is used up. What is before the header of the first section that they touch is as
 // it was: many edits at the end of a long file do not read all of it each time.
 func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
 	first := len(d.data)
@@ -90,7 +90,7 @@ func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
 	for n > 0 && d.options[n-1].section >= k {
 		n--
 	}
-	next := &iniDoc{data: data, lines: append(d.lines[:header:header], splitLines(data, from)...), sections: d.sections[:k:k], options: d.options[:n:n]}
+	next := &iniDoc{data: data, lines: append(d.lines[:header], splitLines(data, from)...), sections: d.sections[:k], options: d.options[:n]}
 	if err := f.parseLines(next, header); err != nil {
 		return nil, err
 	}

@@ -219,19 +219,27 @@ func (d *iniDoc) option(indent string, section int, key string, value []string) 
 // section, or else in the file; columns are not kept. The usual is " = ", which
 // some readers of ~/.lambda_cloud/lambda_keys need.
 func (d *iniDoc) style(section int) string {
-	style, inSection := " = ", false
-	for _, o := range d.options {
-		if o.delim < 0 || o.from == o.end || inSection && o.section != section {
+	var like *iniOption
+	for _, o := range slices.Backward(d.options) {
+		if o.delim < 0 || o.from == o.end {
 			continue
 		}
-		inSection = inSection || o.section == section
-		style = string(d.data[o.delim])
-		if o.delim > o.nameEnd {
-			style = " " + style
+		if like == nil || o.section == section {
+			like = o
 		}
-		if o.from > o.delim+1 {
-			style += " "
+		if o.section == section {
+			break
 		}
+	}
+	if like == nil {
+		return " = "
+	}
+	style := string(d.data[like.delim])
+	if like.delim > like.nameEnd {
+		style = " " + style
+	}
+	if like.from > like.delim+1 {
+		style += " "
 	}
 	return style
 }

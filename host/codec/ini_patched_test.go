@@ -38,6 +38,9 @@ func FuzzIniPatched(f *testing.F) {
 					}
 					want, wantErr := format.parse(apply(d.data, clonePatches(patches)))
 					got, err := format.patched(d, patches)
+					if d, _ = format.parse([]byte(text)); d == nil {
+						t.Fatal("the text does not parse any more")
+					}
 					if fmt.Sprint(err) != fmt.Sprint(wantErr) || err == nil && !sameDoc(got, want) {
 						t.Fatalf("%q after %v: %v, read in parts differs from read whole: %v", text, s.Path, err, wantErr)
 					}

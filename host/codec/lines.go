@@ -75,23 +75,29 @@ type patch struct {
 // any of them covers goes.
 func apply(data []byte, patches []patch) []byte {
 	slices.SortStableFunc(patches, func(a, b patch) int { return a.from - b.from })
-	var out []byte
+	size := len(data) + 1
+	for _, p := range patches {
+		size += len(p.text) + 1
+	}
+	out := make([]byte, 0, size)
 	pos := 0
-	put := func(text string) {
-		// A line that ends with a lone CR must not swallow an empty line that
-		// comes to stand behind it.
-		if n := len(out); n > 0 && out[n-1] == '\r' && strings.HasPrefix(text, "\n") {
+	// A line that ends with a lone CR must not swallow an empty line that comes to
+	// stand behind it.
+	guard := func(next bool) {
+		if n := len(out); next && n > 0 && out[n-1] == '\r' {
 			out = append(out, '\r')
 		}
-		out = append(out, text...)
 	}
 	for _, p := range patches {
-		put(string(data[pos:max(pos, p.from)]))
-		put(p.text)
+		kept := data[pos:max(pos, p.from)]
+		guard(len(kept) > 0 && kept[0] == '\n')
+		out = append(out, kept...)
+		guard(strings.HasPrefix(p.text, "\n"))
+		out = append(out, p.text...)
 		pos = max(pos, p.to)
 	}
-	put(string(data[pos:]))
-	return out
+	guard(pos < len(data) && data[pos] == '\n')
+	return append(out, data[pos:]...)
 }
 
 // insertLines returns the patch that puts lines at the offset at, which is the
