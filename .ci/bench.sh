@@ -11,3 +11,6 @@ guests=$(mktemp -d)
 trap 'rm -rf "$guests"' EXIT
 sh .ci/bench/guests/build.sh "$guests"
 (cd .ci/bench/guests && go build -o "$guests/bench" . && "$guests/bench" "$guests")
+# 1,000 secrets saved to and loaded from Vault: rhx, a bare client, vault, vals.
+vals=$(sh .ci/bench/vault/vals.sh)
+go run ./.ci/bench/vault "$PWD/bin" "$(sh .ci/tools/vault.sh)" "$vals"
