@@ -124,7 +124,7 @@ func (w *world) steps(round int) []step {
 			})
 		}},
 		{"rhx save --all, new", both, 0, func() error { return w.runRhx(rhx, w.dir, "save", "--all", "-q") }},
-		{"rhx save --all, new (against half the work)", put, 0, func() error { return w.runRhx(rhx+"/again", w.dir, "save", "--all", "-q") }},
+		{"rhx save --all, new (against half the work)", put, 0, func() error { return w.runRhx(rhx+"-again", w.dir, "save", "--all", "-q") }},
 		{get, get, 0, func() error { return w.each(func(ctx context.Context, n int) error { return w.get(ctx, rhx, n) }) }},
 		{"rhx save --all, all there", get, 0, func() error { return w.runRhx(rhx, w.dir, "save", "--all", "-q") }},
 		{"rhx load --all, into one file", get, 0, func() error { return w.runRhx(rhx, home, "load", "--all", "-q") }},
