@@ -51,7 +51,7 @@ func (h *Host) Log(events []Event) error {
 	if err != nil {
 		return err
 	}
-	who := ""
+	who := os.Getenv("USER")
 	if u, err := user.Current(); err == nil {
 		who = u.Username
 	}

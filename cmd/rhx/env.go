@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -49,6 +50,7 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.logGiven(h, "env", host.LocalPlace, format, env)
 	_, err = a.Out.Write(text)
 	return err
 }

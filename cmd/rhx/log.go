@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host"
@@ -56,4 +58,23 @@ func (c *logCmd) Run(_ context.Context, a *app) error {
 		rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), e.User, e.Command, e.Secret, e.Machine, place, e.Action, strings.Join(e.Keys, ", ")})
 	}
 	return a.table([]string{"TIME", "USER", "COMMAND", "SECRET", "MACHINE", "PLACE", "ACTION", "KEYS"}, rows)
+}
+
+// logGiven notes which secrets a program gets.
+func (a *app) logGiven(h *host.Host, command, machine, to string, env *host.Environment) {
+	var events []host.Event
+	add := func(name string) {
+		if name != "" && !slices.ContainsFunc(events, func(e host.Event) bool { return e.Secret == name }) {
+			events = append(events, host.Event{Command: command, Machine: machine, Secret: name, To: filepath.Base(to), Action: "given"})
+		}
+	}
+	for _, v := range env.Vars {
+		add(v.Secret)
+	}
+	for _, rec := range env.Files {
+		add(rec.Secret.Name)
+	}
+	if err := h.Log(events); err != nil {
+		a.warn("the log could not be written: " + err.Error())
+	}
 }

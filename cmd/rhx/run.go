@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -38,6 +39,11 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	at := a.On
+	if at == "" {
+		at = host.LocalPlace
+	}
+	a.logGiven(h, "run", at, argv[0], env)
 	if a.On != "" {
 		if err := noFiles("run --on", env.Files); err != nil {
 			return err
