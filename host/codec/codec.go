@@ -255,7 +255,10 @@ func (n *Node) clone() *Node {
 }
 
 // with returns n after one edit. n stays as it is; what is not on the path is shared.
-func (n *Node) with(path Path, value *Node) (*Node, error) {
+func (n *Node) with(path Path, value *Node) (*Node, error) { return n.edited(path, value, false) }
+
+// edited is with; own says that n may be changed.
+func (n *Node) edited(path Path, value *Node, own bool) (*Node, error) {
 	if len(path) == 0 {
 		if value == nil {
 			return &Node{Kind: Map}, nil
@@ -279,8 +282,10 @@ func (n *Node) with(path Path, value *Node) (*Node, error) {
 	if child == nil && value == nil {
 		return n, nil
 	}
-	c := *n
-	n, n.Items, n.Pairs = &c, slices.Clone(n.Items), slices.Clone(n.Pairs)
+	if !own {
+		c := *n
+		n, c.Items, c.Pairs = &c, slices.Clone(n.Items), slices.Clone(n.Pairs)
+	}
 	if child == nil && step.Field != "" {
 		child = &Node{Kind: Map, Pairs: []Pair{{step.Field, Text(step.Equals)}}}
 		n.Items = append(n.Items, child)
@@ -293,7 +298,7 @@ func (n *Node) with(path Path, value *Node) (*Node, error) {
 		}
 		return n, nil
 	}
-	changed, err := child.with(path[1:], value)
+	changed, err := child.edited(path[1:], value, own)
 	if err != nil {
 		return nil, err
 	}

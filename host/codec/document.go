@@ -9,7 +9,23 @@ type Document struct {
 	format Format
 	data   []byte
 	root   *Node
-	edits  []Edit // in root, and not in data yet
+	edits  *pending // in root, and not in data yet
+}
+
+// pending is a list of edits that documents which follow one another share.
+type pending struct {
+	before *pending
+	edits  []Edit
+}
+
+// all returns the edits in their order.
+func (p *pending) all() []Edit {
+	var parts [][]Edit
+	for ; p != nil; p = p.before {
+		parts = append(parts, p.edits)
+	}
+	slices.Reverse(parts)
+	return slices.Concat(parts...)
 }
 
 // Open decodes a file.
@@ -25,7 +41,7 @@ func (d Document) Root() *Node { return d.root }
 func (d Document) Data() []byte { return d.data }
 
 // Pending reports whether there are edits that Data does not have yet.
-func (d Document) Pending() bool { return len(d.edits) > 0 }
+func (d Document) Pending() bool { return d.edits != nil }
 
 // Edit returns the document with edits made in memory, and whether they change
 // anything. Whether the format can hold them, Settle says.
@@ -45,7 +61,9 @@ func (d Document) Edit(edits []Edit) (Document, bool, error) {
 		}
 		todo = append(todo, e)
 	}
-	d.edits = slices.Concat(d.edits, todo)
+	if len(todo) > 0 {
+		d.edits = &pending{d.edits, todo}
+	}
 	return d, len(todo) > 0, nil
 }
 
@@ -55,7 +73,7 @@ func (d Document) Settle() (Document, error) {
 	if !d.Pending() {
 		return d, nil
 	}
-	out, err := d.format.Splice(d.data, d.edits)
+	out, err := d.format.Splice(d.data, d.edits.all())
 	if err != nil {
 		return Document{}, err
 	}

@@ -35,7 +35,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 			}
 		}
 		// What it reads as then is checked at the end, for all edits at once.
-		if tree, err = tree.with(e.Path, e.Value); err != nil {
+		if tree, err = tree.edited(e.Path, e.Value, true); err != nil {
 			return nil, err
 		}
 	}
