@@ -50,11 +50,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.warn(err.Error())
 	}
 	if c.HTML != "" {
-		page, err := statusPage(rows, places, m)
-		if err != nil {
-			return err
-		}
-		if err := replaceFile(c.HTML, page); err != nil {
+		if err := replaceFile(c.HTML, statusPage(rows, places, m)); err != nil {
 			return err
 		}
 		a.say("written: " + c.HTML)

@@ -1,8 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"html/template"
+	"fmt"
+	"html"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rhx-dev/rhx/host"
@@ -11,47 +14,54 @@ import (
 
 // statusPage is the matrix as one page, readable in light and dark, that loads
 // nothing.
-func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest) ([]byte, error) {
-	page, err := template.New("status").Parse(statusHTML)
-	if err != nil {
-		return nil, err
-	}
-	type cell struct{ State, Place string }
-	type row struct {
-		Secret string
-		Cells  []cell
-	}
-	data := struct {
-		Title, Time string
-		Places      []string
-		Rows        []row
-		Counts      map[string]int
-	}{Title: "all secrets of the store", Time: time.Now().Format("2006-01-02 15:04 MST"), Places: places, Counts: map[string]int{}}
+func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest) []byte {
+	title := "all secrets of the store"
 	if m != nil {
-		data.Title = m.File
+		title = m.File
 	}
+	title = html.EscapeString("rhx status: " + title)
+	var b strings.Builder
+	b.WriteString(statusHead)
+	fmt.Fprintf(&b, "<title>%s</title>\n%s\n<h1>%s</h1>\n<p>%s", title, statusStyle, title, time.Now().Format("2006-01-02 15:04 MST"))
+	counts := map[string]int{}
 	for _, r := range rows {
-		out := row{Secret: r.Secret}
 		for _, p := range places {
-			out.Cells = append(out.Cells, cell{r.Places[p], p})
-			if r.Places[p] != "" {
-				data.Counts[r.Places[p]]++
+			if state := r.Places[p]; state != "" {
+				counts[state]++
 			}
 		}
-		data.Rows = append(data.Rows, out)
 	}
-	var b bytes.Buffer
-	err = page.Execute(&b, data)
-	return b.Bytes(), err
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, " · %d %s", counts[state], state)
+	}
+	b.WriteString("</p>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">secret</th>")
+	for _, p := range places {
+		fmt.Fprintf(&b, "<th scope=\"col\">%s</th>", html.EscapeString(p))
+	}
+	b.WriteString("</tr></thead>\n<tbody>\n")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "<tr><th scope=\"row\">%s</th>", html.EscapeString(r.Secret))
+		for _, p := range places {
+			if state := r.Places[p]; state != "" {
+				fmt.Fprintf(&b, "<td class=\"%s\">%s</td>", state, state)
+			} else {
+				b.WriteString("<td>–</td>")
+			}
+		}
+		b.WriteString("</tr>\n")
+	}
+	b.WriteString("</tbody>\n</table></div>\n</html>\n")
+	return []byte(b.String())
 }
 
-const statusHTML = `<!doctype html>
+const statusHead = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>rhx status: {{.Title}}</title>
-<style>
+`
+
+const statusStyle = `<style>
 :root { color-scheme: light dark; --bg: #fff; --fg: #1c1e21; --dim: #5a6069; --line: #d9dce1; --same: #14692f; --differs: #8a5300; --missing: #5a6069; --unreachable: #b3261e }
 @media (prefers-color-scheme: dark) { :root { --bg: #16181c; --fg: #e7e9ec; --dim: #9aa1ab; --line: #363a41; --same: #6fd08c; --differs: #f0b44c; --missing: #9aa1ab; --unreachable: #ff8a80 } }
 body { margin: 2rem auto; padding: 0 1rem; max-width: 90rem; background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif }
@@ -60,14 +70,4 @@ h1 { font-size: 1.3rem; margin: 0 } p { color: var(--dim); margin: .25rem 0 1rem
 table { border-collapse: collapse } th, td { padding: .35rem .75rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap }
 thead th { position: sticky; top: 0; background: var(--bg) } tbody th { font-weight: 600 }
 .same { color: var(--same) } .differs { color: var(--differs); font-weight: 600 } .missing { color: var(--missing) } .unreachable { color: var(--unreachable); font-weight: 600 }
-</style>
-<h1>rhx status: {{.Title}}</h1>
-<p>{{.Time}}{{range $state, $n := .Counts}} · {{$n}} {{$state}}{{end}}</p>
-<div class="wide"><table>
-<thead><tr><th scope="col">secret</th>{{range .Places}}<th scope="col">{{.}}</th>{{end}}</tr></thead>
-<tbody>
-{{range .Rows}}<tr><th scope="row">{{.Secret}}</th>{{range .Cells}}<td{{if .State}} class="{{.State}}"{{end}}>{{if .State}}{{.State}}{{else}}–{{end}}</td>{{end}}</tr>
-{{end}}</tbody>
-</table></div>
-</html>
-`
+</style>`
