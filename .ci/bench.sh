@@ -14,3 +14,5 @@ sh .ci/bench/guests/build.sh "$guests"
 # 1,000 secrets saved to and loaded from Vault: rhx, a bare client, vault, vals.
 vals=$(sh .ci/bench/vault/vals.sh)
 go run ./.ci/bench/vault "$PWD/bin" "$(sh .ci/tools/vault.sh)" "$vals"
+# Six credentials to 1, 16 and 64 hosts, against ansible, parallel-scp and scp.
+go run ./.ci/bench/fleet "$PWD/bin" "$(sh .ci/bench/fleet/tools.sh)"

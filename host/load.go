@@ -294,6 +294,9 @@ type SyncOptions struct {
 	Wrap time.Duration
 	// Parallel bounds the hosts that are served at once.
 	Parallel int
+	// Began, where it is set, is told of each host that is served from now on, by
+	// several goroutines.
+	Began func(host string)
 	// Done, where it is set, is told each host's outcome as it comes, one at a time.
 	Done func(host string, loaded []Loaded, err error)
 }
@@ -324,6 +327,9 @@ func (h *Host) Sync(ctx context.Context, machines []machine.Machine, opts SyncOp
 	g.SetLimit(max(1, opts.Parallel))
 	for i, m := range machines {
 		g.Go(func() error {
+			if opts.Began != nil {
+				opts.Began(m.Name())
+			}
 			loaded, err := one(m)
 			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 				err = errInterrupted

@@ -39,6 +39,7 @@ type app struct {
 	remote machine.Machine
 	keys   machine.Keys
 	asking sync.Mutex
+	live   *live // nil where none is shown
 	local  *agestore.Store
 	// loggedIn is the environment of the login that was just made: what follows
 	// goes to its server with its token, whatever the variables say.

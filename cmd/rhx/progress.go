@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -73,8 +74,11 @@ func (b *bar) line(width int) string {
 	return b.doing + " [" + strings.Repeat("=", full) + strings.Repeat(" ", cells-full) + "] " + count
 }
 
-func (a *app) terminalWidth() int {
-	if f, ok := a.Err.(*os.File); ok {
+func (a *app) terminalWidth() int { return widthOf(a.Err) }
+
+// widthOf is how many columns the terminal has that w is; 80 where it is none.
+func widthOf(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			return w
 		}

@@ -73,6 +73,7 @@ func (a *app) line(prompt string) (string, error) {
 		return "", err
 	}
 	defer t.close()
+	defer a.live.hide()()
 	// Reading does not end with a context.
 	stop := onStop(func() {
 		fmt.Fprintln(t.out)
@@ -92,6 +93,7 @@ func (a *app) hidden(prompt string) (string, error) {
 		return "", err
 	}
 	defer t.close()
+	defer a.live.hide()()
 	fd := int(t.in.Fd())
 	old, err := term.MakeRaw(fd)
 	if err != nil {

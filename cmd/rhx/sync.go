@@ -66,7 +66,11 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	}
 	if a.Output == "table" {
 		// Each host's lines as soon as it is done.
-		opts.Done = func(_ string, loaded []host.Loaded, err error) {
+		live := a.watch(len(machines))
+		defer live.end()
+		opts.Began = live.begin
+		opts.Done = func(name string, loaded []host.Loaded, err error) {
+			live.finish(name, len(host.FailedOn(loaded)) > 0)
 			if err != nil {
 				a.report(loaded[0].Machine, err)
 				return
@@ -81,6 +85,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	})()
 	h.Begin("sync")
 	loaded, err := h.Sync(ctx, machines, opts)
+	a.live.end()
 	if err != nil {
 		return err
 	}
