@@ -25,6 +25,9 @@ type Environment struct {
 	Strip []string
 	// Files are the records of secrets that are also wanted as native files.
 	Files []*store.Record
+	// used and texts are what Hidden needs.
+	used  []used
+	texts []secret.Value
 }
 
 // ManifestOptions are what manifests are read with, for this host's providers.
@@ -39,8 +42,8 @@ func (h *Host) ManifestOptions(profile string) manifest.Options {
 }
 
 // Environment returns what bundles of a manifest and further secrets of the store
-// come to. Everything that is missing or in conflict is in the error at once.
-// getenv is for texts that name a variable of this environment.
+// come to. Everything that is missing or in conflict is in the error at once. m may
+// be nil where there are no bundles. getenv is for texts that name a variable of this environment.
 func (h *Host) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, getenv func(string) string) (*Environment, error) {
 	return h.environment(ctx, m, bundles, secrets, getenv, false)
 }
@@ -63,6 +66,9 @@ func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, s
 	}
 	var env bundle.Env
 	out := &Environment{}
+	for name, rec := range recs {
+		out.used = append(out.used, used{rec, m.Secret(name)})
+	}
 	for _, b := range chosen {
 		for _, name := range b.Secrets {
 			h.addVars(&env, recs[name])
@@ -74,6 +80,9 @@ func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, s
 				continue
 			}
 			env.AddText(v.Name, secret.NewValue(text), "the bundle "+b.Name)
+			if slices.ContainsFunc(v.Text, func(p manifest.Part) bool { return p.Secret != "" }) {
+				out.texts = append(out.texts, secret.NewValue(text))
+			}
 		}
 		for _, name := range b.Files {
 			if !slices.Contains(out.Files, recs[name]) {
@@ -87,6 +96,7 @@ func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, s
 	}
 	for _, rec := range more {
 		h.addVars(&env, rec)
+		out.used = append(out.used, used{rec: rec})
 	}
 	for _, b := range chosen {
 		env.Drop(b.Unset)

@@ -12,5 +12,8 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		os.Exit(serveGuest(os.Stdin, os.Stdout))
 	}
+	if len(os.Args) > 3 && os.Args[1] == monitorArg {
+		os.Exit(serveMonitor(os.Args[2:]))
+	}
 	os.Exit(run(os.Args[1:], systemStreams()))
 }

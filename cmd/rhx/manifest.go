@@ -156,8 +156,7 @@ func (a *app) environment(ctx context.Context, h *host.Host, bundles, secrets []
 		if err := secretsNamed(secrets); err != nil {
 			return nil, err
 		}
-		vars, err := h.Env(ctx, secrets)
-		return &host.Environment{Vars: vars}, err
+		return h.Environment(ctx, nil, nil, secrets, a.Getenv)
 	}
 	m, err := a.manifest(ctx, yes)
 	if err != nil {

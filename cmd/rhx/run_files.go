@@ -15,12 +15,13 @@ import (
 
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
 // withFiles runs a command beside files that are gone when it ends. rhx stays, as
 // the command's parent, to remove them; where it is killed, the next one does.
-func (c *runCmd) withFiles(ctx context.Context, a *app, h *host.Host, argv, environ []string, recs []*store.Record) error {
+func (c *runCmd) withFiles(ctx context.Context, a *app, h *host.Host, argv, environ []string, recs []*store.Record, m *mask.Masker) error {
 	dir, release, err := privateFolder(a.Getenv)
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func (c *runCmd) withFiles(ctx context.Context, a *app, h *host.Host, argv, envi
 			return err
 		}
 	}
-	return a.supervise(argv, withVars(environ, vars))
+	return a.supervise(argv, withVars(environ, vars), m)
 }
 
 func withVars(environ []string, vars []machine.Var) []string {
@@ -55,23 +56,39 @@ func withVars(environ []string, vars []machine.Var) []string {
 }
 
 // supervise runs a command as a child, with this process's streams, and returns
-// its end as the exit status: 128 and the number of the signal that ended it.
-func (a *app) supervise(argv, environ []string) error {
-	path, err := exec.LookPath(argv[0])
-	if err != nil && !errors.Is(err, exec.ErrDot) {
+// its end as the exit status: 128 and the number of the signal that ended it. m
+// masks what it writes; nil masks nothing.
+func (a *app) supervise(argv, environ []string, m *mask.Masker) error {
+	if m != nil {
+		return a.superviseMasked(argv, environ, m)
+	}
+	path, err := found(argv[0])
+	if err != nil {
 		return notRun(a, argv[0], err)
 	}
-	cmd := &exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: a.In, Stdout: a.Out, Stderr: a.Err}
+	return a.runChild(&exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: a.In, Stdout: a.Out, Stderr: a.Err}, argv[0])
+}
+
+func found(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if errors.Is(err, exec.ErrDot) {
+		err = nil
+	}
+	return path, err
+}
+
+// runChild runs a command of a name and outlives the signals that are for it.
+func (a *app) runChild(cmd *exec.Cmd, name string) error {
 	// Before the command starts, so that none that comes then ends rhx alone.
 	pass, stop := holdSignals(a.stopSignals)
 	defer stop()
 	if err := cmd.Start(); err != nil {
-		return notRun(a, argv[0], err)
+		return notRun(a, name, err)
 	}
 	go pass(cmd.Process)
-	err = cmd.Wait()
+	err := cmd.Wait()
 	var ended *exec.ExitError
-	if err != nil && !errors.As(err, &ended) {
+	if err != nil && !errors.As(err, &ended) && cmd.ProcessState == nil {
 		return err
 	}
 	return exitCode(statusOf(cmd.ProcessState))

@@ -15,10 +15,11 @@ import (
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/mask"
 )
 
 // remote runs the command on the hosts that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.Environment) error {
+func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.Environment, m *mask.Masker) error {
 	hosts, err := a.hostsOn()
 	if err != nil {
 		return err
@@ -31,7 +32,7 @@ func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.En
 		if c.TTY {
 			return fault.WithKind(errors.New("-t is for one host"), fault.Usage)
 		}
-		return a.runOnAll(ctx, hosts, spec)
+		return a.runOnAll(ctx, hosts, spec, m)
 	}
 	spec.Stdin, spec.Stdout, spec.Stderr, spec.TTY = a.In, a.Out, a.Err, c.TTY
 	if c.TTY {
@@ -44,7 +45,13 @@ func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.En
 	// From here on signals are the command's.
 	stop := forwardSignals(&spec, a.stopSignals)
 	defer stop()
+	patience := mask.Pipe()
+	if a.OutTTY {
+		patience = mask.Terminal()
+	}
+	flush := maskRemote(&spec, m, patience)
 	status, err := a.runOn(context.WithoutCancel(ctx), hosts[0], spec)
+	flush()
 	if err != nil {
 		return err
 	}
@@ -66,7 +73,7 @@ const parallelHosts = 32
 
 // runOnAll runs a command on several hosts, without an input, each line of its
 // output behind the host's name.
-func (a *app) runOnAll(ctx context.Context, hosts []string, spec machine.RunSpec) error {
+func (a *app) runOnAll(ctx context.Context, hosts []string, spec machine.RunSpec, m *mask.Masker) error {
 	var mu sync.Mutex
 	failed := 0
 	var g errgroup.Group
@@ -77,7 +84,9 @@ func (a *app) runOnAll(ctx context.Context, hosts []string, spec machine.RunSpec
 			errOut := &prefixed{mu: &mu, w: a.Err, prefix: target + ": "}
 			spec := spec
 			spec.Stdout, spec.Stderr = out, errOut
+			flush := maskRemote(&spec, m, mask.Pipe())
 			status, err := a.runOn(ctx, target, spec)
+			flush()
 			out.flush()
 			errOut.flush()
 			if err == nil && status != 0 {

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/mask"
+)
+
+// superviseMasked runs a command as a child and passes on what it writes, masked.
+// On a terminal the command has one, too.
+func (a *app) superviseMasked(argv, environ []string, m *mask.Masker) error {
+	path, err := found(argv[0])
+	if err != nil {
+		return notRun(a, argv[0], err)
+	}
+	if out, ok := a.Out.(*os.File); ok && a.OutTTY && hasPTY {
+		return a.onPTY(path, argv, environ, m, out)
+	}
+	// Ended by the signal, rhx could not clean up.
+	defer ignorePipeSignal()()
+	out := m.Writer(a.Out, mask.Pipe())
+	errOut := out
+	if !sameFile(a.Out, a.Err) {
+		errOut = m.Writer(a.Err, mask.Pipe())
+	}
+	cmd := &exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: a.In, Stdout: out, Stderr: errOut}
+	err = a.runChild(cmd, argv[0])
+	_ = out.Close() // nobody reads on: the command was told, by its pipe
+	_ = errOut.Close()
+	return err
+}
+
+// sameFile reports that two streams go to one place, where their order matters.
+func sameFile(a, b io.Writer) bool {
+	x, ok := a.(*os.File)
+	y, also := b.(*os.File)
+	if !ok || !also {
+		return false
+	}
+	one, err := x.Stat()
+	if err != nil {
+		return false
+	}
+	two, err := y.Stat()
+	return err == nil && os.SameFile(one, two)
+}
+
+// maskRemote has a command on a host write what it writes masked, until flush is
+// called.
+func maskRemote(spec *machine.RunSpec, m *mask.Masker, patience mask.Patience) (flush func()) {
+	if m == nil {
+		return func() {}
+	}
+	out, errOut := m.Writer(spec.Stdout, patience), m.Writer(spec.Stderr, patience)
+	spec.Stdout, spec.Stderr = out, errOut
+	return func() { _ = out.Close(); _ = errOut.Close() }
+}

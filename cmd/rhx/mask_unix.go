@@ -1,0 +1,250 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/rhx-dev/rhx/host/mask"
+)
+
+const hasPTY = true
+
+// onPTY runs a command on a terminal of its own, and passes on to the real one what
+// it shows there, masked.
+//
+// The command's process group has to be a child's of its session's leader: one that
+// nobody of the session looks after is never stopped by Ctrl-Z. So between rhx and
+// the command is rhx again, as that leader: see serveMonitor.
+func (a *app) onPTY(path string, argv, environ []string, m *mask.Masker, out *os.File) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	master, slave, err := pty.Open()
+	if err != nil {
+		return err
+	}
+	defer master.Close()
+	lent := &lentTerminal{in: a.keyboard(), out: out, master: master}
+	lent.prepare(slave)
+	cmd := &exec.Cmd{
+		Path: self, Args: append([]string{"rhx", monitorArg, path}, argv...), Env: environ, Stdin: a.In, Stdout: slave, Stderr: a.Err,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1},
+	}
+	if lent.in != nil {
+		cmd.Stdin = slave
+	}
+	masked := m.Writer(out, mask.Terminal())
+	var errs *os.File // what is not shown on the terminal is kept apart
+	if cmd.Stderr = slave; !a.ErrTTY {
+		var w *os.File
+		if errs, w, err = os.Pipe(); err != nil {
+			return err
+		}
+		defer errs.Close()
+		defer w.Close()
+		cmd.Stderr = w
+	}
+	defer ignorePipeSignal()()
+	got := make(chan os.Signal, 8)
+	signal.Notify(got, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	defer signal.Stop(got)
+	a.stopSignals()
+	if err := lent.take(); err != nil {
+		return err
+	}
+	defer lent.giveBack()
+	if err := cmd.Start(); err != nil {
+		lent.giveBack()
+		return notRun(a, argv[0], err)
+	}
+	if errs != nil {
+		_ = cmd.Stderr.(*os.File).Close()
+	}
+	_ = slave.Close() // so that the end of the command is the end of its output
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		_, _ = io.Copy(masked, master)
+		_ = masked.Close()
+		_ = master.Close() // nobody looks any more: the command is told
+	}()
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		if errs != nil {
+			w := m.Writer(a.Err, mask.Pipe())
+			_, _ = io.Copy(w, errs)
+			_ = w.Close()
+			_ = errs.Close()
+		}
+	}()
+	if lent.in != nil {
+		go func() { _, _ = io.Copy(master, lent.in) }()
+	}
+	go lent.pass(got, cmd.Process.Pid)
+	status, err := lent.wait(cmd.Process.Pid, masked.Show)
+	<-shown
+	<-said
+	lent.giveBack()
+	if err != nil {
+		return err
+	}
+	return exitCode(status)
+}
+
+// keyboard is the terminal that the command's input comes from; nil for none.
+func (a *app) keyboard() *os.File {
+	if in, ok := a.In.(*os.File); ok && a.InTTY {
+		return in
+	}
+	return nil
+}
+
+// lentTerminal is the real terminal while a command has another in its place.
+type lentTerminal struct {
+	in, out, master *os.File
+	before          *term.State
+}
+
+// prepare gives the command's terminal the modes and the size of the real one.
+func (l *lentTerminal) prepare(slave *os.File) {
+	if l.in != nil {
+		if modes, err := term.GetState(int(l.in.Fd())); err == nil {
+			_ = term.Restore(int(slave.Fd()), modes)
+		}
+	}
+	_ = pty.InheritSize(l.out, slave)
+}
+
+// take has the real terminal pass on what is typed as it is typed.
+func (l *lentTerminal) take() (err error) {
+	if l.in != nil {
+		l.before, err = term.MakeRaw(int(l.in.Fd()))
+	}
+	return err
+}
+
+func (l *lentTerminal) giveBack() {
+	if l.before != nil {
+		_ = term.Restore(int(l.in.Fd()), l.before)
+		l.before = nil
+	}
+}
+
+// pass gives the signals that rhx gets to the command. None of them is typed at the
+// real terminal: what is typed, the command's terminal makes a signal of.
+func (l *lentTerminal) pass(got <-chan os.Signal, monitor int) {
+	for s := range got {
+		if s == syscall.SIGWINCH {
+			_ = pty.InheritSize(l.out, l.master)
+			continue
+		}
+		group, err := unix.IoctlGetInt(int(l.master.Fd()), unix.TIOCGPGRP)
+		if err != nil || group <= 1 {
+			group = monitor
+		}
+		_ = syscall.Kill(-group, s.(syscall.Signal))
+	}
+}
+
+// wait waits for the end of the command. Where it stops, so does rhx, until the
+// user's shell has it go on; show is called before.
+func (l *lentTerminal) wait(monitor int, show func()) (int, error) {
+	for {
+		ws, err := await(monitor)
+		if err != nil {
+			return 0, err
+		}
+		if !ws.Stopped() {
+			return ended(ws), nil
+		}
+		show()
+		l.giveBack()
+		stop()
+		if err := l.take(); err != nil {
+			return 0, err
+		}
+		_ = pty.InheritSize(l.out, l.master)
+		_ = syscall.Kill(monitor, syscall.SIGCONT)
+	}
+}
+
+// notStopped is after how long rhx, which would have stopped before, knows that it
+// does not: there is no shell that could have it go on.
+const notStopped = 200 * time.Millisecond
+
+// stop stops the process group of rhx and returns when it goes on. The signal may
+// come some time after the call that sends it.
+func stop() {
+	goesOn := make(chan os.Signal, 1)
+	signal.Notify(goesOn, syscall.SIGCONT)
+	defer signal.Stop(goesOn)
+	_ = syscall.Kill(0, syscall.SIGTSTP)
+	select {
+	case <-goesOn:
+	case <-time.After(notStopped):
+	}
+}
+
+// await waits for a child to end or to stop.
+func await(pid int) (syscall.WaitStatus, error) {
+	for {
+		var ws syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &ws, syscall.WUNTRACED, nil); !errors.Is(err, syscall.EINTR) {
+			return ws, err
+		}
+	}
+}
+
+func ended(ws syscall.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
+// ignorePipeSignal has a write that nobody reads fail, and not end rhx.
+func ignorePipeSignal() (stop func()) {
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, syscall.SIGPIPE)
+	return func() { signal.Stop(got) }
+}
+
+// monitorArg is the argument with which rhx starts itself as a session's leader.
+const monitorArg = "run-monitor"
+
+// serveMonitor runs a command (its path, its name, its arguments) as the process
+// group that has the terminal. When the command stops, so does this process, for
+// rhx to see; when rhx has it go on, so does the command.
+func serveMonitor(args []string) int {
+	cmd := &exec.Cmd{Path: args[0], Args: args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		SysProcAttr: &syscall.SysProcAttr{Foreground: true, Ctty: 1}}
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintf(os.Stderr, "rhx: run %s: %v\n", args[0], err)
+		return 126
+	}
+	for {
+		ws, err := await(cmd.Process.Pid)
+		switch {
+		case err != nil:
+			return 1
+		case !ws.Stopped():
+			return ended(ws)
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGCONT)
+	}
+}

@@ -1,0 +1,84 @@
+package host
+
+import (
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// used is what an environment was made of.
+type used struct {
+	rec *store.Record
+	// declared is the secret in the manifest; nil where it is not of one.
+	declared *manifest.Secret
+}
+
+// Hidden returns what must not be seen of an environment and its files: the values
+// that its secrets keep secret, and the texts that were made of them. What the
+// manifest itself says, such as a default, is no secret.
+func (h *Host) Hidden(env *Environment) []secret.Value {
+	out := slices.Clone(env.texts)
+	for _, u := range env.used {
+		public := h.public(u)
+		for key, v := range u.rec.Secret.Values {
+			if public(key) {
+				continue
+			}
+			out = append(out, v)
+			if tree, ok := codec.TreeIn(v.Reveal()); ok {
+				out = leaves(tree, out)
+			}
+		}
+		if sp, err := h.Specs.Get(u.rec.Secret.Provider); err == nil && sp.Document != "" {
+			out = append(out, document(env, sp.Document))
+		}
+	}
+	return out
+}
+
+// public says which values of a secret may be seen.
+func (h *Host) public(u used) func(key string) bool {
+	if u.rec.Secret.Provider != "" {
+		sp, err := h.Specs.Get(u.rec.Secret.Provider)
+		return func(key string) bool { return err == nil && sp.Public(key) }
+	}
+	seen := map[string]bool{}
+	if u.declared != nil {
+		for _, v := range u.declared.Values {
+			if v.Default != nil && u.rec.Secret.Values[v.Key].Reveal() == *v.Default {
+				seen[v.Key] = true
+			}
+			if v.Generate != nil {
+				seen[v.Generate.Public(v.Key)] = true
+			}
+		}
+	}
+	return func(key string) bool { return seen[key] }
+}
+
+func document(env *Environment, name string) secret.Value {
+	for _, v := range env.Vars {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return secret.Value{}
+}
+
+// leaves appends the texts in a tree, which a file or a program shows without the
+// rest.
+func leaves(n *codec.Node, out []secret.Value) []secret.Value {
+	if n.Kind == codec.String {
+		out = append(out, secret.NewValue(n.Text))
+	}
+	for _, p := range n.Pairs {
+		out = leaves(p.Value, out)
+	}
+	for _, item := range n.Items {
+		out = leaves(item, out)
+	}
+	return out
+}
