@@ -69,16 +69,11 @@ func (h *Host) Apply(ctx context.Context, m *manifest.Manifest, opts ApplyOption
 		opts.Done(steps)
 	}
 	targets := targetsOf(m)
-	envs := map[string]*Environment{}
+	envs, broken := map[string]*Environment{}, map[string]error{}
 	for _, t := range targets {
-		if envs[t.key()] != nil {
-			continue
+		if key := t.key(); envs[key] == nil && broken[key] == nil {
+			envs[key], broken[key] = h.environment(ctx, m, t.bundles, nil, opts.Getenv, opts.DryRun)
 		}
-		env, err := h.environment(ctx, m, t.bundles, nil, opts.Getenv, opts.DryRun)
-		if err != nil {
-			return steps, err
-		}
-		envs[t.key()] = env
 	}
 	results := make([][]Step, len(targets))
 	var mu sync.Mutex
@@ -86,7 +81,12 @@ func (h *Host) Apply(ctx context.Context, m *manifest.Manifest, opts ApplyOption
 	g.SetLimit(max(1, opts.Parallel))
 	for i, t := range targets {
 		g.Go(func() error {
-			got := h.applyOn(ctx, t.address, envs[t.key()], a, opts)
+			var got []Step
+			if err := broken[t.key()]; err != nil {
+				got = []Step{{Loaded: Loaded{t.address, "bundles " + strings.Join(t.bundles, ", "), provider.Placement{Action: provider.Failed, Err: err}}}}
+			} else {
+				got = h.applyOn(ctx, t.address, envs[t.key()], a, opts)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			results[i] = got

@@ -107,38 +107,39 @@ func (a *app) shortPath(path string) string {
 // askToTrust shows what a manifest would do and asks. It may come from somebody
 // else, as a part of what was cloned.
 func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before bool) error {
-	text := fmt.Sprintf("%s is new to rhx. ", path)
+	text := " is new to rhx.\n"
 	if before {
-		text = fmt.Sprintf("%s has changed since you trusted it. ", path)
+		text = " has changed since you trusted it.\n"
 	}
-	text += summaryOf(m)
+	text = plain(path) + text + summaryOf(m)
 	if !a.canAsk() {
-		fmt.Fprint(a.Err, plain(text))
+		fmt.Fprint(a.Err, text)
 		return fault.WithHint(fault.WithKind(fmt.Errorf("%s is not trusted", m.File), fault.Usage), "rhx trust says that it is, once you have read it")
 	}
-	if !a.ask(plain(text) + "Trust it?") {
+	if !a.ask(text + "Trust it?") {
 		return fmt.Errorf("%s is not trusted; nothing was done", m.File)
 	}
 	return a.added.TrustManifest(path, data)
 }
 
-// summaryOf says what a manifest can make rhx do.
+// summaryOf says what a manifest can make rhx do, in lines, whatever its names are.
 func summaryOf(m *manifest.Manifest) string {
 	var b strings.Builder
-	at := m.Store
-	if at == "" {
-		at = "your own"
+	line := func(format string, args ...any) { fmt.Fprintln(&b, plain(fmt.Sprintf(format, args...))) }
+	at := "your own store"
+	if m.Store != "" {
+		at = "the store " + m.Store
 	}
-	fmt.Fprintf(&b, "It uses the store %s, and of it the secrets %s.\n", at, list(m.SecretNames()))
+	line("It uses %s, and of it the secrets %s.", at, list(m.SecretNames()))
 	for _, bd := range m.Bundles {
 		var vars []string
 		for _, v := range bd.Env {
 			vars = append(vars, v.Name)
 		}
-		fmt.Fprintf(&b, "  bundle %s: secrets %s; sets %s\n", bd.Name, list(bd.Uses()), list(vars))
+		line("  bundle %s: secrets %s; sets %s", bd.Name, list(bd.Uses()), list(vars))
 	}
 	for _, g := range m.Hosts {
-		fmt.Fprintf(&b, "  hosts %s: %d, such as %s, get the bundles %s\n", g.Name, len(g.Addresses), g.Addresses[0], list(g.Bundles))
+		line("  hosts %s: %d, such as %s, get the bundles %s", g.Name, len(g.Addresses), g.Addresses[0], list(g.Bundles))
 	}
 	return b.String()
 }
@@ -212,7 +213,7 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 	if err := a.added.TrustManifest(path, data); err != nil {
 		return err
 	}
-	a.say(plain(summaryOf(m)) + path + ": trusted")
+	a.say(summaryOf(m) + path + ": trusted")
 	return ctx.Err()
 }
 

@@ -153,8 +153,8 @@ func sweepPrivate(base string) {
 	left, _ := filepath.Glob(filepath.Join(base, privatePrefix+strconv.Itoa(os.Getuid())+"-*"))
 	for _, dir := range left {
 		info, err := os.Lstat(dir)
-		if err != nil || !info.IsDir() {
-			continue
+		if err != nil || !info.IsDir() || !ownFolder(info) {
+			continue // anybody can make a folder of that name in /dev/shm
 		}
 		lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
 		if ok, err := lock.TryLock(); err == nil && ok {

@@ -37,3 +37,9 @@ func statusOf(p *os.ProcessState) int {
 	}
 	return p.ExitCode()
 }
+
+// ownFolder reports whether a folder is the user's, and nobody else's to write to.
+func ownFolder(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid() && info.Mode().Perm() == 0o700
+}

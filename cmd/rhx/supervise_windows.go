@@ -14,3 +14,6 @@ func holdSignals(takeOver func()) (pass func(*os.Process), stop func()) {
 }
 
 func statusOf(p *os.ProcessState) int { return p.ExitCode() }
+
+// ownFolder: on Windows the folder for temporary files is the user's own.
+func ownFolder(os.FileInfo) bool { return true }
