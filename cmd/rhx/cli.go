@@ -46,6 +46,7 @@ func commands() []command {
 		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}},
 		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}},
 		{"log", "Show which secrets went where.", &logCmd{}},
+		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}},
 		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}},
 		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}},
 		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}},

@@ -1,0 +1,89 @@
+package host
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// DraftManifest returns what a new manifest says of the secrets on this machine. Its
+// bundle has those that have variables, as far as no two set the same one. Like
+// that of [Host.Detect] the error is about specs, and the rest is valid.
+func (h *Host) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
+	found, specErr := h.Detect(ctx, h.Local)
+	if found == nil {
+		return nil, specErr
+	}
+	// The default profile goes before the others of its provider.
+	slices.SortStableFunc(found, func(a, b provider.Found) int {
+		if a.Provider == b.Provider && (a.Profile == "") != (b.Profile == "") {
+			if a.Profile == "" {
+				return -1
+			}
+			return 1
+		}
+		return 0
+	})
+	d := &manifest.Draft{}
+	var in []provider.Found
+	for _, f := range found {
+		if f.State != provider.HasValue {
+			continue
+		}
+		sp, err := h.Specs.Get(f.Provider)
+		if err != nil {
+			return nil, err
+		}
+		s := manifest.DraftSecret{Name: f.Name, Title: sp.Title}
+		var alone bundle.Env
+		alone.Add(sp, &f.Secret)
+		if _, err := alone.Vars(); err != nil || !named(sp) {
+			s.Why = "it has no variables"
+		} else if by := h.clash(in, f); by != "" {
+			s.Why = "it sets variables that " + by + " sets"
+		} else {
+			s.Bundled = true
+			in = append(in, f)
+		}
+		d.Secrets = append(d.Secrets, s)
+	}
+	return d, specErr
+}
+
+// named reports whether a spec gives variables.
+func named(sp *spec.Spec) bool {
+	return sp.Document != "" || slices.ContainsFunc(sp.Values, func(v spec.Value) bool { return len(v.Env) > 0 })
+}
+
+// clash returns the first of several secrets that sets a variable of f's, too, even
+// to the same value: one of them may change.
+func (h *Host) clash(in []provider.Found, f provider.Found) string {
+	vars := h.varsOf(f)
+	for _, o := range in {
+		for _, name := range h.varsOf(o) {
+			if slices.Contains(vars, name) {
+				return o.Name
+			}
+		}
+	}
+	return ""
+}
+
+func (h *Host) varsOf(f provider.Found) []string {
+	var env bundle.Env
+	sp, err := h.Specs.Get(f.Provider)
+	if err != nil {
+		return nil
+	}
+	env.Add(sp, &f.Secret)
+	vars, _ := env.Vars() // who asks has seen that there is no error
+	var out []string
+	for _, v := range vars {
+		out = append(out, v.Name)
+	}
+	return out
+}
