@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
 )
@@ -50,7 +47,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.warn(err.Error())
 	}
 	if c.HTML != "" {
-		if err := replaceFile(c.HTML, statusPage(rows, places, m)); err != nil {
+		if err := atomicfile.Write(c.HTML, statusPage(rows, places, m), 0o644); err != nil {
 			return err
 		}
 		a.say("written: " + c.HTML)
@@ -81,21 +78,4 @@ func (a *app) stateCell(state string) string {
 		return "-"
 	}
 	return state
-}
-
-// replaceFile writes a file that holds no secret, whole or not at all.
-func replaceFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".rhx-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
 }

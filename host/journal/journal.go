@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
@@ -114,7 +115,7 @@ func (s *Session) add(ctx context.Context, e entry) error {
 		}
 	}
 	s.n++
-	return writeFile(filepath.Join(s.dir, fmt.Sprintf("%06d.age", s.n)), sealed)
+	return atomicfile.Write(filepath.Join(s.dir, fmt.Sprintf("%06d.age", s.n)), sealed, 0o600)
 }
 
 // open makes the session's folder, and removes the oldest ones.
@@ -126,7 +127,7 @@ func (s *Session) open() error {
 	}
 	data, err := json.Marshal(meta{s.command, now, s.note})
 	if err == nil {
-		err = writeFile(filepath.Join(dir, "session.json"), data)
+		err = atomicfile.Write(filepath.Join(dir, "session.json"), data, 0o600)
 	}
 	if err != nil {
 		return err
@@ -136,34 +137,6 @@ func (s *Session) open() error {
 		for _, old := range all[:len(all)-keepSessions] {
 			_ = os.RemoveAll(filepath.Join(s.j.Dir, old))
 		}
-	}
-	return nil
-}
-
-// writeFile makes a file that is whole or not there, and on the disk.
-func writeFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrInvalid) {
-		return nil //nolint:nilerr // some file systems cannot, and the file is whole all the same
 	}
 	return nil
 }

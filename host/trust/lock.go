@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
+
+	"github.com/rhx-dev/rhx/host/atomicfile"
 )
 
 // lock is rhx.lock: JSON, written by rhx alone.
@@ -119,25 +121,13 @@ func (p *Providers) write(l *lock) error {
 	if err := enc.Encode(l); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(p.folder(), ".new-lock-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b.Bytes())
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(f.Name())
-		return err
-	}
-	return os.Rename(f.Name(), p.lockPath())
+	return atomicfile.Write(p.lockPath(), b.Bytes(), 0o600)
 }
 
 // sweep removes what a command that was killed left behind.
 func (p *Providers) sweep() {
-	for _, pattern := range []string{".new-*", ".old-*"} {
-		left, _ := filepath.Glob(filepath.Join(p.folder(), pattern))
+	for _, pattern := range []string{filepath.Join(p.folder(), ".new-*"), filepath.Join(p.folder(), ".old-*"), filepath.Join(p.data, ".new-*")} {
+		left, _ := filepath.Glob(pattern)
 		for _, path := range left {
 			_ = os.RemoveAll(path)
 		}
