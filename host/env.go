@@ -96,12 +96,20 @@ func groupsOf(vars []bundle.Var) []envGroup {
 // envFileOn returns where a machine's rhx keeps its env file, and of more
 // variables those that are set there.
 func envFileOn(ctx context.Context, m machine.Machine, more []string) (string, map[string]string, error) {
-	info, err := m.Info(ctx, append([]string{"RHX_HOME", "XDG_CONFIG_HOME"}, more...))
+	info, err := m.Info(ctx, append(envFileVars(), more...))
 	if err != nil {
 		return "", nil, err
 	}
+	return envFileAt(info), info.Env, nil
+}
+
+// envFileVars are the variables that say where the env file is.
+func envFileVars() []string { return []string{"RHX_HOME", "XDG_CONFIG_HOME"} }
+
+// envFileAt is the env file of a machine.
+func envFileAt(info machine.Info) string {
 	dirs := config.NewDirs(info.Home, func(name string) string { return info.Env[name] })
-	return filepath.ToSlash(filepath.Join(dirs.Config, "env")), info.Env, nil
+	return filepath.ToSlash(filepath.Join(dirs.Config, "env"))
 }
 
 // readEnvFile returns the env file at path on a machine, its comments and its variables.

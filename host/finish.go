@@ -31,13 +31,15 @@ func finish(ctx context.Context, m machine.Machine, changes []machine.Change) ([
 		}
 	})()
 	errs, err := m.Write(own, changes)
-	if own.Err() == nil {
+	if own.Err() == nil || len(errs) == 0 {
 		return errs, err
 	}
+	// That something was cancelled says here that its outcome is not known, and
+	// not that it was not begun.
 	for i := range errs {
 		if errors.Is(errs[i], context.Canceled) {
-			errs[i] = fmt.Errorf("%w: interrupted while it was written; it is as it was or as it should be, not in between", errs[i])
+			errs[i] = fmt.Errorf("write %s: interrupted; it is as it was or as it should be, not in between", changes[i].Path)
 		}
 	}
-	return errs, err
+	return errs, nil
 }

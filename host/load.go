@@ -385,6 +385,9 @@ func (h *Host) syncOne(ctx context.Context, m machine.Machine, recs []*store.Rec
 		files = append(slices.Clone(files), opts.Bundle.Files...)
 		groups = append(groups, groupsOf(opts.Bundle.Vars)...)
 	}
+	if len(files) > 0 && len(groups) > 0 {
+		m = &visit{Machine: m, vars: h.ambient(recs)}
+	}
 	var out []Loaded
 	if len(files) > 0 {
 		loaded, err := h.place(ctx, m, files, opts.LoadOptions)
@@ -397,20 +400,44 @@ func (h *Host) syncOne(ctx context.Context, m machine.Machine, recs []*store.Rec
 		return out, nil
 	}
 	loaded, err := h.syncVars(ctx, m, groups, recs, opts.LoadOptions)
-	return append(out, loaded...), err
+	if err == nil || len(out) == 0 {
+		return append(out, loaded...), err
+	}
+	// The files are there all the same.
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = errors.New("interrupted before the variables were written there")
+	}
+	var failed []string
+	for _, g := range groups {
+		if !slices.Contains(failed, g.name) {
+			failed = append(failed, g.name)
+			out = append(out, failedOn(m.Name(), g.name, err))
+		}
+	}
+	return out, nil
+}
+
+// ambient are the variables by which a machine says that it has a role of its own
+// for one of the secrets.
+func (h *Host) ambient(recs []*store.Record) []string {
+	var vars []string
+	for _, rec := range recs {
+		if sp, err := h.Specs.Get(rec.Secret.Provider); rec.Secret.Provider != "" && err == nil {
+			vars = append(vars, sp.Ambient...)
+		}
+	}
+	return vars
 }
 
 // syncVars brings variables into a machine's env file.
 func (h *Host) syncVars(ctx context.Context, m machine.Machine, groups []envGroup, recs []*store.Record, opts LoadOptions) ([]Loaded, error) {
 	specs := map[string]*spec.Spec{}
-	var ambient []string
 	for _, rec := range recs {
 		if sp, err := h.Specs.Get(rec.Secret.Provider); rec.Secret.Provider != "" && err == nil {
 			specs[rec.Info.Name] = sp
-			ambient = append(ambient, sp.Ambient...)
 		}
 	}
-	path, env, err := envFileOn(ctx, m, ambient)
+	path, env, err := envFileOn(ctx, m, h.ambient(recs))
 	if err != nil {
 		return nil, err
 	}

@@ -333,6 +333,10 @@ func TestSyncRoundTrips(t *testing.T) {
 	env := func(more ...string) []string {
 		return append([]string{"sync", "gpu", "--env", "-s", "aws", "-s", "huggingface"}, more...)
 	}
+	// A bundle of both is one visit; the files and then the variables are written.
+	n.save("lambda", rhSecrets()["lambda"])
+	n.put("", "rhx.yaml", "version: 1\nsecrets: {lambda: , huggingface: }\nbundles: {train: {files: lambda, secrets: huggingface, env: {MODE: online}}}\n")
+	bundle := []string{"--manifest", filepath.Join(n.home, "rhx.yaml"), "sync", "gpu", "-b", "train", "--yes"}
 	for _, c := range []struct {
 		what     string
 		args     []string
@@ -348,6 +352,8 @@ func TestSyncRoundTrips(t *testing.T) {
 		{"a new env file", env(), 0, 3, nil},
 		{"the same variables", env(), 0, 2, nil},
 		{"more variables", env("-s", "gcp"), 0, 3, nil},
+		{"a bundle", bundle, 0, 4, nil},
+		{"a bundle that is there", bundle, 0, 2, nil},
 	} {
 		if c.before != nil {
 			c.before()
