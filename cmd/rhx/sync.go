@@ -27,7 +27,7 @@ type syncCmd struct {
 }
 
 func (c *syncCmd) Help() string {
-	return `Works as rhx load does, on the hosts: merged into the files that are there, mode 0600, folders 0700. Only the secrets that are named are sent. Host keys are always verified.
+	return `Works as rhx load does, on the hosts: merged into the files that are there, mode 0600, folders 0700. Only the secrets that are named are sent. Host keys are always verified. Ctrl-C lets the hosts that are being written be finished and leaves the others as they were; rhx sync --retry-failed does those.
 
 With --via vault no secret goes over SSH, but for each one a token that Vault takes once (response wrapping). The host needs rhx or the vault command, and has to reach Vault. A token that somebody used on the way is an error there.`
 }
