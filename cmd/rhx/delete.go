@@ -58,7 +58,9 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 			return errors.New("nothing was deleted")
 		}
 	}
-	h.Begin("delete --contents")
+	if !c.Destroy { // what is to be beyond recovery is not kept for undo either
+		h.Begin("delete --contents")
+	}
 	deleted, err := h.Delete(ctx, a.machine(h), c.Secrets, host.DeleteOptions{Contents: c.Contents, Destroy: c.Destroy})
 	if err != nil {
 		return err

@@ -25,8 +25,13 @@ import (
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
-// keepSessions is how many sessions are kept.
-const keepSessions = 20
+// What is kept: the last keepSessions sessions, for keepDays.
+const (
+	keepSessions = 20
+	keepDays     = 30
+
+	folderTime = "20060102T150405.000000000Z"
+)
 
 // Journal is the sessions in one folder.
 type Journal struct {
@@ -121,7 +126,7 @@ func (s *Session) add(ctx context.Context, e entry) error {
 // open makes the session's folder, and removes the oldest ones.
 func (s *Session) open() error {
 	now := time.Now().UTC()
-	dir := filepath.Join(s.j.Dir, now.Format("20060102T150405.000000000Z"))
+	dir := filepath.Join(s.j.Dir, now.Format(folderTime))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -133,9 +138,12 @@ func (s *Session) open() error {
 		return err
 	}
 	s.dir = dir
-	if all, err := s.j.sessions(); err == nil && len(all) > keepSessions {
-		for _, old := range all[:len(all)-keepSessions] {
-			_ = os.RemoveAll(filepath.Join(s.j.Dir, old))
+	if all, err := s.j.sessions(); err == nil {
+		oldest := now.AddDate(0, 0, -keepDays).Format(folderTime)
+		for i, name := range all {
+			if i < len(all)-keepSessions || name < oldest {
+				_ = os.RemoveAll(filepath.Join(s.j.Dir, name))
+			}
 		}
 	}
 	return nil

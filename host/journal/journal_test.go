@@ -173,6 +173,24 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 }
 
+// What is older than a month goes with the next session.
+func TestOldSessionsGo(t *testing.T) {
+	j, m := newJournal(t), machine.NewMemory("gpu")
+	write(t, j.Begin("load", nil), m, machine.Change{Path: home + "x", Data: []byte("a")})
+	entries, err := os.ReadDir(j.Dir)
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+	past := filepath.Join(j.Dir, "20200101T000000.000000000Z")
+	if err := os.Rename(filepath.Join(j.Dir, entries[0].Name()), past); err != nil {
+		t.Fatal(err)
+	}
+	write(t, j.Begin("load", nil), m, machine.Change{Path: home + "x", Old: []byte("a"), Data: []byte("b")})
+	if _, err := os.Stat(past); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
 func old(m *machine.Memory) []byte {
 	data, _, ok := m.File(home + "x")
 	if !ok {
