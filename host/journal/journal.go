@@ -112,15 +112,25 @@ func (s *Session) add(ctx context.Context, e entry) error {
 	if err != nil {
 		return err
 	}
+	name, err := s.next()
+	if err != nil {
+		return err
+	}
+	// Without the lock: many hosts' entries go to the disk together.
+	return atomicfile.Write(name, sealed, 0o600)
+}
+
+// next returns the file of the next entry.
+func (s *Session) next() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dir == "" {
 		if err := s.open(); err != nil {
-			return err
+			return "", err
 		}
 	}
 	s.n++
-	return atomicfile.Write(filepath.Join(s.dir, fmt.Sprintf("%06d.age", s.n)), sealed, 0o600)
+	return filepath.Join(s.dir, fmt.Sprintf("%06d.age", s.n)), nil
 }
 
 // open makes the session's folder, and removes the oldest ones.
