@@ -115,6 +115,9 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := h.Record(ctx, placedHere(m, steps)); err != nil {
+		a.warn("the places were not noted in rhx's configuration: " + err.Error())
+	}
 	if a.Output != "table" {
 		if err := a.printSteps(steps, false); err != nil {
 			return err
@@ -141,6 +144,20 @@ func (a *app) opener(h *host.Host, acceptNew bool) func(string) machine.Machine 
 		}
 		return a.ssh(address, acceptNew)
 	}
+}
+
+// placedHere are the secrets that came onto this machine, by their names in the
+// store, for logout.
+func placedHere(m *manifest.Manifest, steps []host.Step) []host.Loaded {
+	var out []host.Loaded
+	for _, s := range steps {
+		if d := m.Secret(s.Secret); d != nil && s.Machine == host.LocalPlace {
+			l := s.Loaded
+			l.Secret = d.StoreName()
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 func loadedOf(steps []host.Step) []host.Loaded {
