@@ -32,13 +32,14 @@ type Environment struct {
 
 // ManifestOptions are what manifests are read with, for this host's providers.
 func (h *Host) ManifestOptions(profile string) manifest.Options {
-	names := h.Specs.Names()
-	if specs, err := h.Specs.All(); err == nil {
+	return manifest.Options{Profile: profile, Providers: h.Specs.Names(), Aliases: func() []string {
+		var names []string
+		specs, _ := h.Specs.All() // what is wrong with one is not what was asked
 		for _, s := range specs {
 			names = append(names, s.Aliases...)
 		}
-	}
-	return manifest.Options{Profile: profile, Providers: names}
+		return names
+	}}
 }
 
 // Environment returns what bundles of a manifest and further secrets of the store
@@ -288,8 +289,11 @@ func (h *Host) strip(m *manifest.Manifest, vars []bundle.Var) []string {
 			for _, v := range s.Values {
 				add(v.Key)
 			}
+			if s.Provider == "" {
+				continue
+			}
 			sp, err := h.Specs.Get(s.Provider)
-			if s.Provider == "" || err != nil {
+			if err != nil {
 				continue
 			}
 			for _, v := range sp.Values {

@@ -32,6 +32,9 @@ func (h *Host) Hidden(env *Environment) []secret.Value {
 				out = leaves(tree, out)
 			}
 		}
+		if u.rec.Secret.Provider == "" {
+			continue
+		}
 		if sp, err := h.Specs.Get(u.rec.Secret.Provider); err == nil && sp.Document != "" {
 			out = append(out, document(env, sp.Document))
 		}

@@ -20,8 +20,11 @@ import (
 type Options struct {
 	// Profile is the overlay that is merged in; "" for none.
 	Profile string
-	// Providers are the names of all providers, and their other names.
+	// Providers are the names of all providers.
 	Providers []string
+	// Aliases returns their other names; nil for none. It is asked only about a name
+	// that is none of Providers: to know them takes reading all providers.
+	Aliases func() []string
 }
 
 // parser reads one manifest.
@@ -159,7 +162,9 @@ func (p *parser) provider(s *Secret, k, n *yaml.Node) {
 	if p.Err != nil {
 		return
 	}
-	known := func(name string) bool { return slices.Contains(p.opts.Providers, name) }
+	known := func(name string) bool {
+		return slices.Contains(p.opts.Providers, name) || p.opts.Aliases != nil && slices.Contains(p.opts.Aliases(), name)
+	}
 	head, profile := secret.SplitName(s.Name)
 	switch {
 	case n != nil:
