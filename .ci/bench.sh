@@ -16,3 +16,5 @@ vals=$(sh .ci/bench/vault/vals.sh)
 go run ./.ci/bench/vault "$PWD/bin" "$(sh .ci/tools/vault.sh)" "$vals"
 # Six credentials to 1, 16 and 64 hosts, against ansible, parallel-scp and scp.
 go run ./.ci/bench/fleet "$PWD/bin" "$(sh .ci/bench/fleet/tools.sh)"
+# What rhx run costs over the command, beside sops, vals and dotenvx.
+go run ./.ci/bench/run "$PWD/bin" "$(sh .ci/bench/run/sops.sh)" "$vals" "$(sh .ci/bench/run/dotenvx.sh)"

@@ -26,6 +26,7 @@ if [ -n "$missing" ]; then
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 fi
 sh ./python.sh >/dev/null
+sh ./dotenv.sh >/dev/null
 sh ./gh.sh >/dev/null
 sh ./guests.sh >/dev/null
 sh ./vault.sh >/dev/null

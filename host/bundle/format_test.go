@@ -25,6 +25,7 @@ var texts = []string{
 	"", "plain", "it's", `"double"`, "`id`", "$HOME ${HOME} $(id) $$", `back\slash`, `\n`, `\`, `a\'`, "'", "''", `'\''`, "two\nlines", "ends\n", "\n", "\n\nx",
 	" blanks ", "\ttab\t", "# no comment", "a # b", "a;b", "a=b", "=", "!hist", "~", "*?[a]", "{a,b}", "&&", "|", "%d %s", "a: b", "- a", "null", "true", "0x10", "1.50",
 	"ü€😀", "\u2028", "-----BEGIN X-----\nabc=\n-----END X-----\n", "rhx_EOF", strings.Repeat("x", 5000), "cr\rlf\r\nend", "\x1b[31m", "\x7f", "\xff\xfe", "\ufeffbom", "<<EOF", "%(x)s", "@x", `\"$`, "\u00a0nbsp",
+	"$2a$10$fakefakefake", `'single' "double"`, "trailing blanks  ", "pass#word", "a\\nb", "naïve – „quoted“",
 }
 
 func vars(values ...string) []bundle.Var {
@@ -207,6 +208,39 @@ func TestDotenv(t *testing.T) {
 	}
 	if len(want) < len(texts)*2/3 {
 		t.Errorf("only %d of %d texts can be written", len(want), len(texts))
+	}
+}
+
+// The libraries that Node.js and Python read .env files with take every value as it
+// is, but that python-dotenv expands ${NAME} also in single quotes, unless it is
+// asked not to (interpolate=False).
+func TestDotenvLibraries(t *testing.T) {
+	dir, err := exec.Command("sh", "../../.ci/tools/dotenv.sh", "--path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib := strings.TrimSpace(string(dir))
+	if _, err := os.Stat(filepath.Join(lib, "done")); err != nil {
+		t.Fatalf("%v: run make test-deps", err)
+	}
+	want := holds(t, "dotenv")
+	file := write(t, ".env", format(t, "dotenv", vars(want...)))
+	for _, reader := range [][]string{
+		{"node", "-e", `const [lib, file] = process.argv.slice(1); const d = require(lib + "/node_modules/dotenv").parse(require("fs").readFileSync(file)); process.stdout.write(JSON.stringify(d))`},
+		{"python3", "-c", "import json, sys\nsys.path.insert(0, sys.argv[1] + '/python')\nfrom dotenv import dotenv_values\nprint(json.dumps(dotenv_values(sys.argv[2], interpolate=False)))"},
+		{"python3", "-c", "import json, sys\nsys.path.insert(0, sys.argv[1] + '/python')\nfrom dotenv import dotenv_values\nprint(json.dumps(dotenv_values(sys.argv[2])))"},
+	} {
+		var got map[string]string
+		if err := json.Unmarshal(run(t, append(reader, lib, file)...), &got); err != nil {
+			t.Fatal(err)
+		}
+		read := inOrder(got)
+		for i, text := range want {
+			if strings.Contains(reader[2], "argv[2])))") && strings.Contains(text, "${") {
+				read[i] = text
+			}
+		}
+		compare(t, reader[0], read, want)
 	}
 }
 
