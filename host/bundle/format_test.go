@@ -6,6 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -250,7 +253,8 @@ func TestKubernetes(t *testing.T) {
 		t.Errorf("k8s refuses %d texts", len(texts)-len(want))
 	}
 	file := write(t, "secret.yaml", format(t, "k8s", vars(want...)))
-	out := run(t, "kubectl", "label", "--local", "-f", file, "a=b", "-o", "json")
+	server := "--server=" + apiServer(t)
+	out := run(t, "kubectl", "create", server, "--dry-run=client", "--validate=false", "-f", file, "-o", "json")
 	var s struct {
 		Kind string
 		Data map[string]string
@@ -267,7 +271,29 @@ func TestKubernetes(t *testing.T) {
 		got[i] = string(b)
 	}
 	compare(t, "kubectl", got, want)
-	run(t, "kubectl", "label", "--local", "-f", write(t, "none.yaml", format(t, "k8s", nil)), "a=b", "-o", "name")
+	run(t, "kubectl", "create", server, "--dry-run=client", "--validate=false", "-f", write(t, "none.yaml", format(t, "k8s", nil)), "-o", "name")
+}
+
+// apiServer says that there are Secrets, which kubectl asks a server also where it
+// sends it nothing.
+func apiServer(t *testing.T) string {
+	t.Helper()
+	answers := map[string]string{
+		"/api":    `{"kind": "APIVersions", "versions": ["v1"]}`,
+		"/apis":   `{"kind": "APIGroupList", "apiVersion": "v1", "groups": []}`,
+		"/api/v1": `{"kind": "APIResourceList", "groupVersion": "v1", "resources": [{"name": "secrets", "namespaced": true, "kind": "Secret", "verbs": ["create"]}]}`,
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := answers[r.URL.Path]
+		if !ok || r.Method != http.MethodGet {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, text)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 // docker run --env-file, after github.com/docker/cli/pkg/kvfile and
