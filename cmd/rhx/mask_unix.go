@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,8 +37,8 @@ func (a *app) onPTY(path string, argv, environ []string, m *mask.Masker, out *os
 	if err != nil {
 		return err
 	}
-	defer master.Close()
 	lent := &lentTerminal{in: a.keyboard(), out: out, master: master}
+	defer lent.hangUp()
 	lent.prepare(slave)
 	cmd := &exec.Cmd{
 		Path: self, Args: append([]string{"rhx", monitorArg, path}, argv...), Env: environ, Stdin: a.In, Stdout: slave, Stderr: a.Err,
@@ -79,7 +80,7 @@ func (a *app) onPTY(path string, argv, environ []string, m *mask.Masker, out *os
 		defer close(shown)
 		_, _ = io.Copy(masked, master)
 		_ = masked.Close()
-		_ = master.Close() // nobody looks any more: the command is told
+		lent.hangUp() // nobody looks any more: the command is told
 	}()
 	said := make(chan struct{})
 	go func() {
@@ -115,8 +116,36 @@ func (a *app) keyboard() *os.File {
 
 // lentTerminal is the real terminal while a command has another in its place.
 type lentTerminal struct {
-	in, out, master *os.File
-	before          *term.State
+	in, out *os.File
+	before  *term.State
+	// mu is held where the number of master's descriptor is used, and by who closes it.
+	mu     sync.Mutex
+	master *os.File
+}
+
+// hangUp ends the command's terminal.
+func (l *lentTerminal) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.master.Close()
+}
+
+// resize gives the command's terminal the size of the real one.
+func (l *lentTerminal) resize() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = pty.InheritSize(l.out, l.master)
+}
+
+// group is the process group that has the command's terminal; 0 for none.
+func (l *lentTerminal) group() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	group, err := unix.IoctlGetInt(int(l.master.Fd()), unix.TIOCGPGRP)
+	if err != nil {
+		return 0
+	}
+	return group
 }
 
 // prepare gives the command's terminal the modes and the size of the real one.
@@ -149,11 +178,11 @@ func (l *lentTerminal) giveBack() {
 func (l *lentTerminal) pass(got <-chan os.Signal, monitor int) {
 	for s := range got {
 		if s == syscall.SIGWINCH {
-			_ = pty.InheritSize(l.out, l.master)
+			l.resize()
 			continue
 		}
-		group, err := unix.IoctlGetInt(int(l.master.Fd()), unix.TIOCGPGRP)
-		if err != nil || group <= 1 {
+		group := l.group()
+		if group <= 1 {
 			group = monitor
 		}
 		_ = syscall.Kill(-group, s.(syscall.Signal))
@@ -177,7 +206,7 @@ func (l *lentTerminal) wait(monitor int, show func()) (int, error) {
 		if err := l.take(); err != nil {
 			return 0, err
 		}
-		_ = pty.InheritSize(l.out, l.master)
+		l.resize()
 		_ = syscall.Kill(monitor, syscall.SIGCONT)
 	}
 }
