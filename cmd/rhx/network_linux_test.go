@@ -114,7 +114,7 @@ func (n *network) add(name string, o hostOptions) *netHost {
 		fmt.Fprintf(&n.known, "%s %s\n", name, key)
 	}
 	ip, port, _ := strings.Cut(address, ":")
-	fmt.Fprintf(&n.config, "Host %s\n  HostName %s\n  Port %s\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  HostKeyAlias %s\n",
+	fmt.Fprintf(&n.config, "Host %s\n  HostName %s\n  Port %s\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  HostKeyAlias %s\n  ConnectTimeout 100\n",
 		name, ip, port, h.User, h.IdentityFile, name)
 	if len(o.jumps) > 0 {
 		fmt.Fprintf(&n.config, "  ProxyJump %s\n", strings.Join(o.jumps, ","))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -111,39 +112,48 @@ func (n *network) variables(host, command string, secrets ...string) string {
 // native file, or with a command for as long as that runs; delete takes it out.
 func rhEverySecret(t *testing.T, n *network) {
 	all := rhSecrets()
-	files := map[string]bool{}
+	args := []string{"sync", "node1", "-o", "json"}
 	for name, values := range all {
 		n.save(name, values)
-		out, errs, status := n.run("sync", "node1", "-s", name, "-o", "json")
-		files[name] = status == 0
-		if status != 0 && !strings.Contains(out+errs, "variables only") {
-			t.Errorf("sync %s: %s%s", name, out, errs)
-		}
+		args = append(args, "-s", name)
 	}
-	there := n.values("node1")
-	for name, values := range all {
-		switch got := there[name]; {
-		case files[name]:
-			for k, v := range values {
-				if got[k] != v {
-					t.Errorf("%s: %s is %q there, not %q", name, k, got[k], v)
-				}
-			}
-			n.does(0, "delete", "--contents", "--yes", "--on", "node1", name)
+	out, _ := n.does(3, args...)
+	var outcomes []loadedJSON
+	n.check(json.Unmarshal([]byte(out), &outcomes))
+	var files, variables []string
+	for _, l := range outcomes {
+		switch {
+		case l.Error == "":
+			files = append(files, l.Secret)
+		case strings.Contains(l.Error, "variables only"):
+			variables = append(variables, l.Secret)
 		default:
-			for _, v := range values {
-				if out := n.variables("node1", "env", name); !strings.Contains(out, "="+v+"\n") {
-					t.Errorf("%s: a command there has not %q", name, v)
-				}
+			t.Errorf("%s: %s", l.Secret, l.Error)
+		}
+	}
+	slices.Sort(files)
+	files = slices.Compact(files)
+	there := n.values("node1")
+	for _, name := range files {
+		for k, v := range all[name] {
+			if got := there[name][k]; got != v {
+				t.Errorf("%s: %s is %q there, not %q", name, k, got, v)
 			}
-			n.does(0, "delete", name)
 		}
 	}
-	for _, name := range []string{"aws", "ssh/id_test", "kubernetes/dev", "github", "docker"} {
-		if !files[name] {
-			t.Errorf("%s has no file", name)
+	env := n.variables("node1", "env", variables...)
+	for _, name := range variables {
+		for _, v := range all[name] {
+			if !strings.Contains(env, "="+v+"\n") {
+				t.Errorf("%s: a command there has not %q", name, v)
+			}
 		}
 	}
+	if len(files) < 10 || len(files)+len(variables) != len(all) {
+		t.Errorf("with files: %v, with variables: %v", files, variables)
+	}
+	n.does(0, append([]string{"delete", "--contents", "--yes", "--on", "node1"}, files...)...)
+	n.does(0, append([]string{"delete"}, variables...)...)
 	if left := n.values("node1"); len(left) > 0 {
 		t.Errorf("after its deletion %v is there", left)
 	}
@@ -174,22 +184,30 @@ func rhOtherPath(t *testing.T, n *network) {
 
 func rhVariables(t *testing.T, n *network) {
 	n.save("other", map[string]string{"OTHER": "x"})
-	for name, want := range map[string]string{
+	wanted := map[string]string{
 		"aws": "AWS_SECRET_ACCESS_KEY secret_key", "azure": "AZURE_SUBSCRIPTION_ID subscription_id", "huggingface": "HF_TOKEN token", "docker": "SKYPILOT_DOCKER_PASSWORD password",
 		"anthropic": "ANTHROPIC_API_KEY api_key", "cohere": "COHERE_API_KEY api_key", "langchain": "LANGCHAIN_API_KEY api_key", "openai": "OPENAI_API_KEY api_key",
 		"pinecone": "PINECONE_API_KEY api_key", "wandb": "WANDB_API_KEY api_key", "github": "GH_TOKEN oauth_token", "lambda": "LAMBDA_API_KEY api_key",
+	}
+	var names []string
+	for name := range wanted {
+		n.save(name, rhSecrets()[name])
+		names = append(names, name)
+	}
+	args := []string{"sync", "node1", "--env"}
+	for _, name := range names {
+		args = append(args, "-s", name)
+	}
+	// For one command, and in login shells there where that is wanted.
+	n.does(0, args...)
+	for where, env := range map[string]string{
+		"a command": n.variables("node1", "env", names...), "the env file": n.variables("node1", ". ~/.config/rhx/env; env", "other"),
 	} {
-		variable, key, _ := strings.Cut(want, " ")
-		values := rhSecrets()[name]
-		n.save(name, values)
-		if got := n.variables("node1", "printenv "+variable, name); got != values[key]+"\n" {
-			t.Errorf("%s: $%s is %q", name, variable, got)
-		}
-		// And in login shells there, where that is wanted.
-		n.does(0, "sync", "node1", "--env", "-s", name)
-		out, _ := n.does(0, "run", "--on", "node1", "-s", "other", "--", "sh", "-c", `. ~/.config/rhx/env; printenv `+variable)
-		if out != values[key]+"\n" {
-			t.Errorf("%s: $%s of the env file is %q", name, variable, out)
+		for name, want := range wanted {
+			variable, key, _ := strings.Cut(want, " ")
+			if want := "\n" + variable + "=" + rhSecrets()[name][key] + "\n"; !strings.Contains("\n"+env, want) {
+				t.Errorf("%s: %s has not%s", name, where, want)
+			}
 		}
 	}
 }

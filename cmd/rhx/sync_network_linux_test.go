@@ -316,7 +316,7 @@ func TestSyncRoundTrips(t *testing.T) {
 	n := newNetwork(t)
 	h := n.add("gpu", hostOptions{})
 	n.withThree()
-	keys := make([]string, 12)
+	keys := make([]string, 5)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("aws/p%d", i)
 		text := fmt.Sprintf("[p%d]\naws_access_key_id = %s%04d\naws_secret_access_key = %s\n", i, "AKIA"+"IOSFODNN7EXA", i, strings.Repeat("FAKE", 10))
