@@ -15,11 +15,15 @@ import (
 // FailedSync is what a sync did not get done, for another try. It holds names,
 // and no values.
 type FailedSync struct {
-	Hosts     []string `json:"hosts"`
-	Secrets   []string `json:"secrets"`
-	Bundles   []string `json:"bundles,omitempty"`
-	Env       bool     `json:"env,omitempty"`
-	Overwrite bool     `json:"overwrite,omitempty"`
+	Hosts   []string `json:"hosts"`
+	Secrets []string `json:"secrets"`
+	Bundles []string `json:"bundles,omitempty"`
+	// Manifest is the absolute path of the manifest that the bundles are of, and
+	// Profile its profile.
+	Manifest  string `json:"manifest,omitempty"`
+	Profile   string `json:"profile,omitempty"`
+	Env       bool   `json:"env,omitempty"`
+	Overwrite bool   `json:"overwrite,omitempty"`
 	// Via is "vault" where the hosts got wrapping tokens only.
 	Via string `json:"via,omitempty"`
 }

@@ -23,6 +23,21 @@ func TestTheAuthorsGuide(t *testing.T) {
 	if !ok {
 		t.Fatal("docs/providers.md has no section after the guide")
 	}
+	followGuide(t, guide, 20)
+}
+
+// The commands in docs/manifest.md do what it says.
+func TestTheManifestGuide(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/manifest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	followGuide(t, string(doc), 6)
+}
+
+// followGuide runs a guide's commands, of which there are at least so many.
+func followGuide(t *testing.T, guide string, least int) {
+	t.Helper()
 	dir := t.TempDir()
 	bin, home := filepath.Join(dir, "bin"), filepath.Join(dir, "home")
 	for _, d := range []string{bin, home} {
@@ -46,7 +61,7 @@ func TestTheAuthorsGuide(t *testing.T) {
 		env = append(env, name+"="+strings.TrimSpace(string(value)))
 	}
 	steps := guideSteps(guide)
-	if len(steps) < 20 {
+	if len(steps) < least {
 		t.Fatalf("only %d commands found", len(steps))
 	}
 	at := home

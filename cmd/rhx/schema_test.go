@@ -75,6 +75,30 @@ func TestTheSchemasAcceptWhatIsWritten(t *testing.T) {
 	}
 }
 
+// Every example in docs/manifest.md is a manifest.
+func TestTheManifestsOfTheDocumentation(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/manifest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlocks(doc)
+	if len(blocks) < 4 {
+		t.Errorf("only %d examples found", len(blocks))
+	}
+	for _, b := range blocks {
+		m, err := manifest.Parse("docs/manifest.md", b, builtIn().ManifestOptions(""))
+		if err != nil {
+			t.Errorf("%v in\n%s", err, b)
+			continue
+		}
+		for _, profile := range m.Profiles {
+			if _, err := manifest.Parse("docs/manifest.md", b, builtIn().ManifestOptions(profile)); err != nil {
+				t.Errorf("profile %s: %v", profile, err)
+			}
+		}
+	}
+}
+
 // builtIn knows the built-in providers.
 func builtIn() *host.Host {
 	return &host.Host{Specs: spec.NewRegistry(specs.FS, specs.Names(), "")}

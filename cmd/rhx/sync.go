@@ -92,6 +92,12 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if !c.DryRun {
 		a.log(h, "sync", loaded)
 		failed := host.FailedSync{Hosts: host.FailedOn(loaded), Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, Overwrite: c.Overwrite}
+		if len(c.Bundle) > 0 {
+			failed.Profile = a.Profile
+			if failed.Manifest, _, err = a.readManifest(); err != nil {
+				return err
+			}
+		}
 		if opts.Wrap > 0 {
 			failed.Via = c.Via
 		}
@@ -149,7 +155,9 @@ func (c *syncCmd) targets(ctx context.Context, a *app, h *host.Host) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	c.Bundle = f.Bundles
+	if c.Bundle = f.Bundles; len(c.Bundle) > 0 {
+		a.Manifest, a.Profile = f.Manifest, f.Profile
+	}
 	c.Secret, c.Env, c.Overwrite = f.Secrets, c.Env || f.Env, c.Overwrite || f.Overwrite
 	if f.Via != "" {
 		c.Via = f.Via
