@@ -273,7 +273,13 @@ func serveMonitor(args []string) int {
 		case !ws.Stopped():
 			return ended(ws)
 		}
+		// The signal may take another thread first, so this one waits to be told to
+		// go on: the command must not go on before.
+		goesOn := make(chan os.Signal, 1)
+		signal.Notify(goesOn, syscall.SIGCONT)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-goesOn
+		signal.Stop(goesOn)
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGCONT)
 	}
 }
