@@ -45,6 +45,8 @@ func commands() []command {
 		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}},
 		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}},
 		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}},
+		{"where", "Show where a secret is and where it goes.", &whereCmd{}},
+		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}},
 		{"log", "Show which secrets went where.", &logCmd{}},
 		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}},
 		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}},

@@ -5,8 +5,6 @@ import (
 
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/atomicfile"
-	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/manifest"
 )
 
 type statusCmd struct {
@@ -31,12 +29,8 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	var m *manifest.Manifest
-	if _, err := findManifest(); err == nil || a.Manifest != "" {
-		if m, err = a.manifest(ctx, c.Yes); err != nil {
-			return err
-		}
-	} else if fault.KindOf(err) != fault.Usage {
+	m, err := a.manifestIfAny(ctx, c.Yes)
+	if err != nil {
 		return err
 	}
 	rows, places, err := h.Status(ctx, m, host.ApplyOptions{Parallel: max(1, c.Parallel), Open: a.opener(h, c.AcceptNew), Getenv: a.Getenv})

@@ -92,6 +92,11 @@ func TestManifest(t *testing.T) {
 		t.Error(top.Unset)
 	}
 	mid := m.Bundle("mid")
+	for i, want := range map[int]string{1: "${db.a.b}-${aws.secret_key|url}", 2: "$5 $${x} $$"} {
+		if text := mid.Env[i].Text.String(); text != want {
+			t.Errorf("written again: %q, want %q", text, want)
+		}
+	}
 	if text, _ := mid.Env[1].Text.Expand(func(p Part) (string, error) { return p.Secret + ":" + p.Key + " /", nil }); text != "db:a.b /-aws%3Asecret_key%20%2F" {
 		t.Error(text)
 	}

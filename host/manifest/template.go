@@ -119,3 +119,24 @@ func (p Part) filter(v string) string {
 	}
 	return v
 }
+
+// String is the text as it is written in a manifest.
+func (t Template) String() string {
+	var b strings.Builder
+	for _, p := range t {
+		switch {
+		case p.EnvVar != "":
+			b.WriteString("${env." + p.EnvVar)
+		case p.Secret != "":
+			b.WriteString("${" + p.Secret + "." + p.Key)
+		default:
+			b.WriteString(strings.ReplaceAll(p.Text, "${", "$${"))
+			continue
+		}
+		if p.Filter != "" {
+			b.WriteString("|" + p.Filter)
+		}
+		b.WriteString("}")
+	}
+	return b.String()
+}
