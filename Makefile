@@ -24,7 +24,7 @@ build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/rhx-full ./cmd/rhx
 
 test: test-deps
-	$(GO) test -race -timeout 20m ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -timeout 20m ./...
 
 test-deps:
 	sh .ci/tools/deps.sh

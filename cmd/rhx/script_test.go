@@ -59,6 +59,8 @@ func TestScript(t *testing.T) {
 type snapshotKey struct{}
 
 func setup(env *testscript.Env) error {
+	// The race detector has every rhx wait a second before it ends.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	home := filepath.Join(env.WorkDir, "home")
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
