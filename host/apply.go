@@ -69,12 +69,7 @@ func (h *Host) Apply(ctx context.Context, m *manifest.Manifest, opts ApplyOption
 		opts.Done(steps)
 	}
 	targets := targetsOf(m)
-	envs, broken := map[string]*Environment{}, map[string]error{}
-	for _, t := range targets {
-		if key := t.key(); envs[key] == nil && broken[key] == nil {
-			envs[key], broken[key] = h.environment(ctx, m, t.bundles, nil, opts.Getenv, opts.DryRun)
-		}
-	}
+	envs, broken := h.environments(ctx, m, targets, opts.Getenv, opts.DryRun)
 	results := make([][]Step, len(targets))
 	var mu sync.Mutex
 	var g errgroup.Group
@@ -83,7 +78,7 @@ func (h *Host) Apply(ctx context.Context, m *manifest.Manifest, opts ApplyOption
 		g.Go(func() error {
 			var got []Step
 			if err := broken[t.key()]; err != nil {
-				got = []Step{{Loaded: Loaded{t.address, "bundles " + strings.Join(t.bundles, ", "), provider.Placement{Action: provider.Failed, Err: err}}}}
+				got = []Step{{Loaded: failedOn(t.address, "bundles "+strings.Join(t.bundles, ", "), err)}}
 			} else {
 				got = h.applyOn(ctx, t.address, envs[t.key()], a, opts)
 			}
@@ -139,6 +134,18 @@ func targetsOf(m *manifest.Manifest) []*target {
 	return out
 }
 
+// environments composes what each target gets, once for all that get the same; what
+// they come to, and the errors, are by a target's key.
+func (h *Host) environments(ctx context.Context, m *manifest.Manifest, targets []*target, getenv func(string) string, pending bool) (envs map[string]*Environment, broken map[string]error) {
+	envs, broken = map[string]*Environment{}, map[string]error{}
+	for _, t := range targets {
+		if key := t.key(); envs[key] == nil && broken[key] == nil {
+			envs[key], broken[key] = h.environment(ctx, m, t.bundles, nil, getenv, pending)
+		}
+	}
+	return envs, broken
+}
+
 // applyOn brings one machine to what it is to have.
 func (h *Host) applyOn(ctx context.Context, address string, env *Environment, a *applied, opts ApplyOptions) []Step {
 	m := opts.Open(address)
@@ -163,7 +170,7 @@ func (h *Host) applyOn(ctx context.Context, address string, env *Environment, a 
 	if err != nil {
 		loaded = nil
 		for _, name := range load.wanted(nil) {
-			loaded = append(loaded, Loaded{m.Name(), name, provider.Placement{Action: provider.Failed, Err: err}})
+			loaded = append(loaded, failedOn(m.Name(), name, err))
 		}
 	}
 	if !opts.DryRun {
@@ -201,7 +208,7 @@ func valuesOf(env *Environment) map[string]secret.Values {
 	}
 	for _, rec := range env.Files {
 		for key, v := range rec.Secret.Values {
-			set(recordName(rec), key, v)
+			set(rec.Info.Name, key, v)
 		}
 	}
 	for _, v := range env.Vars {
@@ -209,8 +216,6 @@ func valuesOf(env *Environment) map[string]secret.Values {
 	}
 	return out
 }
-
-func recordName(rec *store.Record) string { return rec.Info.Name }
 
 // applyStore makes the values that the manifest has generated, and asks for those
 // that it has a person asked for.

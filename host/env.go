@@ -145,7 +145,7 @@ func (h *Host) placeEnv(ctx context.Context, m machine.Machine, path string, gro
 	var out []Loaded
 	for _, g := range groups {
 		if g.err != nil {
-			out = append(out, Loaded{m.Name(), g.name, provider.Placement{Action: provider.Failed, Err: g.err}})
+			out = append(out, failedOn(m.Name(), g.name, g.err))
 			continue
 		}
 		for _, p := range env.put(g.name, g.vars, opts) {

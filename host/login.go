@@ -167,7 +167,7 @@ func (h *Host) PlanDownload(ctx context.Context) (*Download, error) {
 		switch {
 		case errors.Is(errs[i], store.ErrNotFound): // deleted meanwhile
 		case errs[i] != nil:
-			d.Loaded = append(d.Loaded, Loaded{h.Local.Name(), infos[i].Name, provider.Placement{Action: provider.Failed, Err: errs[i]}})
+			d.Loaded = append(d.Loaded, failedOn(h.Local.Name(), infos[i].Name, errs[i]))
 		case rec.Secret.Provider == "":
 			d.Left = append(d.Left, rec.Info.Name)
 		default:

@@ -125,16 +125,15 @@ func subset(rec *store.Record, f *provider.Found) bool {
 
 // statusOfHosts says, of each host, which state each of its secrets is in.
 func (h *Host) statusOfHosts(ctx context.Context, m *manifest.Manifest, opts ApplyOptions) (map[string]map[string]string, error) {
+	targets := slices.DeleteFunc(targetsOf(m), func(t *target) bool { return t.address == LocalPlace })
+	envs, broken := h.environments(ctx, m, targets, opts.Getenv, true)
 	out := map[string]map[string]string{}
 	var errs []error
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(max(1, opts.Parallel))
-	for _, t := range targetsOf(m) {
-		if t.address == LocalPlace {
-			continue
-		}
-		env, err := h.environment(ctx, m, t.bundles, nil, opts.Getenv, true)
+	for _, t := range targets {
+		env, err := envs[t.key()], broken[t.key()]
 		if err != nil {
 			errs = append(errs, err)
 			continue
