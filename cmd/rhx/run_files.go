@@ -9,12 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/gofrs/flock"
 
 	"github.com/rhx-dev/rhx/host"
-	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -39,20 +37,10 @@ func (c *runCmd) withFiles(ctx context.Context, a *app, h *host.Host, argv, envi
 			return err
 		}
 	}
-	return a.supervise(argv, withVars(environ, vars), m)
-}
-
-func withVars(environ []string, vars []machine.Var) []string {
 	for _, v := range vars {
-		kept := environ[:0:0]
-		for _, kv := range environ {
-			if name, _, _ := strings.Cut(kv, "="); name != v.Name {
-				kept = append(kept, kv)
-			}
-		}
-		environ = append(kept, v.Name+"="+v.Value)
+		environ = append(environ, v.Name+"="+v.Value) // of two of a name, exec.Cmd takes the last
 	}
-	return environ
+	return a.supervise(argv, environ, m)
 }
 
 // supervise runs a command as a child, with this process's streams, and returns

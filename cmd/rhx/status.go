@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/rhx-dev/rhx/host"
@@ -53,7 +54,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		out = append(out, statusJSON{r.Secret, r.Places})
 		cells := []string{r.Secret}
 		for _, p := range places {
-			cells = append(cells, a.stateCell(r.Places[p]))
+			cells = append(cells, cmp.Or(r.Places[p], "-"))
 		}
 		table = append(table, cells)
 	}
@@ -65,11 +66,4 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		return nil
 	}
 	return a.table(append([]string{"SECRET"}, places...), table)
-}
-
-func (a *app) stateCell(state string) string {
-	if state == "" {
-		return "-"
-	}
-	return state
 }
