@@ -24,6 +24,7 @@ type Registry struct {
 
 	mu     sync.Mutex
 	parsed map[string]*Spec
+	added  map[string]*Spec // of packages
 }
 
 // Packages are providers that the user got from others and approved.
@@ -39,7 +40,7 @@ type Packages interface {
 // NewRegistry returns a registry of the specs NAME.yaml in builtin, listed in
 // the order of names, and of those in the folder userDir, which need not exist.
 func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
-	return &Registry{builtin: builtin, names: names, userDir: userDir, parsed: map[string]*Spec{}}
+	return &Registry{builtin: builtin, names: names, userDir: userDir, parsed: map[string]*Spec{}, added: map[string]*Spec{}}
 }
 
 // WithPackages returns a registry that has the specs of packages, too.
@@ -142,14 +143,23 @@ func (r *Registry) Get(name string) (*Spec, error) {
 		"rhx providers lists the known ones; a spec of your own goes into "+r.userDir)
 }
 
-// fromPackage returns the spec of a package, unless err says that it is of no use.
+// fromPackage returns the spec of a package, as it was parsed before if it was,
+// unless err says that it is of no use.
 func (r *Registry) fromPackage(name string, err error) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", name, err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.added[name]; s != nil {
+		return s, nil
+	}
 	s, err := r.packages.Spec(name)
 	if err == nil && s.Name != name {
 		err = &Error{File: s.Origin, Line: 1, Column: 1, Msg: fmt.Sprintf("the provider is named %q, but its folder %q", s.Name, name)}
+	}
+	if err == nil {
+		r.added[name] = s
 	}
 	return s, err
 }

@@ -219,6 +219,9 @@ func TestRegistryWithPackages(t *testing.T) {
 			t.Errorf("Get(%q): %v, %v", name, s, err)
 		}
 	}
+	if one, _ := r.Get("added"); one != all[3] {
+		t.Error("an added spec is parsed again")
+	}
 	if s, err := r.Get("changed"); err == nil || !strings.Contains(err.Error(), "not used") {
 		t.Error(s, err)
 	}
