@@ -15,6 +15,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/manifest"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 	"github.com/rhx-dev/rhx/host/store/agestore"
@@ -31,16 +32,17 @@ type app struct {
 	// helped is set when the help was printed instead of a command being run.
 	helped bool
 
-	h      *host.Host
-	dirs   config.Dirs
-	conf   *config.Config
-	guests *guests
-	added  *trust.Providers
-	remote machine.Machine
-	keys   machine.Keys
-	asking sync.Mutex
-	live   *live // nil where none is shown
-	local  *agestore.Store
+	h       *host.Host
+	dirs    config.Dirs
+	conf    *config.Config
+	guests  *guests
+	added   *trust.Providers
+	trusted *manifest.Manifest // read, and trusted by the user
+	remote  machine.Machine
+	keys    machine.Keys
+	asking  sync.Mutex
+	live    *live // nil where none is shown
+	local   *agestore.Store
 	// loggedIn is the environment of the login that was just made: what follows
 	// goes to its server with its token, whatever the variables say.
 	loggedIn func(string) string

@@ -19,8 +19,12 @@ import (
 const maxManifest = 1 << 20
 
 // manifest returns the manifest that applies here, once the user trusts it: the
-// one that --manifest names, or rhx.yaml in this folder or the nearest above.
+// one that --manifest names, or rhx.yaml in this folder or the nearest above. It is
+// read once for all that a command does.
 func (a *app) manifest(ctx context.Context, yes bool) (*manifest.Manifest, error) {
+	if a.trusted != nil {
+		return a.trusted, ctx.Err()
+	}
 	h, err := a.host()
 	if err != nil {
 		return nil, err
@@ -50,6 +54,7 @@ func (a *app) manifest(ctx context.Context, yes bool) (*manifest.Manifest, error
 	if a.Store == "" {
 		a.Store = m.Store
 	}
+	a.trusted = m
 	return m, ctx.Err()
 }
 
