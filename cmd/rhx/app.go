@@ -34,7 +34,6 @@ type app struct {
 
 	h       *host.Host
 	dirs    config.Dirs
-	conf    *config.Config
 	guests  *guests
 	added   *trust.Providers
 	trusted *manifest.Manifest // read, and trusted by the user
@@ -42,10 +41,14 @@ type app struct {
 	keys    machine.Keys
 	asking  sync.Mutex
 	live    *live // nil where none is shown
-	local   *agestore.Store
 	// loggedIn is the environment of the login that was just made: what follows
 	// goes to its server with its token, whatever the variables say.
 	loggedIn func(string) string
+	// What goroutines ask for, each made by the first that does.
+	confLock  sync.Mutex
+	conf      *config.Config
+	localLock sync.Mutex
+	local     *agestore.Store
 	// background is work beside that of the command: see inBackground.
 	background sync.WaitGroup
 }
@@ -109,6 +112,8 @@ func (a *app) home() (string, error) {
 
 // config returns config.yaml, read once.
 func (a *app) config() (*config.Config, error) {
+	a.confLock.Lock()
+	defer a.confLock.Unlock()
 	if a.conf == nil {
 		c, err := config.Load(a.dirs)
 		if err != nil {

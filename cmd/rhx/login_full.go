@@ -101,7 +101,10 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if err := config.SetLogin(ctx, h.Dirs, h.Local, storeURL, server); err != nil {
 		return err
 	}
-	a.Store, a.conf, a.loggedIn = storeURL, nil, s.Getenv(getenv)
+	a.Store, a.loggedIn = storeURL, s.Getenv(getenv)
+	a.confLock.Lock()
+	a.conf = nil // it is another now
+	a.confLock.Unlock()
 	if a.Output == "table" {
 		a.say("Store: " + storeURL)
 	}

@@ -38,6 +38,8 @@ func (a *app) openStore(_ context.Context, home string) (store.Store, error) {
 // localStore opens the store on this machine, whose key also protects the
 // token of a login.
 func (a *app) localStore() (*agestore.Store, error) {
+	a.localLock.Lock()
+	defer a.localLock.Unlock()
 	if a.local != nil {
 		return a.local, nil // it asks for a passphrase once
 	}
@@ -70,6 +72,8 @@ func (a *app) passphrase(prompt string) (string, error) {
 	if p := a.Getenv("RHX_AGE_PASSPHRASE"); p != "" {
 		return p, nil
 	}
+	a.asking.Lock()
+	defer a.asking.Unlock()
 	text, err := a.hidden(prompt + ": ")
 	if err != nil {
 		return "", fault.WithHint(err, "RHX_AGE_PASSPHRASE can hold the passphrase")

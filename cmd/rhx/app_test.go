@@ -1,0 +1,42 @@
+package main
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/store/agestore"
+)
+
+// Hosts that are served at once ask for the key that protects the journal at once:
+// it is read, and its passphrase asked for, once.
+func TestTheKeyOfThisMachineIsSharedByGoroutines(t *testing.T) {
+	home := t.TempDir()
+	a := &app{streams: &streams{Getenv: func(name string) string { return map[string]string{"HOME": home}[name] }}, globals: &globals{}}
+	defer a.close()
+	h, err := a.host()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	stores := make([]*agestore.Store, 16)
+	for i := range stores {
+		wg.Go(func() {
+			sealed, err := h.Journal.Seal(t.Context(), []byte("fake"))
+			if err == nil {
+				_, err = h.Journal.Unseal(t.Context(), sealed)
+			}
+			if err == nil {
+				stores[i], err = a.localStore()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, s := range stores {
+		if s != stores[0] {
+			t.Fatal("there is more than one store on this machine")
+		}
+	}
+}
