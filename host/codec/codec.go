@@ -45,6 +45,8 @@ type Node struct {
 	Pairs []Pair
 	// Line is where the value begins, counted from 1; 0 where there is none.
 	Line int
+
+	index *index // of a large Map, or nil
 }
 
 // Pair is one entry of a Map.
@@ -64,10 +66,8 @@ func (n *Node) Get(key string) *Node {
 	if n == nil || n.Kind != Map {
 		return nil
 	}
-	for i := range n.Pairs {
-		if n.Pairs[i].Key == key {
-			return n.Pairs[i].Value
-		}
+	if i := n.find(key); i >= 0 {
+		return n.Pairs[i].Value
 	}
 	return nil
 }
@@ -243,22 +243,43 @@ func (n *Node) clone() *Node {
 	if n == nil {
 		return nil
 	}
-	c := *n
-	c.Items, c.Pairs = slices.Clone(n.Items), slices.Clone(n.Pairs)
+	c := n.copied()
 	for i := range c.Items {
 		c.Items[i] = c.Items[i].clone()
 	}
 	for i := range c.Pairs {
 		c.Pairs[i].Value = c.Pairs[i].Value.clone()
 	}
-	return &c
+	return c
 }
 
 // with returns n after one edit. n stays as it is; what is not on the path is shared.
-func (n *Node) with(path Path, value *Node) (*Node, error) { return n.edited(path, value, false) }
+func (n *Node) with(path Path, value *Node) (*Node, error) {
+	return n.edited(path, value, func(n *Node) *Node { return n.copied() })
+}
 
-// edited is with; own says that n may be changed.
-func (n *Node) edited(path Path, value *Node, own bool) (*Node, error) {
+// copied returns a copy of n whose entries can be changed.
+func (n *Node) copied() *Node {
+	c := *n
+	c.Items, c.Pairs = slices.Clone(n.Items), slices.Clone(n.Pairs)
+	return &c
+}
+
+// owned returns what copies a node that is to be changed, once: what it gave it
+// gives back as it is.
+func owned() func(*Node) *Node {
+	own := map[*Node]bool{}
+	return func(n *Node) *Node {
+		if !own[n] {
+			n = n.copied()
+			own[n] = true
+		}
+		return n
+	}
+}
+
+// edited is with; mine returns a node that may be changed in place of n.
+func (n *Node) edited(path Path, value *Node, mine func(n *Node) *Node) (*Node, error) {
 	if len(path) == 0 {
 		if value == nil {
 			return &Node{Kind: Map}, nil
@@ -282,10 +303,7 @@ func (n *Node) edited(path Path, value *Node, own bool) (*Node, error) {
 	if child == nil && value == nil {
 		return n, nil
 	}
-	if !own {
-		c := *n
-		n, c.Items, c.Pairs = &c, slices.Clone(n.Items), slices.Clone(n.Pairs)
-	}
+	n = mine(n)
 	if child == nil && step.Field != "" {
 		child = &Node{Kind: Map, Pairs: []Pair{{step.Field, Text(step.Equals)}}}
 		n.Items = append(n.Items, child)
@@ -295,24 +313,19 @@ func (n *Node) edited(path Path, value *Node, own bool) (*Node, error) {
 			n.Items = slices.DeleteFunc(n.Items, func(i *Node) bool { return i == child })
 		} else {
 			n.Pairs = slices.DeleteFunc(n.Pairs, func(p Pair) bool { return p.Value == child })
+			n.reindex()
 		}
 		return n, nil
 	}
-	changed, err := child.edited(path[1:], value, own)
+	changed, err := child.edited(path[1:], value, mine)
 	if err != nil {
 		return nil, err
 	}
 	if step.Field != "" {
 		n.Items[slices.Index(n.Items, child)] = changed
-		return n, nil
+	} else {
+		n.set(step.Key, changed)
 	}
-	for i := range n.Pairs {
-		if n.Pairs[i].Key == step.Key {
-			n.Pairs[i].Value = changed
-			return n, nil
-		}
-	}
-	n.Pairs = append(n.Pairs, Pair{step.Key, changed})
 	return n, nil
 }
 
@@ -350,8 +363,9 @@ func Equal(a, b *Node) bool { return same(a, b) }
 // after them. root stays as it is; the result shares with it what no edit names.
 func EditTree(root *Node, edits []Edit) (*Node, error) {
 	out, err := root, error(nil)
+	mine := owned()
 	for _, e := range edits {
-		if out, err = out.with(e.Path, e.Value); err != nil {
+		if out, err = out.edited(e.Path, e.Value, mine); err != nil {
 			return nil, err
 		}
 	}

@@ -38,15 +38,9 @@ func (dotenv) Decode(data []byte) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, index := &Node{Kind: Map}, make(map[string]int)
+	root := &Node{Kind: Map}
 	for _, v := range vars {
-		n := &Node{Kind: String, Text: v.value, Line: v.line + 1}
-		if i, ok := index[v.name]; ok {
-			root.Pairs[i].Value = n
-			continue
-		}
-		index[v.name] = len(root.Pairs)
-		root.Pairs = append(root.Pairs, Pair{v.name, n})
+		root.set(v.name, &Node{Kind: String, Text: v.value, Line: v.line + 1})
 	}
 	return root, nil
 }

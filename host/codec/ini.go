@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -28,6 +29,8 @@ type ini struct{ opts Options }
 // iniDoc is a parsed file. Lines are indexes into lines.
 type iniDoc struct {
 	data     []byte
+	own      bool   // data can be appended to
+	newline  string // that most lines have
 	lines    []line
 	sections []iniSection // in the file's order; the first is headless
 	options  []*iniOption // in the file's order
@@ -35,7 +38,9 @@ type iniDoc struct {
 
 type iniSection struct {
 	name   string
-	header int // line; -1 before any header
+	header int  // line; -1 before any header
+	apart  bool // a blank line is above it, or above its comments
+	first  bool // nothing is
 }
 
 type iniOption struct {
@@ -61,7 +66,7 @@ func (f ini) parse(data []byte) (*iniDoc, error) {
 	if err := checkText(data); err != nil {
 		return nil, err
 	}
-	d := &iniDoc{data: data, lines: splitLines(data, bomLen(data)), sections: []iniSection{{header: -1}}}
+	d := &iniDoc{data: data, newline: newline(data), lines: splitLines(data, bomLen(data)), sections: []iniSection{{header: -1}}}
 	if err := f.parseLines(d, 0); err != nil {
 		return nil, err
 	}
@@ -72,17 +77,26 @@ func (f ini) parse(data []byte) (*iniDoc, error) {
 // before; d is used up. What is before the header of the first section that they touch is as
 // it was: many edits at the end of a long file do not read all of it each time.
 func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
-	first := len(d.data)
+	first, removes := len(d.data), false
 	for _, p := range patches {
-		first = min(first, p.from)
+		first, removes = min(first, p.from), removes || p.to > p.from
 	}
-	data := apply(d.data, patches)
+	var data []byte
+	if d.own && len(patches) == 1 && first == len(d.data) && !(bytes.HasSuffix(d.data, []byte("\r")) && strings.HasPrefix(patches[0].text, "\n")) {
+		data = append(d.data, patches[0].text...)
+	} else {
+		data = apply(d.data, patches)
+	}
 	k := len(d.sections) - 1
 	for k > 0 && d.lines[d.sections[k].header].start >= first {
 		k--
 	}
 	if k == 0 {
-		return f.parse(data)
+		next, err := f.parse(data)
+		if err == nil {
+			next.own = true
+		}
+		return next, err
 	}
 	header := d.sections[k].header
 	from := d.lines[header].start
@@ -90,7 +104,10 @@ func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
 	for n > 0 && d.options[n-1].section >= k {
 		n--
 	}
-	next := &iniDoc{data: data, lines: append(d.lines[:header], splitLines(data, from)...), sections: d.sections[:k], options: d.options[:n]}
+	next := &iniDoc{data: data, own: true, newline: d.newline, lines: append(d.lines[:header], splitLines(data, from)...), sections: d.sections[:k], options: d.options[:n]}
+	if removes {
+		next.newline = newline(data)
+	}
 	if err := f.parseLines(next, header); err != nil {
 		return nil, err
 	}
@@ -137,7 +154,11 @@ func (f ini) parseLines(d *iniDoc, from int) error {
 			if err != "" {
 				return &Error{Line: i + 1, Msg: err}
 			}
-			d.sections = append(d.sections, iniSection{name, i})
+			above := i - 1
+			for above >= 0 && isComment(d.body(above)) {
+				above--
+			}
+			d.sections = append(d.sections, iniSection{name, i, above >= 0 && d.body(above) == "", above < 0})
 			continue
 		}
 		option = &iniOption{section: len(d.sections) - 1, lines: []int{i}}
@@ -232,16 +253,14 @@ func isWord(s string) bool {
 
 func (d *iniDoc) tree() *Node {
 	root := &Node{Kind: Map}
-	at := make(map[string]*Node, len(d.sections))
 	section := func(i int) *Node {
-		name := d.sections[i].name
-		if at[name] == nil {
-			at[name] = &Node{Kind: Map, Line: max(d.sections[i].header, 0) + 1}
-			root.Pairs = append(root.Pairs, Pair{name, at[name]})
+		s := root.Get(d.sections[i].name)
+		if s == nil {
+			s = &Node{Kind: Map, Line: max(d.sections[i].header, 0) + 1}
+			root.set(d.sections[i].name, s)
 		}
-		return at[name]
+		return s
 	}
-	index := make(map[*Node]map[string]int)
 	next := 0
 	for i := range d.sections {
 		if i > 0 {
@@ -253,17 +272,7 @@ func (d *iniDoc) tree() *Node {
 			if o.delim < 0 {
 				value = &Node{Kind: Null, Line: o.lines[0] + 1}
 			}
-			keys := index[s]
-			if keys == nil {
-				keys = make(map[string]int)
-				index[s] = keys
-			}
-			if k, ok := keys[o.key]; ok {
-				s.Pairs[k].Value = value
-				continue
-			}
-			keys[o.key] = len(s.Pairs)
-			s.Pairs = append(s.Pairs, Pair{o.key, value})
+			s.set(o.key, value)
 		}
 	}
 	return root
@@ -308,11 +317,7 @@ func lowerKeys(n *Node) *Node {
 	out := &Node{Kind: Map, Line: n.Line}
 	for _, p := range n.Pairs {
 		p.Key = lower(p.Key)
-		if i := slices.IndexFunc(out.Pairs, func(q Pair) bool { return q.Key == p.Key }); i >= 0 {
-			out.Pairs[i].Value = p.Value
-			continue
-		}
-		out.Pairs = append(out.Pairs, p)
+		out.set(p.Key, p.Value)
 	}
 	return out
 }

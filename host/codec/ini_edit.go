@@ -15,7 +15,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree := d.tree()
+	tree, mine := d.tree(), owned()
 	for _, e := range edits {
 		e = f.normal(tree, e)
 		single, err := flatten(tree, e, 2)
@@ -23,7 +23,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 			return nil, err
 		}
 		for _, s := range single {
-			patches, err := d.edit(s, f.opts)
+			patches, err := d.edit(s, f.opts, tree)
 			if err != nil {
 				return nil, err
 			}
@@ -35,15 +35,16 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 			}
 		}
 		// What it reads as then is checked at the end, for all edits at once.
-		if tree, err = tree.edited(e.Path, e.Value, true); err != nil {
+		if tree, err = tree.edited(e.Path, e.Value, mine); err != nil {
 			return nil, err
 		}
 	}
 	return d.data, nil
 }
 
-// edit returns the patches for one edit that flatten gave.
-func (d *iniDoc) edit(e Edit, opts Options) ([]patch, error) {
+// edit returns the patches for one edit that flatten gave. before is the tree that
+// flatten was given: d may have more, of the other edits that it returned.
+func (d *iniDoc) edit(e Edit, opts Options, before *Node) ([]patch, error) {
 	section := e.Path[0].Key
 	if e.Value == nil && len(e.Path) == 1 {
 		return d.removeSection(e.Path, opts)
@@ -58,13 +59,13 @@ func (d *iniDoc) edit(e Edit, opts Options) ([]patch, error) {
 	if problem := iniUnwritable(value, opts); problem != "" {
 		return nil, editError(e.Path, "%s", problem)
 	}
-	if o := d.winner(section, e.Path[1].Key); o != nil {
-		return d.replace(o, value), nil
+	if before.Find(e.Path) != nil {
+		return d.replace(d.winner(section, e.Path[1].Key), value), nil
 	}
-	return d.add(e.Path, value, opts)
+	return d.add(e.Path, value, opts, before.Get(section) == nil)
 }
 
-// winner returns the option that is read, the last one of its name, or nil.
+// winner returns the option that is read, the last one of its name.
 func (d *iniDoc) winner(section, key string) *iniOption {
 	for _, o := range slices.Backward(d.options) {
 		if o.key == key && d.sections[o.section].name == section {
@@ -127,7 +128,7 @@ func (d *iniDoc) replace(o *iniOption, value []string) []patch {
 		indent = blanks(string(d.data[last.start:last.end]))
 	}
 	if more := indented(indent, value[1:]); len(more) > 0 {
-		patches = append(patches, insertLines(d.data, first.next, more...))
+		patches = append(patches, insertWith(d.newline, d.data, first.next, more...))
 	}
 	for _, i := range o.lines[1:] {
 		patches = append(patches, patch{d.lines[i].start, d.lines[i].next, ""})
@@ -146,18 +147,19 @@ func indented(indent string, lines []string) []string {
 	return out
 }
 
-// add writes an option that is not there.
-func (d *iniDoc) add(path Path, value []string, opts Options) ([]patch, error) {
+// add writes an option that is not there. fresh says that its section was not there
+// before the edits that are being made: if it is now, it is the last one.
+func (d *iniDoc) add(path Path, value []string, opts Options, fresh bool) ([]patch, error) {
 	section, key := path[0].Key, path[1].Key
 	switch {
 	case key == "" || key != trim(key) || strings.ContainsAny(key, "=:\r\n\x00") || strings.ContainsAny(key[:1], "[#;"),
 		opts.InlineComments && inlineComment(key) < len(key):
 		return nil, editError(path, "ini cannot hold an option of this name")
 	}
-	at := -1
-	for i, s := range d.sections {
-		if s.name == section && (i > 0 || slices.ContainsFunc(d.options, func(o *iniOption) bool { return o.section == 0 })) {
-			at = i
+	at := len(d.sections) - 1
+	for at >= 0 && (d.sections[at].name != section || at == 0 && len(d.optionsOf(0)) == 0) {
+		if at--; fresh {
+			at = -1
 		}
 	}
 	if at < 0 && section != "" {
@@ -165,7 +167,7 @@ func (d *iniDoc) add(path Path, value []string, opts Options) ([]patch, error) {
 		if err != nil {
 			return nil, err
 		}
-		nl, p := newline(d.data), &patches[0]
+		nl, p := d.newline, &patches[0]
 		// The header is written with a line ending unless the file ends without.
 		open := !strings.HasSuffix(p.text, nl)
 		if open {
@@ -179,11 +181,10 @@ func (d *iniDoc) add(path Path, value []string, opts Options) ([]patch, error) {
 	}
 	at = max(at, 0)
 	pos, indent, follows := 0, "", -1
-	for _, o := range d.options {
-		if o.section == at {
-			first := d.lines[o.lines[0]]
-			follows, indent = o.lines[len(o.lines)-1], blanks(string(d.data[first.start:first.end]))
-		}
+	if of := d.optionsOf(at); len(of) > 0 {
+		o := of[len(of)-1]
+		first := d.lines[o.lines[0]]
+		follows, indent = o.lines[len(o.lines)-1], blanks(string(d.data[first.start:first.end]))
 	}
 	// An option may not be indented less than the next header, which would
 	// otherwise continue its value.
@@ -206,7 +207,7 @@ func (d *iniDoc) add(path Path, value []string, opts Options) ([]patch, error) {
 	default:
 		pos = len(d.data)
 	}
-	return []patch{insertLines(d.data, pos, d.option(indent, at, key, value)...)}, nil
+	return []patch{insertWith(d.newline, d.data, pos, d.option(indent, at, key, value)...)}, nil
 }
 
 // option returns the lines of a new option in the style of a section.
@@ -219,17 +220,9 @@ func (d *iniDoc) option(indent string, section int, key string, value []string) 
 // section, or else in the file; columns are not kept. The usual is " = ", which
 // some readers of ~/.lambda_cloud/lambda_keys need.
 func (d *iniDoc) style(section int) string {
-	var like *iniOption
-	for _, o := range slices.Backward(d.options) {
-		if o.delim < 0 || o.from == o.end {
-			continue
-		}
-		if like == nil || o.section == section {
-			like = o
-		}
-		if o.section == section {
-			break
-		}
+	like := exemplary(d.optionsOf(section))
+	if like == nil {
+		like = exemplary(d.options)
 	}
 	if like == nil {
 		return " = "
@@ -244,6 +237,24 @@ func (d *iniDoc) style(section int) string {
 	return style
 }
 
+// exemplary returns the last of some options that has a value, or nil.
+func exemplary(options []*iniOption) *iniOption {
+	for _, o := range slices.Backward(options) {
+		if o.delim >= 0 && o.from < o.end {
+			return o
+		}
+	}
+	return nil
+}
+
+// optionsOf returns the options of a section.
+func (d *iniDoc) optionsOf(section int) []*iniOption {
+	by := func(o *iniOption, section int) int { return o.section - section }
+	from, _ := slices.BinarySearchFunc(d.options, section, by)
+	to, _ := slices.BinarySearchFunc(d.options, section+1, by)
+	return d.options[from:to]
+}
+
 // addSection writes a header at the end of the file.
 func (d *iniDoc) addSection(path Path, opts Options) ([]patch, error) {
 	name := path[0].Key
@@ -254,7 +265,7 @@ func (d *iniDoc) addSection(path Path, opts Options) ([]patch, error) {
 	if d.spaced() {
 		lines = []string{"", lines[0]}
 	}
-	return []patch{insertLines(d.data, len(d.data), lines...)}, nil
+	return []patch{insertWith(d.newline, d.data, len(d.data), lines...)}, nil
 }
 
 // spaced reports whether a new section needs a blank line before it.
@@ -264,13 +275,9 @@ func (d *iniDoc) spaced() bool {
 	}
 	with, without := 0, 0
 	for _, s := range d.sections[1:] {
-		above := s.header - 1
-		for above >= 0 && isComment(d.body(above)) {
-			above--
-		}
 		switch {
-		case above < 0:
-		case d.body(above) == "":
+		case s.first:
+		case s.apart:
 			with++
 		default:
 			without++

@@ -32,17 +32,14 @@ func FuzzIniPatched(f *testing.F) {
 					continue
 				}
 				for _, s := range single {
-					patches, err := d.edit(s, format.opts)
-					if err != nil || len(patches) == 0 {
-						continue
+					after := patchedAsWhole(t, format, d, s)
+					for _, section := range []string{"later", section} { // and on top of that, where it appends
+						if after != nil {
+							after = patchedAsWhole(t, format, after, format.normal(after.tree(), Edit{Path: Keys(section, key), Value: Text("later")}))
+						}
 					}
-					want, wantErr := format.parse(apply(d.data, clonePatches(patches)))
-					got, err := format.patched(d, patches)
 					if d, _ = format.parse([]byte(text)); d == nil {
 						t.Fatal("the text does not parse any more")
-					}
-					if fmt.Sprint(err) != fmt.Sprint(wantErr) || err == nil && !sameDoc(got, want) {
-						t.Fatalf("%q after %v: %v, read in parts differs from read whole: %v", text, s.Path, err, wantErr)
 					}
 				}
 			}
@@ -50,11 +47,29 @@ func FuzzIniPatched(f *testing.F) {
 	})
 }
 
+// patchedAsWhole makes an edit in d, which is used up, and checks that what is read
+// anew then is what all of the text reads as. It returns that, nil if the edit cannot
+// be made.
+func patchedAsWhole(t *testing.T, format ini, d *iniDoc, e Edit) *iniDoc {
+	t.Helper()
+	patches, err := d.edit(e, format.opts, d.tree())
+	if err != nil || len(patches) == 0 {
+		return nil
+	}
+	text := string(d.data)
+	want, wantErr := format.parse(apply(d.data, clonePatches(patches)))
+	got, err := format.patched(d, patches)
+	if fmt.Sprint(err) != fmt.Sprint(wantErr) || err == nil && !sameDoc(got, want) {
+		t.Fatalf("%q after %v: %v, read in parts differs from read whole: %v", text, e.Path, err, wantErr)
+	}
+	return got
+}
+
 // clonePatches copies patches, which apply sorts.
 func clonePatches(p []patch) []patch { return append([]patch(nil), p...) }
 
 func sameDoc(a, b *iniDoc) bool {
-	return bytes.Equal(a.data, b.data) && reflect.DeepEqual(a.lines, b.lines) && reflect.DeepEqual(a.sections, b.sections) &&
+	return bytes.Equal(a.data, b.data) && a.newline == b.newline && reflect.DeepEqual(a.lines, b.lines) && reflect.DeepEqual(a.sections, b.sections) &&
 		len(a.options) == len(b.options) && reflect.DeepEqual(a.tree(), b.tree())
 }
 

@@ -161,7 +161,7 @@ func jsonNode(v *hujson.Value, lines *treeLines) (*Node, error) {
 				continue
 			}
 			seen[key] = len(n.Pairs)
-			n.Pairs = append(n.Pairs, Pair{key, value})
+			n.set(key, value)
 		}
 	case *hujson.Array:
 		n.Kind = List

@@ -104,7 +104,11 @@ func apply(data []byte, patches []patch) []byte {
 // start of a line or the end of data. Where the last line of the file has no
 // ending, it gets one, and the new last line has none.
 func insertLines(data []byte, at int, lines ...string) patch {
-	nl := newline(data)
+	return insertWith(newline(data), data, at, lines...)
+}
+
+// insertWith is insertLines for who knows the line ending.
+func insertWith(nl string, data []byte, at int, lines ...string) patch {
 	text := strings.Join(lines, nl)
 	if at == len(data) && at > bomLen(data) && data[at-1] != '\n' && data[at-1] != '\r' {
 		return patch{at, at, nl + text}

@@ -96,7 +96,7 @@ func (d *netrcDoc) tree() *Node {
 		for _, f := range e.fields {
 			machine.Get(f.name).Line = lineAt(f.value.from)
 		}
-		root.Pairs = append(root.Pairs, Pair{e.name, machine})
+		root.set(e.name, machine)
 	}
 	return root
 }

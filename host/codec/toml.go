@@ -258,7 +258,7 @@ func (n *tomlNode) tree(depth int) (*Node, error) {
 		if n.kind == List {
 			out.Items = append(out.Items, k)
 		} else {
-			out.Pairs = append(out.Pairs, Pair{n.keys[i], k})
+			out.set(n.keys[i], k)
 		}
 		if out.Line == 0 {
 			out.Line = k.Line

@@ -246,12 +246,12 @@ func (r *yamlReader) mapping(n *yamlv3.Node, depth int) (*Node, error) {
 		if yamlEmpty(value) {
 			v.Line = key.Line // yaml.v3 says where the next token is
 		}
-		m.Pairs = append(m.Pairs, Pair{text, v})
+		m.set(text, v)
 	}
 	for _, p := range merged {
 		if !seen[p.Key] {
 			seen[p.Key] = true
-			m.Pairs = append(m.Pairs, p)
+			m.set(p.Key, p.Value)
 		}
 	}
 	return m, nil

@@ -67,6 +67,11 @@ func lookup(f *spec.File, root *codec.Node, name string) (entry, bool) {
 	switch {
 	case p == nil:
 		return entry{}, true
+	case p.Section == "*" && (name == "" || name == p.Inherit && name != p.Default):
+		return entry{}, false
+	case p.Section == "*":
+		n := root.Get(name)
+		return entry{name, codec.Keys(name)}, n != nil && n.Kind == codec.Map
 	case p.Section != "":
 		for _, pair := range root.Pairs {
 			if pair.Key == "" || pair.Value.Kind != codec.Map || pair.Key == p.Inherit && p.Inherit != p.Default {
