@@ -44,6 +44,11 @@ type SaveOptions struct {
 // Save extracts secrets from a machine and saves them to the store. The error
 // is for the whole; what is wrong with one secret is in its Saved.
 func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([]Saved, error) {
+	// Before anything is read: opening a store may start rhx anew.
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
 	opts.Names = slices.Clone(opts.Names)
 	for i, name := range opts.Names {
 		opts.Names[i] = h.canonical(name, opts)
@@ -59,10 +64,6 @@ func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([
 		if len(found) == 1 {
 			found[0].Name = opts.As
 		}
-	}
-	st, err := h.Store(ctx)
-	if err != nil {
-		return nil, err
 	}
 	isNew := func(string) bool { return false }
 	if len(found) >= manySecrets {

@@ -48,6 +48,20 @@ aws/half failed 0: read ~/.aws/credentials, half: secret_key is missing`)
 	}
 }
 
+// Opening a store may start rhx anew, as rhx-full: a machine that was read before
+// would be read, and asked for its passphrases, twice.
+func TestSaveOpensTheStoreFirst(t *testing.T) {
+	h, m := newHost(t)
+	sealed := errors.New("the store is sealed")
+	h.OpenStore = func(context.Context) (store.Store, error) {
+		return nil, sealed
+	}
+	m.Fail(errors.New("the machine was read before the store was opened"))
+	if _, err := h.Save(ctx, m, host.SaveOptions{All: true}); !errors.Is(err, sealed) {
+		t.Error(err)
+	}
+}
+
 func TestSaveByName(t *testing.T) {
 	h, m := newHost(t)
 	m.PutFile(home+".aws/credentials", []byte(awsFile("team two", akia, awsKey)+awsFile("ci", akia2, awsKey2)), 0o600)

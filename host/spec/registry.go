@@ -14,13 +14,17 @@ import (
 )
 
 // Registry finds specs by name: the built-in ones, then the user's own, then
-// those of packages that the user added. A spec is read and parsed when it is
-// first asked for, and once. Its methods may be called from several goroutines.
+// those of packages that the user added. Which there are is found out once, and a
+// spec is read and parsed when it is first asked for, once. Its methods may be called from several goroutines.
 type Registry struct {
 	builtin  fs.FS
 	names    []string
 	userDir  string
 	packages Packages
+
+	// userNames lists the user's specs, packageNames the packages. An error is a
+	// folder that cannot be read.
+	userNames, packageNames func() ([]string, error)
 
 	mu     sync.Mutex
 	parsed map[string]*Spec
@@ -40,13 +44,16 @@ type Packages interface {
 // NewRegistry returns a registry of the specs NAME.yaml in builtin, listed in
 // the order of names, and of those in the folder userDir, which need not exist.
 func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
-	return &Registry{builtin: builtin, names: names, userDir: userDir, parsed: map[string]*Spec{}, added: map[string]*Spec{}}
+	return &Registry{builtin: builtin, names: names, userDir: userDir, parsed: map[string]*Spec{}, added: map[string]*Spec{},
+		userNames:    sync.OnceValues(func() ([]string, error) { return specsIn(userDir) }),
+		packageNames: func() ([]string, error) { return nil, nil },
+	}
 }
 
 // WithPackages returns a registry that has the specs of packages, too.
 func (r *Registry) WithPackages(p Packages) *Registry {
 	with := NewRegistry(r.builtin, r.names, r.userDir)
-	with.packages = p
+	with.packages, with.packageNames = p, sync.OnceValues(p.Names)
 	return with
 }
 
@@ -77,20 +84,12 @@ func (r *Registry) Names() []string {
 	return names
 }
 
-func (r *Registry) packageNames() ([]string, error) {
-	if r.packages == nil {
+// specsIn lists the specs in a folder; without it there are none.
+func specsIn(dir string) ([]string, error) {
+	if dir == "" {
 		return nil, nil
 	}
-	return r.packages.Names()
-}
-
-// userNames lists the user's specs. Without a folder there are none; an error
-// is a folder that cannot be read.
-func (r *Registry) userNames() ([]string, error) {
-	if r.userDir == "" {
-		return nil, nil
-	}
-	entries, err := os.ReadDir(r.userDir)
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -179,6 +179,33 @@ func (p packages) Spec(n string) (*spec.Spec, error) {
 	return spec.Parse("added/"+n, []byte(p[n].text))
 }
 
+// counted counts how often its packages are listed.
+type counted struct {
+	packages
+	lists *int
+}
+
+func (c counted) Names() ([]string, error) { *c.lists++; return c.packages.Names() }
+
+// A command asks for the specs of a thousand secrets: the folders are read once.
+func TestRegistryListsItsFoldersOnce(t *testing.T) {
+	lists := 0
+	r := registry(t, map[string]string{"mine.yaml": userSpec}).WithPackages(counted{packages{}, &lists})
+	if lists != 0 {
+		t.Error("listed before anything was asked")
+	}
+	for range 3 {
+		for _, name := range []string{"alpha", "mine"} {
+			if _, err := r.Get(name); err != nil || !r.Known(name) {
+				t.Error(name, err)
+			}
+		}
+	}
+	if lists != 1 {
+		t.Errorf("listed %d times", lists)
+	}
+}
+
 func TestRegistryWithPackages(t *testing.T) {
 	text := func(name string) string {
 		return "spec: 1\nname: " + name + "\naliases: [al, other]\nvalues: {k: {env: PACK}}\n"
