@@ -6,6 +6,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 )
 
 func main() {
@@ -14,6 +15,11 @@ func main() {
 	}
 	if len(os.Args) > 3 && os.Args[1] == monitorArg {
 		os.Exit(serveMonitor(os.Args[2:]))
+	}
+	if os.Getenv("GOGC") == "" {
+		// Half as many collections: a twentieth of the time of large commands, for a
+		// few MiB.
+		debug.SetGCPercent(200)
 	}
 	os.Exit(run(os.Args[1:], systemStreams()))
 }
