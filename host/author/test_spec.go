@@ -17,8 +17,9 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-// defaultPatience is how long a format may need for a hostile file.
-const defaultPatience = 10 * time.Second
+// defaultPatience is how long a format may need for a hostile file. It is for what
+// takes the square of a file's size, on a machine that has other things to do, too.
+const defaultPatience = 30 * time.Second
 
 // invalidError is a file, or a group of variables, that was found to be broken.
 type invalidError struct{ err error }
