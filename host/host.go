@@ -9,8 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"sync/atomic"
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -68,16 +67,19 @@ func (h *Host) each(doing string, n int, do func(i int)) {
 		step, end = h.Progress(doing, n)
 	}
 	defer end()
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i := range n {
-		g.Go(func() error {
-			do(i)
-			step()
-			return nil
+	// Each worker goes on with the stack that it has: those of new goroutines would
+	// have to grow for every request.
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(parallel, n) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+				step()
+			}
 		})
 	}
-	_ = g.Wait()
+	workers.Wait()
 }
 
 // Detect returns the secrets on a machine, of the providers names or, without

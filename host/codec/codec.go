@@ -254,9 +254,7 @@ func (n *Node) clone() *Node {
 }
 
 // with returns n after one edit. n stays as it is; what is not on the path is shared.
-func (n *Node) with(path Path, value *Node) (*Node, error) {
-	return n.edited(path, value, func(n *Node) *Node { return n.copied() })
-}
+func (n *Node) with(path Path, value *Node) (*Node, error) { return n.edited(path, value, owner{}) }
 
 // copied returns a copy of n whose entries can be changed.
 func (n *Node) copied() *Node {
@@ -265,21 +263,21 @@ func (n *Node) copied() *Node {
 	return &c
 }
 
-// owned returns what copies a node that is to be changed, once: what it gave it
-// gives back as it is.
-func owned() func(*Node) *Node {
-	own := map[*Node]bool{}
-	return func(n *Node) *Node {
-		if !own[n] {
-			n = n.copied()
-			own[n] = true
-		}
-		return n
+// owner knows the nodes that a series of edits has made, which nobody else has seen:
+// they are changed in place.
+type owner map[*Node]bool
+
+// of returns a node that may be changed in place of n.
+func (o owner) of(n *Node) *Node {
+	if !o[n] {
+		n = n.copied()
+		o[n] = true
 	}
+	return n
 }
 
-// edited is with; mine returns a node that may be changed in place of n.
-func (n *Node) edited(path Path, value *Node, mine func(n *Node) *Node) (*Node, error) {
+// edited is with, in a series of edits.
+func (n *Node) edited(path Path, value *Node, own owner) (*Node, error) {
 	if len(path) == 0 {
 		if value == nil {
 			return &Node{Kind: Map}, nil
@@ -295,6 +293,7 @@ func (n *Node) edited(path Path, value *Node, mine func(n *Node) *Node) (*Node, 
 		if step.Field != "" {
 			n.Kind = List
 		}
+		own[n] = true
 	}
 	if (step.Field != "") != (n.Kind == List) || n.Scalar() {
 		return nil, &Error{Line: n.Line, Msg: fmt.Sprintf("cannot put %s here: the place holds another kind of value", path)}
@@ -303,12 +302,8 @@ func (n *Node) edited(path Path, value *Node, mine func(n *Node) *Node) (*Node, 
 	if child == nil && value == nil {
 		return n, nil
 	}
-	n = mine(n)
-	if child == nil && step.Field != "" {
-		child = &Node{Kind: Map, Pairs: []Pair{{step.Field, Text(step.Equals)}}}
-		n.Items = append(n.Items, child)
-	}
 	if len(path) == 1 && value == nil {
+		n = own.of(n)
 		if step.Field != "" {
 			n.Items = slices.DeleteFunc(n.Items, func(i *Node) bool { return i == child })
 		} else {
@@ -317,13 +312,24 @@ func (n *Node) edited(path Path, value *Node, mine func(n *Node) *Node) (*Node, 
 		}
 		return n, nil
 	}
-	changed, err := child.edited(path[1:], value, mine)
-	if err != nil {
-		return nil, err
+	if child == nil && step.Field != "" {
+		child = &Node{Kind: Map, Pairs: []Pair{{step.Field, Text(step.Equals)}}}
+		n = own.of(n)
+		n.Items = append(n.Items, child)
 	}
-	if step.Field != "" {
+	changed, err := child.edited(path[1:], value, own)
+	switch {
+	case err != nil:
+		return nil, err
+	case changed == child:
+		return n, nil
+	case step.Field != "":
+		n = own.of(n)
 		n.Items[slices.Index(n.Items, child)] = changed
-	} else {
+	case child == nil && !own[n]:
+		n = n.plus(step.Key, changed)
+	default:
+		n = own.of(n)
 		n.set(step.Key, changed)
 	}
 	return n, nil
@@ -363,9 +369,9 @@ func Equal(a, b *Node) bool { return same(a, b) }
 // after them. root stays as it is; the result shares with it what no edit names.
 func EditTree(root *Node, edits []Edit) (*Node, error) {
 	out, err := root, error(nil)
-	mine := owned()
+	own := owner{}
 	for _, e := range edits {
-		if out, err = out.edited(e.Path, e.Value, mine); err != nil {
+		if out, err = out.edited(e.Path, e.Value, own); err != nil {
 			return nil, err
 		}
 	}

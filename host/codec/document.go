@@ -48,7 +48,7 @@ func (d Document) Pending() bool { return d.edits != nil }
 func (d Document) Edit(edits []Edit) (Document, bool, error) {
 	todo := make([]Edit, 0, len(edits))
 	norm, _ := d.format.(normalizer)
-	mine := owned()
+	own := owner{}
 	for _, e := range edits {
 		if norm != nil {
 			e = norm.normal(d.root, e)
@@ -57,7 +57,7 @@ func (d Document) Edit(edits []Edit) (Document, bool, error) {
 			continue
 		}
 		var err error
-		if d.root, err = d.root.edited(e.Path, e.Value, mine); err != nil {
+		if d.root, err = d.root.edited(e.Path, e.Value, own); err != nil {
 			return Document{}, false, err
 		}
 		todo = append(todo, e)

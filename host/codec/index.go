@@ -1,6 +1,9 @@
 package codec
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // indexFrom is from how many entries on a Map has an index: files with a thousand
 // profiles are looked into once for each of them.
@@ -12,6 +15,13 @@ const indexFrom = 32
 type index struct {
 	mu sync.Mutex
 	at map[string]int
+	// size is the length of the longest of them.
+	size int
+}
+
+// added notes the entry that a Map has got as its last one.
+func (x *index) added(key string, size int) {
+	x.at[key], x.size = size-1, max(x.size, size)
 }
 
 // reindex gives a Map an index of its own, if it is large enough.
@@ -22,7 +32,7 @@ func (n *Node) reindex() {
 	}
 	x := &index{at: make(map[string]int, len(n.Pairs))}
 	for i, p := range n.Pairs {
-		x.at[p.Key] = i
+		x.added(p.Key, i+1)
 	}
 	n.index = x
 }
@@ -59,6 +69,26 @@ func (n *Node) set(key string, value *Node) {
 		return
 	}
 	n.index.mu.Lock()
-	n.index.at[key] = len(n.Pairs) - 1
+	n.index.added(key, len(n.Pairs))
 	n.index.mu.Unlock()
+}
+
+// plus returns a Map with one more entry, whose key is new. n stays as it is, but may
+// share memory with the new one: a Map that is longer than all others of its index
+// is the only one that can have room behind it, and it uses that once.
+func (n *Node) plus(key string, value *Node) *Node {
+	c := *n
+	if n.index == nil {
+		c.Pairs = append(slices.Clip(n.Pairs), Pair{key, value})
+		c.reindex()
+		return &c
+	}
+	n.index.mu.Lock()
+	defer n.index.mu.Unlock()
+	if n.index.size > len(n.Pairs) {
+		c.Pairs = slices.Clip(n.Pairs)
+	}
+	c.Pairs = append(c.Pairs, Pair{key, value})
+	c.index.added(key, len(c.Pairs))
+	return &c
 }

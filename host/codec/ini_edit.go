@@ -15,7 +15,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, mine := d.tree(), owned()
+	tree, own := d.tree(), owner{}
 	for _, e := range edits {
 		e = f.normal(tree, e)
 		single, err := flatten(tree, e, 2)
@@ -35,7 +35,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 			}
 		}
 		// What it reads as then is checked at the end, for all edits at once.
-		if tree, err = tree.edited(e.Path, e.Value, mine); err != nil {
+		if tree, err = tree.edited(e.Path, e.Value, own); err != nil {
 			return nil, err
 		}
 	}
