@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds a tool in Go to which the bench compares, and prints the path of the
+# Builds a tool in Go that tests or the bench need, and prints the path of the
 # program. Does nothing but print when it is there already.
 # Usage: gotool.sh NAME MODULE VERSION
 set -eu
