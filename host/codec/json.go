@@ -145,7 +145,6 @@ func jsonNode(v *hujson.Value, lines *treeLines) (*Node, error) {
 	switch t := v.Value.(type) {
 	case *hujson.Object:
 		n.Kind = Map
-		seen := make(map[string]int, len(t.Members))
 		for i := range t.Members {
 			m := &t.Members[i]
 			key, err := jsonText(&m.Name, lines)
@@ -156,11 +155,6 @@ func jsonNode(v *hujson.Value, lines *treeLines) (*Node, error) {
 			if err != nil {
 				return nil, err
 			}
-			if at, ok := seen[key]; ok {
-				n.Pairs[at].Value = value
-				continue
-			}
-			seen[key] = len(n.Pairs)
 			n.set(key, value)
 		}
 	case *hujson.Array:

@@ -79,14 +79,13 @@ func (netrc) Decode(data []byte) (*Node, error) {
 }
 
 func (d *netrcDoc) tree() *Node {
-	root, seen := &Node{Kind: Map}, make(map[string]bool)
+	root := &Node{Kind: Map}
 	lineAt := lineCounter(d.data)
 	for i := range d.entries {
 		e := &d.entries[i]
-		if seen[e.name] {
+		if root.Get(e.name) != nil {
 			continue
 		}
-		seen[e.name] = true
 		machine := &Node{Kind: Map, Line: lineAt(e.from)}
 		for _, name := range netrcFields() {
 			if f := e.get(name); f != nil {

@@ -219,7 +219,6 @@ func (r *yamlReader) node(n *yamlv3.Node, depth int) (*Node, error) {
 
 func (r *yamlReader) mapping(n *yamlv3.Node, depth int) (*Node, error) {
 	m := &Node{Kind: Map, Line: n.Line}
-	seen := make(map[string]bool, len(n.Content)/2)
 	var merged []Pair
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -235,10 +234,9 @@ func (r *yamlReader) mapping(n *yamlv3.Node, depth int) (*Node, error) {
 		if !ok {
 			return nil, yamlFail(key, errYAMLKey)
 		}
-		if seen[text] {
+		if m.Get(text) != nil {
 			return nil, yamlFail(key, errYAMLTwice)
 		}
-		seen[text] = true
 		v, err := r.node(value, depth+1)
 		if err != nil {
 			return nil, err
@@ -249,8 +247,7 @@ func (r *yamlReader) mapping(n *yamlv3.Node, depth int) (*Node, error) {
 		m.set(text, v)
 	}
 	for _, p := range merged {
-		if !seen[p.Key] {
-			seen[p.Key] = true
+		if m.Get(p.Key) == nil {
 			m.set(p.Key, p.Value)
 		}
 	}

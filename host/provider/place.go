@@ -25,11 +25,7 @@ func entries(f *spec.File, root *codec.Node) []entry {
 	case p.Section != "":
 		var out []entry
 		for _, pair := range root.Pairs {
-			// What others inherit is a profile only where it is the default one.
-			if pair.Key == p.Inherit && p.Inherit != p.Default {
-				continue
-			}
-			if name, ok := sectionProfile(p, pair.Key); ok && pair.Value.Kind == codec.Map && pair.Key != "" {
+			if name, ok := profileOf(p, pair); ok {
 				out = append(out, entry{name, codec.Keys(pair.Key)})
 			}
 		}
@@ -67,17 +63,12 @@ func lookup(f *spec.File, root *codec.Node, name string) (entry, bool) {
 	switch {
 	case p == nil:
 		return entry{}, true
-	case p.Section == "*" && (name == "" || name == p.Inherit && name != p.Default):
-		return entry{}, false
-	case p.Section == "*":
-		n := root.Get(name)
-		return entry{name, codec.Keys(name)}, n != nil && n.Kind == codec.Map
+	case p.Section == "*": // the section's name is the profile's
+		_, ok := profileOf(p, codec.Pair{Key: name, Value: root.Get(name)})
+		return entry{name, codec.Keys(name)}, ok
 	case p.Section != "":
 		for _, pair := range root.Pairs {
-			if pair.Key == "" || pair.Value.Kind != codec.Map || pair.Key == p.Inherit && p.Inherit != p.Default {
-				continue
-			}
-			if n, ok := sectionProfile(p, pair.Key); ok && n == name {
+			if n, ok := profileOf(p, pair); ok && n == name {
 				return entry{name, codec.Keys(pair.Key)}, true
 			}
 		}
@@ -109,6 +100,15 @@ func place(f *spec.File, root *codec.Node, name string) entry {
 	}
 	base, _ := p.Entries.Expand(noHoles)
 	return entry{name, join(base, codec.Step{Field: p.Name, Equals: name})}
+}
+
+// profileOf returns the profile that an entry of the document is, if it is one.
+func profileOf(p *spec.Profiles, pair codec.Pair) (string, bool) {
+	// What others inherit is a profile only where it is the default one.
+	if pair.Key == "" || pair.Value == nil || pair.Value.Kind != codec.Map || pair.Key == p.Inherit && p.Inherit != p.Default {
+		return "", false
+	}
+	return sectionProfile(p, pair.Key)
 }
 
 // sectionProfile returns the profile that an ini section holds. Where the

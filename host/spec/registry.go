@@ -15,7 +15,8 @@ import (
 
 // Registry finds specs by name: the built-in ones, then the user's own, then
 // those of packages that the user added. Which there are is found out once, and a
-// spec is read and parsed when it is first asked for, once. Its methods may be called from several goroutines.
+// spec is read and parsed when it is first asked for, once. Its methods may be
+// called from several goroutines.
 type Registry struct {
 	builtin  fs.FS
 	names    []string
