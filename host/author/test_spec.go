@@ -178,7 +178,7 @@ func load(ctx context.Context, m *machine.Memory, sp *spec.Spec, sec *secret.Sec
 		return nil, err
 	}
 	plan := provider.NewPlan(snap)
-	for _, p := range plan.Put(ctx, sp, sec, provider.Options{Overwrite: true}) {
+	for _, p := range plan.Put(ctx, sp, sec, provider.Options{Resolve: provider.ReplaceAll}) {
 		if p.Err != nil {
 			return nil, p.Err
 		}

@@ -156,7 +156,7 @@ func checkPut(t *testing.T, sps []*spec.Spec, which uint8, before, profile, a, b
 		}
 	}
 	plan := provider.NewPlan(take(t, m, sp))
-	placed := plan.Put(ctx, sp, s, provider.Options{Overwrite: overwrite})
+	placed := plan.Put(ctx, sp, s, overwriting(overwrite))
 	for _, p := range placed {
 		switch {
 		case p.Action == provider.Failed, p.Action == provider.Conflict:

@@ -78,8 +78,10 @@ func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Place
 		}
 		out, files = append(out, pl), append(files, file)
 	}
-	if len(differ) > 0 && !opts.Overwrite {
-		return []Placement{{secret.Source{Kind: secret.SourceFile, Path: where}, Conflict, differ, conflict(where, differ, have)}}
+	if len(differ) > 0 {
+		if c := conflict(where, differ, have); !opts.replaces(c) {
+			return []Placement{{secret.Source{Kind: secret.SourceFile, Path: where}, Conflict, differ, c}}
+		}
 	}
 	for i, pl := range out {
 		if pl.Action == Unchanged {

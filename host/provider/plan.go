@@ -63,11 +63,18 @@ func conflict(path string, keys []string, have map[string]string) *ConflictError
 
 // Options of putting a secret.
 type Options struct {
-	// Overwrite replaces values that differ.
-	Overwrite bool
+	// Resolve is asked where a place holds other values, and reports whether they
+	// are to be replaced; nil leaves them.
+	Resolve func(*ConflictError) bool
 	// To is another file to write, absolute; "" for the provider's own.
 	To string
 }
+
+// replaces reports whether the values of a conflict are to be replaced.
+func (o Options) replaces(c *ConflictError) bool { return o.Resolve != nil && o.Resolve(c) }
+
+// ReplaceAll is the Resolve that replaces whatever is there.
+func ReplaceAll(*ConflictError) bool { return true }
 
 // Plan collects what is to change on the machine of a snapshot. Secrets that
 // share a file build on one another, and the file is written once.
@@ -75,10 +82,18 @@ type Plan struct {
 	snap  *Snapshot
 	files map[string]*planned
 	docs  map[string]document
-	// batch leaves edits pending in docs until Settle; failed is the error of
-	// those that had to be settled before.
-	batch  bool
-	failed error
+	// batch leaves edits pending in docs until Settle; pending are those edits, by
+	// path and in order, and failed the errors of secrets whose edits did not hold.
+	batch   bool
+	putting *secret.Secret
+	pending map[string][]pendingEdits
+	failed  map[*secret.Secret]error
+}
+
+// pendingEdits are the edits of one secret in one file.
+type pendingEdits struct {
+	sec   *secret.Secret
+	edits []codec.Edit
 }
 
 // planned is one file's content as it will be.
@@ -104,17 +119,18 @@ func NewPlan(snap *Snapshot) *Plan {
 
 // NewBatch returns an empty plan for many secrets: what they change in one file
 // is checked once for all of them, in Settle, which must be called before
-// Changes. Its outcomes hold only if Settle has no error; if it has, a plan of
-// [NewPlan] says which of the secrets is at fault.
+// Changes.
 func NewBatch(snap *Snapshot) *Plan {
 	p := NewPlan(snap)
 	p.batch = true
+	p.pending, p.failed = map[string][]pendingEdits{}, map[*secret.Secret]error{}
 	return p
 }
 
 // Settle makes the changes that are pending in the files' bytes, and checks that
-// these read back as intended.
-func (p *Plan) Settle() error {
+// these read back as intended. It returns the errors of the secrets, as they were
+// given to Put, whose changes do not hold; the others' are made.
+func (p *Plan) Settle() map[*secret.Secret]error {
 	for path := range p.docs {
 		p.settle(path)
 	}
@@ -128,15 +144,46 @@ func (p *Plan) settle(path string) {
 	}
 	done, err := d.Settle()
 	if err != nil {
-		delete(p.docs, path)
-		if p.failed == nil {
-			p.failed = fmt.Errorf("write %s: %w", p.snap.fileSource(path).Path, err)
+		if done, err = p.settleEach(path, d); err != nil {
+			delete(p.docs, path)
+			return
 		}
-		return
 	}
+	delete(p.pending, path)
 	p.files[path].data = done.Data()
 	d.Document, d.of = done, done.Data()
 	p.docs[path] = d
+}
+
+// settleEach makes the pending changes of a file one secret at a time, and leaves
+// out those that do not hold.
+func (p *Plan) settleEach(path string, d document) (codec.Document, error) {
+	fail := func(sec *secret.Secret, err error) {
+		p.failed[sec] = fmt.Errorf("write %s: %w", p.snap.fileSource(path).Path, err)
+	}
+	format, err := codec.New(d.format, d.opts)
+	var doc codec.Document
+	if err == nil {
+		doc, err = codec.Open(format, p.files[path].data)
+	}
+	if err != nil {
+		for _, e := range p.pending[path] {
+			fail(e.sec, err)
+		}
+		return doc, err
+	}
+	for _, e := range p.pending[path] {
+		next, _, err := doc.Edit(e.edits)
+		if err == nil {
+			next, err = next.Settle()
+		}
+		if err != nil {
+			fail(e.sec, err)
+			continue
+		}
+		doc = next
+	}
+	return doc, nil
 }
 
 // Changes returns what to write, by path. Files whose bytes stay are left out.
@@ -182,6 +229,7 @@ func (p *Plan) file(path string, mode fs.FileMode) (*planned, error) {
 
 // Put plans to bring a secret to the machine, merged into what is there.
 func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts Options) []Placement {
+	p.putting = sec
 	f, path, err := p.target(sp, sec, opts)
 	if err == nil {
 		err = complete(sp, f, sec)
@@ -204,7 +252,7 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 			if m := &sp.Files[i]; m.Mirror && m != f && p.holdsProfile(m, sec.Profile) {
 				for _, mp := range p.snap.locate(m) {
 					if !missing(p.snap.files[mp]) {
-						out = append(out, p.putKeys(sp, m, mp, sec, Options{Overwrite: true}))
+						out = append(out, p.putKeys(sp, m, mp, sec, Options{Resolve: ReplaceAll}))
 					}
 				}
 			}
@@ -279,6 +327,7 @@ func (p *Plan) edit(src secret.Source, f *spec.File, path string, doc codec.Docu
 		return pl, nil
 	}
 	p.docs[path] = document{next, f.Format, f.Options, file.data}
+	p.pending[path] = append(p.pending[path], pendingEdits{p.putting, edits})
 	return p.change(src, path, file, keys), nil
 }
 

@@ -189,7 +189,7 @@ func TestRH16ExplicitPath(t *testing.T) {
 func TestRH44AlreadyThere(t *testing.T) {
 	sp := builtin(t, "lambda")
 	m := newMachine(tree{".lambda_cloud/lambda_keys": "api_key=V   \n"})
-	out, n := put(t, m, sp, sec(sp, "", "api_key", "V"), provider.Options{Overwrite: true})
+	out, n := put(t, m, sp, sec(sp, "", "api_key", "V"), provider.Options{Resolve: provider.ReplaceAll})
 	if same(t, "outcome", out, "~/.lambda_cloud/lambda_keys unchanged"); n != 0 {
 		t.Error("written")
 	}

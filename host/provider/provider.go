@@ -66,7 +66,23 @@ type Snapshot struct {
 // user named (see [Snapshot.Abs]), in two round trips; in one more the files
 // that those name.
 func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, named ...string) (*Snapshot, error) {
-	vars := []string{"PWD"}
+	return TakeWith(ctx, m, guests, specs, Also{Paths: named})
+}
+
+// Also is what a snapshot has beside what its specs name.
+type Also struct {
+	// Vars are further variables.
+	Vars []string
+	// Paths are further files, each absolute or as a user names it.
+	Paths []string
+	// Found, where it is set, names further files, absolute, by what the machine says
+	// of itself.
+	Found func(machine.Info) []string
+}
+
+// TakeWith is Take with more files and variables, in the same round trips.
+func TakeWith(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, also Also) (*Snapshot, error) {
+	vars := append([]string{"PWD"}, also.Vars...)
 	for _, s := range specs {
 		vars = append(append(vars, s.Vars()...), s.Ambient...)
 	}
@@ -77,8 +93,11 @@ func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.S
 	}
 	snap := &Snapshot{Info: info, guests: guests, files: map[string]machine.File{}}
 	var paths, patterns []string
-	for _, p := range named {
+	for _, p := range also.Paths {
 		paths = append(paths, snap.abs(p))
+	}
+	if also.Found != nil {
+		paths = append(paths, also.Found(info)...)
 	}
 	for _, s := range specs {
 		for i := range s.Files {
@@ -99,6 +118,15 @@ func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.S
 		return nil, err
 	}
 	return snap, snap.read(ctx, m, snap.referenced(specs), nil)
+}
+
+// File returns a file of the snapshot by its absolute path; one that was not read
+// is as one that is not there.
+func (s *Snapshot) File(path string) machine.File {
+	if f, ok := s.files[path]; ok {
+		return f
+	}
+	return machine.File{Path: path, Err: fs.ErrNotExist}
 }
 
 // read adds the files at paths, and those that match patterns, which have

@@ -189,7 +189,7 @@ func TestW01ConflictAndOverwrite(t *testing.T) {
 	if !errors.As(placed[0].Err, &ce) || len(plan.Changes()) != 0 {
 		t.Error("a conflict that changes something, or is no ConflictError")
 	}
-	out, _ := put(t, m, sp, s, provider.Options{Overwrite: true})
+	out, _ := put(t, m, sp, s, provider.Options{Resolve: provider.ReplaceAll})
 	same(t, "overwritten", out, "~/.aws/credentials updated access_key,secret_key,session_token")
 	same(t, "diff", lineDiff(oldAWS, content(m, ".aws/credentials")), `
 -aws_access_key_id     = `+akia+`   # rotate in May
@@ -205,7 +205,7 @@ func TestW01ConflictAndOverwrite(t *testing.T) {
 func TestPutEverySpelling(t *testing.T) {
 	sp := builtin(t, "aws")
 	m := newMachine(tree{".aws/credentials": oldAWS})
-	put(t, m, sp, sec(sp, "", "access_key", akia, "secret_key", awsKey, "session_token", "NEW"), provider.Options{Overwrite: true})
+	put(t, m, sp, sec(sp, "", "access_key", akia, "secret_key", awsKey, "session_token", "NEW"), provider.Options{Resolve: provider.ReplaceAll})
 	same(t, "diff", lineDiff(oldAWS, content(m, ".aws/credentials")), `
 -aws_session_token = OLDTOKEN
 -aws_security_token = OLDTOKEN
@@ -230,7 +230,7 @@ func TestPutKeysGoToCredentials(t *testing.T) {
 	m := newMachine(tree{".aws/config": "[default]\nregion = x\n[profile p]\naws_access_key_id=" + akia2 + "\naws_secret_access_key=" + awsKey2 + "\n"})
 	out, _ := put(t, m, sp, s, provider.Options{})
 	same(t, "default", out, "~/.aws/credentials created access_key,secret_key")
-	out, _ = put(t, m, sp, sec(sp, "p", "access_key", akia, "secret_key", awsKey), provider.Options{Overwrite: true})
+	out, _ = put(t, m, sp, sec(sp, "p", "access_key", akia, "secret_key", awsKey), provider.Options{Resolve: provider.ReplaceAll})
 	same(t, "a profile whose keys are in the config file", out, "~/.aws/config updated access_key,secret_key")
 }
 
@@ -239,7 +239,7 @@ func TestW02TokenIsReplaced(t *testing.T) {
 	sp := builtin(t, "huggingface")
 	for before, after := range map[string]string{hf: hf2, hf + "\n": hf2 + "\n", " " + hf + "\r\n": " " + hf2 + "\r\n", "": hf2, "\n": hf2 + "\n"} {
 		m := newMachine(tree{".cache/huggingface/token": before})
-		put(t, m, sp, sec(sp, "", "token", hf2), provider.Options{Overwrite: true})
+		put(t, m, sp, sec(sp, "", "token", hf2), provider.Options{Resolve: provider.ReplaceAll})
 		if got := content(m, ".cache/huggingface/token"); got != after {
 			t.Errorf("%q became %q, not %q", before, got, after)
 		}
@@ -280,7 +280,7 @@ func TestW05KeyPair(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine(c.files)
-			out, _ := put(t, m, sp, sec(sp, "k", c.values...), provider.Options{Overwrite: c.overwrite})
+			out, _ := put(t, m, sp, sec(sp, "k", c.values...), overwriting(c.overwrite))
 			same(t, "outcome", out, c.out)
 			for name, want := range c.want {
 				same(t, name, content(m, name), want)
@@ -290,7 +290,7 @@ func TestW05KeyPair(t *testing.T) {
 	t.Run("a missing public half of sky is no removal", func(t *testing.T) {
 		sky := builtin(t, "sky")
 		m := newMachine(tree{".ssh/sky-key": pem})
-		out, _ := put(t, m, sky, sec(sky, "", "private_key", pem2), provider.Options{Overwrite: true})
+		out, _ := put(t, m, sky, sec(sky, "", "private_key", pem2), provider.Options{Resolve: provider.ReplaceAll})
 		same(t, "outcome", out, "~/.ssh/sky-key updated private_key")
 	})
 }
@@ -302,7 +302,7 @@ func TestW21Confinement(t *testing.T) {
 	for _, profile := range []string{"../x", "/etc/x", "a/b", "..", ".", ".bashrc", "config", "Config", "authorized_keys", "AUTHORIZED_KEYS2", "known_hosts", "rc", "RC", "environment", "x.pub", "a\x00b", "a\nb", "r\u200bc", "sky-key", "\xff"} {
 		m := newMachine(nil)
 		plan := provider.NewPlan(take(t, m, ssh))
-		placed := plan.Put(ctx, ssh, sec(ssh, profile, "private_key", pem), provider.Options{Overwrite: true})
+		placed := plan.Put(ctx, ssh, sec(ssh, profile, "private_key", pem), provider.Options{Resolve: provider.ReplaceAll})
 		if placed[0].Action != provider.Failed || len(plan.Changes()) != 0 {
 			t.Errorf("%q: %s", profile, outcome(placed))
 		}
@@ -379,7 +379,7 @@ func TestPutRefusesValues(t *testing.T) {
 		sp := builtin(t, c.provider)
 		m := newMachine(nil)
 		plan := provider.NewPlan(take(t, m, sp))
-		placed := plan.Put(ctx, sp, sec(sp, c.profile, c.values...), provider.Options{Overwrite: true})
+		placed := plan.Put(ctx, sp, sec(sp, c.profile, c.values...), provider.Options{Resolve: provider.ReplaceAll})
 		if placed[0].Action != provider.Failed || placed[0].Err == nil || len(plan.Changes()) != 0 {
 			t.Errorf("%s %q: %s", c.provider, c.values, outcome(placed))
 		}
@@ -445,7 +445,7 @@ func TestPutRefusesBrokenFiles(t *testing.T) {
 		sp := builtin(t, c.provider)
 		m := newMachine(tree{c.file: c.text})
 		plan := provider.NewPlan(take(t, m, sp))
-		placed := plan.Put(ctx, sp, sec(sp, "", values[c.provider]...), provider.Options{Overwrite: true})
+		placed := plan.Put(ctx, sp, sec(sp, "", values[c.provider]...), provider.Options{Resolve: provider.ReplaceAll})
 		if placed[0].Action != provider.Failed || !strings.Contains(placed[0].Err.Error(), "~/"+c.file) || len(plan.Changes()) != 0 {
 			t.Errorf("%s %q: %s", c.provider, c.text, outcome(placed))
 		}
@@ -453,7 +453,7 @@ func TestPutRefusesBrokenFiles(t *testing.T) {
 	sp := builtin(t, "aws")
 	m := newMachine(nil)
 	m.PutFile(home+".aws/credentials", nil, 0)
-	out, n := put(t, m, sp, sec(sp, "", values["aws"]...), provider.Options{Overwrite: true})
+	out, n := put(t, m, sp, sec(sp, "", values["aws"]...), provider.Options{Resolve: provider.ReplaceAll})
 	if same(t, "unreadable", out, "~/.aws/credentials failed: read ~/.aws/credentials: permission denied"); n != 0 {
 		t.Error("written all the same")
 	}
@@ -496,7 +496,7 @@ func TestPutGitHubMirrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine(tree{".config/gh/hosts.yml": c.before})
-			put(t, m, sp, sec(sp, "", "oauth_token", gho2, "user", "jane"), provider.Options{Overwrite: true})
+			put(t, m, sp, sec(sp, "", "oauth_token", gho2, "user", "jane"), provider.Options{Resolve: provider.ReplaceAll})
 			same(t, "file", content(m, ".config/gh/hosts.yml"), c.after)
 		})
 	}
@@ -515,7 +515,7 @@ func TestPutKubernetes(t *testing.T) {
 	m.PutFile(home+".kube/ca", []byte("other"), 0o600)
 	out, _ = put(t, m, sp, s, provider.Options{})
 	same(t, "another certificate", out, "~/.kube/config conflict cluster: ~/.kube/config has other values for cluster")
-	put(t, m, sp, s, provider.Options{Overwrite: true})
+	put(t, m, sp, s, provider.Options{Resolve: provider.ReplaceAll})
 	same(t, "overwritten", describe(extract(t, m, sp)), `kubernetes/m value from ~/.kube/config: cluster="{\"server\":\"s\",\"certificate-authority-data\":\"Q0E=\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"token\":\"t\"}"`)
 
 	// A token replaces a command.
@@ -523,7 +523,7 @@ func TestPutKubernetes(t *testing.T) {
 	s = sec(sp, "m", "context", `{"cluster":"c","user":"u"}`, "cluster", `{"server":"s"}`, "user", `{"token":"t"}`)
 	out, _ = put(t, m, sp, s, provider.Options{})
 	same(t, "a command there", out, "~/.kube/config conflict user: ~/.kube/config has other values for user")
-	out, _ = put(t, m, sp, s, provider.Options{Overwrite: true})
+	out, _ = put(t, m, sp, s, provider.Options{Resolve: provider.ReplaceAll})
 	same(t, "overwritten", out, "~/.kube/config updated user")
 	// What is in use stays in use.
 	if !strings.HasPrefix(content(m, ".kube/config"), "current-context: x\n") {
@@ -545,7 +545,7 @@ func TestPutKubeconfigList(t *testing.T) {
 		"~/c created cluster,context,user": {},
 	} {
 		files["$KUBECONFIG"] = "~/a:/home/u/b::c"
-		out, _ := put(t, newMachine(files), sp, s, provider.Options{Overwrite: true})
+		out, _ := put(t, newMachine(files), sp, s, provider.Options{Resolve: provider.ReplaceAll})
 		same(t, "place", out, want)
 	}
 	out, _ := put(t, newMachine(tree{"$KUBECONFIG": "::"}), sp, s, provider.Options{})
@@ -571,7 +571,7 @@ func TestPutAzureChoosesTheFile(t *testing.T) {
 		{"everything, az's file there", tree{".azure/clouds.config": "[AzureCloud]\nsubscription = old\n"}, all, "~/.azure/credentials created client_id,client_secret,subscription_id,tenant_id"},
 	} {
 		m := newMachine(c.files)
-		out, _ := put(t, m, sp, c.s, provider.Options{Overwrite: true})
+		out, _ := put(t, m, sp, c.s, provider.Options{Resolve: provider.ReplaceAll})
 		same(t, c.name, out, c.want)
 		found := extract(t, m, sp)
 		if len(found) == 0 || found[0].Values["subscription_id"].Reveal() != "s" {
@@ -663,12 +663,12 @@ files:
 `)
 		m := newMachine(tree{"f.json": `{"b": "aGk=", "u": "https://jane:p%40ss@h.example/x?y=z", "t": " t "}`})
 		same(t, "found", describe(extract(t, m, sp)), "x value from ~/f.json: b=hi pass=p@ss t=t user=jane")
-		out, _ := put(t, m, sp, sec(sp, "", "b", "ho\n", "user", "jd", "pass", "a:b@c/", "t", "u"), provider.Options{Overwrite: true})
+		out, _ := put(t, m, sp, sec(sp, "", "b", "ho\n", "user", "jd", "pass", "a:b@c/", "t", "u"), provider.Options{Resolve: provider.ReplaceAll})
 		same(t, "put", out, "~/f.json updated b,pass,t,user")
 		same(t, "file", content(m, "f.json"), `{"b": "aG8K", "u": "https://jd:a%3Ab%40c%2F@h.example/x?y=z", "t": " u "}`)
 		out, _ = put(t, newMachine(nil), sp, sec(sp, "", "b", "x", "user", "u"), provider.Options{})
 		same(t, "no URL to put a user into", out, "~/f.json failed: write ~/f.json: user: the text does not have the form that the spec says")
-		out, _ = put(t, m, sp, sec(sp, "", "b", "x", "user", "u", "pass", "p", "t", " t"), provider.Options{Overwrite: true})
+		out, _ = put(t, m, sp, sec(sp, "", "b", "x", "user", "u", "pass", "p", "t", " t"), provider.Options{Resolve: provider.ReplaceAll})
 		same(t, "blanks that trim would lose", out, "~/f.json failed: write ~/f.json: the value t cannot be held there, it would be read as another one")
 		m.PutFile(home+"f.json", []byte(`{"b": "%"}`), 0o600)
 		same(t, "not base64", describe(extract(t, m, sp)), "x invalid from ~/f.json: read ~/f.json: b: line 1: the text does not have the form that the spec says")
@@ -684,7 +684,7 @@ files: [{path: ~/c, format: ini, profiles: {section: "*", inherit: DEFAULT}, key
 		same(t, "found", describe(extract(t, m, sp)), "x/a value from ~/c: host=h k=1\nx/b value from ~/c: host=i k=2")
 		out, _ := put(t, m, sp, sec(sp, "a", "host", "h", "k", "1"), provider.Options{})
 		same(t, "the same", out, "~/c unchanged")
-		put(t, m, sp, sec(sp, "a", "host", "j", "k", "1"), provider.Options{Overwrite: true})
+		put(t, m, sp, sec(sp, "a", "host", "j", "k", "1"), provider.Options{Resolve: provider.ReplaceAll})
 		same(t, "file", content(m, "c"), "[DEFAULT]\nhost = h\n[a]\nk = 1\nhost = j\n[b]\nhost = i\nk = 2\n")
 	})
 	t.Run("stubs, expiry, wildcards, entries of tables", func(t *testing.T) {
@@ -697,7 +697,7 @@ files: [{path: ~/c.toml, format: toml, profiles: {entries: contexts, name: name,
 		m := newMachine(tree{"c.toml": "[[contexts]]\nname = 'main'\ntoken = 'T'\nexp = '2030-01-02T00:00:00Z'\n[[contexts]]\nname = 'stub'\ntoken = 'sk_****1234'\n[[contexts]]\nname = 'wild'\n[contexts.deep.any]\ntoken = 'W'\n"})
 		note := " (k is good for one machine: another one that uses it can log this one out)"
 		same(t, "found", describe(extract(t, m, sp)), "x value from ~/c.toml: k=T until 2030-01-02"+note+"\nx/stub keyring from ~/c.toml:\nx/wild value from ~/c.toml: k=W"+note)
-		out, _ := put(t, m, sp, sec(sp, "wild", "k", "N"), provider.Options{Overwrite: true})
+		out, _ := put(t, m, sp, sec(sp, "wild", "k", "N"), provider.Options{Resolve: provider.ReplaceAll})
 		same(t, "put", out, "~/c.toml updated k")
 		out, _ = put(t, m, sp, sec(sp, "new", "k", "sk_****1234"), provider.Options{})
 		same(t, "a stub is never put", out, "~/c.toml failed: write ~/c.toml: the value k cannot be held there, it would be read as another one")

@@ -31,7 +31,7 @@ func TestSpellingsOfOneKey(t *testing.T) {
 				files[".netrc"] = c.before
 			}
 			m := newMachine(files)
-			put(t, m, sp, s, provider.Options{Overwrite: true})
+			put(t, m, sp, s, provider.Options{Resolve: provider.ReplaceAll})
 			if got := content(m, ".netrc"); c.after != "" && got != c.after {
 				t.Errorf("written: %q, not %q", got, c.after)
 			}

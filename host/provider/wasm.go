@@ -103,11 +103,13 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	}
 	want := known(sp, revealed(sec.Values))
 	added, differ := compare(sp, find(before, name), want)
-	switch {
-	case len(differ) > 0 && !opts.Overwrite:
-		return []Placement{{src, Conflict, differ, conflict(src.Path, differ, find(before, name))}}
-	case len(added)+len(differ) == 0:
+	if len(added)+len(differ) == 0 {
 		return []Placement{{src, Unchanged, nil, nil}}
+	}
+	if len(differ) > 0 {
+		if c := conflict(src.Path, differ, find(before, name)); !opts.replaces(c) {
+			return []Placement{{src, Conflict, differ, c}}
+		}
 	}
 	resp, err := p.snap.run(ctx, sp, f, &abi.Request{
 		Op: abi.Render, Provider: sp.Name, Profile: name,

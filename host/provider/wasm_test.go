@@ -141,7 +141,7 @@ func TestWasmPut(t *testing.T) {
 				c.values = []string{"user", "u", "password", "p"}
 			}
 			plan := provider.NewPlan(takeWith(t, m, &fakeGuest{after: c.after, fail: c.fail}, sp))
-			out := plan.Put(ctx, sp, sec(sp, "", c.values...), provider.Options{Overwrite: c.overwrite})
+			out := plan.Put(ctx, sp, sec(sp, "", c.values...), overwriting(c.overwrite))
 			same(t, "outcome", outcome(out), c.out)
 			apply(t, m, plan)
 			same(t, "file", content(m, "lines"), c.want)
@@ -217,7 +217,7 @@ func TestMySQL(t *testing.T) {
 	same(t, "others", describe(slices.Delete(after, i, i+1)), others)
 	s.Values["password"] = secret.NewValue("other")
 	same(t, "conflict", put(s, provider.Options{}), "~/.mylogin.cnf conflict password: ~/.mylogin.cnf has other values for password")
-	same(t, "overwrite", put(s, provider.Options{Overwrite: true}), "~/.mylogin.cnf updated password")
+	same(t, "overwrite", put(s, provider.Options{Resolve: provider.ReplaceAll}), "~/.mylogin.cnf updated password")
 	if out := put(sec(sp, "a]\n[b", "password", "p"), provider.Options{}); !strings.Contains(out, "failed") {
 		t.Errorf("a login path with a line break: %s", out)
 	}
@@ -255,7 +255,7 @@ func TestRclone(t *testing.T) {
 	same(t, "there", put(s, provider.Options{}), "~/.config/rclone/rclone.conf unchanged")
 	s = sec(sp, "s3", "type", "s3", "secret_access_key", "fake", "another", "one")
 	same(t, "conflict", put(s, provider.Options{}), "~/.config/rclone/rclone.conf conflict not_in_the_spec: ~/.config/rclone/rclone.conf has other values for not_in_the_spec")
-	same(t, "overwrite", put(s, provider.Options{Overwrite: true}), "~/.config/rclone/rclone.conf updated another,not_in_the_spec")
+	same(t, "overwrite", put(s, provider.Options{Resolve: provider.ReplaceAll}), "~/.config/rclone/rclone.conf updated another,not_in_the_spec")
 	same(t, "file", content(m, ".config/rclone/rclone.conf"), strings.Replace(before, "not_in_the_spec = more\nempty =\n", "empty =\nanother = one\n", 1))
 	same(t, "no profile", put(sec(sp, "", "type", "s3"), provider.Options{}), "failed: rclone has no default profile, so a secret needs one: name it rclone/PROFILE")
 	if sp.HasDefault() {

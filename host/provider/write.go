@@ -28,11 +28,13 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 	if err := w.keys(); err != nil {
 		return refuse(err)
 	}
-	if len(w.differ) > 0 && !opts.Overwrite {
+	if len(w.differ) > 0 {
 		slices.Sort(w.differ)
 		w.differ = slices.Compact(w.differ)
 		have, _, _ := readEntry(sp, f, root, w.e) // what cannot be read differs from all
-		return Placement{src, Conflict, w.differ, conflict(src.Path, w.differ, have)}
+		if c := conflict(src.Path, w.differ, have); !opts.replaces(c) {
+			return Placement{src, Conflict, w.differ, c}
+		}
 	}
 	if len(w.edits) == 0 {
 		if err := w.readsBack(root); err != nil {
