@@ -81,13 +81,14 @@ func (l *Location) UnmarshalYAML(n *yaml.Node) error {
 		if spec.ValidVar(text) {
 			l.Vars = append(l.Vars, text)
 		} else {
-			l.addPath(text)
+			l.AddPath(text)
 		}
 	}
 	return nil
 }
 
-func (l *Location) addPath(path string) {
+// AddPath adds a file, once.
+func (l *Location) AddPath(path string) {
 	switch {
 	case path == "" || path == l.Path || slices.Contains(l.Also, path):
 	case l.Path == "":
@@ -100,7 +101,7 @@ func (l *Location) addPath(path string) {
 // with returns l and more.
 func (l Location) with(more Location) Location {
 	for _, p := range append([]string{more.Path}, more.Also...) {
-		l.addPath(p)
+		l.AddPath(p)
 	}
 	for _, v := range more.Vars {
 		if !slices.Contains(l.Vars, v) {
@@ -115,7 +116,7 @@ func (l Location) without(less Location) Location {
 	var left Location
 	for _, p := range append([]string{l.Path}, l.Also...) {
 		if p != less.Path && !slices.Contains(less.Also, p) {
-			left.addPath(p)
+			left.AddPath(p)
 		}
 	}
 	for _, v := range l.Vars {
@@ -173,6 +174,24 @@ func Add(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Locat
 func Remove(ctx context.Context, d Dirs, m machine.Machine, displaced map[string]Location) error {
 	err := record(ctx, d, m, displaced, Location.without)
 	return errors.Join(err, noteCreated(ctx, d, m, nil))
+}
+
+// Restore has config.yaml say again where secrets were placed, and which files were
+// rhx's, in place of all that it says of that now.
+func Restore(ctx context.Context, d Dirs, m machine.Machine, places map[string]Location, created []string) error {
+	err := update(ctx, d, m, func(c *Config) []codec.Edit {
+		var edits []codec.Edit
+		for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+			if _, ok := places[name]; !ok {
+				edits = append(edits, codec.Edit{Path: codec.Keys("secrets", name)})
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(places)) {
+			edits = append(edits, codec.Edit{Path: codec.Keys("secrets", name), Value: places[name].node()})
+		}
+		return edits
+	})
+	return errors.Join(err, noteCreated(ctx, d, m, created))
 }
 
 func record(ctx context.Context, d Dirs, m machine.Machine, placed map[string]Location, change func(old, l Location) Location) error {

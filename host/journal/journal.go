@@ -240,7 +240,8 @@ func (j *Journal) Last(ctx context.Context) (*Last, error) {
 
 // Undone is the outcome for one file.
 type Undone struct {
-	Machine, Path string
+	// Path is the file; "" where the machine as a whole could not be had.
+	Path string
 	// Restored reports that it is as it was before; Removed that it was not there.
 	Restored, Removed bool
 	// Err says why it was left.
@@ -258,13 +259,25 @@ type UndoOptions struct {
 	Overwrite bool
 }
 
-// Undo brings a machine's files back to what they were before the session.
-func (l *Last) Undo(ctx context.Context, m machine.Machine, opts UndoOptions) ([]Undone, error) {
+// Action says what was done, or would be: restored, removed or failed.
+func (u *Undone) Action() string {
+	switch {
+	case u.Err != nil:
+		return "failed"
+	case u.Removed:
+		return "removed"
+	}
+	return "restored"
+}
+
+// Undo brings the files of the machine called name back to what they were before
+// the session, by write.
+func (l *Last) Undo(ctx context.Context, name string, m machine.Machine, opts UndoOptions, write func(context.Context, []machine.Change) ([]error, error)) ([]Undone, error) {
 	// What was changed twice goes back to what it was first.
 	var paths []string
 	first, last := map[string]change{}, map[string][]string{}
 	for _, e := range l.entries {
-		if e.Machine != m.Name() {
+		if e.Machine != name {
 			continue
 		}
 		for _, c := range e.Changes {
@@ -291,7 +304,7 @@ func (l *Last) Undo(ctx context.Context, m machine.Machine, opts UndoOptions) ([
 	var changes []machine.Change
 	var of []int
 	for i, p := range paths {
-		out[i] = Undone{Machine: m.Name(), Path: p}
+		out[i] = Undone{Path: p}
 		f, was := now[p], first[p].Old
 		gone := f.Path == "" || errors.Is(f.Err, fs.ErrNotExist)
 		switch {
@@ -317,7 +330,7 @@ func (l *Last) Undo(ctx context.Context, m machine.Machine, opts UndoOptions) ([
 		}
 		return out, nil
 	}
-	errs, err := m.Write(ctx, changes)
+	errs, err := write(ctx, changes)
 	for k, i := range of {
 		if k < len(errs) && errs[k] == nil && err == nil {
 			out[i].Restored, out[i].Removed = true, changes[k].Remove

@@ -1,4 +1,4 @@
-package host
+package session
 
 import (
 	"bufio"
@@ -29,18 +29,18 @@ type Event struct {
 	Keys   []string `json:"keys,omitempty"`
 }
 
-func (h *Host) logFile() string { return filepath.Join(h.Dirs.State, "log.jsonl") }
+func (b *Book) logFile() string { return filepath.Join(b.Dirs.State, "log.jsonl") }
 
 // maxLog is the size in bytes at which the log begins anew; the one before is kept.
 const maxLog = 8 << 20
 
 // Log adds events to the local log. Each is one write, so that commands that run
 // at once do not mix theirs.
-func (h *Host) Log(events []Event) error {
+func (b *Book) Log(events []Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	path := h.logFile()
+	path := b.logFile()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -67,22 +67,22 @@ func (h *Host) Log(events []Event) error {
 	return errors.Join(err, f.Close())
 }
 
-// LoadedEvents are the events of what was written.
-func LoadedEvents(command string, loaded []Loaded) []Event {
+// eventsOf are the events of what was done.
+func eventsOf(command string, outcomes []Outcome) []Event {
 	var out []Event
-	for _, l := range loaded {
-		if l.Action == provider.Unchanged {
+	for _, o := range outcomes {
+		if o.Action == provider.Unchanged {
 			continue
 		}
-		out = append(out, Event{Command: command, Machine: l.Machine, Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: string(l.Action), Keys: l.Keys})
+		out = append(out, Event{Command: command, Machine: o.At.String(), Secret: o.Secret, Path: o.Source.Path, Var: o.Source.Var, Action: string(o.Action), Keys: o.Keys})
 	}
 	return out
 }
 
 // Events reads the log, the oldest first. A line that is broken is left out.
-func (h *Host) Events() ([]Event, error) {
+func (b *Book) Events() ([]Event, error) {
 	var out []Event
-	for _, path := range []string{h.logFile() + ".1", h.logFile()} {
+	for _, path := range []string{b.logFile() + ".1", b.logFile()} {
 		f, err := os.Open(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -1,4 +1,4 @@
-package host
+package project
 
 import (
 	"context"
@@ -27,7 +27,7 @@ type Why struct {
 }
 
 // ExplainVariable says how a variable of a bundle comes to be; it reads no values.
-func (h *Host) ExplainVariable(ctx context.Context, m *manifest.Manifest, name, variable string) (*Why, error) {
+func (p *Project) ExplainVariable(ctx context.Context, m *manifest.Manifest, name, variable string) (*Why, error) {
 	b := m.Bundle(name)
 	if b == nil {
 		return nil, fault.WithKind(fmt.Errorf("%s has no bundle %q%s", m.File, name, fault.DidYouMean(name, m.BundleNames())), fault.Usage)
@@ -41,7 +41,7 @@ func (h *Host) ExplainVariable(ctx context.Context, m *manifest.Manifest, name, 
 		if v.Name == variable {
 			w.How, w.From = "text", b.From[variable]
 			// A text without references may be a value that somebody wrote down.
-			if slices.ContainsFunc(v.Text, func(p manifest.Part) bool { return p.Secret != "" || p.EnvVar != "" }) {
+			if slices.ContainsFunc(v.Text, func(part manifest.Part) bool { return part.Secret != "" || part.EnvVar != "" }) {
 				w.Text = v.Text.String()
 			}
 			return w, nil
@@ -49,7 +49,7 @@ func (h *Host) ExplainVariable(ctx context.Context, m *manifest.Manifest, name, 
 	}
 	for _, s := range b.Secrets {
 		d := m.Secret(s)
-		key, err := h.keyOf(d, variable)
+		key, err := p.keyOf(d, variable)
 		if err != nil {
 			return nil, err
 		}
@@ -57,28 +57,28 @@ func (h *Host) ExplainVariable(ctx context.Context, m *manifest.Manifest, name, 
 			continue
 		}
 		w.How, w.Secret, w.Stored, w.Key, w.From = "secret", s, d.StoreName(), key, b.From[s]
-		stored, err := h.getThose(ctx, []string{w.Stored})
+		stored, err := p.Records.Those(ctx, []string{w.Stored})
 		if rec := stored[w.Stored]; rec != nil {
 			w.Version = rec.Info.Version
 		}
 		return w, err
 	}
 	w.How = "absent"
-	if slices.Contains(h.strip(m, nil), variable) {
+	if slices.Contains(p.strip(m, nil), variable) {
 		w.How = "stripped"
 	}
 	return w, nil
 }
 
 // keyOf is the key of a secret that a variable has the value of; "" for none.
-func (h *Host) keyOf(s *manifest.Secret, variable string) (string, error) {
+func (p *Project) keyOf(s *manifest.Secret, variable string) (string, error) {
 	if s.Provider == "" {
 		if slices.ContainsFunc(s.Values, func(v manifest.Value) bool { return v.Key == variable }) {
 			return variable, nil
 		}
 		return "", nil
 	}
-	sp, err := h.Specs.Get(s.Provider)
+	sp, err := p.Specs.Get(s.Provider)
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +110,7 @@ type Where struct {
 }
 
 // Locate says where a secret is and goes. m is nil without a manifest.
-func (h *Host) Locate(ctx context.Context, m *manifest.Manifest, name string) (*Where, error) {
+func (p *Project) Locate(ctx context.Context, m *manifest.Manifest, name string) (*Where, error) {
 	w := &Where{Secret: name, Stored: name, Local: StateMissing}
 	if m != nil {
 		if s := m.Secret(name); s != nil {
@@ -119,7 +119,7 @@ func (h *Host) Locate(ctx context.Context, m *manifest.Manifest, name string) (*
 			w.Secret = m.Secrets[i].Name
 		}
 	}
-	rec, err := h.Get(ctx, w.Stored, 0)
+	rec, err := p.Records.Get(ctx, w.Stored, 0)
 	declared := m != nil && m.Secret(w.Secret) != nil
 	if err != nil && (!declared || !errors.Is(err, store.ErrNotFound)) {
 		return nil, err
@@ -129,7 +129,7 @@ func (h *Host) Locate(ctx context.Context, m *manifest.Manifest, name string) (*
 		for _, src := range rec.Secret.Sources {
 			w.Came = append(w.Came, src.String())
 		}
-		here, err := h.here(ctx, map[string]*store.Record{w.Stored: rec})
+		here, err := p.here(ctx, map[string]*store.Record{w.Stored: rec})
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (h *Host) Locate(ctx context.Context, m *manifest.Manifest, name string) (*
 			{&w.Variables, slices.Contains(b.Secrets, w.Secret)},
 			{&w.Files, slices.Contains(b.Files, w.Secret)},
 			{&w.Texts, slices.ContainsFunc(b.Env, func(v manifest.Variable) bool {
-				return slices.ContainsFunc(v.Text, func(p manifest.Part) bool { return p.Secret == w.Secret })
+				return slices.ContainsFunc(v.Text, func(part manifest.Part) bool { return part.Secret == w.Secret })
 			})},
 		} {
 			if list.in {

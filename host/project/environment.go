@@ -1,4 +1,6 @@
-package host
+// Package project does what rhx.yaml says: it composes bundles, compares every machine
+// and the store with what they are to have, and brings them to it.
+package project
 
 import (
 	"context"
@@ -7,15 +9,31 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/detect"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
+
+// Project is what manifests need of the rest. Its fields are set once.
+type Project struct {
+	Specs    *spec.Registry
+	Records  *records.Records
+	Detector *detect.Detector
+	Deliver  *deliver.Deliverer
+	Book     *session.Book
+	// Local is this machine.
+	Local machine.Machine
+	// Getenv is for texts that name a variable of this environment.
+	Getenv func(string) string
+}
 
 // Environment is what bundles come to.
 type Environment struct {
@@ -25,16 +43,23 @@ type Environment struct {
 	Strip []string
 	// Files are the records of secrets that are also wanted as native files.
 	Files []*store.Record
+	// stored are the names in the store of the secrets, by their names here.
+	stored map[string]string
 	// used and texts are what Hidden needs.
 	used  []used
 	texts []secret.Value
 }
 
-// ManifestOptions are what manifests are read with, for this host's providers.
-func (h *Host) ManifestOptions(profile string) manifest.Options {
-	return manifest.Options{Profile: profile, Providers: h.Specs.Names(), Aliases: func() []string {
+// Delivery is the environment as it is brought to a machine.
+func (e *Environment) Delivery() deliver.Delivery {
+	return deliver.Delivery{Files: e.Files, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
+}
+
+// ManifestOptions are what manifests are read with, with the providers that are known here.
+func (p *Project) ManifestOptions(profile string) manifest.Options {
+	return manifest.Options{Profile: profile, Providers: p.Specs.Names(), Aliases: func() []string {
 		var names []string
-		specs, _ := h.Specs.All() // what is wrong with one is not what was asked
+		specs, _ := p.Specs.All() // what is wrong with one is not what was asked
 		for _, s := range specs {
 			names = append(names, s.Aliases...)
 		}
@@ -44,13 +69,13 @@ func (h *Host) ManifestOptions(profile string) manifest.Options {
 
 // Environment returns what bundles of a manifest and further secrets of the store
 // come to. Everything that is missing or in conflict is in the error at once. m may
-// be nil where there are no bundles. getenv is for texts that name a variable of this environment.
-func (h *Host) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, getenv func(string) string) (*Environment, error) {
-	return h.environment(ctx, m, bundles, secrets, getenv, false)
+// be nil where there are no bundles.
+func (p *Project) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string) (*Environment, error) {
+	return p.environment(ctx, m, bundles, secrets, false)
 }
 
 // environment is Environment; pending lets values that apply would make be absent.
-func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, getenv func(string) string, pending bool) (*Environment, error) {
+func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, pending bool) (*Environment, error) {
 	var chosen []*manifest.Bundle
 	var uses []string
 	for _, name := range bundles {
@@ -61,27 +86,28 @@ func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, s
 		chosen = append(chosen, b)
 		uses = append(uses, b.Uses()...)
 	}
-	recs, err := h.declared(ctx, m, uses, pending)
+	recs, err := p.declared(ctx, m, uses, pending)
 	if err != nil {
 		return nil, err
 	}
 	var env bundle.Env
-	out := &Environment{}
+	out := &Environment{stored: map[string]string{}}
 	for name, rec := range recs {
+		out.stored[name] = rec.Info.Name
 		out.used = append(out.used, used{rec, m.Secret(name)})
 	}
 	for _, b := range chosen {
 		for _, name := range b.Secrets {
-			h.addVars(&env, recs[name])
+			p.addVars(&env, recs[name])
 		}
 		for _, v := range b.Env {
-			text, err := v.Text.Expand(func(p manifest.Part) (string, error) { return valueOf(recs, p, getenv) })
+			text, err := v.Text.Expand(func(part manifest.Part) (string, error) { return valueOf(recs, part, p.Getenv) })
 			if err != nil {
 				env.Fail(fmt.Errorf("%s of the bundle %s: %w", v.Name, b.Name, err))
 				continue
 			}
 			env.AddText(v.Name, secret.NewValue(text), "the bundle "+b.Name)
-			if slices.ContainsFunc(v.Text, func(p manifest.Part) bool { return p.Secret != "" }) {
+			if slices.ContainsFunc(v.Text, func(part manifest.Part) bool { return part.Secret != "" }) {
 				out.texts = append(out.texts, secret.NewValue(text))
 			}
 		}
@@ -91,12 +117,13 @@ func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, s
 			}
 		}
 	}
-	more, err := h.GetAll(ctx, secrets)
+	more, err := p.Records.GetAll(ctx, secrets)
 	if err != nil {
 		return nil, err
 	}
 	for _, rec := range more {
-		h.addVars(&env, rec)
+		p.addVars(&env, rec)
+		out.stored[rec.Secret.Name] = rec.Info.Name
 		out.used = append(out.used, used{rec: rec})
 	}
 	for _, b := range chosen {
@@ -105,16 +132,16 @@ func (h *Host) environment(ctx context.Context, m *manifest.Manifest, bundles, s
 	if out.Vars, err = env.Vars(); err != nil {
 		return nil, err
 	}
-	out.Strip = h.strip(m, out.Vars)
+	out.Strip = p.strip(m, out.Vars)
 	return out, nil
 }
 
-func (h *Host) addVars(env *bundle.Env, rec *store.Record) {
+func (p *Project) addVars(env *bundle.Env, rec *store.Record) {
 	if rec.Secret.Provider == "" {
 		env.Add(nil, &rec.Secret)
 		return
 	}
-	sp, err := h.Specs.Get(rec.Secret.Provider)
+	sp, err := p.Specs.Get(rec.Secret.Provider)
 	if err != nil {
 		env.Fail(fmt.Errorf("secret %s: %w", rec.Secret.Name, err))
 		return
@@ -124,7 +151,7 @@ func (h *Host) addVars(env *bundle.Env, rec *store.Record) {
 
 // declared returns the records of declared secrets by their name in the manifest,
 // with defaults in the place of values that the store does not have.
-func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string, pending bool) (map[string]*store.Record, error) {
+func (p *Project) declared(ctx context.Context, m *manifest.Manifest, uses []string, pending bool) (map[string]*store.Record, error) {
 	recs := map[string]*store.Record{}
 	var errs []error
 	var from []string
@@ -133,7 +160,7 @@ func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string
 			from = append(from, s.StoreName())
 		}
 	}
-	stored, err := h.getThose(ctx, from)
+	stored, err := p.Records.Those(ctx, from)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +182,7 @@ func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string
 		}
 		made := *rec
 		made.Secret = *rec.Secret.Clone()
-		made.Secret.Name, made.Info.Name = name, name
+		made.Secret.Name, made.Info.Name = name, s.StoreName()
 		if err := fillIn(s, &made.Secret, pending); err != nil {
 			errs = append(errs, err)
 			continue
@@ -166,37 +193,6 @@ func (h *Host) declared(ctx context.Context, m *manifest.Manifest, uses []string
 		return nil, errors.Join(errs...)
 	}
 	return recs, nil
-}
-
-// getThose returns the records that the store has of those named.
-func (h *Host) getThose(ctx context.Context, names []string) (map[string]*store.Record, error) {
-	st, err := h.Store(ctx)
-	if err != nil {
-		return nil, err
-	}
-	recs := make([]*store.Record, len(names))
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i, name := range names {
-		g.Go(func() error {
-			rec, err := st.Get(ctx, name, 0)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			recs[i] = rec
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	out := map[string]*store.Record{}
-	for i, name := range names {
-		if recs[i] != nil {
-			out[name] = recs[i]
-		}
-	}
-	return out, nil
 }
 
 // fillIn gives a base secret the defaults of its keys and checks that it has all
@@ -267,7 +263,7 @@ func valueOf(recs map[string]*store.Record, p manifest.Part, getenv func(string)
 }
 
 // strip returns the variables of all that the manifest declares that are not in vars.
-func (h *Host) strip(m *manifest.Manifest, vars []bundle.Var) []string {
+func (p *Project) strip(m *manifest.Manifest, vars []bundle.Var) []string {
 	if m == nil {
 		return nil
 	}
@@ -292,7 +288,7 @@ func (h *Host) strip(m *manifest.Manifest, vars []bundle.Var) []string {
 			if s.Provider == "" {
 				continue
 			}
-			sp, err := h.Specs.Get(s.Provider)
+			sp, err := p.Specs.Get(s.Provider)
 			if err != nil {
 				continue
 			}

@@ -1,4 +1,4 @@
-package host
+package project
 
 import (
 	"slices"
@@ -19,10 +19,10 @@ type used struct {
 // Hidden returns what must not be seen of an environment and its files: the values
 // that its secrets keep secret, and the texts that were made of them. What the
 // manifest itself says, such as a default, is no secret.
-func (h *Host) Hidden(env *Environment) []secret.Value {
+func (p *Project) Hidden(env *Environment) []secret.Value {
 	out := slices.Clone(env.texts)
 	for _, u := range env.used {
-		public := h.public(u)
+		public := p.public(u)
 		for key, v := range u.rec.Secret.Values {
 			if public(key) {
 				continue
@@ -35,7 +35,7 @@ func (h *Host) Hidden(env *Environment) []secret.Value {
 		if u.rec.Secret.Provider == "" {
 			continue
 		}
-		if sp, err := h.Specs.Get(u.rec.Secret.Provider); err == nil && sp.Document != "" {
+		if sp, err := p.Specs.Get(u.rec.Secret.Provider); err == nil && sp.Document != "" {
 			out = append(out, document(env, sp.Document))
 		}
 	}
@@ -43,9 +43,9 @@ func (h *Host) Hidden(env *Environment) []secret.Value {
 }
 
 // public says which values of a secret may be seen.
-func (h *Host) public(u used) func(key string) bool {
+func (p *Project) public(u used) func(key string) bool {
 	if u.rec.Secret.Provider != "" {
-		sp, err := h.Specs.Get(u.rec.Secret.Provider)
+		sp, err := p.Specs.Get(u.rec.Secret.Provider)
 		return func(key string) bool { return err == nil && sp.Public(key) }
 	}
 	seen := map[string]bool{}
@@ -77,8 +77,8 @@ func leaves(n *codec.Node, out []secret.Value) []secret.Value {
 	if n.Kind == codec.String {
 		out = append(out, secret.NewValue(n.Text))
 	}
-	for _, p := range n.Pairs {
-		out = leaves(p.Value, out)
+	for _, pair := range n.Pairs {
+		out = leaves(pair.Value, out)
 	}
 	for _, item := range n.Items {
 		out = leaves(item, out)

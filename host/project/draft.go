@@ -1,4 +1,4 @@
-package host
+package project
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 
 // DraftManifest returns what a new manifest says of the secrets on this machine. Its
 // bundle has those that have variables, as far as no two set the same one. Like
-// that of [Host.Detect] the error is about specs, and the rest is valid.
-func (h *Host) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
-	found, specErr := h.Detect(ctx, h.Local)
+// that of [detect.Detector.On] the error is about specs, and the rest is valid.
+func (p *Project) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
+	found, specErr := p.Detector.On(ctx, p.Local)
 	if found == nil {
 		return nil, specErr
 	}
@@ -34,7 +34,7 @@ func (h *Host) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
 		if f.State != provider.HasValue {
 			continue
 		}
-		sp, err := h.Specs.Get(f.Provider)
+		sp, err := p.Specs.Get(f.Provider)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ func (h *Host) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
 		alone.Add(sp, &f.Secret)
 		if _, err := alone.Vars(); err != nil || !named(sp) {
 			s.Why = "it has no variables"
-		} else if by := h.clash(in, f); by != "" {
+		} else if by := p.clash(in, f); by != "" {
 			s.Why = "it sets variables that " + by + " sets"
 		} else {
 			s.Bundled = true
@@ -61,10 +61,10 @@ func named(sp *spec.Spec) bool {
 
 // clash returns the first of several secrets that sets a variable of f's, too, even
 // to the same value: one of them may change.
-func (h *Host) clash(in []provider.Found, f provider.Found) string {
-	vars := h.varsOf(f)
+func (p *Project) clash(in []provider.Found, f provider.Found) string {
+	vars := p.varsOf(f)
 	for _, o := range in {
-		for _, name := range h.varsOf(o) {
+		for _, name := range p.varsOf(o) {
 			if slices.Contains(vars, name) {
 				return o.Name
 			}
@@ -73,9 +73,9 @@ func (h *Host) clash(in []provider.Found, f provider.Found) string {
 	return ""
 }
 
-func (h *Host) varsOf(f provider.Found) []string {
+func (p *Project) varsOf(f provider.Found) []string {
 	var env bundle.Env
-	sp, err := h.Specs.Get(f.Provider)
+	sp, err := p.Specs.Get(f.Provider)
 	if err != nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package host
+package exchange
 
 import (
 	"context"
@@ -34,9 +34,9 @@ type Leftover struct{ Name, Why string }
 // store. It changes nothing, in the folder or elsewhere. Of files outside the
 // folder it reads only those that rhx detect reads: what a path in the folder
 // names is not opened because of that.
-func (h *Host) PlanRunhouse(ctx context.Context, dir string) (*Import, error) {
-	r := &runhouseImport{h: h, im: &Import{}}
-	files, err := h.Local.Read(ctx, []string{
+func (x *Exchange) PlanRunhouse(ctx context.Context, dir string) (*Import, error) {
+	r := &runhouseImport{x: x, im: &Import{}}
+	files, err := x.Local.Read(ctx, []string{
 		machine.Quote(dir) + "/secrets/*json", machine.Quote(dir + "/secrets/login.env"), machine.Quote(dir + "/config.yaml")})
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (h *Host) PlanRunhouse(ctx context.Context, dir string) (*Import, error) {
 		found[i] = f.Found
 		r.im.From = append(r.im.From, f.from)
 	}
-	if r.im.Plan, err = h.planUpload(ctx, found); err != nil {
+	if r.im.Plan, err = x.planUpload(ctx, found); err != nil {
 		return nil, err
 	}
 	return r.im, nil
@@ -81,7 +81,7 @@ func (h *Host) PlanRunhouse(ctx context.Context, dir string) (*Import, error) {
 
 // runhouseImport collects what is found.
 type runhouseImport struct {
-	h     *Host
+	x     *Exchange
 	im    *Import
 	found []imported
 	// referred are the secrets that have their values elsewhere.
@@ -138,7 +138,7 @@ func (r *runhouseImport) convert(ctx context.Context, s *runhouse.Secret) []prov
 	if s.Provider == "" {
 		return []provider.Found{base}
 	}
-	sp, err := r.h.Specs.Get(s.Provider)
+	sp, err := r.x.Specs.Get(s.Provider)
 	if err != nil {
 		base.Notes = []string{"its provider is not known to rhx, so it is a secret of no provider"}
 		return []provider.Found{base}
@@ -196,7 +196,7 @@ func (r *runhouseImport) kubeconfig(ctx context.Context, sp *spec.Spec, s *runho
 		text = fmt.Appendf(text, "%s:%s", quoted(k), value)
 	}
 	text = append(text, '}')
-	snap, err := provider.Take(ctx, &staged{file: "/.kube/config", data: text}, r.h.Guests, []*spec.Spec{sp})
+	snap, err := provider.Take(ctx, inMemory("/.kube/config", text, nil), r.x.Guests, []*spec.Spec{sp})
 	if err != nil {
 		return []provider.Found{{Secret: secret.Secret{Name: s.Name, Provider: sp.Name}, State: provider.Invalid, Err: err}}
 	}
@@ -225,7 +225,7 @@ func (r *runhouseImport) loginEnv(ctx context.Context, data []byte) {
 	if len(env) == 0 {
 		return
 	}
-	found, err := r.h.Detect(ctx, &staged{env: env})
+	found, err := r.x.Detector.On(ctx, inMemory("", nil, env))
 	if err != nil && len(found) == 0 {
 		r.left("login.env", err.Error())
 		return
@@ -254,7 +254,7 @@ func (r *runhouseImport) places(ctx context.Context, data []byte) {
 	if len(places) == 0 {
 		return
 	}
-	here, err := r.h.Detect(ctx, r.h.Local)
+	here, err := r.x.Detector.On(ctx, r.x.Local)
 	if err != nil && len(here) == 0 {
 		r.left("config.yaml", err.Error())
 		return
@@ -293,6 +293,21 @@ func isAt(f provider.Found, p runhouse.Place) bool {
 	})
 }
 
+// memoryHome is the home folder of a machine in memory.
+const memoryHome = "/home/u"
+
+// inMemory is a machine that has one file, below its home folder, or some variables.
+func inMemory(file string, data []byte, env map[string]string) machine.Machine {
+	m := machine.NewMemory("what is imported")
+	if file != "" {
+		m.PutFile(memoryHome+file, data, 0o600)
+	}
+	for name, value := range env {
+		m.SetEnv(name, value)
+	}
+	return m
+}
+
 // quoted is text as JSON has it.
 func quoted(text string) string { return string(codec.ToJSON(codec.Text(text))) }
 
@@ -303,39 +318,3 @@ func placesText(sources []secret.Source) string {
 	}
 	return joined(texts)
 }
-
-// staged is a machine that has one file or some variables, to extract secrets
-// from what is in memory.
-type staged struct {
-	env  map[string]string
-	file string
-	data []byte
-}
-
-// Its home is no folder of any machine.
-const stagedHome = "/staged"
-
-func (*staged) Name() string { return "staged" }
-
-func (m *staged) Info(context.Context, []string) (machine.Info, error) {
-	return machine.Info{Home: stagedHome, OS: "linux", Env: m.env}, nil
-}
-
-func (m *staged) Read(_ context.Context, paths []string) ([]machine.File, error) {
-	var out []machine.File
-	for _, p := range paths {
-		switch {
-		case m.file != "" && p == stagedHome+m.file:
-			out = append(out, machine.File{Path: p, Data: m.data, Mode: 0o600})
-		case !strings.ContainsAny(p, "*"):
-			out = append(out, machine.File{Path: p, Err: fs.ErrNotExist})
-		}
-	}
-	return out, nil
-}
-
-func (*staged) Write(_ context.Context, changes []machine.Change) ([]error, error) {
-	return make([]error, len(changes)), errors.ErrUnsupported
-}
-
-func (*staged) Close() error { return nil }

@@ -1,4 +1,4 @@
-package host
+package deliver
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
-	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -25,7 +24,7 @@ type PrivateFile struct {
 
 // PrivateFiles renders secrets as the files that their tools read, below dir, and
 // returns the variables that have the tools read them there. It writes nothing.
-func (h *Host) PrivateFiles(ctx context.Context, recs []*store.Record, dir string) ([]PrivateFile, []machine.Var, error) {
+func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, dir string) ([]PrivateFile, []machine.Var, error) {
 	m := machine.NewMemory("the bundle's files")
 	type moved struct {
 		name string
@@ -35,7 +34,7 @@ func (h *Host) PrivateFiles(ctx context.Context, recs []*store.Record, dir strin
 	var all []moved
 	var errs []error
 	for _, rec := range recs {
-		sp, err := h.Specs.Get(rec.Secret.Provider)
+		sp, err := d.Specs.Get(rec.Secret.Provider)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -66,15 +65,18 @@ func (h *Host) PrivateFiles(ctx context.Context, recs []*store.Record, dir strin
 	if len(errs) > 0 {
 		return nil, nil, errors.Join(errs...)
 	}
-	loaded, err := h.place(ctx, m, recs, LoadOptions{})
-	if err != nil {
+	w := &delivering{d: d, what: Delivery{Files: recs}}
+	if err := w.read(ctx, m); err != nil {
 		return nil, nil, err
 	}
-	for _, l := range loaded {
-		if l.Action == provider.Failed || l.Action == provider.Conflict {
-			errs = append(errs, fmt.Errorf("%s: %w", l.Secret, l.Err))
+	w.putFiles(ctx)
+	for _, o := range w.out {
+		if o.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", o.Secret, o.Err))
 		}
 	}
+	written, err := m.Write(ctx, w.changes)
+	errs = append(append(errs, written...), err)
 	var files []PrivateFile
 	var vars []machine.Var
 	for _, o := range all {

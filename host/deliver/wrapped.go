@@ -1,4 +1,4 @@
-package host
+package deliver
 
 import (
 	"bytes"
@@ -9,15 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/parallel"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -64,22 +64,31 @@ func formatTokens(tokens []Token) []byte {
 	return b.Bytes()
 }
 
-// courier brings secrets to hosts by wrapping tokens.
-type courier struct {
-	h    *Host
-	w    store.Wrapper
-	opts SyncOptions
-	// reach are the variables by which a host finds the server.
+// ByToken brings secrets to hosts by wrapping tokens of the store: the host gets the
+// values from the store itself.
+type ByToken struct {
+	Deliverer *Deliverer
+	Wrapper   store.Wrapper
+	// TTL is how long a token is good for.
+	TTL time.Duration
+	// Names are the secrets. Env brings their variables into the host's env file.
+	Names []string
+	Env   bool
+	// Overwrite replaces values that differ.
+	Overwrite bool
+	// Missing turns the error of a name that the store does not have into one that
+	// says what to do.
+	Missing func(ctx context.Context, name string) error
+	// Records reads the secrets, for hosts that only have the vault command. It is
+	// called for each such host, by several goroutines.
+	Records func() ([]*store.Record, error)
+	Warn    func(text string)
+
 	reach map[string]string
-	// records reads the secrets, once, for hosts that only have the vault command.
-	records func() ([]*store.Record, error)
 }
 
-func (h *Host) courier(ctx context.Context, opts SyncOptions) (*courier, error) {
-	st, err := h.Store(ctx)
-	if err != nil {
-		return nil, err
-	}
+// NewByToken fails where the store cannot do that.
+func NewByToken(st store.Store, b ByToken) (*ByToken, error) {
 	w, ok := st.(store.Wrapper)
 	if !ok {
 		return nil, fault.WithHint(fault.WithKind(errors.New("only a store in Vault can hand secrets to hosts by itself"), fault.Usage),
@@ -89,7 +98,8 @@ func (h *Host) courier(ctx context.Context, opts SyncOptions) (*courier, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &courier{h, w, opts, reach, sync.OnceValues(func() ([]*store.Record, error) { return h.GetAll(ctx, opts.Names) })}, nil
+	b.Wrapper, b.reach = w, reach
+	return &b, nil
 }
 
 // where programs are that a shell without a login does not look for.
@@ -99,8 +109,8 @@ const morePath = `PATH=$PATH:/usr/local/bin:$HOME/.local/bin:$HOME/bin:$HOME/go/
 const probe = morePath + `[ -z "${VAULT_ADDR-}" ] || echo addr
 if command -v rhx >/dev/null 2>&1; then echo rhx; elif command -v vault >/dev/null 2>&1; then echo vault; fi`
 
-// sync brings the secrets to one host.
-func (c *courier) sync(ctx context.Context, m machine.Machine) ([]Loaded, error) {
+// Deliver brings the secrets to one host. s is nil for a plan.
+func (b *ByToken) Deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine) ([]session.Outcome, error) {
 	runner, ok := m.(machine.Runner)
 	if !ok {
 		return nil, errors.New("this machine runs no commands")
@@ -112,46 +122,52 @@ func (c *courier) sync(ctx context.Context, m machine.Machine) ([]Loaded, error)
 	has := strings.Fields(out.String())
 	var vars []machine.Var
 	if !slices.Contains(has, "addr") {
-		for name, value := range c.reach {
+		for name, value := range b.reach {
 			vars = append(vars, machine.Var{Name: name, Value: value})
 		}
 	}
-	deliverer, _ := m.(machine.Deliverer)
+	fetcher, _ := m.(machine.Deliverer)
 	switch {
 	case slices.Contains(has, "rhx"):
-		return c.byRhx(ctx, m.Name(), runner, vars)
-	case slices.Contains(has, "vault") && deliverer != nil:
-		recs, err := c.records()
+		outcomes, err := b.byRhx(ctx, s == nil, at, runner, vars)
+		if s != nil {
+			s.Relay(outcomes)
+		}
+		return outcomes, err
+	case slices.Contains(has, "vault") && fetcher != nil:
+		recs, err := b.Records()
 		if err != nil {
 			return nil, err
 		}
-		return c.h.syncOne(ctx, &viaVault{m, deliverer, c, vars}, recs, c.opts)
+		what := Delivery{Files: recs}
+		if b.Env {
+			what = Delivery{Vars: b.Deliverer.Groups(recs, true)}
+		}
+		opts := Options{Warn: b.Warn}
+		if b.Overwrite {
+			opts.Resolve = ReplaceAll
+		}
+		return b.Deliverer.deliver(ctx, s, at, &viaVault{m, fetcher, b, vars}, what, opts)
 	}
-	return nil, fault.WithHint(fmt.Errorf("%s: neither rhx nor vault is there, to use a wrapping token", m.Name()), "without --via the secrets go over SSH, which needs nothing there")
+	return nil, fault.WithHint(fmt.Errorf("%s: neither rhx nor vault is there, to use a wrapping token", at), "without --via the secrets go over SSH, which needs nothing there")
 }
 
 // byRhx sends the host's rhx a token for each secret. The values never come here.
-func (c *courier) byRhx(ctx context.Context, name string, runner machine.Runner, vars []machine.Var) ([]Loaded, error) {
-	tokens := make([]Token, len(c.opts.Names))
+func (b *ByToken) byRhx(ctx context.Context, dryRun bool, at place.Place, runner machine.Runner, vars []machine.Var) ([]session.Outcome, error) {
+	tokens := make([]Token, len(b.Names))
 	errs := make([]error, len(tokens))
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i, secretName := range c.opts.Names {
-		g.Go(func() error {
-			tokens[i].Name = secretName
-			tokens[i].Token, errs[i] = c.w.Wrap(ctx, secretName, c.opts.Wrap)
-			if st, err := c.h.Store(ctx); err == nil && errors.Is(errs[i], store.ErrNotFound) {
-				errs[i] = c.h.notFound(ctx, st, secretName, 0)
-			}
-			return nil
-		})
-	}
-	_ = g.Wait()
-	var out []Loaded
+	parallel.Do(parallel.Requests, len(tokens), func(i int) {
+		tokens[i].Name = b.Names[i]
+		tokens[i].Token, errs[i] = b.Wrapper.Wrap(ctx, b.Names[i], b.TTL)
+		if errors.Is(errs[i], store.ErrNotFound) {
+			errs[i] = b.Missing(ctx, b.Names[i])
+		}
+	})
+	var out []session.Outcome
 	var good []Token
 	for i, t := range tokens {
 		if errs[i] != nil {
-			out = append(out, failedOn(name, t.Name, errs[i]))
+			out = append(out, session.Failure(at, t.Name, errs[i]))
 		} else {
 			good = append(good, t)
 		}
@@ -160,13 +176,13 @@ func (c *courier) byRhx(ctx context.Context, name string, runner machine.Runner,
 		return out, nil
 	}
 	argv := []string{"sh", "-c", morePath + `exec rhx "$@"`, "rhx", "load", "--wrapped", "-", "-o", "json", "--no-input"}
-	if c.opts.Env {
+	if b.Env {
 		argv = append(argv, "--env")
 	}
-	if c.opts.Overwrite {
+	if b.Overwrite {
 		argv = append(argv, "--overwrite")
 	}
-	if c.opts.DryRun {
+	if dryRun {
 		argv = append(argv, "--dry-run")
 	}
 	var answer, said bytes.Buffer
@@ -174,33 +190,29 @@ func (c *courier) byRhx(ctx context.Context, name string, runner machine.Runner,
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := loadedThere(name, status, answer.Bytes(), said.Bytes())
+	loaded, err := outcomesThere(at, status, answer.Bytes(), said.Bytes())
 	if err != nil {
 		return nil, err
 	}
 	for _, line := range strings.Split(said.String(), "\n") {
-		if text, ok := strings.CutPrefix(line, "rhx: warning: "); ok && c.opts.Warn != nil {
-			c.opts.Warn(name + ": " + plainLine(text))
+		if text, ok := strings.CutPrefix(line, "rhx: warning: "); ok && b.Warn != nil {
+			b.Warn(at.String() + ": " + plainLine(text))
 		}
 	}
-	asked := func(l Loaded) bool {
+	asked := func(l session.Outcome) bool {
 		return slices.ContainsFunc(good, func(t Token) bool { return t.Name == l.Secret })
 	}
-	loaded = slices.DeleteFunc(loaded, func(l Loaded) bool { return !asked(l) })
+	loaded = slices.DeleteFunc(loaded, func(l session.Outcome) bool { return !asked(l) })
 	for _, t := range good {
-		if !slices.ContainsFunc(loaded, func(l Loaded) bool { return l.Secret == t.Name }) {
-			loaded = append(loaded, failedOn(name, t.Name, errors.New("the rhx there does not say what became of it")))
+		if !slices.ContainsFunc(loaded, func(l session.Outcome) bool { return l.Secret == t.Name }) {
+			loaded = append(loaded, session.Failure(at, t.Name, errors.New("the rhx there does not say what became of it")))
 		}
 	}
 	return append(out, loaded...), nil
 }
 
-func failedOn(machine, secret string, err error) Loaded {
-	return Loaded{machine, secret, provider.Placement{Action: provider.Failed, Err: err}}
-}
-
-// loadedThere reads what rhx load -o json printed on another machine.
-func loadedThere(name string, status int, answer, said []byte) ([]Loaded, error) {
+// outcomesThere reads what rhx load -o json printed on another machine.
+func outcomesThere(at place.Place, status int, answer, said []byte) ([]session.Outcome, error) {
 	var list []struct {
 		Secret, Path, Var, Error string
 		Action                   provider.Action
@@ -211,10 +223,10 @@ func loadedThere(name string, status int, answer, said []byte) ([]Loaded, error)
 		if json.Unmarshal(said, &why) != nil || why.Error == "" {
 			why.Error = string(said)
 		}
-		err := fmt.Errorf("%s: the rhx there ended with status %d: %s", name, status, plainLine(why.Error))
+		err := fmt.Errorf("%s: the rhx there ended with status %d: %s", at, status, plainLine(why.Error))
 		return nil, fault.WithHint(err, plainLine(why.Hint))
 	}
-	out := make([]Loaded, len(list))
+	out := make([]session.Outcome, len(list))
 	for i, l := range list {
 		p := provider.Placement{Source: secret.Source{Kind: secret.SourceFile, Path: plainLine(l.Path)}, Action: l.Action, Keys: l.Keys}
 		if l.Var != "" {
@@ -237,7 +249,7 @@ func loadedThere(name string, status int, answer, said []byte) ([]Loaded, error)
 				p.Err = ErrVariablesOnly
 			}
 		}
-		out[i] = Loaded{name, l.Secret, p}
+		out[i] = session.Outcome{At: at, Secret: l.Secret, Stored: l.Secret, Placement: p}
 	}
 	return out, nil
 }
@@ -263,13 +275,13 @@ func plainLine(s string) string {
 type viaVault struct {
 	machine.Machine
 	to   machine.Deliverer
-	c    *courier
+	by   *ByToken
 	vars []machine.Var
 }
 
 func (v *viaVault) Write(ctx context.Context, changes []machine.Change) ([]error, error) {
 	errs, err := v.to.WriteVia(ctx, changes, func(text []byte) (machine.Fetch, error) {
-		token, err := v.c.w.WrapText(ctx, secret.NewValue(string(text)), v.c.opts.Wrap)
+		token, err := v.by.Wrapper.WrapText(ctx, secret.NewValue(string(text)), v.by.TTL)
 		if err != nil {
 			return machine.Fetch{}, err
 		}

@@ -1,12 +1,12 @@
-package host
+package session
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
-	"slices"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -28,15 +28,15 @@ type FailedSync struct {
 	Via string `json:"via,omitempty"`
 }
 
-func (h *Host) failedSyncFile() string {
-	return filepath.ToSlash(filepath.Join(h.Dirs.State, "sync-failed.json"))
+func (b *Book) failedSyncFile() string {
+	return filepath.ToSlash(filepath.Join(b.Dirs.State, "sync-failed.json"))
 }
 
 // NoteFailedSync keeps what a sync did not get done, in place of what the last
 // one did not; nothing where all was done.
-func (h *Host) NoteFailedSync(ctx context.Context, f FailedSync) error {
-	path := h.failedSyncFile()
-	files, err := h.Local.Read(ctx, []string{machine.Quote(path)})
+func (b *Book) NoteFailedSync(ctx context.Context, f FailedSync) error {
+	path := b.failedSyncFile()
+	files, err := b.Local.Read(ctx, []string{machine.Quote(path)})
 	if err != nil {
 		return err
 	}
@@ -50,19 +50,19 @@ func (h *Host) NoteFailedSync(ctx context.Context, f FailedSync) error {
 	if change.Data, err = json.MarshalIndent(f, "", "  "); err != nil {
 		return err
 	}
-	errs, err := h.Local.Write(ctx, []machine.Change{change})
+	errs, err := b.Local.Write(ctx, []machine.Change{change})
 	return errors.Join(append(errs, err)...)
 }
 
 // FailedSync returns what the last sync did not get done.
-func (h *Host) FailedSync(ctx context.Context) (FailedSync, error) {
+func (b *Book) FailedSync(ctx context.Context) (FailedSync, error) {
 	var f FailedSync
-	path := h.failedSyncFile()
-	files, err := h.Local.Read(ctx, []string{machine.Quote(path)})
+	path := b.failedSyncFile()
+	files, err := b.Local.Read(ctx, []string{machine.Quote(path)})
 	switch {
 	case err != nil:
 		return f, err
-	case len(files) == 0 || missing(files[0]):
+	case len(files) == 0 || errors.Is(files[0].Err, fs.ErrNotExist):
 		return f, fault.WithKind(errors.New("the last sync has left nothing to try again"), fault.Usage)
 	case files[0].Err != nil:
 		return f, fmt.Errorf("read %s: %w", path, files[0].Err)
@@ -71,15 +71,4 @@ func (h *Host) FailedSync(ctx context.Context) (FailedSync, error) {
 		return f, fmt.Errorf("read %s: %w", path, err)
 	}
 	return f, nil
-}
-
-// FailedOn returns the hosts on which something failed, in order.
-func FailedOn(loaded []Loaded) []string {
-	var hosts []string
-	for _, l := range loaded {
-		if l.Err != nil && !slices.Contains(hosts, l.Machine) {
-			hosts = append(hosts, l.Machine)
-		}
-	}
-	return hosts
 }

@@ -1,4 +1,4 @@
-package host
+package session
 
 import (
 	"context"
@@ -12,12 +12,9 @@ import (
 // endWithin is how long a write that has begun may take after an interrupt.
 const endWithin = 10 * time.Second
 
-// errInterrupted is of a machine on which nothing had been written yet.
-var errInterrupted = errors.New("interrupted before anything was written there")
-
-// finish hands changes to a machine. A write that has begun when ctx ends is given
+// complete hands changes to a machine. A write that has begun when ctx ends is given
 // time to come to its own end, so that its outcome is known; none begins after.
-func finish(ctx context.Context, m machine.Machine, changes []machine.Change) ([]error, error) {
+func complete(ctx context.Context, m machine.Machine, changes []machine.Change) ([]error, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1,10 +1,11 @@
-package host
+package deliver
 
 import (
 	"strings"
 	"testing"
 	"unicode"
 
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -49,7 +50,7 @@ func FuzzLoadedThere(f *testing.F) {
 		f.Add([]byte(s), []byte(s))
 	}
 	f.Fuzz(func(t *testing.T, answer, said []byte) {
-		loaded, err := loadedThere("gpu", 1, answer, said)
+		loaded, err := outcomesThere(place.Host("gpu"), 1, answer, said)
 		texts := []string{}
 		if err != nil {
 			texts = append(texts, err.Error())

@@ -1,4 +1,6 @@
-package host
+// Package exchange moves secrets between this machine and the store: save, upload and
+// download at login, import, and taking off the machine what rhx put there.
+package exchange
 
 import (
 	"context"
@@ -7,13 +9,30 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/detect"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
+
+// Exchange needs the machine, the providers and the store. Its fields are set once.
+type Exchange struct {
+	Specs    *spec.Registry
+	Guests   provider.Guests
+	Dirs     config.Dirs
+	Local    machine.Machine
+	Records  *records.Records
+	Detector *detect.Detector
+	Deliver  *deliver.Deliverer
+	Book     *session.Book
+}
 
 // Saved is the outcome of saving one secret.
 type Saved struct {
@@ -43,17 +62,17 @@ type SaveOptions struct {
 
 // Save extracts secrets from a machine and saves them to the store. The error
 // is for the whole; what is wrong with one secret is in its Saved.
-func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([]Saved, error) {
+func (x *Exchange) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([]Saved, error) {
 	// Before anything is read: opening a store may start rhx anew.
-	st, err := h.Store(ctx)
+	st, err := x.Records.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
 	opts.Names = slices.Clone(opts.Names)
 	for i, name := range opts.Names {
-		opts.Names[i] = h.canonical(name, opts)
+		opts.Names[i] = x.canonical(name, opts)
 	}
-	found, failed, err := h.extract(ctx, m, opts)
+	found, failed, err := x.extract(ctx, m, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +86,7 @@ func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([
 	}
 	isNew := func(string) bool { return false }
 	if len(found) >= manySecrets {
-		if names, ok := namesIn(ctx, st); ok {
+		if names, ok := records.Names(ctx, st); ok {
 			isNew = func(name string) bool {
 				_, there := slices.BinarySearch(names, name)
 				return !there
@@ -75,7 +94,7 @@ func (h *Host) Save(ctx context.Context, m machine.Machine, opts SaveOptions) ([
 		}
 	}
 	out := make([]Saved, len(found))
-	h.each("saving", len(found), func(i int) {
+	x.Records.Each("saving", len(found), func(i int) {
 		sec := &found[i].Secret
 		saved := false
 		if isNew(sec.Name) {
@@ -108,11 +127,11 @@ func create(ctx context.Context, st store.Store, sec *secret.Secret) (Saved, boo
 }
 
 // SaveSecret saves values that the user gave.
-func (h *Host) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, error) {
+func (x *Exchange) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, error) {
 	if err := secret.ValidName(sec.Name); err != nil {
 		return Saved{}, fault.WithKind(err, fault.Usage)
 	}
-	st, err := h.Store(ctx)
+	st, err := x.Records.Store(ctx)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -121,15 +140,15 @@ func (h *Host) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, error
 }
 
 // Rollback saves the values of an older version as a new one.
-func (h *Host) Rollback(ctx context.Context, name string, to int) (Saved, error) {
+func (x *Exchange) Rollback(ctx context.Context, name string, to int) (Saved, error) {
 	if to < 1 {
 		return Saved{}, fault.WithKind(errors.New("versions count from 1"), fault.Usage)
 	}
-	rec, err := h.Get(ctx, name, to)
+	rec, err := x.Records.Get(ctx, name, to)
 	if err != nil {
 		return Saved{}, err
 	}
-	return h.SaveSecret(ctx, &rec.Secret)
+	return x.SaveSecret(ctx, &rec.Secret)
 }
 
 // put saves a secret as a new version, unless the newest has the same values.
@@ -176,12 +195,12 @@ func putExpecting(ctx context.Context, st store.Store, sec *secret.Secret, expec
 
 // extract returns the secrets to save, and those that were asked for by name
 // and cannot be had.
-func (h *Host) extract(ctx context.Context, m machine.Machine, opts SaveOptions) ([]provider.Found, []Saved, error) {
+func (x *Exchange) extract(ctx context.Context, m machine.Machine, opts SaveOptions) ([]provider.Found, []Saved, error) {
 	if opts.From != "" || opts.FromEnv {
-		return h.extractFrom(ctx, m, opts)
+		return x.extractFrom(ctx, m, opts)
 	}
 	if opts.All {
-		found, err := h.Detect(ctx, m)
+		found, err := x.Detector.On(ctx, m)
 		if err != nil && len(found) == 0 {
 			return nil, nil, err
 		}
@@ -192,14 +211,14 @@ func (h *Host) extract(ctx context.Context, m machine.Machine, opts SaveOptions)
 	var failed []Saved
 	var names []string
 	for _, name := range opts.Names {
-		names = append(names, h.providerOf(name, opts))
+		names = append(names, x.providerOf(name, opts))
 	}
-	found, err := h.Detect(ctx, m, names...)
+	found, err := x.Detector.On(ctx, m, names...)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i, name := range opts.Names {
-		sp, err := h.Specs.Get(names[i])
+		sp, err := x.Specs.Get(names[i])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -220,12 +239,12 @@ func (h *Host) extract(ctx context.Context, m machine.Machine, opts SaveOptions)
 
 // canonical returns a secret's name with the provider's own name in place of an
 // alias, so that a secret has one name however it is saved.
-func (h *Host) canonical(name string, opts SaveOptions) string {
+func (x *Exchange) canonical(name string, opts SaveOptions) string {
 	p, rest, deep := strings.Cut(name, "/")
-	if opts.Provider != "" || h.Specs.Known(p) {
+	if opts.Provider != "" || x.Specs.Known(p) {
 		return name
 	}
-	sp, err := h.Specs.Get(p)
+	sp, err := x.Specs.Get(p)
 	switch {
 	case err != nil:
 		return name // which is reported where the spec is needed
@@ -235,11 +254,12 @@ func (h *Host) canonical(name string, opts SaveOptions) string {
 	return sp.Name
 }
 
-func (h *Host) providerOf(name string, opts SaveOptions) string {
+func (x *Exchange) providerOf(name string, opts SaveOptions) string {
 	if opts.Provider != "" {
 		return opts.Provider
 	}
-	return first(name)
+	p, _ := secret.SplitName(name)
+	return p
 }
 
 // split parts what has values from what is broken. What is kept in a keyring
@@ -307,7 +327,7 @@ func state(f provider.Found) (provider.Found, error) {
 }
 
 // extractFrom reads secrets from a file or the variables that the user named.
-func (h *Host) extractFrom(ctx context.Context, m machine.Machine, opts SaveOptions) ([]provider.Found, []Saved, error) {
+func (x *Exchange) extractFrom(ctx context.Context, m machine.Machine, opts SaveOptions) ([]provider.Found, []Saved, error) {
 	if opts.From != "" && opts.FromEnv || opts.All || len(opts.Names) == 0 && opts.Provider == "" {
 		return nil, nil, fault.WithKind(errors.New("one source, --from or --from-env, is for one secret"), fault.Usage)
 	}
@@ -318,12 +338,12 @@ func (h *Host) extractFrom(ctx context.Context, m machine.Machine, opts SaveOpti
 	if len(opts.Names) == 1 {
 		name = opts.Names[0]
 	}
-	sp, err := h.Specs.Get(h.providerOf(name, opts))
+	sp, err := x.Specs.Get(x.providerOf(name, opts))
 	if err != nil {
 		return nil, nil, err
 	}
 	if opts.FromEnv {
-		snap, err := provider.Take(ctx, m, h.Guests, []*spec.Spec{sp})
+		snap, err := provider.Take(ctx, m, x.Guests, []*spec.Spec{sp})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -337,7 +357,7 @@ func (h *Host) extractFrom(ctx context.Context, m machine.Machine, opts SaveOpti
 		}
 		return []provider.Found{f}, nil, nil
 	}
-	snap, err := provider.Take(ctx, m, h.Guests, []*spec.Spec{sp}, opts.From, opts.From+".pub")
+	snap, err := provider.Take(ctx, m, x.Guests, []*spec.Spec{sp}, opts.From, opts.From+".pub")
 	if err != nil {
 		return nil, nil, err
 	}

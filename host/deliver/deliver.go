@@ -1,0 +1,342 @@
+// Package deliver brings secrets to a machine: into the native files of their
+// tools, or as variables into rhx's env file there.
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/session"
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// ErrVariablesOnly is the Err of a secret that has no file to be brought into.
+var ErrVariablesOnly = errors.New("it has variables only, no file")
+
+// Deliverer knows the providers, and rhx's own folders on this machine.
+type Deliverer struct {
+	Specs  *spec.Registry
+	Guests provider.Guests
+	Dirs   config.Dirs
+}
+
+// Delivery is what is to be brought to one machine. A record's Secret.Name is what
+// people call it, its Info.Name that in the store.
+type Delivery struct {
+	// Files are secrets that go into native files.
+	Files []*store.Record
+	// Vars go into the env file.
+	Vars []Group
+	// Paths are the files of secrets of Files in place of their providers' own, by
+	// Secret.Name.
+	Paths map[string]string
+}
+
+// Group is variables that go into an env file together or not at all: half of an
+// old and half of a new key pair is of no use.
+type Group struct {
+	// Name is the secret that they come from, Stored its name in the store; "" for
+	// a text of a manifest.
+	Name, Stored string
+	Vars         []bundle.Var
+	// Ambient are variables by which a machine says that it has a role of its own for
+	// this; Title is the provider's.
+	Ambient []string
+	Title   string
+	// Err says why there are none.
+	Err error
+}
+
+// Compose returns how secrets are brought to a machine: those whose provider has a
+// file as that, the others as variables; with env all as variables.
+func (d *Deliverer) Compose(recs []*store.Record, env bool) Delivery {
+	var out Delivery
+	var vars []*store.Record
+	for _, rec := range recs {
+		sp, err := d.Specs.Get(rec.Secret.Provider)
+		known := rec.Secret.Provider != "" && err == nil
+		if env || rec.Secret.Provider == "" || known && len(sp.Files) == 0 {
+			vars = append(vars, rec)
+		} else {
+			out.Files = append(out.Files, rec)
+		}
+	}
+	out.Vars = d.Groups(vars, true)
+	return out
+}
+
+// Names are those of all secrets of a delivery, each once.
+func (d *Delivery) Names() []string {
+	var out []string
+	add := func(name string) {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for _, rec := range d.Files {
+		add(rec.Secret.Name)
+	}
+	for _, g := range d.Vars {
+		add(g.Name)
+	}
+	return out
+}
+
+// Values are those that a machine has after a delivery, by the secret's name and
+// key; a variable's key is its name.
+func (d *Delivery) Values() map[string]secret.Values {
+	out := map[string]secret.Values{}
+	of := func(name string) secret.Values {
+		if out[name] == nil {
+			out[name] = secret.Values{}
+		}
+		return out[name]
+	}
+	for _, rec := range d.Files {
+		for key, v := range rec.Secret.Values {
+			of(rec.Secret.Name)[key] = v
+		}
+	}
+	for _, g := range d.Vars {
+		for _, v := range g.Vars {
+			of(g.Name)[v.Name] = v.Value
+		}
+	}
+	return out
+}
+
+// Failed are the outcomes of a delivery of which nothing came to a machine: one for
+// each secret.
+func (d *Delivery) Failed(at place.Place, err error) []session.Outcome {
+	var out []session.Outcome
+	for _, name := range d.Names() {
+		out = append(out, session.Failure(at, name, err))
+	}
+	return out
+}
+
+// Conflict is a place that holds other values than the secret's.
+type Conflict struct {
+	At place.Place
+	// Secret and Stored are as those of an outcome.
+	Secret, Stored string
+	*provider.ConflictError
+}
+
+// Decision is what happens where another value stands.
+type Decision bool
+
+// The decisions.
+const (
+	Keep    Decision = false
+	Replace Decision = true
+)
+
+// Options say how a delivery is made.
+type Options struct {
+	// Resolve decides what happens where another value stands; nil keeps all. It is
+	// asked once for each place, from the goroutine of the delivery.
+	Resolve func(Conflict) Decision
+	// Warn is told what a user should know beside the outcome; nil for nobody.
+	Warn func(text string)
+}
+
+// ReplaceAll is the Resolve of those who want no question.
+func ReplaceAll(Conflict) Decision { return Replace }
+
+// Plan says what a delivery would do; it changes nothing.
+func (d *Deliverer) Plan(ctx context.Context, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
+	return d.deliver(ctx, nil, at, m, what, opts)
+}
+
+// Deliver brings secrets to a machine, in three round trips, as one write of s. What
+// fails for one secret is in its outcome, and stops no other; the error is that of
+// the machine as a whole.
+func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
+	return d.deliver(ctx, s, at, m, what, opts)
+}
+
+func (d *Deliverer) deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
+	w := &delivering{d: d, at: at, what: what, opts: opts}
+	if err := w.read(ctx, m); err != nil {
+		return nil, err
+	}
+	w.putFiles(ctx)
+	if err := w.putVars(); err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return w.out, nil
+	}
+	work := &session.Work{At: at, Machine: m, Changes: w.changes, Outcomes: w.out, Values: what.Values()}
+	return w.out, s.Write(ctx, work)
+}
+
+// delivering is one delivery under way.
+type delivering struct {
+	d    *Deliverer
+	at   place.Place
+	what Delivery
+	opts Options
+
+	snap    *provider.Snapshot
+	specs   []*spec.Spec // of each of Files; nil where there is none
+	errs    []error
+	envPath string
+
+	out     []session.Outcome
+	changes []machine.Change
+}
+
+// read takes what the delivery needs to know of the machine.
+func (w *delivering) read(ctx context.Context, m machine.Machine) error {
+	w.specs, w.errs = make([]*spec.Spec, len(w.what.Files)), make([]error, len(w.what.Files))
+	var specs []*spec.Spec
+	var also provider.Also
+	for i, rec := range w.what.Files {
+		if to := w.what.Paths[rec.Secret.Name]; to != "" {
+			also.Paths = append(also.Paths, to, to+".pub")
+		}
+		if rec.Secret.Provider == "" {
+			continue
+		}
+		sp, err := w.d.Specs.Get(rec.Secret.Provider)
+		if w.errs[i] = err; err != nil {
+			continue // one secret of a provider that is not known here stops no other
+		}
+		if w.specs[i] = sp; !slices.Contains(specs, sp) {
+			specs = append(specs, sp)
+		}
+	}
+	if len(w.what.Vars) > 0 {
+		also.Vars = envFileVars()
+		for _, g := range w.what.Vars {
+			also.Vars = append(also.Vars, g.Ambient...)
+		}
+		also.Found = func(info machine.Info) []string {
+			w.envPath = w.d.envFileOn(w.at, info)
+			return []string{w.envPath}
+		}
+	}
+	var err error
+	w.snap, err = provider.TakeWith(ctx, m, w.d.Guests, specs, also)
+	return err
+}
+
+// putFiles merges the secrets into the files.
+func (w *delivering) putFiles(ctx context.Context) {
+	plan := provider.NewPlan(w.snap)
+	if len(w.what.Files) > 1 {
+		plan = provider.NewBatch(w.snap)
+	}
+	placed := make([][]provider.Placement, len(w.what.Files))
+	secrets := make([]*secret.Secret, len(w.what.Files))
+	for i, rec := range w.what.Files {
+		placed[i], secrets[i] = w.putFile(ctx, plan, i, rec)
+	}
+	failed := plan.Settle()
+	for i, rec := range w.what.Files {
+		if err := failed[secrets[i]]; err != nil {
+			placed[i] = []provider.Placement{{Action: provider.Failed, Err: err}}
+		}
+		for _, p := range placed[i] {
+			o := session.Outcome{At: w.at, Secret: rec.Secret.Name, Stored: rec.Info.Name, Placement: p}
+			if p.Source.Kind == secret.SourceFile {
+				o.File = w.snap.Abs(p.Source.Path)
+			}
+			w.out = append(w.out, o)
+		}
+		if sp := w.specs[i]; sp != nil {
+			w.warnOfRole(rec.Secret.Name, sp.Title, sp.Ambient, placed[i])
+		}
+	}
+	w.changes = plan.Changes()
+}
+
+func (w *delivering) putFile(ctx context.Context, plan *provider.Plan, i int, rec *store.Record) ([]provider.Placement, *secret.Secret) {
+	sec := &rec.Secret
+	if w.errs[i] != nil {
+		return []provider.Placement{{Action: provider.Failed, Err: w.errs[i]}}, sec
+	}
+	to := w.what.Paths[sec.Name]
+	if to != "" {
+		to = w.snap.Abs(to)
+	}
+	sp, sec, err := formFor(w.specs[i], sec, to)
+	if err != nil {
+		return []provider.Placement{{Action: provider.Failed, Err: err}}, sec
+	}
+	return plan.Put(ctx, sp, sec, provider.Options{To: to, Resolve: w.resolver(rec.Secret.Name, rec.Info.Name)}), sec
+}
+
+// resolver is Options.Resolve for one secret.
+func (w *delivering) resolver(name, stored string) func(*provider.ConflictError) bool {
+	if w.opts.Resolve == nil {
+		return nil
+	}
+	return func(c *provider.ConflictError) bool {
+		return bool(w.opts.Resolve(Conflict{w.at, name, stored, c}))
+	}
+}
+
+// warnOfRole says that a machine to which a secret comes has a role of its own.
+func (w *delivering) warnOfRole(name, title string, ambient []string, placed []provider.Placement) {
+	if w.opts.Warn == nil || !slices.ContainsFunc(placed, func(p provider.Placement) bool {
+		return p.Action == provider.Created || p.Action == provider.Updated
+	}) {
+		return
+	}
+	for _, v := range ambient {
+		if w.snap.Info.Env[v] != "" {
+			w.opts.Warn(fmt.Sprintf("%s has a role of its own for %s ($%s is set there); programs may now use %s instead", w.at, title, v, name))
+			return
+		}
+	}
+}
+
+// putVars merges the variables into the env file.
+func (w *delivering) putVars() error {
+	if len(w.what.Vars) == 0 {
+		return nil
+	}
+	file, err := parseEnvFile(w.snap.File(w.envPath))
+	if err != nil {
+		return err
+	}
+	for _, g := range w.what.Vars {
+		placed := []provider.Placement{{Action: provider.Failed, Err: g.Err}}
+		if g.Err == nil {
+			placed = file.put(g.Name, g.Vars, w.resolver(g.Name, g.Stored))
+		}
+		for _, p := range placed {
+			w.out = append(w.out, session.Outcome{At: w.at, Secret: g.Name, Stored: g.Stored, Placement: p, File: file.path})
+		}
+		w.warnOfRole(g.Name, g.Title, g.Ambient, placed)
+	}
+	change, err := file.change()
+	if err == nil && change != nil {
+		w.changes = append(w.changes, *change)
+	}
+	return err
+}
+
+// EnvFile is the file in which variables are kept on this machine, for shells to
+// source.
+func (d *Deliverer) EnvFile() string { return filepath.Join(d.Dirs.Config, "env") }
+
+func (d *Deliverer) envFileOn(at place.Place, info machine.Info) string {
+	if at == place.Here {
+		return filepath.ToSlash(d.EnvFile())
+	}
+	return envFileAt(info)
+}

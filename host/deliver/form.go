@@ -1,0 +1,86 @@
+package deliver
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// formats are the forms of files that a user names, by the ending of the name.
+var formats = map[string]string{".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".env": "dotenv"}
+
+// formatOf is the form that a file's name says; "" where it says none. ".env" and
+// ".env.local" are dotenv files, too.
+func formatOf(file string) string {
+	if base := path.Base(file); base == ".env" || strings.HasPrefix(base, ".env.") {
+		return "dotenv"
+	}
+	return formats[strings.ToLower(path.Ext(file))]
+}
+
+// formFor returns by which spec, and with which values, a secret is written: its
+// provider's, or for a file that the user named the form that its ending says.
+func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.Secret, error) {
+	own := sp != nil && len(sp.Files) > 0
+	if own && (to == "" || formatOf(to) == "" || hasFormat(sp, formatOf(to))) {
+		return sp, sec, nil
+	}
+	if to == "" {
+		return nil, sec, ErrVariablesOnly
+	}
+	format := formatOf(to)
+	if format == "" {
+		return nil, sec, fault.WithKind(fmt.Errorf("cannot tell the format of %s: its name should end in .json, .yaml, .toml or .env", to), fault.Usage)
+	}
+	if format == "dotenv" && sp != nil {
+		var env bundle.Env
+		env.Add(sp, sec)
+		vars, err := env.Vars()
+		if err != nil {
+			return nil, sec, err
+		}
+		named := &secret.Secret{Name: sec.Name, Values: secret.Values{}}
+		for _, v := range vars {
+			named.Values[v.Name] = v.Value
+		}
+		sec = named
+	}
+	base, err := BaseSpec(sec, to, format)
+	return base, sec, err
+}
+
+func hasFormat(sp *spec.Spec, format string) bool {
+	for i := range sp.Files {
+		if f := &sp.Files[i]; f.Format == format && !f.ReadOnly {
+			return true
+		}
+	}
+	return false
+}
+
+// BaseSpec is how a secret that has no file of its own is written to one that the
+// user named: its keys at the top level.
+func BaseSpec(sec *secret.Secret, to, format string) (*spec.Spec, error) {
+	f := spec.File{Paths: map[string]string{"": to}, Format: format, Mode: 0o600}
+	sp := &spec.Spec{Name: sec.Name, Any: true}
+	for _, k := range sec.Values.Keys() {
+		if k == "*" || strings.Contains(k, "{") {
+			return nil, fmt.Errorf("the key %q cannot be written to a file", k)
+		}
+		sp.Values = append(sp.Values, spec.Value{Name: k})
+		f.Keys = append(f.Keys, spec.Key{Value: k, At: []spec.Path{{{Key: k}}}})
+	}
+	sp.Files = []spec.File{f}
+	return sp, nil
+}
+
+// SpecAt returns by which spec, and with which values, a secret was written to a file
+// that the user named or the provider has.
+func SpecAt(sp *spec.Spec, sec *secret.Secret, file string) (*spec.Spec, *secret.Secret, error) {
+	return formFor(sp, sec, file)
+}

@@ -1,0 +1,54 @@
+// Package detect finds the secrets that a machine has.
+package detect
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// Detector knows the providers.
+type Detector struct {
+	Specs  *spec.Registry
+	Guests provider.Guests
+}
+
+// On returns the secrets on a machine, of the providers names or, without names,
+// of all. The error joins what is wrong with specs; the secrets that were found
+// are valid all the same.
+func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) ([]provider.Found, error) {
+	specs, specErr := d.specs(names)
+	if specErr != nil && (len(specs) == 0 || len(names) > 0) {
+		return nil, specErr
+	}
+	snap, err := provider.Take(ctx, m, d.Guests, specs)
+	if err != nil {
+		return nil, err
+	}
+	found := []provider.Found{}
+	for _, sp := range specs {
+		found = append(found, snap.Extract(ctx, sp)...)
+	}
+	return found, specErr
+}
+
+// specs returns the specs called names, or all.
+func (d *Detector) specs(names []string) ([]*spec.Spec, error) {
+	if len(names) == 0 {
+		return d.Specs.All()
+	}
+	var specs []*spec.Spec
+	for _, name := range names {
+		sp, err := d.Specs.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(specs, sp) {
+			specs = append(specs, sp)
+		}
+	}
+	return specs, nil
+}

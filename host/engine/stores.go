@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/store/agestore"
+)
+
+// LocalURL is the URL of the store on this machine; VaultScheme begins those of
+// stores in Vault.
+const (
+	LocalURL    = "local"
+	VaultScheme = "vault://"
+)
+
+// Stores opens the store that a user means, and the one on this machine, whose key
+// also protects the journal and the token of a login.
+type Stores struct {
+	Dirs   config.Dirs
+	Home   string
+	Getenv func(string) string
+	// OpenVault opens a store in HashiCorp Vault.
+	OpenVault  func(url string) (store.Store, error)
+	Passphrase func(prompt string) (string, error)
+	Warn       func(text string)
+	Note       func(format string, args ...any)
+
+	// What goroutines ask for, each made by the first that does.
+	mu     sync.Mutex
+	url    string
+	conf   *config.Config
+	asking sync.Mutex
+	local  *agestore.Store
+}
+
+// Use names the store, whatever config.yaml says. It comes before the first Open.
+func (s *Stores) Use(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.url = url
+}
+
+// URL is that of the store: the one that Use named, that of config.yaml, or the
+// local one.
+func (s *Stores) URL() (string, error) {
+	conf, err := s.Config()
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.url != "":
+		return s.url, nil
+	case conf.Store != "":
+		return conf.Store, nil
+	}
+	return LocalURL, nil
+}
+
+// Config returns config.yaml, read once.
+func (s *Stores) Config() (*config.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conf == nil {
+		c, err := config.Load(s.Dirs)
+		if err != nil {
+			return nil, err
+		}
+		s.conf = c
+	}
+	return s.conf, nil
+}
+
+// Changed has config.yaml read again.
+func (s *Stores) Changed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conf = nil
+}
+
+// Open opens the store.
+func (s *Stores) Open(context.Context) (store.Store, error) {
+	url, err := s.URL()
+	if err != nil {
+		return nil, err
+	}
+	s.Note("store: %s", url)
+	switch {
+	case url == LocalURL:
+		return s.Local()
+	case strings.HasPrefix(url, VaultScheme):
+		return s.OpenVault(url)
+	}
+	return nil, fault.WithHint(fault.WithKind(fmt.Errorf("unknown store %q", url), fault.Usage), "a store is local, or vault://MOUNT/PREFIX")
+}
+
+// Local opens the store on this machine.
+func (s *Stores) Local() (*agestore.Store, error) {
+	conf, err := s.Config()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.local != nil {
+		return s.local, nil // it asks for a passphrase once
+	}
+	identity := s.Getenv("RHX_AGE_IDENTITY")
+	if identity == "" {
+		identity = conf.Identity
+	}
+	if rest, ok := strings.CutPrefix(identity, "~/"); ok {
+		identity = filepath.Join(s.Home, rest)
+	}
+	opts := agestore.Options{Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn}
+	if identity == "passphrase" {
+		// rhx's own key, protected by a passphrase from its first use on.
+		opts.Identity, opts.NewPassphrase = "", true
+	}
+	s.local = agestore.Open(opts)
+	return s.local, nil
+}
+
+// passphrase answers for a key that is protected by one.
+func (s *Stores) passphrase(prompt string) (string, error) {
+	if p := s.Getenv("RHX_AGE_PASSPHRASE"); p != "" {
+		return p, nil
+	}
+	err := errors.New("there is nobody to ask for the passphrase")
+	text := ""
+	if s.Passphrase != nil {
+		s.asking.Lock()
+		defer s.asking.Unlock()
+		text, err = s.Passphrase(prompt)
+	}
+	if err != nil {
+		return "", fault.WithHint(err, "RHX_AGE_PASSPHRASE can hold the passphrase")
+	}
+	return text, nil
+}
+
+// Seal encrypts for this user alone, with the key of the local store.
+func (s *Stores) Seal(ctx context.Context, data []byte) ([]byte, error) {
+	local, err := s.Local()
+	if err != nil {
+		return nil, err
+	}
+	return local.Seal(ctx, data)
+}
+
+// Unseal decrypts what Seal gave.
+func (s *Stores) Unseal(ctx context.Context, data []byte) ([]byte, error) {
+	local, err := s.Local()
+	if err != nil {
+		return nil, err
+	}
+	return local.Unseal(ctx, data)
+}

@@ -1,0 +1,218 @@
+package project
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/fleet"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/session"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// The states of a secret at a place.
+const (
+	StateSame        = "same"
+	StateDiffers     = "differs"
+	StateMissing     = "missing"
+	StateUnreachable = "unreachable"
+)
+
+// Row is one row of the matrix of secrets and places.
+type Row struct {
+	// Secret is the name in the manifest, or in the store without one.
+	Secret string
+	// States has one for each place that the secret is to be at.
+	States map[place.Place]string
+}
+
+// Status is the matrix of secrets and places.
+type Status struct {
+	Rows []Row
+	// Places are the columns, in order.
+	Places []place.Place
+	// Unreachable says why a place could not be asked.
+	Unreachable map[place.Place]error
+	// Broken are bundles that could not be composed.
+	Broken []error
+}
+
+// Err joins what could not be had.
+func (s *Status) Err() error {
+	errs := slices.Clone(s.Broken)
+	for _, at := range s.Places {
+		errs = append(errs, s.Unreachable[at])
+	}
+	return errors.Join(errs...)
+}
+
+// Status says of every secret whether the store has it, this machine, and each
+// host that is to have it. m is nil for all of the store and this machine alone.
+func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Fleet) (*Status, error) {
+	names, in := []string(nil), map[string]string{}
+	if m != nil {
+		for _, s := range m.Secrets {
+			names = append(names, s.Name)
+			in[s.Name] = s.StoreName()
+		}
+	} else {
+		infos, err := p.Records.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, info := range infos {
+			names = append(names, info.Name)
+			in[info.Name] = info.Name
+		}
+	}
+	var wanted []string
+	for _, n := range names {
+		wanted = append(wanted, in[n])
+	}
+	stored, err := p.Records.Those(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	here, err := p.here(ctx, stored)
+	if err != nil {
+		return nil, err
+	}
+	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}}
+	for _, n := range names {
+		row := Row{n, map[place.Place]string{place.Store: StateMissing, place.Here: here[in[n]]}}
+		if stored[in[n]] != nil {
+			row.States[place.Store] = StateSame
+		}
+		if row.States[place.Here] == "" {
+			row.States[place.Here] = StateMissing
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	if m != nil {
+		p.statusOfHosts(ctx, m, f, out)
+	}
+	return out, nil
+}
+
+// here compares what this machine has with the store: a secret is the same where
+// load would find it there already.
+func (p *Project) here(ctx context.Context, stored map[string]*store.Record) (map[string]string, error) {
+	found, err := p.Detector.On(ctx, p.Local)
+	if err != nil && len(found) == 0 {
+		return nil, err
+	}
+	var what deliver.Delivery
+	for _, rec := range stored {
+		what.Files = append(what.Files, rec)
+	}
+	planned, err := p.Deliver.Plan(ctx, place.Here, p.Local, what, deliver.Options{})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, o := range planned {
+		// What has no file, or none that is known here, is in no file.
+		if o.Err == nil || o.Source.Path != "" {
+			out[o.Stored] = worse(out[o.Stored], stateOf(o, stored[o.Stored]))
+		}
+	}
+	for _, f := range found {
+		rec := stored[f.Name]
+		if rec == nil || out[f.Name] != "" && out[f.Name] != StateMissing {
+			continue
+		}
+		// It is not in its file, and may be in the environment.
+		if out[f.Name] = StateDiffers; f.State == provider.HasValue && subset(rec, &f) {
+			out[f.Name] = StateSame
+		}
+	}
+	return out, nil
+}
+
+// subset reports whether a machine has every value of a record.
+func subset(rec *store.Record, f *provider.Found) bool {
+	for k, v := range rec.Secret.Values {
+		if f.Values[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// statusOfHosts says, of each host, which state each of its secrets is in.
+func (p *Project) statusOfHosts(ctx context.Context, m *manifest.Manifest, f fleet.Fleet, out *Status) {
+	targets := slices.DeleteFunc(targetsOf(m), func(t *target) bool { return t.at == place.Here })
+	envs, broken := p.environments(ctx, m, targets, true)
+	asked := slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return broken[t.key()] != nil })
+	for _, t := range targets {
+		if err := broken[t.key()]; err != nil && !slices.Contains(out.Broken, err) {
+			out.Broken = append(out.Broken, err)
+		}
+		out.Places = append(out.Places, t.at)
+	}
+	results := fleet.Each(ctx, f, placesOf(asked), func(ctx context.Context, at place.Place, mach machine.Machine) ([]session.Outcome, error) {
+		return p.Deliver.Plan(ctx, at, mach, envs[targetAt(targets, at).key()].Delivery(), deliver.Options{})
+	}, nil)
+	for _, r := range results {
+		env := envs[targetAt(targets, r.At).key()]
+		states := map[string]string{}
+		if r.Err != nil {
+			out.Unreachable[r.At] = r.Err
+			what := env.Delivery()
+			for _, name := range what.Names() {
+				states[name] = StateUnreachable
+			}
+		}
+		for _, o := range r.Value {
+			states[o.Secret] = worse(states[o.Secret], stateOf(o, env.file(o.Secret)))
+		}
+		for i := range out.Rows {
+			if state := states[out.Rows[i].Secret]; state != "" {
+				out.Rows[i].States[r.At] = state
+			}
+		}
+	}
+}
+
+// file is the record of a secret that is also a native file; nil where it is none.
+func (e *Environment) file(name string) *store.Record {
+	for _, rec := range e.Files {
+		if rec.Secret.Name == name {
+			return rec
+		}
+	}
+	return nil
+}
+
+// stateOf is the state that a planned outcome tells of; rec is the secret that goes
+// into a file, nil for variables.
+func stateOf(o session.Outcome, rec *store.Record) string {
+	switch o.Action {
+	case provider.Unchanged:
+		return StateSame
+	case provider.Created:
+		return StateMissing
+	case provider.Updated:
+		// All keys are new where the file has other things.
+		if rec != nil && len(o.Keys) == len(rec.Secret.Values) {
+			return StateMissing
+		}
+	}
+	return StateDiffers
+}
+
+// worse is the state of a secret with places in two states.
+func worse(a, b string) string {
+	switch {
+	case a == "" || a == b:
+		return b
+	case a == StateDiffers || b == StateDiffers || a == StateSame || b == StateSame:
+		return StateDiffers
+	}
+	return b
+}

@@ -1,0 +1,267 @@
+// Package records reads the secrets of a store, many at once, and says what to do
+// about those that are not there.
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/parallel"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Records is a store, opened when it is first needed. Its fields are set once.
+type Records struct {
+	// Open opens the store; it is called at most once.
+	Open func(context.Context) (store.Store, error)
+	// Known reports whether a provider is known by a name; nil knows none.
+	Known func(provider string) bool
+	// Progress, where it is set, is told of work in many parts: what is being done
+	// ("saving") and to how many. It returns what to call after each part, from
+	// any goroutine, and at the end.
+	Progress func(doing string, parts int) (step, end func())
+
+	once     sync.Once
+	store    store.Store
+	storeErr error
+}
+
+// Store returns the store, opened at the first call.
+func (r *Records) Store(ctx context.Context) (store.Store, error) {
+	r.once.Do(func() { r.store, r.storeErr = r.Open(ctx) })
+	return r.store, r.storeErr
+}
+
+// Close releases the store, if it was opened.
+func (r *Records) Close() error {
+	if r.store == nil {
+		return nil
+	}
+	return r.store.Close()
+}
+
+// Each calls do for 0 to n-1, several at once, and shows how far it is.
+func (r *Records) Each(doing string, n int, do func(i int)) {
+	step, end := func() {}, func() {}
+	if r.Progress != nil && n > 1 {
+		step, end = r.Progress(doing, n)
+	}
+	defer end()
+	parallel.Do(parallel.Requests, n, func(i int) {
+		do(i)
+		step()
+	})
+}
+
+// List returns what the store holds.
+func (r *Records) List(ctx context.Context) ([]store.Info, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return st.List(ctx)
+}
+
+// Names returns the names of a store's secrets, and perhaps of deleted ones,
+// sorted, where it can be asked for them cheaply and answers.
+func Names(ctx context.Context, st store.Store) ([]string, bool) {
+	n, ok := st.(store.Namer)
+	if !ok {
+		return nil, false
+	}
+	names, err := n.Names(ctx)
+	return names, err == nil
+}
+
+// Get returns one version of a secret, 0 for the newest. For a name that the
+// store does not have the error names the nearest one.
+func (r *Records) Get(ctx context.Context, name string, version int) (*store.Record, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := secret.ValidName(name); err != nil {
+		return nil, fault.WithKind(err, fault.Usage)
+	}
+	rec, err := st.Get(ctx, name, version)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, r.NotFound(ctx, st, name, version)
+	}
+	return rec, err
+}
+
+// NotFound says what a user can do about a name that the store does not have.
+func (r *Records) NotFound(ctx context.Context, st store.Store, name string, version int) error {
+	where := st.URL()
+	if where == "local" {
+		where = "the local store"
+	}
+	what := fmt.Sprintf("no secret %q in %s", name, where)
+	if version > 0 {
+		what = fmt.Sprintf("no version %d of %q in %s", version, name, where)
+	}
+	hint := "rhx list shows what is there"
+	if old, err := st.History(ctx, name); err == nil && version == 0 && len(old) > 0 {
+		hint = "it was deleted"
+		if i := slices.IndexFunc(old, func(v store.Info) bool { return !v.Deleted }); i >= 0 {
+			hint += fmt.Sprintf("; rhx get %s KEY --version %d reads the version before", name, old[i].Version)
+		}
+	} else if infos, err := st.List(ctx); err == nil {
+		names := make([]string, len(infos))
+		for i, info := range infos {
+			names[i] = info.Name
+		}
+		switch {
+		case version > 0 && slices.Contains(names, name):
+			hint = "rhx show " + name + " lists its versions"
+		case len(names) == 0:
+			hint = "the store is empty; rhx save --all saves what rhx detect finds"
+		case fault.Nearest(name, names) != "":
+			hint = "did you mean " + fault.Nearest(name, names) + "?"
+		case r.Known != nil && r.Known(providerOf(name)):
+			hint = "rhx save " + name + " saves it from this machine"
+		}
+	}
+	return fault.WithHint(fault.Mark(errors.New(what), store.ErrNotFound), hint)
+}
+
+// History returns the versions of a secret, newest first.
+func (r *Records) History(ctx context.Context, name string) ([]store.Info, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := st.History(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, r.NotFound(ctx, st, name, 0)
+	}
+	return infos, err
+}
+
+// Read is what the store has under one name: a record, or why not.
+type Read struct {
+	Name   string
+	Record *store.Record
+	// Err matches store.ErrNotFound where there is no such secret.
+	Err error
+}
+
+// ReadMany reads the newest versions of secrets, in the order of names. What is
+// wrong with one is in its Read; the error is that of the store as a whole.
+func (r *Records) ReadMany(ctx context.Context, names []string) ([]Read, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Read, len(names))
+	r.Each("reading", len(names), func(i int) {
+		out[i].Name = names[i]
+		if out[i].Err = fault.WithKind(secret.ValidName(names[i]), fault.Usage); out[i].Err == nil {
+			out[i].Record, out[i].Err = st.Get(ctx, names[i], 0)
+		}
+	})
+	return out, Unavailable(out, func(read Read) error { return read.Err })
+}
+
+// Unavailable is the error of a list of which every part failed because the
+// store cannot be had at all: one error says that better than many.
+func Unavailable[T any](all []T, errOf func(T) error) error {
+	var first error
+	for _, one := range all {
+		err := errOf(one)
+		if !errors.Is(err, store.ErrUnavailable) {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// GetAll returns the newest versions of secrets, in the order of names. The
+// error joins one for each that cannot be had, and then there is no result.
+func (r *Records) GetAll(ctx context.Context, names []string) ([]*store.Record, error) {
+	reads, err := r.ReadMany(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	recs := make([]*store.Record, len(reads))
+	var errs []error
+	for i, read := range reads {
+		if errors.Is(read.Err, store.ErrNotFound) {
+			read.Err = r.NotFound(ctx, r.store, read.Name, 0)
+		}
+		recs[i], errs = read.Record, append(errs, read.Err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return recs, nil
+}
+
+// Those returns the records that the store has of those named, by name. One that
+// is there and cannot be read is an error.
+func (r *Records) Those(ctx context.Context, names []string) (map[string]*store.Record, error) {
+	reads, err := r.ReadMany(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*store.Record{}
+	for _, read := range reads {
+		switch {
+		case read.Err == nil:
+			out[read.Name] = read.Record
+		case !errors.Is(read.Err, store.ErrNotFound):
+			return nil, read.Err
+		}
+	}
+	return out, nil
+}
+
+// All returns every secret of the store.
+func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, ok := Names(ctx, st)
+	if !ok {
+		infos, err := st.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, info := range infos {
+			names = append(names, info.Name)
+		}
+	}
+	reads, err := r.ReadMany(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	var recs []*store.Record
+	var errs []error
+	for _, read := range reads {
+		switch {
+		case read.Err == nil:
+			recs = append(recs, read.Record)
+		case !errors.Is(read.Err, store.ErrNotFound): // deleted, before or meanwhile
+			errs = append(errs, read.Err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return recs, nil
+}
+
+// providerOf is the provider that a secret's name begins with.
+func providerOf(name string) string {
+	p, _ := secret.SplitName(name)
+	return p
+}

@@ -1,0 +1,241 @@
+// Package session is the one way in which rhx writes to machines. It keeps what
+// rhx has to remember of a write: what the files were (for undo), which secret
+// went where (the log, and config.yaml for logout), and fingerprints of the values
+// (to tell them from values that somebody else wrote).
+package session
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/journal"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+// Book is what rhx on this machine remembers of its writes. Its fields are set once.
+type Book struct {
+	Dirs config.Dirs
+	// Local is this machine.
+	Local machine.Machine
+	// Journal keeps what files were; nil where nothing is kept for undo.
+	Journal *journal.Journal
+	// Warn is told what could not be remembered of a write that was made; nil for
+	// nobody. It may be called from several goroutines.
+	Warn func(text string)
+
+	prints fingerprints
+}
+
+func (b *Book) warn(text string) {
+	if b.Warn != nil {
+		b.Warn(text)
+	}
+}
+
+// Outcome is what became, or would become, of one secret at one place of a machine.
+type Outcome struct {
+	// At is the machine; [place.Store] for what was done in the store.
+	At place.Place
+	// Secret is its name as people know it: in the manifest, else in the store.
+	Secret string
+	// Stored is its name in the store; "" for a text of a manifest.
+	Stored string
+	provider.Placement
+	// File is the absolute path of the file that holds the place; "" for none.
+	File string
+	// Was and Is are fingerprints of the values before and after, by key; a key that
+	// is new has no Was. They are set where a manifest is planned or applied.
+	Was, Is map[string]string
+}
+
+// Failure is the outcome of a secret of which nothing came to a machine.
+func Failure(at place.Place, name string, err error) Outcome {
+	return Outcome{At: at, Secret: name, Placement: provider.Placement{Action: provider.Failed, Err: err}}
+}
+
+// Changes reports whether something was changed, or would be.
+func (o *Outcome) Changes() bool {
+	return o.Action == provider.Created || o.Action == provider.Updated || o.Action == provider.Removed
+}
+
+// Session is the writes of one command. Its methods may be called from several
+// goroutines.
+type Session struct {
+	book    *Book
+	command string
+	journal *journal.Session // nil: nothing is kept for undo
+
+	mu      sync.Mutex
+	notes   []note    // of values, which are not in the file yet
+	flushed time.Time // when notes last went there
+}
+
+// flushEvery is how long the fingerprints of what was written may be in memory alone.
+const flushEvery = time.Second
+
+// Begin starts a session, which undo takes back as a whole.
+func (b *Book) Begin(command string) *Session {
+	s := b.BeginFinal(command)
+	if b.Journal != nil {
+		s.journal = b.Journal.Begin(command, b.remembered())
+	}
+	return s
+}
+
+// BeginFinal starts a session of which nothing is kept for undo: what it removes is
+// to be beyond recovery.
+func (b *Book) BeginFinal(command string) *Session { return &Session{book: b, command: command} }
+
+// Work is what is to be written to one machine.
+type Work struct {
+	At      place.Place
+	Machine machine.Machine
+	Changes []machine.Change
+	// Outcomes say what the changes are for. Those whose change fails become Failed.
+	Outcomes []Outcome
+	// Values are those that the secrets have there afterwards, by Outcome.Secret and
+	// key; a variable's key is its name.
+	Values map[string]secret.Values
+	// Displaced are places that are not rhx's to remember any more, by the secret's
+	// name in the store.
+	Displaced map[string]config.Location
+}
+
+// Write makes the changes. A write that has begun when ctx ends comes to its own
+// end. What was done is logged and remembered; where that fails, Book.Warn is told.
+// The error means that nothing is known to be written.
+func (s *Session) Write(ctx context.Context, w *Work) error {
+	errs, err := s.commit(ctx, w)
+	if err != nil && len(errs) != len(w.Changes) {
+		return err
+	}
+	// Where the connection was lost, errs says of which changes that is known.
+	for i, c := range w.Changes {
+		if errs[i] == nil {
+			continue
+		}
+		for j := range w.Outcomes {
+			if o := &w.Outcomes[j]; o.File == filepath.ToSlash(c.Path) && o.Changes() {
+				o.Action, o.Err = provider.Failed, errs[i]
+			}
+		}
+	}
+	s.remember(context.WithoutCancel(ctx), w, allNil(errs))
+	return nil
+}
+
+func allNil(errs []error) bool { return errors.Join(errs...) == nil }
+
+// commit keeps what the files were, and has the machine write.
+func (s *Session) commit(ctx context.Context, w *Work) ([]error, error) {
+	if len(w.Changes) == 0 {
+		return nil, nil
+	}
+	write := func(ctx context.Context) ([]error, error) { return complete(ctx, w.Machine, w.Changes) }
+	if s.journal == nil {
+		return write(ctx)
+	}
+	return s.journal.Write(ctx, w.At.String(), w.Changes, write)
+}
+
+// remember notes what was done.
+func (s *Session) remember(ctx context.Context, w *Work, done bool) {
+	b := s.book
+	if err := b.Log(eventsOf(s.command, w.Outcomes)); err != nil {
+		b.warn("the log could not be written: " + err.Error())
+	}
+	if err := b.notePlaces(ctx, w, done); err != nil {
+		b.warn("the places were not noted in rhx's configuration: " + err.Error())
+	}
+	s.noteValues(w)
+}
+
+// noteValues notes the fingerprints of what a machine has now. The file has those of
+// all machines, so many machines' go there together.
+func (s *Session) noteValues(w *Work) {
+	f, err := s.book.load()
+	if err != nil {
+		s.notNoted(err)
+		return
+	}
+	n := f.notedOf(w)
+	if len(n.set)+len(n.gone) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.notes = append(s.notes, n); s.flushed.IsZero() {
+		s.flushed = time.Now()
+	}
+	if time.Since(s.flushed) > flushEvery {
+		s.flush()
+	}
+}
+
+// End ends the session: what it has to remember is on the disk then.
+func (s *Session) End() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flush()
+}
+
+func (s *Session) flush() {
+	if len(s.notes) == 0 {
+		return
+	}
+	if err := s.book.changePrints(s.notes); err != nil {
+		s.notNoted(err)
+	}
+	s.notes, s.flushed = nil, time.Now()
+}
+
+func (s *Session) notNoted(err error) {
+	s.book.warn("what was written is not noted, so the next apply will call it a conflict: " + err.Error())
+}
+
+// Relay logs what another rhx did on its machine at the request of this one.
+func (s *Session) Relay(outcomes []Outcome) {
+	if err := s.book.Log(eventsOf(s.command, outcomes)); err != nil {
+		s.book.warn("the log could not be written: " + err.Error())
+	}
+}
+
+// notePlaces notes in config.yaml where secrets were placed on this machine, and
+// which files are rhx's. What was there already is not rhx's to remove later.
+func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
+	if w.At != place.Here {
+		return nil
+	}
+	placed := map[string]config.Location{}
+	var created []string
+	for _, o := range w.Outcomes {
+		if o.Action == provider.Created && o.Source.Path != "" {
+			created = append(created, o.Source.Path)
+		}
+		if o.Stored == "" || o.Action != provider.Created && o.Action != provider.Updated {
+			continue
+		}
+		l := placed[o.Stored]
+		if o.Source.Kind == secret.SourceEnv {
+			l.Vars = append(l.Vars, o.Source.Var)
+		} else {
+			l.AddPath(o.Source.Path)
+		}
+		placed[o.Stored] = l
+	}
+	var errs []error
+	if len(placed) > 0 || len(created) > 0 {
+		errs = append(errs, config.Add(ctx, b.Dirs, b.Local, placed, created...))
+	}
+	if len(w.Displaced) > 0 && done {
+		errs = append(errs, config.Remove(ctx, b.Dirs, b.Local, w.Displaced))
+	}
+	return errors.Join(errs...)
+}

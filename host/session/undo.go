@@ -1,0 +1,145 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/fleet"
+	"github.com/rhx-dev/rhx/host/journal"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
+)
+
+var errNoJournal = errors.New("nothing is kept for undo here")
+
+// memory is what rhx remembered before a session: it is kept with the session, and
+// undo brings it back. It holds names and fingerprints, and no values.
+type memory struct {
+	Prints json.RawMessage            `json:"prints,omitempty"`
+	Places map[string]config.Location `json:"places"`
+	// Created are the files that were rhx's.
+	Created []string `json:"created"`
+}
+
+// remembered is the memory as it is now.
+func (b *Book) remembered() []byte {
+	var m memory
+	var err1, err2, err3, err4 error
+	m.Prints, err1 = os.ReadFile(b.printsFile())
+	if errors.Is(err1, fs.ErrNotExist) {
+		err1 = nil
+	}
+	conf, err2 := config.Load(b.Dirs)
+	if err2 == nil {
+		m.Places = conf.Secrets
+	}
+	m.Created, err3 = config.Created(b.Dirs)
+	data, err4 := json.Marshal(m)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		b.warn("rhx undo will bring files back, and not what rhx remembers of them: " + err.Error())
+		return nil
+	}
+	return data
+}
+
+// LastSession is the newest session of the journal.
+func (b *Book) LastSession(ctx context.Context) (*journal.Last, error) {
+	if b.Journal == nil {
+		return nil, errNoJournal
+	}
+	last, err := b.Journal.Last(ctx)
+	if errors.Is(err, journal.ErrNothing) {
+		return nil, fault.WithKind(err, fault.Usage)
+	}
+	return last, err
+}
+
+// Undone is the outcome for one file.
+type Undone struct {
+	At place.Place
+	journal.Undone
+}
+
+// Undo brings every file of a session back to what it was before, on all machines,
+// and what rhx remembered of them. A file that was changed since is left, and so is
+// the session then, for another try.
+func (b *Book) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, opts journal.UndoOptions) ([]Undone, error) {
+	places := make([]place.Place, len(last.Machines))
+	for i, name := range last.Machines {
+		places[i] = place.Parse(name)
+	}
+	var out []Undone
+	left := false
+	results := fleet.Each(ctx, f, places, func(ctx context.Context, at place.Place, m machine.Machine) ([]journal.Undone, error) {
+		return last.Undo(ctx, at.String(), m, opts, func(ctx context.Context, changes []machine.Change) ([]error, error) {
+			return complete(ctx, m, changes)
+		})
+	}, nil)
+	var events []Event
+	for _, r := range results {
+		if r.Err != nil && len(r.Value) == 0 {
+			r.Value = []journal.Undone{{Err: r.Err}}
+		}
+		for _, u := range r.Value {
+			left = left || u.Err != nil
+			out = append(out, Undone{r.At, u})
+			events = append(events, Event{Command: "undo", Machine: r.At.String(), Path: u.Path, Action: u.Action()})
+		}
+	}
+	if opts.DryRun {
+		return out, nil
+	}
+	if err := b.Log(events); err != nil {
+		b.warn("the log could not be written: " + err.Error())
+	}
+	if left {
+		return out, nil
+	}
+	if err := b.recall(ctx, last); err != nil {
+		return out, err
+	}
+	return out, last.Forget()
+}
+
+// recall has rhx remember again what it remembered before a session.
+func (b *Book) recall(ctx context.Context, last *journal.Last) error {
+	if len(last.Note) == 0 {
+		return nil
+	}
+	var before memory
+	if err := json.Unmarshal(last.Note, &before); err != nil {
+		return nil //nolint:nilerr // an older rhx's: what is there counts as somebody else's
+	}
+	was := prints{}
+	if len(before.Prints) > 0 {
+		if err := json.Unmarshal(before.Prints, &was); err != nil {
+			return err
+		}
+	}
+	now, err := b.load()
+	if err != nil {
+		return err
+	}
+	var notes []note
+	local := false
+	for _, name := range last.Machines {
+		local = local || place.Parse(name) == place.Here
+		n := note{at: name, set: was[name]}
+		for key := range now.by[name] {
+			if _, ok := was[name][key]; !ok {
+				n.gone = append(n.gone, key)
+			}
+		}
+		notes = append(notes, n)
+	}
+	err = b.changePrints(notes)
+	if local {
+		err = errors.Join(err, config.Restore(ctx, b.Dirs, b.Local, before.Places, before.Created))
+	}
+	return err
+}
