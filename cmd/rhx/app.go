@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -26,8 +25,9 @@ import (
 // app is what commands share: the streams, the flags, and the parts of rhx,
 // each made when first asked for.
 type app struct {
-	*streams
+	*term.Terminal
 	*globals
+	environ     func() []string
 	stopSignals func()
 	// helped is set when the help was printed instead of a command being run.
 	helped bool
@@ -40,7 +40,6 @@ type app struct {
 	remote  machine.Machine
 	keys    machine.Keys
 	asking  sync.Mutex
-	live    *live // nil where none is shown
 	// loggedIn is the environment of the login that was just made: what follows
 	// goes to its server with its token, whatever the variables say.
 	loggedIn func(string) string
@@ -85,7 +84,7 @@ func (a *app) host() (*host.Host, error) {
 		},
 	}
 	if a.showsProgress() {
-		a.h.Progress = a.progress
+		a.h.Progress = a.Progress
 	}
 	return a.h, nil
 }
@@ -162,76 +161,6 @@ func (a *app) close() {
 	}
 	if a.guests != nil {
 		a.guests.close()
-	}
-}
-
-// fail reports an error and returns the exit status that it stands for.
-func (a *app) fail(err error) int {
-	var code exitCode
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &code):
-		return int(code)
-	}
-	status := 1
-	switch fault.KindOf(err) {
-	case fault.Usage:
-		status = 2
-	case fault.Partial:
-		status = 3
-	}
-	if a.Output == "json" {
-		enc := json.NewEncoder(a.Err)
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(struct {
-			Error string `json:"error"`
-			Hint  string `json:"hint,omitempty"`
-			Exit  int    `json:"exit"`
-		}{err.Error(), fault.Hint(err), status})
-		return status
-	}
-	a.complain(err, strings.Split(err.Error(), "\n")...)
-	return status
-}
-
-// report prints the failure of one part of a command, with its hint.
-func (a *app) report(name string, err error) {
-	text := err.Error()
-	if !strings.HasPrefix(text, name+":") {
-		text = name + ": " + text
-	}
-	a.complain(err, text)
-}
-
-// complain prints what failed, and what err says can be done about it.
-func (a *app) complain(err error, lines ...string) {
-	for _, line := range lines {
-		fmt.Fprintf(a.Err, "%s %s\n", a.red("rhx:"), line)
-	}
-	if hint := fault.Hint(err); hint != "" {
-		fmt.Fprintf(a.Err, "  %s\n", hint)
-	}
-}
-
-// say prints a sentence of a command's result, unless -q.
-func (a *app) say(text string) {
-	if !a.Quiet {
-		fmt.Fprintln(a.Out, text)
-	}
-}
-
-// warn prints something that a user should know and that stops nothing.
-func (a *app) warn(text string) {
-	if !a.Quiet {
-		fmt.Fprintf(a.Err, "%s %s\n", a.yellow("rhx: warning:"), text)
-	}
-}
-
-// note prints what is being done, with -v.
-func (a *app) note(format string, args ...any) {
-	if a.Verbose {
-		fmt.Fprintf(a.Err, format+"\n", args...)
 	}
 }
 

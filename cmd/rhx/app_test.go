@@ -4,6 +4,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
@@ -11,7 +12,7 @@ import (
 // it is read, and its passphrase asked for, once.
 func TestTheKeyOfThisMachineIsSharedByGoroutines(t *testing.T) {
 	home := t.TempDir()
-	a := &app{streams: &streams{Getenv: func(name string) string { return map[string]string{"HOME": home}[name] }}, globals: &globals{}}
+	a := &app{Terminal: term.New(term.Streams{}, func(name string) string { return map[string]string{"HOME": home}[name] }), globals: &globals{}}
 	defer a.close()
 	h, err := a.host()
 	if err != nil {

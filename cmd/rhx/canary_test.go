@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 )
 
 // canaryRE matches the secret values of canary.txtar: all begin with this word,
@@ -48,7 +50,7 @@ func TestTheCanaryRunsEveryCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{streams: &streams{}, globals: &globals{}}
+	a := &app{Terminal: term.New(term.Streams{}, os.Getenv), globals: &globals{}}
 	parser, err := a.parser(t.Context(), commands())
 	if err != nil {
 		t.Fatal(err)

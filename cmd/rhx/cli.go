@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -76,10 +78,14 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// newApp returns what commands share, on this process's streams and environment.
+func newApp() *app {
+	return &app{Terminal: term.New(term.System(), os.Getenv), globals: &globals{Output: "table", Color: "auto"}, environ: os.Environ}
+}
+
 // run is the whole program: it returns the exit status.
-func run(args []string, io *streams) int {
-	g := &globals{Output: "table", Color: "auto"}
-	a := &app{streams: io, globals: g}
+func run(args []string) int {
+	a := newApp()
 	if len(args) == 1 && (args[0] == "version" || args[0] == "--version") {
 		// What scripts ask most often needs no grammar, which takes longer to
 		// build than the rest of the program to start.
@@ -87,11 +93,11 @@ func run(args []string, io *streams) int {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	stop := onStop(cancel)
+	stop := term.OnStop(cancel)
 	defer stop()
 	a.stopSignals = stop
 	defer a.close()
-	if io.Getenv("COMP_LINE") != "" {
+	if a.Getenv("COMP_LINE") != "" {
 		parser, err := a.parser(ctx, commands())
 		if err != nil {
 			return a.fail(err)
@@ -102,6 +108,7 @@ func run(args []string, io *streams) int {
 		args = append(slices.Clone(args[min(1, len(args)):]), "--help")
 	}
 	parsed, err := a.parse(ctx, args)
+	a.Paint = a.Color
 	if err != nil {
 		// A flag that failed to parse leaves the others unset: -o json still counts.
 		if a.Output == "table" || a.Output == "" {
@@ -150,9 +157,9 @@ func (a *app) parseWith(ctx context.Context, cmds []command, args []string) (*ko
 func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 	options := []kong.Option{
 		kong.Name("rhx"), kong.Description(description),
-		kong.Writers(a.streams.Out, a.streams.Err),
+		kong.Writers(a.Out, a.Err),
 		kong.Exit(func(int) { a.helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: min(100, a.Width())}),
 		kong.Vars{"formats": strings.Join(bundle.Formats(), ", "), "methods": "token, userpass, ldap, approle, jwt, oidc, kubernetes, cert"},
 		kong.Bind(a),
 		kong.BindTo(ctx, (*context.Context)(nil)),

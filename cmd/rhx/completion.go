@@ -32,11 +32,11 @@ func (c *completionCmd) Run(a *app) error {
 	exe = bundle.ShellQuote(exe)
 	switch c.Shell {
 	case "bash":
-		fmt.Fprintf(a.Out, "complete -o default -o bashdefault -C %s rhx\n", exe)
+		fmt.Fprintf(a.Data(), "complete -o default -o bashdefault -C %s rhx\n", exe)
 	case "zsh":
-		fmt.Fprintf(a.Out, "autoload -U +X bashcompinit && bashcompinit\ncomplete -o default -o bashdefault -C %s rhx\n", exe)
+		fmt.Fprintf(a.Data(), "autoload -U +X bashcompinit && bashcompinit\ncomplete -o default -o bashdefault -C %s rhx\n", exe)
 	case "fish":
-		fmt.Fprintf(a.Out, `function __complete_rhx
+		fmt.Fprintf(a.Data(), `function __complete_rhx
     set -lx COMP_LINE (commandline -cp)
     test -z (commandline -ct)
     and set COMP_LINE "$COMP_LINE "

@@ -51,6 +51,9 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.logGiven(h, "env", host.LocalPlace, format, env)
-	_, err = a.Out.Write(text)
-	return err
+	if format == "json" {
+		_, err := a.Data().Write(forProgram(text, a.OutTTY, escapeJSON))
+		return err
+	}
+	return a.exact("a value of these variables", string(text))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -16,7 +15,7 @@ type getCmd struct {
 }
 
 func (c *getCmd) Help() string {
-	return `Prints the value as it is: no line break is added, unless the output is a terminal.`
+	return `Prints the value as it is. On a terminal a line break is added, and a value with control characters, which the terminal would obey, is refused: it goes to a file, a pipe, or with -o json.`
 }
 
 func (c *getCmd) Run(ctx context.Context, a *app) error {
@@ -41,6 +40,5 @@ func (c *getCmd) Run(ctx context.Context, a *app) error {
 	if a.OutTTY && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	_, err = io.WriteString(a.Out, text)
-	return err
+	return a.exact("this value", text)
 }

@@ -144,7 +144,7 @@ func (a *app) showImport(dir string, im *host.Import) (news, differ int, err err
 	slices.SortStableFunc(rows, func(x, y []string) int { return strings.Compare(x[0], y[0]) })
 	if !a.Quiet {
 		fmt.Fprintln(a.Out, "Found in "+dir+":")
-		err = a.table([]string{"SECRET", "FROM", "WHAT"}, rows)
+		err = a.stateTable([]string{"SECRET", "FROM", "WHAT"}, rows, 2)
 	}
 	return news, differ, err
 }

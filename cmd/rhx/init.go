@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
 )
@@ -75,9 +76,9 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if done, err := a.data(out); done {
 		return err
 	}
-	a.say(plain(fmt.Sprintf("%s: written, with the secrets %s", a.shortPath(path), list(out.Secrets))))
+	a.say(term.Linef("%s: written, with the secrets %s", a.shortPath(path), list(out.Secrets)))
 	if len(out.Secrets) > 0 {
-		a.say("rhx save --all saves them; then rhx run -b default -- COMMAND has the variables of " + plain(list(out.Bundle)))
+		a.say("rhx save --all saves them; then rhx run -b default -- COMMAND has the variables of " + term.Line(list(out.Bundle)))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -264,7 +265,7 @@ func (a *app) tellLogin(s *vaultstore.Session) {
 	if a.Output == "table" {
 		text := "Logged in at " + s.Address
 		if s.User != "" {
-			text += " as " + printable(s.User)
+			text += " as " + term.Line(s.User)
 		}
 		if s.Expires.IsZero() {
 			text += "; the token does not expire"
@@ -511,7 +512,7 @@ func (a *app) showPlan(title, place string, rows [][]string) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return a.table([]string{"SECRET", place, "WHAT"}, rows)
+	return a.stateTable([]string{"SECRET", place, "WHAT"}, rows, 2)
 }
 
 // sessionPath is the file of the token.

@@ -7,19 +7,25 @@ package main
 import (
 	"os"
 	"runtime/debug"
+
+	"github.com/rhx-dev/rhx/cmd/rhx/child"
 )
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		os.Exit(serveGuest(os.Stdin, os.Stdout))
 	}
-	if len(os.Args) > 3 && os.Args[1] == monitorArg {
-		os.Exit(serveMonitor(os.Args[2:]))
+	if len(os.Args) > 3 && os.Args[1] == child.MonitorArg {
+		status, err := child.Monitor(os.Args[2:])
+		if err != nil {
+			status = newApp().fail(err)
+		}
+		os.Exit(status)
 	}
 	if os.Getenv("GOGC") == "" {
 		// Half as many collections: a twentieth of the time of large commands, for a
 		// few MiB.
 		debug.SetGCPercent(200)
 	}
-	os.Exit(run(os.Args[1:], systemStreams()))
+	os.Exit(run(os.Args[1:]))
 }

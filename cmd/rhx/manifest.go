@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -116,7 +117,7 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 	if before {
 		text = " has changed since you trusted it.\n"
 	}
-	text = plain(path) + text + summaryOf(m)
+	text = term.Line(path) + text + summaryOf(m)
 	if !a.canAsk() {
 		fmt.Fprint(a.Err, text)
 		return fault.WithHint(fault.WithKind(fmt.Errorf("%s is not trusted", m.File), fault.Usage), "rhx trust says that it is, once you have read it")
@@ -130,7 +131,7 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 // summaryOf says what a manifest can make rhx do, in lines, whatever its names are.
 func summaryOf(m *manifest.Manifest) string {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintln(&b, plain(fmt.Sprintf(format, args...))) }
+	line := func(format string, args ...any) { fmt.Fprintln(&b, term.Linef(format, args...)) }
 	at := "your own store"
 	if m.Store != "" {
 		at = "the store " + m.Store

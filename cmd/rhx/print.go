@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -27,73 +30,89 @@ func (a *app) data(v any) (bool, error) {
 	if err := enc.Encode(v); err != nil {
 		return true, err
 	}
+	escape := escapeJSON
 	if a.Output == "yaml" {
 		// Through JSON, so that both have the same fields in the same order.
 		var n yaml.Node
 		if err := yaml.Unmarshal(b.Bytes(), &n); err != nil {
 			return true, err
 		}
-		block(&n)
+		block(&n, a.OutTTY)
 		b.Reset()
 		yenc := yaml.NewEncoder(&b)
 		yenc.SetIndent(2)
 		if err := yenc.Encode(&n); err != nil {
 			return true, err
 		}
+		escape = escapeYAML
 	}
-	_, err := a.Out.Write(b.Bytes())
+	_, err := a.Data().Write(forProgram(b.Bytes(), a.OutTTY, escape))
 	return true, err
 }
 
-// block takes the JSON look from a YAML tree.
-func block(n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+// block takes the JSON look from a YAML tree. With quoted, strings that are not fit
+// for a terminal are in quotes, where they can be escaped.
+func block(n *yaml.Node, quoted bool) {
+	switch {
+	case n.Kind != yaml.ScalarNode || n.Tag != "!!str":
+		n.Style = 0
+	case quoted && !term.Safe(n.Value):
+		n.Style = yaml.DoubleQuotedStyle
+	default:
 		var s yaml.Node
 		s.SetString(n.Value)
 		n.Style = s.Style
-	} else {
-		n.Style = 0
 	}
 	for _, c := range n.Content {
-		block(c)
+		block(c, quoted)
 	}
+}
+
+// forProgram is text for programs as it is written: unchanged, but on a terminal
+// with what that would obey escaped by the language's own means, so that it still
+// says the same.
+func forProgram(data []byte, tty bool, escape func(rune) string) []byte {
+	if !tty || term.Safe(string(data)) {
+		return data
+	}
+	var b bytes.Buffer
+	for _, r := range string(data) {
+		if term.Safe(string(r)) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(escape(r))
+		}
+	}
+	return b.Bytes()
+}
+
+func escapeJSON(r rune) string {
+	if hi, lo := utf16.EncodeRune(r); hi != utf8.RuneError {
+		return fmt.Sprintf(`\u%04x\u%04x`, hi, lo)
+	}
+	return fmt.Sprintf(`\u%04x`, r)
+}
+
+func escapeYAML(r rune) string { return fmt.Sprintf(`\U%08x`, r) }
+
+// exact prints what is for programs alone, byte for byte. It is refused on a
+// terminal that would obey a part of it: shown in another form it would not be
+// the same, and nobody would see that.
+func (a *app) exact(what, text string) error {
+	if a.OutTTY && !term.Safe(strings.ReplaceAll(text, "\r\n", "\n")) {
+		return fault.WithHint(fmt.Errorf("%s has control characters, which this terminal would obey; it is not printed", what),
+			"to a file or a pipe it goes as it is; -o json shows it on a terminal")
+	}
+	_, err := io.WriteString(a.Data(), text)
+	return err
 }
 
 // table prints rows under a header, in columns.
-func (a *app) table(header []string, rows [][]string) error {
-	var b bytes.Buffer
-	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(header, "\t"))
-	for _, r := range rows {
-		for i := range r {
-			r[i] = printable(r[i])
-		}
-		fmt.Fprintln(w, strings.Join(r, "\t"))
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for i, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
-		line = strings.TrimRight(line, " ")
-		if i == 0 {
-			line = a.paint("1", line, a.OutTTY)
-		}
-		if _, err := fmt.Fprintln(a.Out, line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (a *app) table(header []string, rows [][]string) error { return a.stateTable(header, rows, 0) }
 
-// printable keeps control characters, which a file's author may have chosen,
-// from a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r == utf8.RuneError || r >= 0x80 && r < 0xa0 {
-			return '·'
-		}
-		return r
-	}, s)
+// stateTable is table with states, which have their colours, from a column on.
+func (a *app) stateTable(header []string, rows [][]string, from int) error {
+	return a.Print(term.Table{Header: header, Rows: rows, States: from})
 }
 
 // maxShown is how many characters of a public value a table shows.

@@ -7,8 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
@@ -138,7 +138,7 @@ func (a *app) consent(pr *trust.Proposal, yes bool) error {
 // summary is what somebody should know before they say yes.
 func summary(pr *trust.Proposal) string {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintln(&b, plain(fmt.Sprintf(format, args...))) }
+	line := func(format string, args ...any) { fmt.Fprintln(&b, term.Linef(format, args...)) }
 	line("%s: %s", pr.Spec.Name, pr.Spec.Title)
 	line("from: %s", pr.Origin)
 	if pr.Project {
@@ -179,17 +179,6 @@ func summary(pr *trust.Proposal) string {
 		line("%s %s", mark, p)
 	}
 	return b.String()
-}
-
-// plain keeps from a terminal what could make a line look like another one:
-// control characters, and those that turn the direction of text or are not seen.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
-			return '·'
-		}
-		return r
-	}, printable(s))
 }
 
 type providerRemoveCmd struct {
@@ -311,7 +300,7 @@ func (c *providerListCmd) Run(_ context.Context, a *app) error {
 			if p.Project && p.Files == nil {
 				state = "not approved"
 			}
-			rows = append(rows, []string{p.Name, short(p.Files["provider.yaml"]), module(p.Files), p.SignedBy, state, plain(p.Origin)})
+			rows = append(rows, []string{p.Name, short(p.Files["provider.yaml"]), module(p.Files), p.SignedBy, state, p.Origin})
 		}
 		if err := a.table([]string{"NAME", "SPEC", "MODULE", "SIGNED BY", "STATE", "FROM"}, rows); err != nil {
 			return err
@@ -370,7 +359,7 @@ func (c *providerVerifyCmd) Run(ctx context.Context, a *app) error {
 				a.say(p.Name + ": as approved")
 			}
 			for _, why := range p.Problems {
-				a.report(p.Name, errors.New(plain(why)))
+				a.report(p.Name, errors.New(term.Line(why)))
 			}
 		}
 	}

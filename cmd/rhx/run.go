@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 type runCmd struct {
@@ -60,16 +65,94 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		}
 		return c.remote(ctx, a, argv, env, masker)
 	}
-	environ := bundle.Environ(a.Environ(), env.Vars, env.Strip...)
+	r := a.runner(masker)
+	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
 	if len(env.Files) > 0 {
-		return c.withFiles(ctx, a, h, argv, environ, env.Files, masker)
+		return c.withFiles(ctx, a, h, r, argv, environ, env.Files)
 	}
 	a.close()
 	if masker != nil {
-		return a.supervise(argv, environ, masker)
+		return ended(r.Supervise(argv, environ))
 	}
 	a.stopSignals()
-	return execute(argv, environ, a)
+	return ended(r.Exec(argv, environ))
+}
+
+// runner returns what runs commands with this process's streams.
+func (a *app) runner(m *mask.Masker) *child.Runner {
+	return &child.Runner{Streams: child.Streams(a.Streams()), Getenv: a.Getenv, TakeOver: a.stopSignals, Mask: m}
+}
+
+// ended is the error of a command's end: its exit status becomes rhx's.
+func ended(status int, err error) error {
+	if err != nil {
+		return err
+	}
+	return exitCode(status)
+}
+
+// withFiles runs a command beside files that are gone when it ends. rhx stays, as
+// the command's parent, to remove them; where it is killed, the next one does.
+func (c *runCmd) withFiles(ctx context.Context, a *app, h *host.Host, r *child.Runner, argv, environ []string, recs []*store.Record) error {
+	dir, release, err := child.PrivateFolder(a.Getenv)
+	if err != nil {
+		return err
+	}
+	defer release()
+	files, vars, err := h.PrivateFiles(ctx, recs, filepath.ToSlash(dir))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(f.Path, f.Data, f.Mode&0o700); err != nil {
+			return err
+		}
+	}
+	for _, v := range vars {
+		environ = append(environ, v.Name+"="+v.Value) // of two of a name, exec.Cmd takes the last
+	}
+	return ended(r.Supervise(argv, environ))
+}
+
+// remote runs the command on the hosts that --on names.
+func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.Environment, m *mask.Masker) error {
+	hosts, err := a.hostsOn()
+	if err != nil {
+		return err
+	}
+	spec := machine.RunSpec{Argv: argv, Unset: bundleUnsets(env), TTY: c.TTY}
+	for _, v := range env.Vars {
+		spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
+	}
+	r := a.runner(m)
+	if len(hosts) == 1 {
+		return ended(r.RunOn(ctx, a.ssh(hosts[0], false), spec))
+	}
+	if c.TTY {
+		return fault.WithKind(errors.New("-t is for one host"), fault.Usage)
+	}
+	// Lines with the names of hosts are rhx's: on a terminal no host may write over
+	// those of another.
+	if a.OutTTY {
+		r.Out = a.Out
+	}
+	if a.ErrTTY {
+		r.Err = a.Err
+	}
+	failed := 0
+	r.RunOnAll(ctx, hosts, func(target string) machine.Machine { return a.ssh(target, false) }, spec, func(target string, err error) {
+		if err != nil {
+			failed++
+			a.report(target, err)
+		}
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return outcome(failed, len(hosts))
 }
 
 // secretsNamed is the error of a command whose -s is missing.

@@ -30,6 +30,6 @@ func (c *schemaCmd) Run(a *app) error {
 	if done, err := a.data(json.RawMessage(text)); done {
 		return err
 	}
-	_, err := fmt.Fprint(a.Out, text)
+	_, err := fmt.Fprint(a.Data(), text)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
@@ -81,13 +82,13 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	rows = append(rows, [2]string{"locations", placesCell(rec.Secret.Sources)}, [2]string{"versions", strings.Join(versions, ", ")})
 	for _, r := range rows {
 		if r[1] != "" {
-			fmt.Fprintf(a.Out, "%-10s %s\n", r[0]+":", printable(r[1]))
+			fmt.Fprintf(a.Out, "%-10s %s\n", r[0]+":", term.Line(r[1]))
 		}
 	}
 	fmt.Fprintln(a.Out, "values:")
 	for _, k := range keysOf(sp, rec.Secret.Values) {
 		text := shown(sp, k, rec.Secret.Values[k], c.Reveal)
-		fmt.Fprintf(a.Out, "  %s: %s\n", k, strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    "))
+		fmt.Fprintf(a.Out, "  %s: %s\n", term.Line(k), strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    "))
 	}
 	return nil
 }

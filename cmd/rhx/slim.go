@@ -65,7 +65,7 @@ func (a *app) asFull() error {
 	}
 	a.close()
 	a.stopSignals()
-	return execute(append([]string{path}, os.Args[1:]...), os.Environ(), a)
+	return ended(a.runner(nil).Exec(append([]string{path}, os.Args[1:]...), os.Environ()))
 }
 
 // newRunner returns what runs wasm modules: rhx-full, once for each call.

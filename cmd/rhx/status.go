@@ -65,5 +65,5 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.say("There is no secret yet. rhx save --all saves what rhx detect finds.")
 		return nil
 	}
-	return a.table(append([]string{"SECRET"}, places...), table)
+	return a.stateTable(append([]string{"SECRET"}, places...), table, 1)
 }

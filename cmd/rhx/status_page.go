@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/manifest"
 )
@@ -19,7 +20,7 @@ func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest)
 	if m != nil {
 		title = m.File
 	}
-	title = html.EscapeString("rhx status: " + title)
+	title = escaped("rhx status: " + title)
 	var b strings.Builder
 	b.WriteString(statusHead)
 	fmt.Fprintf(&b, "<title>%s</title>\n%s\n<h1>%s</h1>\n<p>%s", title, statusStyle, title, time.Now().Format("2006-01-02 15:04 MST"))
@@ -36,11 +37,11 @@ func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest)
 	}
 	b.WriteString("</p>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">secret</th>")
 	for _, p := range places {
-		fmt.Fprintf(&b, "<th scope=\"col\">%s</th>", html.EscapeString(p))
+		fmt.Fprintf(&b, "<th scope=\"col\">%s</th>", escaped(p))
 	}
 	b.WriteString("</tr></thead>\n<tbody>\n")
 	for _, r := range rows {
-		fmt.Fprintf(&b, "<tr><th scope=\"row\">%s</th>", html.EscapeString(r.Secret))
+		fmt.Fprintf(&b, "<tr><th scope=\"row\">%s</th>", escaped(r.Secret))
 		for _, p := range places {
 			if state := r.Places[p]; state != "" {
 				fmt.Fprintf(&b, "<td class=\"%s\">%s</td>", state, state)
@@ -53,6 +54,10 @@ func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest)
 	b.WriteString("</tbody>\n</table></div>\n</html>\n")
 	return []byte(b.String())
 }
+
+// escaped is text in the page as a terminal has it: a browser, too, obeys
+// characters that turn the direction of text.
+func escaped(s string) string { return html.EscapeString(term.Line(s)) }
 
 const statusHead = `<!doctype html>
 <html lang="en">

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -64,13 +65,14 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		Wrap:        wrap,
 		Parallel:    c.Parallel,
 	}
+	var live *term.Live
 	if a.Output == "table" {
 		// Each host's lines as soon as it is done.
-		live := a.watch(len(machines))
-		defer live.end()
-		opts.Began = live.begin
+		live = a.watch(len(machines))
+		defer live.End()
+		opts.Began = live.Begin
 		opts.Done = func(name string, loaded []host.Loaded, err error) {
-			live.finish(name, len(host.FailedOn(loaded)) > 0)
+			live.Finish(name, len(host.FailedOn(loaded)) > 0)
 			if err != nil {
 				a.report(loaded[0].Machine, err)
 				return
@@ -85,7 +87,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	})()
 	h.Begin("sync")
 	loaded, err := h.Sync(ctx, machines, opts)
-	a.live.end()
+	live.End()
 	if err != nil {
 		return err
 	}

@@ -68,8 +68,7 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 	if done, err := a.data(policyJSON{policy}); done {
 		return err
 	}
-	_, err = fmt.Fprint(a.Out, policy)
-	return err
+	return a.exact("this policy", policy)
 }
 
 // storeNames are the names in the store of what a bundle needs.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
 )
@@ -40,7 +41,7 @@ func (c *whyCmd) Run(ctx context.Context, a *app) error {
 	if done, err := a.data(whyJSON{w.Variable, w.Bundle, w.How, w.Secret, w.Stored, w.Version, w.Key, w.Text, w.From}); done {
 		return err
 	}
-	say := func(format string, args ...any) { a.say(plain(c.Variable + ": " + fmt.Sprintf(format, args...))) }
+	say := func(format string, args ...any) { a.say(term.Line(c.Variable + ": " + fmt.Sprintf(format, args...))) }
 	switch w.How {
 	case "secret":
 		at := fmt.Sprintf("version %d of %s in the store", w.Version, w.Stored)
@@ -112,10 +113,10 @@ func (c *whereCmd) Run(ctx context.Context, a *app) error {
 		list []string
 	}{{"saved from", w.Came}, {"variables of bundles", w.Variables}, {"files of bundles", w.Files}, {"in texts of bundles", w.Texts}, {"hosts", w.Hosts}} {
 		if len(r.list) > 0 {
-			rows = append(rows, []string{r.what, plain(strings.Join(r.list, ", "))})
+			rows = append(rows, []string{r.what, strings.Join(r.list, ", ")})
 		}
 	}
-	return a.table([]string{"PLACE", strings.ToUpper(w.Secret)}, rows)
+	return a.stateTable([]string{"PLACE", strings.ToUpper(w.Secret)}, rows, 1)
 }
 
 // manifestIfAny returns the manifest that applies here, nil where there is none.

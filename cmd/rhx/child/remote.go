@@ -1,4 +1,4 @@
-package main
+package child
 
 import (
 	"bytes"
@@ -12,54 +12,34 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
-	"github.com/rhx-dev/rhx/host"
-	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
 )
 
-// remote runs the command on the hosts that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.Environment, m *mask.Masker) error {
-	hosts, err := a.hostsOn()
-	if err != nil {
-		return err
-	}
-	spec := machine.RunSpec{Argv: argv, Unset: bundleUnsets(env)}
-	for _, v := range env.Vars {
-		spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
-	}
-	if len(hosts) > 1 {
-		if c.TTY {
-			return fault.WithKind(errors.New("-t is for one host"), fault.Usage)
-		}
-		return a.runOnAll(ctx, hosts, spec, m)
-	}
-	spec.Stdin, spec.Stdout, spec.Stderr, spec.TTY = a.In, a.Out, a.Err, c.TTY
-	if c.TTY {
-		restore, err := a.lendTerminal(&spec)
+// RunOn runs a command on a host, with the streams, and returns its exit status.
+// Where spec.TTY is set the command has a terminal there, which is this one.
+func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
+	spec.Stdin, spec.Stdout, spec.Stderr = r.In, r.Out, r.Err
+	if spec.TTY {
+		restore, err := r.lendTerminal(&spec)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer restore()
 	}
 	// From here on signals are the command's.
-	stop := forwardSignals(&spec, a.stopSignals)
+	stop := forwardSignals(&spec, r.TakeOver)
 	defer stop()
 	patience := mask.Pipe()
-	if a.OutTTY {
+	if r.OutTTY {
 		patience = mask.Terminal()
 	}
-	flush := maskRemote(&spec, m, patience)
-	status, err := a.runOn(context.WithoutCancel(ctx), hosts[0], spec)
-	flush()
-	if err != nil {
-		return err
-	}
-	return exitCode(status)
+	flush := maskRemote(&spec, r.Mask, patience)
+	defer flush()
+	return runOn(context.WithoutCancel(ctx), m, spec)
 }
 
-func (a *app) runOn(ctx context.Context, target string, spec machine.RunSpec) (int, error) {
-	m := a.ssh(target, false)
+func runOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
 	defer func() { _ = m.Close() }()
 	runner, ok := m.(machine.Runner)
 	if !ok {
@@ -71,41 +51,34 @@ func (a *app) runOn(ctx context.Context, target string, spec machine.RunSpec) (i
 // parallelHosts bounds the hosts that run a command at once.
 const parallelHosts = 32
 
-// runOnAll runs a command on several hosts, without an input, each line of its
-// output behind the host's name.
-func (a *app) runOnAll(ctx context.Context, hosts []string, spec machine.RunSpec, m *mask.Masker) error {
+// RunOnAll runs a command on several hosts, without an input, each line of its
+// output behind the host's name. done is called with what came of it on each host,
+// one at a time and never within a line.
+func (r *Runner) RunOnAll(ctx context.Context, hosts []string, open func(string) machine.Machine, spec machine.RunSpec, done func(host string, err error)) {
 	var mu sync.Mutex
-	failed := 0
 	var g errgroup.Group
 	g.SetLimit(parallelHosts)
 	for _, target := range hosts {
 		g.Go(func() error {
-			out := &prefixed{mu: &mu, w: a.Out, prefix: target + ": "}
-			errOut := &prefixed{mu: &mu, w: a.Err, prefix: target + ": "}
+			out := &prefixed{mu: &mu, w: r.Out, prefix: target + ": "}
+			errOut := &prefixed{mu: &mu, w: r.Err, prefix: target + ": "}
 			spec := spec
 			spec.Stdout, spec.Stderr = out, errOut
-			flush := maskRemote(&spec, m, mask.Pipe())
-			status, err := a.runOn(ctx, target, spec)
+			flush := maskRemote(&spec, r.Mask, mask.Pipe())
+			status, err := runOn(ctx, open(target), spec)
 			flush()
 			out.flush()
 			errOut.flush()
 			if err == nil && status != 0 {
 				err = fmt.Errorf("the command ended with status %d", status)
 			}
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed++
-				a.report(target, err)
-			}
+			mu.Lock()
+			defer mu.Unlock()
+			done(target, err)
 			return nil
 		})
 	}
 	_ = g.Wait()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return outcome(failed, len(hosts))
 }
 
 // prefixed writes whole lines, each behind a prefix.
@@ -157,18 +130,18 @@ func (p *prefixed) line(b []byte) error {
 
 // lendTerminal gives a command on a host this process's terminal, if it has one:
 // its type and size, and what is typed as it is typed.
-func (a *app) lendTerminal(spec *machine.RunSpec) (restore func(), err error) {
-	spec.Term = a.Getenv("TERM")
+func (r *Runner) lendTerminal(spec *machine.RunSpec) (restore func(), err error) {
+	spec.Term = r.Getenv("TERM")
 	restore = func() {}
-	if out, ok := a.Out.(*os.File); ok && a.OutTTY {
+	if out, ok := r.Out.(*os.File); ok && r.OutTTY {
 		if columns, rows, err := term.GetSize(int(out.Fd())); err == nil {
 			spec.Size = machine.Size{Columns: columns, Rows: rows}
 		}
 		resize, stop := resizes(int(out.Fd()))
 		spec.Resize, restore = resize, stop
 	}
-	in, ok := a.In.(*os.File)
-	if !ok || !a.InTTY {
+	in, ok := r.In.(*os.File)
+	if !ok || !r.InTTY {
 		return restore, nil
 	}
 	old, err := term.MakeRaw(int(in.Fd()))

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"cmp"
@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// live shows on one line of a terminal how far work on many hosts is, and which
-// of them keep it waiting. What is printed meanwhile comes above the line.
-type live struct {
+// Live shows on one line of a terminal how far work on many hosts is, and which
+// of them keep it waiting. A nil Live does nothing.
+type Live struct {
 	w     io.Writer
 	width func() int
 	hosts int
@@ -27,19 +27,11 @@ type live struct {
 	stop         chan struct{}
 }
 
-// watch shows the state of work on so many hosts until end is called, where a
-// person watches; nil otherwise. A nil live does nothing.
-func (a *app) watch(hosts int) *live {
-	if !a.showsProgress() {
-		return nil
-	}
-	err := a.Err
-	l := &live{w: err, width: func() int { return widthOf(err) }, hosts: hosts, began: map[string]time.Time{}, stop: make(chan struct{})}
-	a.Err = above{l, a.Err}
-	if a.OutTTY {
-		a.Out = above{l, a.Out}
-	}
-	a.live = l
+// Watch shows the state of work on so many hosts on a line of stderr until
+// [Live.End] is called. What is printed meanwhile comes above it.
+func (t *Terminal) Watch(hosts int) *Live {
+	l := &Live{w: t.raw.Err, width: func() int { return widthOf(t.raw.Err) }, hosts: hosts, began: map[string]time.Time{}, stop: make(chan struct{})}
+	t.live = l
 	go func() {
 		tick := time.NewTicker(barEvery)
 		defer tick.Stop()
@@ -58,7 +50,8 @@ func (a *app) watch(hosts int) *live {
 	return l
 }
 
-func (l *live) begin(host string) {
+// Begin says that work on a host begins.
+func (l *Live) Begin(host string) {
 	if l == nil {
 		return
 	}
@@ -67,7 +60,8 @@ func (l *live) begin(host string) {
 	l.began[host] = time.Now()
 }
 
-func (l *live) finish(host string, failed bool) {
+// Finish says that work on a host is done.
+func (l *Live) Finish(host string, failed bool) {
 	if l == nil {
 		return
 	}
@@ -81,8 +75,8 @@ func (l *live) finish(host string, failed bool) {
 	}
 }
 
-// end erases the line for good.
-func (l *live) end() {
+// End erases the line for good.
+func (l *Live) End() {
 	if l == nil {
 		return
 	}
@@ -96,7 +90,7 @@ func (l *live) end() {
 }
 
 // hide erases the line until show is called: somebody is asked something.
-func (l *live) hide() (show func()) {
+func (l *Live) hide() (show func()) {
 	if l == nil {
 		return func() {}
 	}
@@ -111,7 +105,7 @@ func (l *live) hide() (show func()) {
 	}
 }
 
-func (l *live) draw(now time.Time) {
+func (l *Live) draw(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended || l.hidden > 0 {
@@ -121,7 +115,7 @@ func (l *live) draw(now time.Time) {
 	fmt.Fprint(l.w, "\r"+l.line(now, l.width())+"\x1b[K")
 }
 
-func (l *live) erase() {
+func (l *Live) erase() {
 	if l.shown {
 		l.shown = false
 		fmt.Fprint(l.w, "\r\x1b[K")
@@ -130,7 +124,7 @@ func (l *live) erase() {
 
 // line is the line for a terminal of a width; shorter than that, so that no
 // terminal wraps it.
-func (l *live) line(now time.Time, width int) string {
+func (l *Live) line(now time.Time, width int) string {
 	text := fmt.Sprintf("%d of %d done", l.done, l.hosts)
 	if l.failed > 0 {
 		text += fmt.Sprintf(", %d failed", l.failed)
@@ -145,25 +139,12 @@ func (l *live) line(now time.Time, width int) string {
 	// Whole names, as many as there is room for.
 	sep := ": "
 	for _, h := range slowest {
-		more := fmt.Sprintf("%s%s %ds", sep, printable(h), int(now.Sub(l.began[h])/time.Second))
-		if len([]rune(text+more)) >= width {
+		more := fmt.Sprintf("%s%s %ds", sep, Line(h), int(now.Sub(l.began[h])/time.Second))
+		if columns(text+more) >= width {
 			break
 		}
 		text, sep = text+more, ", "
 	}
 	r := []rune(text)
 	return string(r[:max(0, min(len(r), width-1))])
-}
-
-// above is a stream to the terminal that has the line.
-type above struct {
-	l *live
-	w io.Writer
-}
-
-func (s above) Write(p []byte) (int, error) {
-	s.l.mu.Lock()
-	defer s.l.mu.Unlock()
-	s.l.erase()
-	return s.w.Write(p)
 }

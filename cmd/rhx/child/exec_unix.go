@@ -1,10 +1,9 @@
 //go:build !windows
 
-package main
+package child
 
 import (
 	"errors"
-	"fmt"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -12,17 +11,17 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
-// execute replaces this process by a command, found in PATH.
-func execute(argv, env []string, a *app) error {
+// Exec replaces this process by a command, found in PATH. It returns where that
+// fails.
+func (r *Runner) Exec(argv, environ []string) (int, error) {
 	path, err := exec.LookPath(argv[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return notRun(a, argv[0], err)
+		return 0, notRun(argv[0], err)
 	}
-	err = syscall.Exec(path, argv, env)
+	err = syscall.Exec(path, argv, environ)
 	hint := ""
 	if errors.Is(err, syscall.E2BIG) {
 		hint = "the variables are larger than the system allows; load the secret into a file instead"
 	}
-	a.fail(fault.WithHint(fmt.Errorf("run %s: %w", strings.TrimSpace(path), err), hint))
-	return exitCode(126)
+	return 0, fault.WithHint(&StartError{Name: strings.TrimSpace(path), Err: err, Status: 126}, hint)
 }

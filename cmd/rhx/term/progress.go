@@ -1,14 +1,11 @@
-package main
+package term
 
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // A bar is shown for work that takes longer than barAfter, and drawn again at
@@ -20,7 +17,7 @@ const (
 
 // bar shows how far work in many parts is, on one line of a terminal.
 type bar struct {
-	a     *app
+	w     io.Writer
 	doing string
 	parts int
 	width func() int
@@ -31,16 +28,15 @@ type bar struct {
 	shown bool
 }
 
-// progress is host.Host's Progress: a bar on the terminal that stderr is.
-func (a *app) progress(doing string, parts int) (step, end func()) {
-	b := &bar{a: a, doing: doing, parts: parts, next: time.Now().Add(barAfter), width: a.terminalWidth}
+// Progress shows how far work in many parts is, on a line of stderr: step is
+// called after each part, end at the end.
+func (t *Terminal) Progress(doing string, parts int) (step, end func()) {
+	b := &bar{w: t.raw.Err, doing: Line(doing), parts: parts, next: time.Now().Add(barAfter), width: func() int { return widthOf(t.raw.Err) }}
 	return b.step, b.end
 }
 
-// showsProgress reports whether a person watches.
-func (a *app) showsProgress() bool {
-	return a.ErrTTY && !a.Quiet && a.Output == "table" && a.Getenv("TERM") != "dumb"
-}
+// CanErase reports whether stderr is a terminal on which a line can be drawn anew.
+func (t *Terminal) CanErase() bool { return t.ErrTTY && !t.dumb() }
 
 func (b *bar) step() {
 	b.mu.Lock()
@@ -48,7 +44,7 @@ func (b *bar) step() {
 	b.done++
 	if now := time.Now(); b.done < b.parts && now.After(b.next) {
 		b.next, b.shown = now.Add(barEvery), true
-		fmt.Fprint(b.a.Err, "\r"+b.line(b.width())+"\x1b[K")
+		fmt.Fprint(b.w, "\r"+b.line(b.width())+"\x1b[K")
 	}
 }
 
@@ -57,7 +53,7 @@ func (b *bar) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.shown {
-		fmt.Fprint(b.a.Err, "\r\x1b[K")
+		fmt.Fprint(b.w, "\r\x1b[K")
 	}
 }
 
@@ -66,22 +62,10 @@ func (b *bar) end() {
 func (b *bar) line(width int) string {
 	const longest = 40
 	count := fmt.Sprintf("%*d/%d", len(fmt.Sprint(b.parts)), b.done, b.parts)
-	cells := min(longest, width-len(b.doing)-len(count)-6)
+	cells := min(longest, width-columns(b.doing)-len(count)-6)
 	if cells < 5 {
 		return count[:max(0, min(len(count), width-1))]
 	}
 	full := cells * b.done / b.parts
 	return b.doing + " [" + strings.Repeat("=", full) + strings.Repeat(" ", cells-full) + "] " + count
-}
-
-func (a *app) terminalWidth() int { return widthOf(a.Err) }
-
-// widthOf is how many columns the terminal has that w is; 80 where it is none.
-func widthOf(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return w
-		}
-	}
-	return 80
 }

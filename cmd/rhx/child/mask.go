@@ -1,4 +1,4 @@
-package main
+package child
 
 import (
 	"io"
@@ -11,26 +11,26 @@ import (
 
 // superviseMasked runs a command as a child and passes on what it writes, masked.
 // On a terminal the command has one, too.
-func (a *app) superviseMasked(argv, environ []string, m *mask.Masker) error {
+func (r *Runner) superviseMasked(argv, environ []string) (int, error) {
 	path, err := found(argv[0])
 	if err != nil {
-		return notRun(a, argv[0], err)
+		return 0, notRun(argv[0], err)
 	}
-	if out, ok := a.Out.(*os.File); ok && a.OutTTY && hasPTY {
-		return a.onPTY(path, argv, environ, m, out)
+	if out, ok := r.Out.(*os.File); ok && r.OutTTY && hasPTY {
+		return r.onPTY(path, argv, environ, out)
 	}
 	// Ended by the signal, rhx could not clean up.
 	defer ignorePipeSignal()()
-	out := m.Writer(a.Out, mask.Pipe())
+	out := r.Mask.Writer(r.Out, mask.Pipe())
 	errOut := out
-	if !sameFile(a.Out, a.Err) {
-		errOut = m.Writer(a.Err, mask.Pipe())
+	if !sameFile(r.Out, r.Err) {
+		errOut = r.Mask.Writer(r.Err, mask.Pipe())
 	}
-	cmd := &exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: a.In, Stdout: out, Stderr: errOut}
-	err = a.runChild(cmd, argv[0])
+	cmd := &exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: r.In, Stdout: out, Stderr: errOut}
+	status, err := r.run(cmd, argv[0])
 	_ = out.Close() // nobody reads on: the command was told, by its pipe
 	_ = errOut.Close()
-	return err
+	return status, err
 }
 
 // sameFile reports that two streams go to one place, where their order matters.

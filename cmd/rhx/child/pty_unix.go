@@ -1,10 +1,9 @@
 //go:build unix
 
-package main
+package child
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -27,32 +26,32 @@ const hasPTY = true
 //
 // The command's process group has to be a child's of its session's leader: one that
 // nobody of the session looks after is never stopped by Ctrl-Z. So between rhx and
-// the command is rhx again, as that leader: see serveMonitor.
-func (a *app) onPTY(path string, argv, environ []string, m *mask.Masker, out *os.File) error {
+// the command is rhx again, as that leader: see Monitor.
+func (r *Runner) onPTY(path string, argv, environ []string, out *os.File) (int, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	master, slave, err := pty.Open()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	lent := &lentTerminal{in: a.keyboard(), out: out, master: master}
+	lent := &lentTerminal{in: r.keyboard(), out: out, master: master}
 	defer lent.hangUp()
 	lent.prepare(slave)
 	cmd := &exec.Cmd{
-		Path: self, Args: append([]string{"rhx", monitorArg, path}, argv...), Env: environ, Stdin: a.In, Stdout: slave, Stderr: a.Err,
+		Path: self, Args: append([]string{"rhx", MonitorArg, path}, argv...), Env: environ, Stdin: r.In, Stdout: slave, Stderr: r.Err,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1},
 	}
 	if lent.in != nil {
 		cmd.Stdin = slave
 	}
-	masked := m.Writer(out, mask.Terminal())
+	masked := r.Mask.Writer(out, mask.Terminal())
 	var errs *os.File // what is not shown on the terminal is kept apart
-	if cmd.Stderr = slave; !a.ErrTTY {
+	if cmd.Stderr = slave; !r.ErrTTY {
 		var w *os.File
 		if errs, w, err = os.Pipe(); err != nil {
-			return err
+			return 0, err
 		}
 		defer errs.Close()
 		defer w.Close()
@@ -62,14 +61,14 @@ func (a *app) onPTY(path string, argv, environ []string, m *mask.Masker, out *os
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	defer signal.Stop(got)
-	a.stopSignals()
+	r.TakeOver()
 	if err := lent.take(); err != nil {
-		return err
+		return 0, err
 	}
 	defer lent.giveBack()
 	if err := cmd.Start(); err != nil {
 		lent.giveBack()
-		return notRun(a, argv[0], err)
+		return 0, notRun(argv[0], err)
 	}
 	if errs != nil {
 		_ = cmd.Stderr.(*os.File).Close()
@@ -86,7 +85,7 @@ func (a *app) onPTY(path string, argv, environ []string, m *mask.Masker, out *os
 	go func() {
 		defer close(said)
 		if errs != nil {
-			w := m.Writer(a.Err, mask.Pipe())
+			w := r.Mask.Writer(r.Err, mask.Pipe())
 			_, _ = io.Copy(w, errs)
 			_ = w.Close()
 			_ = errs.Close()
@@ -101,14 +100,14 @@ func (a *app) onPTY(path string, argv, environ []string, m *mask.Masker, out *os
 	<-said
 	lent.giveBack()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return exitCode(status)
+	return status, nil
 }
 
 // keyboard is the terminal that the command's input comes from; nil for none.
-func (a *app) keyboard() *os.File {
-	if in, ok := a.In.(*os.File); ok && a.InTTY {
+func (r *Runner) keyboard() *os.File {
+	if in, ok := r.In.(*os.File); ok && r.InTTY {
 		return in
 	}
 	return nil
@@ -252,26 +251,25 @@ func ignorePipeSignal() (stop func()) {
 	return func() { signal.Stop(got) }
 }
 
-// monitorArg is the argument with which rhx starts itself as a session's leader.
-const monitorArg = "run-monitor"
+// MonitorArg is the argument with which rhx starts itself as a session's leader.
+const MonitorArg = "run-monitor"
 
-// serveMonitor runs a command (its path, its name, its arguments) as the process
+// Monitor runs a command (its path, its name, its arguments) as the process
 // group that has the terminal. When the command stops, so does this process, for
 // rhx to see; when rhx has it go on, so does the command.
-func serveMonitor(args []string) int {
+func Monitor(args []string) (int, error) {
 	cmd := &exec.Cmd{Path: args[0], Args: args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Foreground: true, Ctty: 1}}
 	if err := cmd.Start(); err != nil {
-		fmt.Fprintf(os.Stderr, "rhx: run %s: %v\n", args[0], err)
-		return 126
+		return 0, &StartError{Name: args[0], Err: err, Status: 126}
 	}
 	for {
 		ws, err := await(cmd.Process.Pid)
 		switch {
 		case err != nil:
-			return 1
+			return 0, err
 		case !ws.Stopped():
-			return ended(ws)
+			return ended(ws), nil
 		}
 		// The signal may take another thread first, so this one waits to be told to
 		// go on: the command must not go on before.

@@ -1,0 +1,55 @@
+// Package child runs the commands that get secrets: in rhx's place, as a child
+// whose output is masked or beside which there are files, and on hosts.
+package child
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os/exec"
+
+	"github.com/rhx-dev/rhx/host/mask"
+)
+
+// Streams are rhx's own streams, which a command gets.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// InTTY, OutTTY and ErrTTY report that a stream is a terminal.
+	InTTY, OutTTY, ErrTTY bool
+}
+
+// Runner runs commands.
+type Runner struct {
+	Streams
+	Getenv func(string) string
+	// TakeOver ends what rhx does at signals: from then on they are the command's.
+	TakeOver func()
+	// Mask masks what a command writes; nil masks nothing. It is not for [Runner.Exec].
+	Mask *mask.Masker
+}
+
+// StartError is the error of a command that was not started.
+type StartError struct {
+	Name string
+	Err  error
+	// Status is the exit status that env(1) gives: 127 for a command that is not
+	// there, 126 for one that cannot be run.
+	Status int
+}
+
+func (e *StartError) Error() string { return fmt.Sprintf("run %s: %v", e.Name, e.Err) }
+func (e *StartError) Unwrap() error { return e.Err }
+
+func notRun(name string, err error) error {
+	status := 127
+	if errors.Is(err, fs.ErrPermission) {
+		status = 126
+	}
+	var ee *exec.Error
+	if errors.As(err, &ee) {
+		err = ee.Err
+	}
+	return &StartError{Name: name, Err: err, Status: status}
+}

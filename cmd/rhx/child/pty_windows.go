@@ -1,0 +1,21 @@
+package child
+
+import (
+	"errors"
+	"os"
+)
+
+// hasPTY: on Windows a command whose output is masked writes to pipes.
+const hasPTY = false
+
+func (r *Runner) onPTY(string, []string, []string, *os.File) (int, error) {
+	return 0, errors.ErrUnsupported
+}
+
+func ignorePipeSignal() (stop func()) { return func() {} }
+
+// MonitorArg is not used on Windows, which has no sessions of terminals.
+const MonitorArg = "run-monitor"
+
+// Monitor is not used on Windows.
+func Monitor([]string) (int, error) { return 0, errors.ErrUnsupported }
