@@ -9,17 +9,12 @@ import (
 	"sync"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
-	"github.com/rhx-dev/rhx/host"
-	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/journal"
+	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/manifest"
-	"github.com/rhx-dev/rhx/host/spec"
-	"github.com/rhx-dev/rhx/host/store"
-	"github.com/rhx-dev/rhx/host/store/agestore"
-	"github.com/rhx-dev/rhx/host/trust"
-	"github.com/rhx-dev/rhx/specs"
+	"github.com/rhx-dev/rhx/host/place"
 )
 
 // app is what commands share: the streams, the flags, and the parts of rhx,
@@ -32,70 +27,40 @@ type app struct {
 	// helped is set when the help was printed instead of a command being run.
 	helped bool
 
-	h       *host.Host
-	dirs    config.Dirs
-	guests  *guests
-	added   *trust.Providers
+	made    *engine.Engine
+	logins  logins
 	trusted *manifest.Manifest // read, and trusted by the user
 	remote  machine.Machine
 	keys    machine.Keys
 	asking  sync.Mutex
-	// loggedIn is the environment of the login that was just made: what follows
-	// goes to its server with its token, whatever the variables say.
-	loggedIn func(string) string
-	// What goroutines ask for, each made by the first that does.
-	confLock  sync.Mutex
-	conf      *config.Config
-	localLock sync.Mutex
-	local     *agestore.Store
-	// background is work beside that of the command: see inBackground.
-	background sync.WaitGroup
 }
 
-// host returns the use cases over this machine's folders.
-func (a *app) host() (*host.Host, error) {
-	if a.h != nil {
-		return a.h, nil
+// engine returns the parts of rhx over this machine's folders.
+func (a *app) engine() (*engine.Engine, error) {
+	if a.made != nil {
+		return a.made, nil
 	}
 	home, err := a.home()
 	if err != nil {
 		return nil, err
 	}
-	a.dirs = config.NewDirs(home, a.Getenv)
 	work, _ := os.Getwd() // without one there is no project
-	a.added = trust.Open(a.dirs.Data, work)
-	a.guests = &guests{cache: filepath.Join(a.dirs.Cache, "wasm"), added: a.added, warn: a.warn, note: a.note}
-	a.h = &host.Host{
-		Specs:  spec.NewRegistry(specs.FS, specs.Names(), filepath.Join(a.dirs.Config, "providers")).WithPackages(a.added),
-		Guests: a.guests,
-		Dirs:   a.dirs,
-		Local:  machine.Local(home, a.Getenv),
-		Journal: &journal.Journal{
-			Dir: filepath.Join(a.dirs.State, "journal"),
-			Seal: func(ctx context.Context, data []byte) ([]byte, error) {
-				return a.seal(ctx, data, (*agestore.Store).Seal)
-			},
-			Unseal: func(ctx context.Context, data []byte) ([]byte, error) {
-				return a.seal(ctx, data, (*agestore.Store).Unseal)
-			},
-		},
-		OpenStore: func(ctx context.Context) (store.Store, error) {
-			return a.openStore(ctx, home)
-		},
+	parts := engine.Parts{
+		Home: home, Work: work, Getenv: a.Getenv, NewRunner: newRunner, OpenVault: a.openVault, Passphrase: a.passphrase, Warn: a.warn, Note: a.note,
 	}
 	if a.showsProgress() {
-		a.h.Progress = a.Progress
+		parts.Progress = a.Progress
 	}
-	return a.h, nil
+	a.made = engine.New(parts)
+	a.made.Stores.Use(a.Store)
+	return a.made, nil
 }
 
-// seal encrypts or decrypts with the key of the local store.
-func (a *app) seal(ctx context.Context, data []byte, by func(*agestore.Store, context.Context, []byte) ([]byte, error)) ([]byte, error) {
-	local, err := a.localStore()
-	if err != nil {
-		return nil, err
-	}
-	return by(local, ctx, data)
+// passphrase asks for that of a key.
+func (a *app) passphrase(prompt string) (string, error) {
+	a.asking.Lock()
+	defer a.asking.Unlock()
+	return a.hidden(prompt + ": ")
 }
 
 func (a *app) home() (string, error) {
@@ -109,24 +74,18 @@ func (a *app) home() (string, error) {
 	return home, nil
 }
 
-// config returns config.yaml, read once.
-func (a *app) config() (*config.Config, error) {
-	a.confLock.Lock()
-	defer a.confLock.Unlock()
-	if a.conf == nil {
-		c, err := config.Load(a.dirs)
-		if err != nil {
-			return nil, err
-		}
-		a.conf = c
+// at is the place that commands read: this machine, or the one that --on names.
+func (a *app) at() place.Place {
+	if a.On == "" {
+		return place.Here
 	}
-	return a.conf, nil
+	return place.Host(a.On)
 }
 
-// machine returns the machine to read: this one, or the one that --on names.
-func (a *app) machine(h *host.Host) machine.Machine {
+// machine returns the machine at that place.
+func (a *app) machine(e *engine.Engine) machine.Machine {
 	if a.On == "" {
-		return h.Local
+		return e.Local
 	}
 	if a.remote == nil {
 		a.remote = a.ssh(a.On, false)
@@ -134,13 +93,31 @@ func (a *app) machine(h *host.Host) machine.Machine {
 	return a.remote
 }
 
-// hostHere is host for a command that --on makes no sense for.
-func (a *app) hostHere(command string) (*host.Host, error) {
-	h, err := a.host()
+// fleet says how hosts are reached.
+func (a *app) fleet(e *engine.Engine, parallel int, acceptNew bool) fleet.Fleet {
+	return fleet.Fleet{Parallel: max(1, parallel), Open: func(at place.Place) machine.Machine {
+		if at == place.Here {
+			return e.Local
+		}
+		return a.ssh(at.Address(), acceptNew)
+	}}
+}
+
+// tellInterrupt says what an interrupt does to work on hosts, once. It is called
+// before hosts are asked for anything; the result ends it.
+func (a *app) tellInterrupt(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		a.warn("interrupted; hosts that are being written are waited for, and once more ends this at once")
+	})
+}
+
+// engineHere is engine for a command that --on makes no sense for.
+func (a *app) engineHere(command string) (*engine.Engine, error) {
+	e, err := a.engine()
 	if err != nil {
 		return nil, err
 	}
-	return h, a.localOnly(command)
+	return e, a.localOnly(command)
 }
 
 // localOnly is the error of a command that --on makes no sense for.
@@ -152,15 +129,12 @@ func (a *app) localOnly(command string) error {
 }
 
 func (a *app) close() {
-	a.background.Wait()
+	a.logins.wait()
 	if a.remote != nil {
 		_ = a.remote.Close()
 	}
-	if a.h != nil {
-		_ = a.h.Close()
-	}
-	if a.guests != nil {
-		a.guests.close()
+	if a.made != nil {
+		_ = a.made.Close()
 	}
 }
 

@@ -14,7 +14,7 @@ func TestTheKeyOfThisMachineIsSharedByGoroutines(t *testing.T) {
 	home := t.TempDir()
 	a := &app{Terminal: term.New(term.Streams{}, func(name string) string { return map[string]string{"HOME": home}[name] }), globals: &globals{}}
 	defer a.close()
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,12 +22,12 @@ func TestTheKeyOfThisMachineIsSharedByGoroutines(t *testing.T) {
 	stores := make([]*agestore.Store, 16)
 	for i := range stores {
 		wg.Go(func() {
-			sealed, err := h.Journal.Seal(t.Context(), []byte("fake"))
+			sealed, err := e.Book.Journal.Seal(t.Context(), []byte("fake"))
 			if err == nil {
-				_, err = h.Journal.Unseal(t.Context(), sealed)
+				_, err = e.Book.Journal.Unseal(t.Context(), sealed)
 			}
 			if err == nil {
-				stores[i], err = a.localStore()
+				stores[i], err = e.Stores.Local()
 			}
 			if err != nil {
 				t.Error(err)

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/session"
 )
 
 type planCmd struct {
@@ -48,50 +50,50 @@ type stepJSON struct {
 }
 
 func (c *planCmd) Run(ctx context.Context, a *app) error {
-	h, m, err := a.manifestHost(ctx, "plan", c.Yes)
+	e, m, err := a.manifestEngine(ctx, "plan", c.Yes)
 	if err != nil {
 		return err
 	}
-	steps, err := h.Apply(ctx, m, host.ApplyOptions{DryRun: true, Overwrite: c.Overwrite, Parallel: c.Parallel, Open: a.opener(h, c.AcceptNew), Getenv: a.Getenv, Warn: a.warn})
+	defer a.tellInterrupt(ctx)()
+	report, err := e.Project.Plan(ctx, m, project.ApplyOptions{Overwrite: c.Overwrite, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn})
 	if err != nil {
 		return err
 	}
-	if err := a.printSteps(steps, true); err != nil {
+	if err := a.printSteps(report, true); err != nil {
 		return err
 	}
-	if err := stepStatus(steps); err != nil {
+	if err := loadedStatus(report.Outcomes()); err != nil {
 		return err
 	}
-	if c.ExitCode && slices.ContainsFunc(steps, func(s host.Step) bool { return s.Changes() }) {
+	if c.ExitCode && report.Changes() {
 		return exitCode(4)
 	}
 	return nil
 }
 
 func (c *applyCmd) Run(ctx context.Context, a *app) error {
-	h, m, err := a.manifestHost(ctx, "apply", c.Yes)
+	e, m, err := a.manifestEngine(ctx, "apply", c.Yes)
 	if err != nil {
 		return err
 	}
-	opts := host.ApplyOptions{Overwrite: c.Overwrite, Parallel: c.Parallel, Open: a.opener(h, c.AcceptNew), Getenv: a.Getenv, Warn: a.warn}
+	opts := project.ApplyOptions{Overwrite: c.Overwrite, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
+	defer a.tellInterrupt(ctx)()
 	if !c.Yes {
-		plan := opts
-		plan.DryRun = true
-		steps, err := h.Apply(ctx, m, plan)
+		report, err := e.Project.Plan(ctx, m, opts)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(steps, func(s host.Step) bool { return s.Changes() }) {
-			if err := a.printSteps(steps, true); err != nil {
+		if !report.Changes() {
+			if err := a.printSteps(report, true); err != nil {
 				return err
 			}
-			return stepStatus(steps)
+			return loadedStatus(report.Outcomes())
 		}
 		if !a.canAsk() {
-			return fault.WithHint(fault.WithKind(errors.New("rhx apply needs a yes"), fault.Usage), "rhx plan shows what it would do; --yes says it ahead")
+			return notConfirmed("rhx plan shows what it would do")
 		}
-		for _, s := range steps {
-			if line := stepLine(s, true); line != "" {
+		for _, r := range report {
+			for _, line := range planLines(r) {
 				fmt.Fprintln(a.Err, line)
 			}
 		}
@@ -103,97 +105,85 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		opts.Ask = func(prompt string) (string, error) { return a.hidden(prompt + ": ") }
 	}
 	if a.Output == "table" {
-		opts.Done = func(steps []host.Step) {
-			for _, s := range steps {
-				a.printStep(s, false)
-			}
+		opts.Done = func(r session.Result) {
+			a.printResult(r, func(o session.Outcome) { a.printStep(o, false) })
 		}
 	}
-	h.Begin("apply")
-	steps, err := h.Apply(ctx, m, opts)
-	a.log(h, "apply", loadedOf(steps))
+	report, err := e.Project.Apply(ctx, m, opts)
 	if err != nil {
 		return err
 	}
-	if err := h.Record(ctx, placedHere(m, steps)); err != nil {
-		a.warn("the places were not noted in rhx's configuration: " + err.Error())
-	}
 	if a.Output != "table" {
-		if err := a.printSteps(steps, false); err != nil {
+		if err := a.printSteps(report, false); err != nil {
 			return err
 		}
 	}
-	return stepStatus(steps)
+	return loadedStatus(report.Outcomes())
 }
 
-// manifestHost returns what a command on the whole manifest needs.
-func (a *app) manifestHost(ctx context.Context, command string, yes bool) (*host.Host, *manifest.Manifest, error) {
-	h, err := a.hostHere(command)
+// notConfirmed is the error of a command that asks, where nobody can answer; look
+// says how to see what it would do, "" for nothing.
+func notConfirmed(look string) error {
+	hint := "pass --yes to confirm"
+	if look != "" {
+		hint = look + "; " + hint
+	}
+	return fault.WithHint(fault.WithKind(errors.New("not confirmed"), fault.Usage), hint)
+}
+
+// manifestEngine returns what a command on the whole manifest needs.
+func (a *app) manifestEngine(ctx context.Context, command string, yes bool) (*engine.Engine, *manifest.Manifest, error) {
+	e, err := a.engineHere(command)
 	if err != nil {
 		return nil, nil, err
 	}
 	m, err := a.manifest(ctx, yes)
-	return h, m, err
+	return e, m, err
 }
 
-// opener opens machines by their addresses.
-func (a *app) opener(h *host.Host, acceptNew bool) func(string) machine.Machine {
-	return func(address string) machine.Machine {
-		if address == host.LocalPlace {
-			return h.Local
-		}
-		return a.ssh(address, acceptNew)
+// printResult prints what became of one machine: one line where the machine as a
+// whole failed, else each outcome by one.
+func (a *app) printResult(r session.Result, one func(session.Outcome)) {
+	if r.Err != nil {
+		a.report(r.At.String(), r.Err)
+		return
+	}
+	for _, o := range r.Value {
+		one(o)
 	}
 }
 
-// placedHere are the secrets that came onto this machine, by their names in the
-// store, for logout.
-func placedHere(m *manifest.Manifest, steps []host.Step) []host.Loaded {
-	var out []host.Loaded
-	for _, s := range steps {
-		if d := m.Secret(s.Secret); d != nil && s.Machine == host.LocalPlace {
-			l := s.Loaded
-			l.Secret = d.StoreName()
-			out = append(out, l)
+// planLines are the lines of what would change at one place, or does not get to it.
+func planLines(r session.Result) []string {
+	if r.Err != nil {
+		return []string{fmt.Sprintf("%s: %v", r.At, r.Err)}
+	}
+	var out []string
+	for _, o := range r.Value {
+		if line := stepLine(o, true); line != "" {
+			out = append(out, line)
 		}
 	}
 	return out
 }
 
-func loadedOf(steps []host.Step) []host.Loaded {
-	var out []host.Loaded
-	for _, s := range steps {
-		out = append(out, s.Loaded)
-	}
-	return out
-}
-
-// log notes what was brought where.
-func (a *app) log(h *host.Host, command string, loaded []host.Loaded) {
-	if err := h.Log(host.LoadedEvents(command, loaded)); err != nil {
-		a.warn("the log could not be written: " + err.Error())
-	}
-}
-
-func stepStatus(steps []host.Step) error { return loadedStatus(loadedOf(steps)) }
-
-func (a *app) printSteps(steps []host.Step, plan bool) error {
-	out := make([]stepJSON, 0, len(steps))
-	for _, s := range steps {
-		out = append(out, stepJSON{toLoadedJSON(s.Loaded), s.Was, s.Is})
+func (a *app) printSteps(report session.Report, plan bool) error {
+	out := []stepJSON{}
+	for _, o := range report.Outcomes() {
+		out = append(out, stepJSON{toLoadedJSON(o), o.Was, o.Is})
 	}
 	if done, err := a.data(out); done {
 		return err
 	}
-	for _, s := range steps {
-		a.printStep(s, plan)
+	for _, r := range report {
+		a.printResult(r, func(o session.Outcome) { a.printStep(o, plan) })
 	}
 	return nil
 }
 
 // printStep prints one step in a line: MACHINE: SECRET: PLACE ACTION (KEY WAS>IS).
-func (a *app) printStep(s host.Step, plan bool) {
-	name := s.Machine + ": " + s.Secret
+func (a *app) printStep(s session.Outcome, plan bool) {
+	name := s.At.String() + ": " + s.Secret
 	switch s.Action {
 	case provider.Unchanged:
 		a.note("%s: already there, in %s", name, s.Source)
@@ -208,15 +198,15 @@ func (a *app) printStep(s host.Step, plan bool) {
 
 // stepLine is the line of a step that changes something, or does not get to it; ""
 // for one that changes nothing.
-func stepLine(s host.Step, plan bool) string {
-	name, place := s.Machine+": "+s.Secret, s.Source.String()
+func stepLine(s session.Outcome, plan bool) string {
+	name, where := s.At.String()+": "+s.Secret, s.Source.String()
 	switch {
 	case s.Action == provider.Unchanged:
 		return ""
 	case s.Err != nil:
 		return fmt.Sprintf("%s: %v", name, s.Err)
-	case s.Machine == host.StoreMachine:
-		place = "values"
+	case s.At == place.Store:
+		where = "values"
 	}
 	keys := prints(s.Was, s.Is)
 	if keys == "" && len(s.Keys) > 0 {
@@ -226,7 +216,7 @@ func stepLine(s host.Step, plan bool) string {
 	if plan {
 		would = "would be "
 	}
-	return fmt.Sprintf("%s: %s %s%s%s", name, place, would, s.Action, keys)
+	return fmt.Sprintf("%s: %s %s%s%s", name, where, would, s.Action, keys)
 }
 
 // prints writes fingerprints: (key was>is, new >is).

@@ -52,18 +52,18 @@ complete -f -c rhx -a "(__complete_rhx)"
 func (a *app) complete(parser *kong.Kong) int {
 	stored := complete.PredictFunc(func(complete.Args) []string { return a.storedNames() })
 	known := complete.PredictFunc(func(complete.Args) []string {
-		h, err := a.host()
+		e, err := a.engine()
 		if err != nil {
 			return nil
 		}
-		return h.Specs.Names()
+		return e.Specs.Names()
 	})
 	both := complete.PredictFunc(func(complete.Args) []string {
-		h, err := a.host()
+		e, err := a.engine()
 		if err != nil {
 			return nil
 		}
-		names := append(a.storedNames(), h.Specs.Names()...)
+		names := append(a.storedNames(), e.Specs.Names()...)
 		slices.Sort(names)
 		return slices.Compact(names)
 	})
@@ -84,11 +84,11 @@ func (a *app) complete(parser *kong.Kong) int {
 // question to anybody.
 func (a *app) storedNames() []string {
 	a.NoInput, a.Quiet = true, true
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return nil
 	}
-	infos, err := h.List(context.Background())
+	infos, err := e.Records.List(context.Background())
 	if err != nil {
 		return nil
 	}

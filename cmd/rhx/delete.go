@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host"
-	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/exchange"
 )
 
 type deleteCmd struct {
@@ -30,7 +29,7 @@ type deletedJSON struct {
 }
 
 func (c *deleteCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
@@ -40,7 +39,7 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	// Before anything is asked: opening a store may start rhx anew.
-	if _, err := h.Store(ctx); err != nil {
+	if _, err := e.Records.Store(ctx); err != nil {
 		return err
 	}
 	if (c.Contents || c.Destroy) && !c.Yes {
@@ -52,26 +51,24 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 			what += ", from this machine's files too"
 		}
 		if !a.canAsk() {
-			return fault.WithHint(fault.WithKind(errors.New("--contents and --destroy need a yes"), fault.Usage), "--yes says it ahead")
+			return notConfirmed("")
 		}
 		if !a.ask(what + "?") {
 			return errors.New("nothing was deleted")
 		}
 	}
-	if !c.Destroy { // what is to be beyond recovery is not kept for undo either
-		h.Begin("delete --contents")
-	}
-	deleted, err := h.Delete(ctx, a.machine(h), c.Secrets, host.DeleteOptions{Contents: c.Contents, Destroy: c.Destroy})
+	deleted, err := e.Exchange.Delete(ctx, a.at(), a.machine(e), c.Secrets, exchange.DeleteOptions{Contents: c.Contents, Destroy: c.Destroy})
 	if err != nil {
 		return err
 	}
 	out := make([]deletedJSON, 0, len(deleted))
-	bad := 0
+	bad, partly := 0, false
 	for _, d := range deleted {
 		j := deletedJSON{Name: d.Name, Action: "deleted"}
-		for _, p := range d.Removed {
-			j.Removed = append(j.Removed, p.Source.String())
+		for _, src := range d.Removed {
+			j.Removed = append(j.Removed, src.String())
 		}
+		partly = partly || d.Err != nil && len(d.Removed) > 0
 		if d.Err != nil {
 			bad++
 			j.Action, j.Error = "failed", d.Err.Error()
@@ -82,7 +79,7 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return outcome(bad, len(deleted))
+		return deletedStatus(bad, len(deleted), partly)
 	}
 	for i, d := range deleted {
 		if d.Err != nil {
@@ -95,5 +92,14 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 		}
 		a.say(text)
 	}
-	return outcome(bad, len(deleted))
+	return deletedStatus(bad, len(deleted), partly)
+}
+
+// deletedStatus is the exit status: a secret that was taken from some of its places
+// is partly deleted.
+func deletedStatus(bad, all int, partly bool) error {
+	if partly {
+		return exitCode(3)
+	}
+	return outcome(bad, all)
 }

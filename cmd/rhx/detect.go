@@ -30,11 +30,11 @@ type foundJSON struct {
 }
 
 func (c *detectCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
-	found, err := h.Detect(ctx, a.machine(h), c.Providers...)
+	found, err := e.Detector.On(ctx, a.machine(e), c.Providers...)
 	if err != nil {
 		if found == nil {
 			return err
@@ -45,7 +45,7 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 	rows := make([][]string, 0, len(found))
 	broken := 0
 	for _, f := range found {
-		sp, err := h.Specs.Get(f.Provider)
+		sp, err := e.Specs.Get(f.Provider)
 		if err != nil {
 			return err
 		}

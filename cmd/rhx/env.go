@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/place"
 )
 
 type envCmd struct {
@@ -27,7 +27,7 @@ func (c *envCmd) Help() string {
 }
 
 func (c *envCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("env")
+	e, err := a.engineHere("env")
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 		return fault.WithHint(fault.WithKind(errors.New("unknown format "+c.Format+fault.DidYouMean(c.Format, bundle.Formats())), fault.Usage),
 			"the formats are "+strings.Join(bundle.Formats(), ", "))
 	}
-	env, err := a.environment(ctx, h, c.Bundle, c.Secret, c.Yes)
+	env, err := a.environment(ctx, e, c.Bundle, c.Secret, c.Yes)
 	if err == nil {
 		err = noFiles("env", env.Files)
 	}
@@ -50,7 +50,7 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	a.logGiven(h, "env", host.LocalPlace, format, env)
+	a.logGiven(e, "env", place.Here.String(), format, env)
 	if format == "json" {
 		_, err := a.Data().Write(forProgram(text, a.OutTTY, escapeJSON))
 		return err

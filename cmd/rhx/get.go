@@ -19,11 +19,11 @@ func (c *getCmd) Help() string {
 }
 
 func (c *getCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("get")
+	e, err := a.engineHere("get")
 	if err != nil {
 		return err
 	}
-	rec, err := h.Get(ctx, c.Secret, c.Version)
+	rec, err := e.Records.Get(ctx, c.Secret, c.Version)
 	if err != nil {
 		return err
 	}

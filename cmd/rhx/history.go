@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/provider"
 )
 
@@ -15,11 +15,11 @@ type historyCmd struct {
 }
 
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("history")
+	e, err := a.engineHere("history")
 	if err != nil {
 		return err
 	}
-	infos, err := h.History(ctx, c.Secret)
+	infos, err := e.Records.History(ctx, c.Secret)
 	if err != nil {
 		return err
 	}
@@ -50,11 +50,11 @@ func (c *rollbackCmd) Help() string {
 }
 
 func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("rollback")
+	e, err := a.engineHere("rollback")
 	if err != nil {
 		return err
 	}
-	saved, err := h.Rollback(ctx, c.Secret, c.To)
+	saved, err := e.Exchange.Rollback(ctx, c.Secret, c.To)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-func rolledBack(s host.Saved, to int) string {
+func rolledBack(s exchange.Saved, to int) string {
 	if s.Action == provider.Unchanged {
 		return fmt.Sprintf("%s: version %d has the values of version %d already", s.Name, s.Version, to)
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/provider"
 )
 
@@ -38,7 +38,7 @@ type leftoverJSON struct {
 }
 
 func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("import")
+	e, err := a.engineHere("import")
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	im, err := h.PlanRunhouse(ctx, filepath.ToSlash(dir))
+	im, err := e.Exchange.PlanRunhouse(ctx, filepath.ToSlash(dir))
 	if err != nil {
 		return err
 	}
@@ -76,12 +76,12 @@ func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
 	if c.DryRun {
 		todo = nil
 	}
-	saved, err := h.Upload(ctx, todo, c.Yes || asked)
+	saved, err := e.Exchange.Upload(ctx, todo, c.Yes || asked)
 	if err != nil {
 		return err
 	}
 	left := len(im.Left) > 0
-	failed := slices.ContainsFunc(saved, func(s host.Saved) bool { return s.Err != nil })
+	failed := slices.ContainsFunc(saved, func(s exchange.Saved) bool { return s.Err != nil })
 	if a.Output != "table" {
 		out := importJSON{Secrets: savedList(saved), Left: []leftoverJSON{}}
 		if c.DryRun {
@@ -105,7 +105,7 @@ func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
 }
 
 // plannedList is what would be saved, for programs.
-func plannedList(plan []host.Upload) []savedJSON {
+func plannedList(plan []exchange.Upload) []savedJSON {
 	out := make([]savedJSON, 0, len(plan))
 	for _, u := range plan {
 		j := savedJSON{Name: u.Found.Name, Action: u.Action, Version: u.Version, Keys: u.Keys}
@@ -118,7 +118,7 @@ func plannedList(plan []host.Upload) []savedJSON {
 }
 
 // showImport prints what was found, and counts what is new and what differs.
-func (a *app) showImport(dir string, im *host.Import) (news, differ int, err error) {
+func (a *app) showImport(dir string, im *exchange.Import) (news, differ int, err error) {
 	var rows [][]string
 	for i, u := range im.Plan {
 		what := "new"

@@ -31,7 +31,7 @@ type initJSON struct {
 }
 
 func (c *initCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("init")
+	e, err := a.engineHere("init")
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if _, err := os.Lstat(path); err == nil {
 		return taken
 	}
-	draft, err := h.DraftManifest(ctx)
+	draft, err := e.Project.DraftManifest(ctx)
 	if draft == nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	}
 	draft.Store = a.Store
 	text := draft.Text()
-	if _, err := manifest.Parse(a.shortPath(path), text, h.ManifestOptions("")); err != nil {
+	if _, err := manifest.Parse(a.shortPath(path), text, e.Project.ManifestOptions("")); err != nil {
 		return fault.WithKind(err, fault.Usage) // what was given for --store is no store
 	}
 	if err := create(path, text); errors.Is(err, fs.ErrExist) {
@@ -63,7 +63,7 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	} else if err != nil {
 		return err
 	}
-	if err := a.added.TrustManifest(path, text); err != nil {
+	if err := a.made.Added.TrustManifest(path, text); err != nil {
 		return err
 	}
 	out := initJSON{File: path, Secrets: []string{}, Bundle: []string{}}

@@ -17,11 +17,11 @@ type listJSON struct {
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("list")
+	e, err := a.engineHere("list")
 	if err != nil {
 		return err
 	}
-	infos, err := h.List(ctx)
+	infos, err := e.Records.List(ctx)
 	if err != nil {
 		return err
 	}

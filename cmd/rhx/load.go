@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/session"
 )
 
 type loadCmd struct {
@@ -38,7 +41,7 @@ type loadedJSON struct {
 }
 
 func (c *loadCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
@@ -48,35 +51,24 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secrets) != 1 && c.Wrapped == "" || c.Env) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
-	opts := host.LoadOptions{Names: c.Secrets, All: c.All, To: c.To, Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: a.confirm(), Warn: a.warn}
-	m := a.machine(h)
-	h.Begin("load")
-	var loaded, failed []host.Loaded
-	if c.Wrapped != "" {
-		if opts.Records, failed, err = c.unwrap(ctx, a, m.Name()); err != nil {
-			return err
-		}
-	}
+	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: c.To, DryRun: c.DryRun, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
 	if c.Env {
 		if err := a.localOnly("load --env"); err != nil {
 			return err
 		}
-		loaded, err = h.LoadEnv(ctx, opts)
-	} else {
-		loaded, err = h.Load(ctx, m, opts)
 	}
+	at := a.at()
+	var failed []session.Outcome
+	if c.Wrapped != "" {
+		if opts.Records, failed, err = c.unwrap(ctx, a, at); err != nil {
+			return err
+		}
+	}
+	loaded, err := e.Exchange.Load(ctx, at, a.machine(e), opts)
 	if err != nil {
 		return err
 	}
 	loaded = append(failed, loaded...)
-	if !c.DryRun {
-		a.log(h, "load", loaded)
-	}
-	if m == h.Local && !c.DryRun {
-		if err := h.Record(ctx, loaded); err != nil {
-			a.warn("the places were not noted in rhx's configuration: " + err.Error())
-		}
-	}
 	if c.All {
 		loaded = a.withoutVariablesOnly(loaded)
 	}
@@ -84,27 +76,31 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.Env && !c.DryRun && a.Output == "table" {
-		a.say("To have the variables in this shell: . " + h.EnvFile())
+		a.say("To have the variables in this shell: . " + e.Deliver.EnvFile())
 	}
 	return nil
 }
 
-// confirm asks whether values that differ may be replaced.
-func (a *app) confirm() func(string, provider.Placement) bool {
-	if !a.canAsk() {
+// resolver decides what happens where values differ: they are replaced with
+// --overwrite, or by a yes at the question; a plan asks nobody.
+func (a *app) resolver(overwrite, dryRun bool) func(deliver.Conflict) deliver.Decision {
+	switch {
+	case overwrite:
+		return deliver.ReplaceAll
+	case dryRun || !a.canAsk():
 		return nil
 	}
-	return func(name string, p provider.Placement) bool {
-		return a.ask(fmt.Sprintf("%s: %v. Replace them?", name, p.Err))
+	return func(c deliver.Conflict) deliver.Decision {
+		return deliver.Decision(a.ask(fmt.Sprintf("%s: %v. Replace them?", c.Secret, c.ConflictError)))
 	}
 }
 
 // withoutVariablesOnly takes out the secrets that no file is for, with a word.
-func (a *app) withoutVariablesOnly(loaded []host.Loaded) []host.Loaded {
+func (a *app) withoutVariablesOnly(loaded []session.Outcome) []session.Outcome {
 	var names []string
-	var out []host.Loaded
+	var out []session.Outcome
 	for _, l := range loaded {
-		if errors.Is(l.Err, host.ErrVariablesOnly) {
+		if errors.Is(l.Err, deliver.ErrVariablesOnly) {
 			names = append(names, l.Secret)
 		} else {
 			out = append(out, l)
@@ -117,7 +113,7 @@ func (a *app) withoutVariablesOnly(loaded []host.Loaded) []host.Loaded {
 }
 
 // loadedList is where secrets went, for programs.
-func loadedList(loaded []host.Loaded) []loadedJSON {
+func loadedList(loaded []session.Outcome) []loadedJSON {
 	out := make([]loadedJSON, 0, len(loaded))
 	for _, l := range loaded {
 		out = append(out, toLoadedJSON(l))
@@ -126,7 +122,7 @@ func loadedList(loaded []host.Loaded) []loadedJSON {
 }
 
 // printLoaded reports where secrets went. Its error is the exit status.
-func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
+func (a *app) printLoaded(loaded []session.Outcome, dryRun bool) error {
 	if done, err := a.data(loadedList(loaded)); done {
 		if err != nil {
 			return err
@@ -139,8 +135,8 @@ func (a *app) printLoaded(loaded []host.Loaded, dryRun bool) error {
 	return loadedStatus(loaded)
 }
 
-func toLoadedJSON(l host.Loaded) loadedJSON {
-	j := loadedJSON{Machine: l.Machine, Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
+func toLoadedJSON(l session.Outcome) loadedJSON {
+	j := loadedJSON{Machine: l.At.String(), Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
 	if l.Err != nil {
 		j.Error = l.Err.Error()
 	}
@@ -149,11 +145,14 @@ func toLoadedJSON(l host.Loaded) loadedJSON {
 
 // loadedStatus is the exit status of what was loaded: a secret on a machine has
 // failed where one of its places has.
-func loadedStatus(loaded []host.Loaded) error {
-	type part struct{ machine, secret string }
+func loadedStatus(loaded []session.Outcome) error {
+	type part struct {
+		at     place.Place
+		secret string
+	}
 	failed := map[part]bool{}
 	for _, l := range loaded {
-		p := part{l.Machine, l.Secret}
+		p := part{l.At, l.Secret}
 		failed[p] = failed[p] || l.Err != nil
 	}
 	bad := 0
@@ -165,10 +164,10 @@ func loadedStatus(loaded []host.Loaded) error {
 	return outcome(bad, len(failed))
 }
 
-func (a *app) printPlacement(l host.Loaded, dryRun bool) {
+func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 	name := l.Secret
-	if l.Machine != "local" {
-		name = l.Machine + ": " + name
+	if l.At != place.Here {
+		name = l.At.String() + ": " + name
 	}
 	would := ""
 	if dryRun {
@@ -185,7 +184,7 @@ func (a *app) printPlacement(l host.Loaded, dryRun bool) {
 		a.report(name, fault.WithHint(l.Err, "nothing was changed there; --overwrite replaces them"))
 	case provider.Failed:
 		err := l.Err
-		if errors.Is(err, host.ErrVariablesOnly) {
+		if errors.Is(err, deliver.ErrVariablesOnly) {
 			err = fault.WithHint(err, "rhx run -s "+l.Secret+" -- COMMAND gives them to a command; rhx load --env "+l.Secret+" to your shell; --to FILE.json writes a file")
 		}
 		if errors.Is(err, machine.ErrChanged) {

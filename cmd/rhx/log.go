@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/project"
+	"github.com/rhx-dev/rhx/host/session"
 )
 
 type logCmd struct {
@@ -19,15 +21,15 @@ func (c *logCmd) Help() string {
 }
 
 func (c *logCmd) Run(_ context.Context, a *app) error {
-	h, err := a.hostHere("log")
+	e, err := a.engineHere("log")
 	if err != nil {
 		return err
 	}
-	all, err := h.Events()
+	all, err := e.Book.Events()
 	if err != nil {
 		return err
 	}
-	var events []host.Event
+	var events []session.Event
 	for _, e := range all {
 		if c.Secret == "" || e.Secret == c.Secret {
 			events = append(events, e)
@@ -37,7 +39,7 @@ func (c *logCmd) Run(_ context.Context, a *app) error {
 		events = events[len(events)-c.Last:]
 	}
 	if events == nil {
-		events = []host.Event{}
+		events = []session.Event{}
 	}
 	if done, err := a.data(events); done {
 		return err
@@ -61,11 +63,11 @@ func (c *logCmd) Run(_ context.Context, a *app) error {
 }
 
 // logGiven notes which secrets a program gets.
-func (a *app) logGiven(h *host.Host, command, machine, to string, env *host.Environment) {
-	var events []host.Event
+func (a *app) logGiven(e *engine.Engine, command, at, to string, env *project.Environment) {
+	var events []session.Event
 	add := func(name string) {
-		if name != "" && !slices.ContainsFunc(events, func(e host.Event) bool { return e.Secret == name }) {
-			events = append(events, host.Event{Command: command, Machine: machine, Secret: name, To: filepath.Base(to), Action: "given"})
+		if name != "" && !slices.ContainsFunc(events, func(e session.Event) bool { return e.Secret == name }) {
+			events = append(events, session.Event{Command: command, Machine: at, Secret: name, To: filepath.Base(to), Action: "given"})
 		}
 	}
 	for _, v := range env.Vars {
@@ -74,7 +76,7 @@ func (a *app) logGiven(h *host.Host, command, machine, to string, env *host.Envi
 	for _, rec := range env.Files {
 		add(rec.Secret.Name)
 	}
-	if err := h.Log(events); err != nil {
+	if err := e.Book.Log(events); err != nil {
 		a.warn("the log could not be written: " + err.Error())
 	}
 }

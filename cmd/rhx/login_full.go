@@ -10,18 +10,17 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
-	"github.com/rhx-dev/rhx/host"
-	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
-	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store/vaultstore"
 )
 
@@ -40,11 +39,11 @@ type loginJSON struct {
 
 // login logs in, keeps the token, and offers to exchange secrets.
 func (a *app) login(ctx context.Context, c *loginCmd) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
-	conf, err := a.config()
+	conf, err := e.Stores.Config()
 	if err != nil {
 		return err
 	}
@@ -56,66 +55,44 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 			return err
 		}
 	}
-	getenv, err := a.loginEnv(c, conf)
+	logins, err := a.vaultLogins()
 	if err != nil {
 		return err
 	}
-	l, err := a.loginOf(c)
+	if err := a.checkServer(c.Vault); err != nil {
+		return err
+	}
+	getenv, err := logins.EnvFor(c.Vault, c.Namespace)
 	if err != nil {
 		return err
 	}
-	s, err := vaultstore.Authenticate(ctx, vaultstore.Options{Getenv: getenv}, l)
+	how, err := a.loginOf(c)
 	if err != nil {
 		return err
 	}
-	old, sealed, err := a.readSession(ctx)
+	s, err := logins.Login(ctx, getenv, how, a.Store, a.warn)
 	if err != nil {
-		a.warn("the login before is replaced: " + err.Error())
-	}
-	if err := a.writeSession(ctx, sealed, s); err != nil {
-		if s.Method != "token" {
-			_ = s.Revoke(ctx, getenv)
-		}
-		return fmt.Errorf("keep the token: %w", err)
-	}
-	// A token that somebody made elsewhere and brought along may be in use there.
-	if old != nil && old.Token != s.Token && old.Method != "token" {
-		bounded, cancel := context.WithTimeout(ctx, revokeTimeout)
-		_ = old.Revoke(bounded, a.Getenv) // the server may be gone, and the token ends by itself
-		cancel()
-	}
-	server := config.Vault{Address: s.Address, Namespace: s.Namespace}
-	if ca := getenv("VAULT_CACERT"); ca != "" {
-		if server.CACert, err = filepath.Abs(ca); err != nil {
-			return err
-		}
-	}
-	// The login is noted before a store is chosen: it is done, whatever follows.
-	if err := config.SetLogin(ctx, h.Dirs, h.Local, a.Store, server); err != nil {
 		return err
 	}
 	a.tellLogin(s)
-	storeURL, err := a.chooseStore(ctx, s, getenv, conf)
-	if err != nil {
-		return err
+	if a.Store == "" {
+		if a.Store, err = logins.StoreFor(ctx, getenv, s, conf, a.chooser()); err != nil {
+			return err
+		}
+		if err := logins.Choose(ctx, getenv, s, a.Store); err != nil {
+			return err
+		}
 	}
-	if err := config.SetLogin(ctx, h.Dirs, h.Local, storeURL, server); err != nil {
-		return err
-	}
-	a.Store, a.loggedIn = storeURL, s.Getenv(getenv)
-	a.confLock.Lock()
-	a.conf = nil // it is another now
-	a.confLock.Unlock()
 	if a.Output == "table" {
-		a.say("Store: " + storeURL)
+		a.say("Store: " + a.Store)
 	}
-	out := &loginJSON{Address: s.Address, Namespace: s.Namespace, Method: s.Method, User: s.User, Policies: s.Policies, Store: storeURL,
+	out := &loginJSON{Address: s.Address, Namespace: s.Namespace, Method: s.Method, User: s.User, Policies: s.Policies, Store: a.Store,
 		Uploaded: []savedJSON{}, Downloaded: []loadedJSON{}}
 	if !s.Expires.IsZero() {
 		out.Expires = &s.Expires
 	}
-	upload, upErr := a.offerUpload(ctx, h, c, out)
-	download, downErr := a.offerDownload(ctx, h, c, out)
+	upload, upErr := a.offerUpload(ctx, e, c, out)
+	download, downErr := a.offerDownload(ctx, e, c, out)
 	if done, err := a.data(out); done && err != nil {
 		return err
 	}
@@ -129,66 +106,30 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	return nil
 }
 
-// revokeTimeout bounds how long a token's end is waited for.
-const revokeTimeout = 10 * time.Second
-
-// loginEnv is the environment for a login: the flags first, then the variables,
-// then the last login's server.
-func (a *app) loginEnv(c *loginCmd, conf *config.Config) (func(string) string, error) {
-	if c.Vault == "" {
-		base := vaultEnv(a.Getenv, conf.Vault)
-		if c.Namespace == "" {
-			return base, nil
-		}
-		return overlay(base, map[string]string{"VAULT_NAMESPACE": c.Namespace}), nil
+// checkServer checks the address of --vault, and warns of one without encryption.
+func (a *app) checkServer(address string) error {
+	if address == "" {
+		return nil
 	}
-	u, err := url.Parse(c.Vault)
+	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return nil, fault.WithHint(fault.WithKind(errors.New("--vault is not the address of a server"), fault.Usage),
+		return fault.WithHint(fault.WithKind(errors.New("--vault is not the address of a server"), fault.Usage),
 			"it begins with https://, such as https://vault.example.com:8200")
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		a.warn("the connection to " + c.Vault + " is not encrypted: the token and all secrets can be read on their way")
+		a.warn("the connection to " + address + " is not encrypted: the token and all secrets can be read on their way")
 	}
-	base := a.Getenv
-	if vaultstore.SameServer(c.Vault, conf.Vault.Address) {
-		base = vaultEnv(overlay(a.Getenv, map[string]string{"VAULT_ADDR": "", "VAULT_AGENT_ADDR": ""}), conf.Vault)
-	}
-	with := map[string]string{"VAULT_ADDR": c.Vault, "VAULT_AGENT_ADDR": ""}
-	if c.Namespace != "" {
-		with["VAULT_NAMESPACE"] = c.Namespace
-	}
-	return overlay(base, with), nil
+	return nil
 }
 
-func overlay(getenv func(string) string, with map[string]string) func(string) string {
-	return func(name string) string {
-		if v, ok := with[name]; ok {
-			return v
-		}
-		return getenv(name)
+// chooser asks which store is meant, where somebody can be asked.
+func (a *app) chooser() func(engines []string, usual string) (string, error) {
+	if !a.canOffer() {
+		return nil
 	}
-}
-
-// vaultEnv is the environment with the server of the last login where the
-// variables name none, and with what belongs to that server where they name it.
-func vaultEnv(getenv func(string) string, v config.Vault) func(string) string {
-	if v.Address == "" || getenv("VAULT_AGENT_ADDR") != "" {
-		return getenv
+	return func(engines []string, usual string) (string, error) {
+		return a.line(fmt.Sprintf("Store (this login may use %s) [%s]: ", strings.Join(engines, ", "), usual))
 	}
-	if addr := getenv("VAULT_ADDR"); addr != "" && !vaultstore.SameServer(addr, v.Address) {
-		return getenv
-	}
-	with := map[string]string{}
-	add := func(name, value string, unless ...string) {
-		if value != "" && !slices.ContainsFunc(append(unless, name), func(n string) bool { return getenv(n) != "" }) {
-			with[name] = value
-		}
-	}
-	add("VAULT_ADDR", v.Address)
-	add("VAULT_NAMESPACE", v.Namespace)
-	add("VAULT_CACERT", v.CACert, "VAULT_CACERT_BYTES", "VAULT_CAPATH")
-	return overlay(getenv, with)
 }
 
 // loginOf is the login that the flags ask for, with its secret.
@@ -289,63 +230,18 @@ func (a *app) tellLogin(s *vaultstore.Session) {
 	}
 }
 
-// chooseStore returns the store for later commands: the one that is named, the
-// one before, or an engine that the login may use.
-func (a *app) chooseStore(ctx context.Context, s *vaultstore.Session, getenv func(string) string, conf *config.Config) (string, error) {
-	if a.Store != "" {
-		return a.Store, nil
-	}
-	if strings.HasPrefix(conf.Store, vaultstore.Scheme) && (conf.Vault.Address == "" || vaultstore.SameServer(conf.Vault.Address, s.Address)) {
-		return conf.Store, nil
-	}
-	engines, err := s.Engines(ctx, getenv)
-	if err != nil {
-		return "", fault.WithHint(fmt.Errorf("which stores this login may use: %w", err), "you are logged in; rhx login --store vault://MOUNT/PREFIX names the store")
-	}
-	usual := ""
-	if len(engines) == 1 {
-		usual = engines[0]
-	} else if slices.Contains(engines, vaultstore.Scheme+"secret") {
-		usual = vaultstore.Scheme + "secret"
-	}
-	if a.canOffer() && len(engines) != 1 {
-		answer, err := a.line(fmt.Sprintf("Store (this login may use %s) [%s]: ", strings.Join(engines, ", "), usual))
-		if err != nil {
-			return "", err
-		}
-		if answer = strings.TrimSpace(answer); answer != "" {
-			usual = answer
-			if !strings.HasPrefix(usual, vaultstore.Scheme) {
-				usual = vaultstore.Scheme + strings.Trim(usual, "/")
-			}
-			if err := vaultstore.CheckURL(usual); err != nil {
-				return "", err
-			}
-		}
-	}
-	switch {
-	case usual != "":
-		return usual, nil
-	case len(engines) == 0:
-		return "", fault.WithHint(errors.New("you are logged in, but this login sees no kv engine to keep secrets in"),
-			"name the store: rhx login --store vault://MOUNT/PREFIX")
-	}
-	return "", fault.WithHint(errors.New("you are logged in, but which store is meant is not clear"),
-		"name it: rhx login --store "+strings.Join(engines, ", or "))
-}
-
 // offerUpload shows what of this machine the store lacks, and uploads it if it
 // may. It reports whether a part failed.
-func (a *app) offerUpload(ctx context.Context, h *host.Host, c *loginCmd, out *loginJSON) (bool, error) {
+func (a *app) offerUpload(ctx context.Context, e *engine.Engine, c *loginCmd, out *loginJSON) (bool, error) {
 	if c.NoUpload || !c.Upload && !c.Yes && !a.canOffer() {
 		return false, nil
 	}
-	plan, err := h.PlanUpload(ctx, h.Local)
+	plan, err := e.Exchange.PlanUpload(ctx, e.Local)
 	if err != nil {
 		return false, err
 	}
 	var rows [][]string
-	var todo []host.Upload
+	var todo []exchange.Upload
 	n := counts{}
 	for _, u := range plan {
 		n[u.Action]++
@@ -372,11 +268,11 @@ func (a *app) offerUpload(ctx context.Context, h *host.Host, c *loginCmd, out *l
 	replace := c.Yes
 	if !c.Upload && !c.Yes && n[provider.Created]+n[provider.Updated] > 0 {
 		if !a.ask("Upload " + n.does("version")) {
-			todo = slices.DeleteFunc(todo, func(u host.Upload) bool { return u.Action != provider.Failed })
+			todo = slices.DeleteFunc(todo, func(u exchange.Upload) bool { return u.Action != provider.Failed })
 		}
 		replace = true
 	}
-	saved, err := h.Upload(ctx, todo, replace)
+	saved, err := e.Exchange.Upload(ctx, todo, replace)
 	if err != nil {
 		return false, err
 	}
@@ -385,16 +281,16 @@ func (a *app) offerUpload(ctx context.Context, h *host.Host, c *loginCmd, out *l
 	} else if err := a.printSaved(saved); err != nil && !errors.As(err, new(exitCode)) {
 		return false, err
 	}
-	return slices.ContainsFunc(saved, func(s host.Saved) bool { return s.Err != nil }), nil
+	return slices.ContainsFunc(saved, func(s exchange.Saved) bool { return s.Err != nil }), nil
 }
 
 // offerDownload shows what of the store this machine lacks, and loads it if it may.
-func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out *loginJSON) (bool, error) {
+func (a *app) offerDownload(ctx context.Context, e *engine.Engine, c *loginCmd, out *loginJSON) (bool, error) {
 	if c.NoDownload || !c.Download && !c.Yes && !a.canOffer() {
 		return false, nil
 	}
-	plan, err := h.PlanDownload(ctx)
-	if err != nil && (plan == nil || len(plan.Loaded) == 0) {
+	plan, err := e.Exchange.PlanDownload(ctx)
+	if err != nil && (plan == nil || len(plan.Outcomes) == 0) {
 		return false, err
 	}
 	if err != nil {
@@ -402,7 +298,7 @@ func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out 
 	}
 	var rows [][]string
 	n, of := counts{}, map[string]provider.Action{}
-	for _, l := range plan.Loaded {
+	for _, l := range plan.Outcomes {
 		action, what := l.Action, ""
 		switch l.Action {
 		case provider.Conflict:
@@ -440,7 +336,7 @@ func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out 
 	overwrite := c.Yes
 	if !c.Download && !c.Yes {
 		if n[provider.Created]+n[provider.Updated] == 0 || !a.ask("Download "+n.does("file's values")) {
-			for _, l := range plan.Loaded {
+			for _, l := range plan.Outcomes {
 				if l.Action == provider.Failed {
 					a.printPlacement(l, false)
 				}
@@ -449,11 +345,7 @@ func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out 
 		}
 		overwrite = true
 	}
-	h.Begin("login")
-	loaded, err2 := h.Download(ctx, plan, overwrite)
-	if err := h.Record(ctx, loaded); err != nil {
-		a.warn("the places were not noted in rhx's configuration: " + err.Error())
-	}
+	loaded, err2 := e.Exchange.Download(ctx, plan, overwrite)
 	if err2 != nil {
 		a.report("download", err2)
 	}
@@ -462,8 +354,8 @@ func (a *app) offerDownload(ctx context.Context, h *host.Host, c *loginCmd, out 
 	} else if err := a.printLoaded(loaded, false); err != nil && !errors.As(err, new(exitCode)) {
 		return false, err
 	}
-	if slices.ContainsFunc(loaded, func(l host.Loaded) bool { return l.Source.Kind == secret.SourceEnv && l.Action == provider.Created }) && a.Output == "table" {
-		a.say("To have the variables in this shell: . " + h.EnvFile())
+	if slices.ContainsFunc(loaded, func(l session.Outcome) bool { return l.Source.Kind == secret.SourceEnv && l.Action == provider.Created }) && a.Output == "table" {
+		a.say("To have the variables in this shell: . " + e.Deliver.EnvFile())
 	}
 	return err != nil || err2 != nil || loadedStatus(loaded) != nil, nil
 }
@@ -513,94 +405,4 @@ func (a *app) showPlan(title, place string, rows [][]string) error {
 		return nil
 	}
 	return a.stateTable([]string{"SECRET", place, "WHAT"}, rows, 2)
-}
-
-// sessionPath is the file of the token.
-func (a *app) sessionPath() string { return filepath.Join(a.dirs.Data, "vault-token.age") }
-
-// readSession returns the login that is kept, nil if there is none, and the
-// file as it is.
-func (a *app) readSession(ctx context.Context) (*vaultstore.Session, []byte, error) {
-	sealed, err := os.ReadFile(a.sessionPath())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	local, err := a.localStore()
-	if err != nil {
-		return nil, sealed, err
-	}
-	data, err := local.Unseal(ctx, sealed)
-	if err == nil {
-		var s *vaultstore.Session
-		if s, err = vaultstore.DecodeSession(data); err == nil {
-			return s, sealed, nil
-		}
-	}
-	return nil, sealed, fmt.Errorf("%s: %w", a.sessionPath(), err)
-}
-
-// writeSession keeps a login in place of the file as it was read.
-func (a *app) writeSession(ctx context.Context, old []byte, s *vaultstore.Session) error {
-	local, err := a.localStore()
-	if err != nil {
-		return err
-	}
-	data, err := s.Encode()
-	if err != nil {
-		return err
-	}
-	sealed, err := local.Seal(ctx, data)
-	if err != nil {
-		return err
-	}
-	return a.replaceOwn(ctx, a.sessionPath(), old, sealed)
-}
-
-// unwrapper returns what uses wrapping tokens.
-func (a *app) unwrapper() (func(context.Context, string, secret.Value) (*store.Record, error), error) {
-	conf, err := a.config()
-	if err != nil {
-		return nil, err
-	}
-	getenv := vaultEnv(a.Getenv, conf.Vault)
-	return func(ctx context.Context, name string, token secret.Value) (*store.Record, error) {
-		return vaultstore.Unwrap(ctx, getenv, name, token)
-	}, nil
-}
-
-// openVault opens a store in HashiCorp Vault, and renews the login that it uses
-// where its end is near, beside the command's own work.
-func (a *app) openVault(url, home string) (store.Store, error) {
-	conf, err := a.config()
-	if err != nil {
-		return nil, err
-	}
-	getenv := a.loggedIn
-	if getenv == nil {
-		getenv = vaultEnv(a.Getenv, conf.Vault)
-	}
-	var sealed []byte
-	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: getenv, Home: home, Login: func() (s *vaultstore.Session, err error) {
-		s, sealed, err = a.readSession(context.Background())
-		return s, err
-	}})
-	if err != nil {
-		return nil, err // and not a nil *vaultstore.Store, which is no nil store.Store
-	}
-	if s := st.LoginDue(); s != nil {
-		a.inBackground(func(ctx context.Context) {
-			renewed, err := s.Renew(ctx, getenv)
-			if err == nil {
-				// Not over a new login, nor after a logout.
-				err = a.writeSession(ctx, sealed, renewed)
-			}
-			if err != nil {
-				a.note("the token of rhx login was not renewed: %v", err)
-			}
-		})
-	}
-	return st, nil
 }

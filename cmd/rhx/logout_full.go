@@ -9,25 +9,27 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/vaultlogin"
 )
 
 // logoutJSON is logout's JSON.
 type logoutJSON struct {
-	Secrets []unplacedJSON `json:"secrets"`
+	Secrets []removedJSON `json:"secrets"`
 	// Token is none, revoked, expired, deleted (of a root token) or not revoked.
 	Token string `json:"token"`
 	// Config is removed or kept.
 	Config string `json:"config"`
 }
 
-// unplacedJSON is one secret that was placed on this machine.
-type unplacedJSON struct {
+// removedJSON is one secret that was placed on this machine.
+type removedJSON struct {
 	Name string   `json:"name"`
 	Path string   `json:"path,omitempty"`
 	Vars []string `json:"vars,omitempty"`
@@ -38,12 +40,12 @@ type unplacedJSON struct {
 
 // logout takes off this machine what was placed, the token and the configuration.
 func (a *app) logout(ctx context.Context, c *logoutCmd) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
-	out := &logoutJSON{Secrets: []unplacedJSON{}, Token: "none", Config: "kept"}
-	failed, err := a.unplaceAll(ctx, h, c, out)
+	out := &logoutJSON{Secrets: []removedJSON{}, Token: "none", Config: "kept"}
+	failed, err := a.removeAll(ctx, e, c, out)
 	if err != nil {
 		return err
 	}
@@ -51,7 +53,7 @@ func (a *app) logout(ctx context.Context, c *logoutCmd) error {
 	if err != nil {
 		return err
 	}
-	if err := a.forgetConfig(ctx, h, c, out); err != nil {
+	if err := a.forgetConfig(ctx, e, c, out); err != nil {
 		return err
 	}
 	if done, err := a.data(out); done && err != nil {
@@ -68,21 +70,23 @@ func (c *logoutCmd) asks(a *app) bool {
 	return !c.DeleteSecrets && !c.KeepSecrets && !c.Yes && a.canOffer()
 }
 
-// unplaceAll goes through what load and login placed. It reports whether a part failed.
-func (a *app) unplaceAll(ctx context.Context, h *host.Host, c *logoutCmd, out *logoutJSON) (bool, error) {
-	placed, err := h.Placed()
+// removeAll goes through what load and login placed. It reports whether a part failed.
+func (a *app) removeAll(ctx context.Context, e *engine.Engine, c *logoutCmd, out *logoutJSON) (bool, error) {
+	placed, err := e.Exchange.Placed()
 	if err != nil {
 		return false, err
 	}
+	s := e.Book.Begin("logout")
+	defer s.End()
 	asks := c.asks(a)
 	failed, reachable := false, true
 	kept := []string{}
 	for _, p := range placed {
-		j := unplacedJSON{Name: p.Name, Path: p.Path, Vars: p.Vars, Action: "kept"}
+		j := removedJSON{Name: p.Name, Path: p.Path, Vars: p.Vars, Action: "kept"}
 		if asks || !c.KeepSecrets && (c.DeleteSecrets || c.Yes) {
 			// The store says whether values would be lost. It may be gone.
-			storeCtx, cancel := context.WithTimeout(ctx, revokeTimeout)
-			u, err := h.PlanUnplace(storeCtx, p, reachable)
+			storeCtx, cancel := context.WithTimeout(ctx, vaultlogin.RevokeTimeout)
+			u, err := e.Exchange.PlanRemoval(storeCtx, p, reachable)
 			cancel()
 			if ctx.Err() != nil {
 				return false, ctx.Err()
@@ -93,10 +97,10 @@ func (a *app) unplaceAll(ctx context.Context, h *host.Host, c *logoutCmd, out *l
 					a.warn("what is on this machine cannot be compared with the store: " + err.Error())
 					err = nil
 				}
-				u, _ = h.PlanUnplace(ctx, p, false)
+				u, _ = e.Exchange.PlanRemoval(ctx, p, false)
 				u.NotCompared = err
 			}
-			j.Action, err = a.unplace(ctx, h, u, asks)
+			j.Action, err = a.remove(ctx, e, s, &u, asks)
 			if err != nil {
 				failed, j.Error = true, err.Error()
 				a.reportPart(p.Name, err)
@@ -120,9 +124,9 @@ func (a *app) reportPart(name string, err error) {
 	}
 }
 
-// unplace takes one secret off this machine, after a question or without.
-func (a *app) unplace(ctx context.Context, h *host.Host, u host.Unplace, asks bool) (string, error) {
-	if u.Err != nil && !errors.Is(u.Err, host.ErrGone) {
+// remove takes one secret off this machine, after a question or without.
+func (a *app) remove(ctx context.Context, e *engine.Engine, s *session.Session, u *exchange.Removal, asks bool) (string, error) {
+	if u.Err != nil && !errors.Is(u.Err, exchange.ErrGone) {
 		return "failed", fmt.Errorf("not deleted from %s: %w", u.Where(), u.Err)
 	}
 	gone := u.Err != nil
@@ -148,9 +152,9 @@ func (a *app) unplace(ctx context.Context, h *host.Host, u host.Unplace, asks bo
 		}
 	case doubt != "":
 		return "failed", fault.WithHint(fmt.Errorf("not deleted from %s: %s", u.Where(), doubt),
-			unplaceHint(u))
+			removeHint(u))
 	}
-	if err := h.Unplace(ctx, u); err != nil {
+	if err := e.Exchange.Remove(ctx, s, u); err != nil {
 		return "failed", fmt.Errorf("not deleted from %s: %w", u.Where(), err)
 	}
 	if gone {
@@ -165,7 +169,7 @@ func (a *app) unplace(ctx context.Context, h *host.Host, u host.Unplace, asks bo
 	return "removed", nil
 }
 
-func unplaceHint(u host.Unplace) string {
+func removeHint(u *exchange.Removal) string {
 	if u.NotCompared != nil {
 		return u.NotCompared.Error() + "; rhx logout at a terminal asks"
 	}
@@ -174,65 +178,33 @@ func unplaceHint(u host.Unplace) string {
 
 // endLogin revokes the token and deletes it. It reports whether no live token is left.
 func (a *app) endLogin(ctx context.Context, out *logoutJSON) (bool, error) {
-	s, _, err := a.readSession(ctx)
-	switch {
-	case errors.Is(err, store.ErrDenied):
-		// A wrong passphrase: the token can still be revoked later.
-		return false, fmt.Errorf("the token: %w", err)
-	case err == nil && s == nil:
-		if a.Output == "table" {
-			a.say("No login is kept.")
-		}
-		return true, nil
-	}
-	revoked := true
-	text := "The token is revoked and deleted."
-	switch {
-	case err != nil:
-		out.Token, revoked = "not revoked", false
-		a.reportPart("the token", fmt.Errorf("it could not be revoked, because it cannot be read: %w", err))
-		text = "The token is deleted."
-	case s.Expired(time.Now()):
-		out.Token, text = "expired", "The token had expired; it is deleted."
-	case s.Root:
-		out.Token, text = "deleted", "The token is deleted; as a root token it is not revoked."
-	default:
-		conf, confErr := a.config()
-		if confErr != nil {
-			return false, confErr
-		}
-		bounded, cancel := context.WithTimeout(ctx, revokeTimeout)
-		err = s.Revoke(bounded, vaultEnv(overlay(a.Getenv, map[string]string{"VAULT_ADDR": s.Address, "VAULT_AGENT_ADDR": ""}), conf.Vault))
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return false, ctx.Err()
-		case err == nil:
-			out.Token = "revoked"
-		case errors.Is(err, store.ErrDenied):
-			out.Token, text = "expired", "The token was not valid any more; it is deleted."
-		default:
-			out.Token, revoked = "not revoked", false
-			until := "it does not expire by itself: revoke it with its accessor"
-			if !s.Expires.IsZero() {
-				until = "it ends by itself at " + s.Expires.Local().Format("2006-01-02 15:04")
-			}
-			a.reportPart("the token", fault.WithHint(fmt.Errorf("it could not be revoked: %w", err), until))
-			text = "The token is deleted here."
-		}
-	}
-	if err := os.Remove(a.sessionPath()); err != nil {
+	logins, err := a.vaultLogins()
+	if err != nil {
 		return false, err
 	}
-	if a.Output == "table" {
-		a.say(text)
+	how, err := logins.End(ctx)
+	if kept := (*vaultlogin.KeptError)(nil); errors.As(err, &kept) {
+		return false, err
 	}
-	return revoked, nil
+	if err != nil {
+		a.reportPart("the token", err)
+	}
+	out.Token = string(how)
+	if a.Output == "table" {
+		a.say(map[vaultlogin.Ended]string{
+			vaultlogin.EndedNone:    "No login is kept.",
+			vaultlogin.EndedRevoked: "The token is revoked and deleted.",
+			vaultlogin.EndedExpired: "The token was not valid any more; it is deleted.",
+			vaultlogin.EndedRoot:    "The token is deleted; as a root token it is not revoked.",
+			vaultlogin.NotRevoked:   "The token is deleted here.",
+		}[how])
+	}
+	return how != vaultlogin.NotRevoked, nil
 }
 
 // forgetConfig takes the login out of config.yaml, after a question.
-func (a *app) forgetConfig(ctx context.Context, h *host.Host, c *logoutCmd, out *logoutJSON) error {
-	path := config.Path(h.Dirs)
+func (a *app) forgetConfig(ctx context.Context, e *engine.Engine, c *logoutCmd, out *logoutJSON) error {
+	path := config.Path(e.Dirs)
 	if _, err := os.Stat(path); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			out.Config = "removed"
@@ -245,7 +217,7 @@ func (a *app) forgetConfig(ctx context.Context, h *host.Host, c *logoutCmd, out 
 			return nil
 		}
 	}
-	gone, err := config.Forget(ctx, h.Dirs, h.Local)
+	gone, err := config.Forget(ctx, e.Dirs, e.Local)
 	if err != nil {
 		return err
 	}
@@ -253,7 +225,7 @@ func (a *app) forgetConfig(ctx context.Context, h *host.Host, c *logoutCmd, out 
 	if out.Config = "removed"; !gone {
 		out.Config = "kept"
 		text = "The login is taken out of " + path + "; what else it says stays."
-		if slices.ContainsFunc(out.Secrets, func(s unplacedJSON) bool { return s.Action == "kept" || s.Action == "failed" }) {
+		if slices.ContainsFunc(out.Secrets, func(s removedJSON) bool { return s.Action == "kept" || s.Action == "failed" }) {
 			text = "The login is taken out of " + path + ", which still says where the secrets are that stay."
 		}
 	}

@@ -1,7 +1,7 @@
 // Command rhx finds the credentials that a machine has, keeps them in a store,
 // and puts them where they are needed.
 //
-// The commands are here, one file each; what they do is in package host.
+// The commands are here, one file each; what they do is in packages below host.
 package main
 
 import (
@@ -10,6 +10,10 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 )
+
+// guestArg is the argument with which rhx starts rhx-full, or itself, to run one
+// module: see package sandbox/child.
+const guestArg = "run-guest"
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {

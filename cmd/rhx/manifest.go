@@ -10,9 +10,10 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -26,7 +27,7 @@ func (a *app) manifest(ctx context.Context, yes bool) (*manifest.Manifest, error
 	if a.trusted != nil {
 		return a.trusted, ctx.Err()
 	}
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return nil, err
 	}
@@ -34,17 +35,17 @@ func (a *app) manifest(ctx context.Context, yes bool) (*manifest.Manifest, error
 	if err != nil {
 		return nil, err
 	}
-	m, err := manifest.Parse(a.shortPath(path), data, h.ManifestOptions(a.Profile))
+	m, err := manifest.Parse(a.shortPath(path), data, e.Project.ManifestOptions(a.Profile))
 	if err != nil {
 		return nil, err
 	}
-	trusted, before, err := a.added.KnowsManifest(path, data)
+	trusted, before, err := a.made.Added.KnowsManifest(path, data)
 	switch {
 	case err != nil:
 		return nil, err
 	case trusted:
 	case yes:
-		if err := a.added.TrustManifest(path, data); err != nil {
+		if err := a.made.Added.TrustManifest(path, data); err != nil {
 			return nil, err
 		}
 	default:
@@ -54,6 +55,7 @@ func (a *app) manifest(ctx context.Context, yes bool) (*manifest.Manifest, error
 	}
 	if a.Store == "" {
 		a.Store = m.Store
+		e.Stores.Use(m.Store)
 	}
 	a.trusted = m
 	return m, ctx.Err()
@@ -125,7 +127,7 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 	if !a.ask(text + "Trust it?") {
 		return fmt.Errorf("%s is not trusted; nothing was done", m.File)
 	}
-	return a.added.TrustManifest(path, data)
+	return a.made.Added.TrustManifest(path, data)
 }
 
 // summaryOf says what a manifest can make rhx do, in lines, whatever its names are.
@@ -158,18 +160,18 @@ func list(names []string) string {
 }
 
 // environment returns what -b and -s of a command come to.
-func (a *app) environment(ctx context.Context, h *host.Host, bundles, secrets []string, yes bool) (*host.Environment, error) {
+func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secrets []string, yes bool) (*project.Environment, error) {
 	if len(bundles) == 0 {
 		if err := secretsNamed(secrets); err != nil {
 			return nil, err
 		}
-		return h.Environment(ctx, nil, nil, secrets, a.Getenv)
+		return e.Project.Environment(ctx, nil, nil, secrets)
 	}
 	m, err := a.manifest(ctx, yes)
 	if err != nil {
 		return nil, err
 	}
-	return h.Environment(ctx, m, bundles, secrets, a.Getenv)
+	return e.Project.Environment(ctx, m, bundles, secrets)
 }
 
 // noFiles is the error of a command that cannot give the files of bundles.
@@ -191,7 +193,7 @@ func (c *trustCmd) Help() string {
 }
 
 func (c *trustCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("trust")
+	e, err := a.engineHere("trust")
 	if err != nil {
 		return err
 	}
@@ -203,7 +205,7 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.Revoke {
-		found, err := a.added.DistrustManifest(path)
+		found, err := a.made.Added.DistrustManifest(path)
 		if err == nil && !found {
 			err = fault.WithKind(fmt.Errorf("%s was not trusted", path), fault.Usage)
 		}
@@ -212,11 +214,11 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 		}
 		return err
 	}
-	m, err := manifest.Parse(a.shortPath(path), data, h.ManifestOptions(a.Profile))
+	m, err := manifest.Parse(a.shortPath(path), data, e.Project.ManifestOptions(a.Profile))
 	if err != nil {
 		return err
 	}
-	if err := a.added.TrustManifest(path, data); err != nil {
+	if err := a.made.Added.TrustManifest(path, data); err != nil {
 		return err
 	}
 	a.say(summaryOf(m) + path + ": trusted")
@@ -224,7 +226,7 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 }
 
 // bundleUnsets are the variables that a remote command must not have.
-func bundleUnsets(env *host.Environment) []string {
+func bundleUnsets(env *project.Environment) []string {
 	unset := append([]string(nil), env.Strip...)
 	for _, v := range env.Vars {
 		unset = append(unset, v.Clears...)

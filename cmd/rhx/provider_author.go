@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/author"
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
@@ -138,11 +139,11 @@ func (c *providerDescribeCmd) Run(ctx context.Context, a *app) error {
 
 // compiled returns what runs a module that is not part of rhx, and has compiled
 // it: no later run waits for that, and one that cannot be compiled is an error.
-func (a *app) compiled(ctx context.Context, m abi.Module) (runner, error) {
-	if _, err := a.host(); err != nil {
+func (a *app) compiled(ctx context.Context, m abi.Module) (engine.Runner, error) {
+	if _, err := a.engine(); err != nil {
 		return nil, err
 	}
-	r, err := a.guests.runner()
+	r, err := a.made.Guests.Runner()
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/trust"
@@ -39,11 +39,11 @@ type addedJSON struct {
 }
 
 func (c *providerAddCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.providerHost("provider add")
+	e, err := a.providerEngine("provider add")
 	if err != nil {
 		return err
 	}
-	opts := trust.Options{Builtin: h.Specs.Builtin, Replace: c.Replace}
+	opts := trust.Options{Builtin: e.Specs.Builtin, Replace: c.Replace}
 	if c.TrustKey != "" {
 		key, err := trust.ReadKey(c.TrustKey)
 		if err != nil {
@@ -55,7 +55,7 @@ func (c *providerAddCmd) Run(ctx context.Context, a *app) error {
 	case c.Package == "" && opts.Key == nil:
 		return fault.WithKind(errors.New("provider add needs a folder, a file or an address"), fault.Usage)
 	case c.Package == "":
-		if err := a.added.Trust(*opts.Key); err != nil {
+		if err := a.made.Added.Trust(*opts.Key); err != nil {
 			return err
 		}
 		if done, err := a.data(trustedJSON{opts.Key.ID(), opts.Key.String()}); done {
@@ -69,10 +69,10 @@ func (c *providerAddCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	name := pkg.Spec.Name
-	if file := h.Specs.UserFile(name); file != "" {
+	if file := e.Specs.UserFile(name); file != "" {
 		return fault.WithHint(fmt.Errorf("there is a provider %s of your own: %s", name, file), "rename or remove that file first")
 	}
-	pr, err := a.added.Propose(pkg, opts)
+	pr, err := a.made.Added.Propose(pkg, opts)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (c *providerAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	if pr.Same {
 		if opts.Key != nil {
-			if err := a.added.Trust(*opts.Key); err != nil {
+			if err := a.made.Added.Trust(*opts.Key); err != nil {
 				return err
 			}
 		}
@@ -101,7 +101,7 @@ func (c *providerAddCmd) Run(ctx context.Context, a *app) error {
 				return fmt.Errorf("add provider %s: %w; nothing was added", name, err)
 			}
 		}
-		if err := a.added.Install(pr); err != nil {
+		if err := a.made.Added.Install(pr); err != nil {
 			return fmt.Errorf("add provider %s: %w", name, err)
 		}
 	}
@@ -187,7 +187,7 @@ type providerRemoveCmd struct {
 }
 
 func (c *providerRemoveCmd) Run(_ context.Context, a *app) error {
-	h, err := a.providerHost("provider remove")
+	e, err := a.providerEngine("provider remove")
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (c *providerRemoveCmd) Run(_ context.Context, a *app) error {
 		if err != nil {
 			return fault.WithKind(err, fault.Usage)
 		}
-		switch found, err := a.added.Distrust(key); {
+		switch found, err := a.made.Added.Distrust(key); {
 		case err != nil:
 			return err
 		case !found:
@@ -212,9 +212,9 @@ func (c *providerRemoveCmd) Run(_ context.Context, a *app) error {
 	out := make([]deletedJSON, 0, len(c.Names))
 	failed := 0
 	for _, name := range c.Names {
-		found, err := a.added.Remove(name)
+		found, err := a.made.Added.Remove(name)
 		if err == nil && !found {
-			err = a.notAdded(h, name)
+			err = a.notAdded(e, name)
 		}
 		switch {
 		case err != nil:
@@ -237,17 +237,17 @@ func (c *providerRemoveCmd) Run(_ context.Context, a *app) error {
 }
 
 // notAdded is the error for a name that is not that of an added provider.
-func (a *app) notAdded(h *host.Host, name string) error {
-	if h.Specs.Builtin(name) {
+func (a *app) notAdded(e *engine.Engine, name string) error {
+	if e.Specs.Builtin(name) {
 		return errors.New("it is part of rhx")
 	}
-	if file := h.Specs.UserFile(name); file != "" {
+	if file := e.Specs.UserFile(name); file != "" {
 		return fmt.Errorf("it is a file of your own: delete %s", file)
 	}
-	if h.Specs.Known(name) {
+	if e.Specs.Known(name) {
 		return errors.New("it is this project's, and you have not approved it")
 	}
-	names, err := a.added.Names()
+	names, err := a.made.Added.Names()
 	if err != nil {
 		return err
 	}
@@ -376,7 +376,7 @@ func (a *app) compileAdded(ctx context.Context, p *listedJSON) error {
 		if !ok {
 			continue
 		}
-		code, err := a.added.Module(p.Name, name)
+		code, err := a.made.Added.Module(p.Name, name)
 		if err != nil {
 			return err
 		}
@@ -388,14 +388,14 @@ func (a *app) compileAdded(ctx context.Context, p *listedJSON) error {
 }
 
 func (a *app) listAdded(command string) (*providerListJSON, error) {
-	if _, err := a.providerHost(command); err != nil {
+	if _, err := a.providerEngine(command); err != nil {
 		return nil, err
 	}
-	all, err := a.added.List()
+	all, err := a.made.Added.List()
 	if err != nil {
 		return nil, err
 	}
-	keys, err := a.added.Keys()
+	keys, err := a.made.Added.Keys()
 	if err != nil {
 		return nil, err
 	}
@@ -415,11 +415,11 @@ func (a *app) listAdded(command string) (*providerListJSON, error) {
 
 // providerHost returns the host for a command on added providers, which are this
 // machine's.
-func (a *app) providerHost(command string) (*host.Host, error) {
+func (a *app) providerEngine(command string) (*engine.Engine, error) {
 	if err := a.localOnly(command); err != nil {
 		return nil, err
 	}
-	return a.host()
+	return a.engine()
 }
 
 func (a *app) readPackage(ctx context.Context, from string) (*trust.Package, error) {

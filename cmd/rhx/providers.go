@@ -46,18 +46,18 @@ type fileJSON struct {
 }
 
 func (c *providersCmd) Run(_ context.Context, a *app) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
 	if c.Name != "" {
-		sp, err := h.Specs.Get(c.Name)
+		sp, err := e.Specs.Get(c.Name)
 		if err != nil {
 			return err
 		}
 		return a.printProvider(describe(sp))
 	}
-	all, err := h.Specs.All()
+	all, err := e.Specs.All()
 	if err != nil {
 		a.warn(err.Error())
 	}

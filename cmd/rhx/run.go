@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -35,7 +38,7 @@ Examples:
 }
 
 func (c *runCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
@@ -46,29 +49,25 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if len(argv) == 0 {
 		return fault.WithKind(errors.New("no command is given"), fault.Usage)
 	}
-	env, err := a.environment(ctx, h, c.Bundle, c.Secret, c.Yes)
+	env, err := a.environment(ctx, e, c.Bundle, c.Secret, c.Yes)
 	if err != nil {
 		return err
 	}
-	at := a.On
-	if at == "" {
-		at = host.LocalPlace
-	}
-	a.logGiven(h, "run", at, argv[0], env)
+	a.logGiven(e, "run", a.at().String(), argv[0], env)
 	var masker *mask.Masker
 	if c.Mask {
-		masker = mask.New(h.Hidden(env))
+		masker = mask.New(e.Project.Hidden(env))
 	}
 	if a.On != "" {
 		if err := noFiles("run --on", env.Files); err != nil {
 			return err
 		}
-		return c.remote(ctx, a, argv, env, masker)
+		return c.remote(ctx, a, e, argv, env, masker)
 	}
 	r := a.runner(masker)
 	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
 	if len(env.Files) > 0 {
-		return c.withFiles(ctx, a, h, r, argv, environ, env.Files)
+		return c.withFiles(ctx, a, e, r, argv, environ, env.Files)
 	}
 	a.close()
 	if masker != nil {
@@ -93,13 +92,13 @@ func ended(status int, err error) error {
 
 // withFiles runs a command beside files that are gone when it ends. rhx stays, as
 // the command's parent, to remove them; where it is killed, the next one does.
-func (c *runCmd) withFiles(ctx context.Context, a *app, h *host.Host, r *child.Runner, argv, environ []string, recs []*store.Record) error {
+func (c *runCmd) withFiles(ctx context.Context, a *app, e *engine.Engine, r *child.Runner, argv, environ []string, recs []*store.Record) error {
 	dir, release, err := child.PrivateFolder(a.Getenv)
 	if err != nil {
 		return err
 	}
 	defer release()
-	files, vars, err := h.PrivateFiles(ctx, recs, filepath.ToSlash(dir))
+	files, vars, err := e.Deliver.PrivateFiles(ctx, recs, filepath.ToSlash(dir))
 	if err != nil {
 		return err
 	}
@@ -118,7 +117,7 @@ func (c *runCmd) withFiles(ctx context.Context, a *app, h *host.Host, r *child.R
 }
 
 // remote runs the command on the hosts that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.Environment, m *mask.Masker) error {
+func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, argv []string, env *project.Environment, m *mask.Masker) error {
 	hosts, err := a.hostsOn()
 	if err != nil {
 		return err
@@ -143,10 +142,10 @@ func (c *runCmd) remote(ctx context.Context, a *app, argv []string, env *host.En
 		r.Err = a.Err
 	}
 	failed := 0
-	r.RunOnAll(ctx, hosts, func(target string) machine.Machine { return a.ssh(target, false) }, spec, func(target string, err error) {
+	r.RunOnAll(ctx, a.fleet(e, fleet.DefaultParallel, false), hostPlaces(hosts), spec, func(at place.Place, err error) {
 		if err != nil {
 			failed++
-			a.report(target, err)
+			a.report(at.String(), err)
 		}
 	})
 	if ctx.Err() != nil {

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -50,17 +51,17 @@ type savedJSON struct {
 }
 
 func (c *saveCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.host()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
 	names, pairs := splitPairs(c.Args)
 	if c.Values != "" || len(pairs) > 0 {
-		saved, err := c.values(ctx, a, h, names, pairs)
+		saved, err := c.values(ctx, a, e, names, pairs)
 		if err != nil {
 			return err
 		}
-		return a.printSaved([]host.Saved{saved})
+		return a.printSaved([]exchange.Saved{saved})
 	}
 	if !c.All && len(names) == 0 && c.Provider == "" {
 		return fault.WithHint(fault.WithKind(errors.New("nothing to save is named"), fault.Usage),
@@ -69,16 +70,16 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 	if c.All && len(names) > 0 {
 		return fault.WithKind(errors.New("--all goes without names"), fault.Usage)
 	}
-	opts := host.SaveOptions{Names: names, All: c.All, From: c.From, FromEnv: c.FromEnv, Provider: c.Provider, As: c.Name}
+	opts := exchange.SaveOptions{Names: names, All: c.All, From: c.From, FromEnv: c.FromEnv, Provider: c.Provider, As: c.Name}
 	if len(names) == 0 && c.Provider != "" && !c.FromEnv && c.From == "" {
 		opts.Names = []string{c.Provider}
 	}
 	for _, n := range names {
-		if err := c.known(h, n); err != nil {
+		if err := c.known(e, n); err != nil {
 			return err
 		}
 	}
-	saved, err := h.Save(ctx, a.machine(h), opts)
+	saved, err := e.Exchange.Save(ctx, a.machine(e), opts)
 	if err != nil {
 		return err
 	}
@@ -89,12 +90,12 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 }
 
 // known turns the name of no provider into an error that also tells of base secrets.
-func (c *saveCmd) known(h *host.Host, name string) error {
+func (c *saveCmd) known(e *engine.Engine, name string) error {
 	if c.Provider != "" {
 		return nil
 	}
 	p, _, _ := strings.Cut(name, "/")
-	if _, err := h.Specs.Get(p); err != nil {
+	if _, err := e.Specs.Get(p); err != nil {
 		return fault.WithHint(err, "rhx providers lists the known ones; a secret of your own is saved with its values: rhx save "+name+" KEY=-")
 	}
 	return nil
@@ -113,41 +114,41 @@ func splitPairs(args []string) (names, pairs []string) {
 }
 
 // values saves a secret whose values the user gives.
-func (c *saveCmd) values(ctx context.Context, a *app, h *host.Host, names, pairs []string) (host.Saved, error) {
+func (c *saveCmd) values(ctx context.Context, a *app, e *engine.Engine, names, pairs []string) (exchange.Saved, error) {
 	if c.Name != "" {
 		names = append(names, c.Name)
 	}
 	if len(names) != 1 || c.All || c.From != "" || c.FromEnv || c.Values != "" && len(pairs) > 0 {
-		return host.Saved{}, fault.WithHint(fault.WithKind(errors.New("values are for one secret"), fault.Usage),
+		return exchange.Saved{}, fault.WithHint(fault.WithKind(errors.New("values are for one secret"), fault.Usage),
 			"rhx save NAME KEY=-, or rhx save NAME --values FILE")
 	}
 	// Before stdin is read and anything asked: opening a store may start rhx anew.
-	if _, err := h.Store(ctx); err != nil {
-		return host.Saved{}, err
+	if _, err := e.Records.Store(ctx); err != nil {
+		return exchange.Saved{}, err
 	}
 	sec := &secret.Secret{Name: names[0], Values: secret.Values{}}
-	sp, err := c.provider(h, sec)
+	sp, err := c.provider(e, sec)
 	if err != nil {
-		return host.Saved{}, err
+		return exchange.Saved{}, err
 	}
 	if c.Values != "" {
 		err = a.readValues(c.Values, sec.Values)
 	} else {
-		err = a.readPairs(ctx, h, pairs, sec)
+		err = a.readPairs(ctx, e, pairs, sec)
 	}
 	if err != nil {
-		return host.Saved{}, err
+		return exchange.Saved{}, err
 	}
 	if sp != nil {
 		if err := check(sp, sec.Values); err != nil {
-			return host.Saved{}, err
+			return exchange.Saved{}, err
 		}
 	}
-	return h.SaveSecret(ctx, sec)
+	return e.Exchange.SaveSecret(ctx, sec)
 }
 
 // provider sets a secret's provider and profile by its name or the flag.
-func (c *saveCmd) provider(h *host.Host, sec *secret.Secret) (*spec.Spec, error) {
+func (c *saveCmd) provider(e *engine.Engine, sec *secret.Secret) (*spec.Spec, error) {
 	p, profile := secret.SplitName(sec.Name)
 	switch {
 	case c.Provider == "none":
@@ -155,12 +156,12 @@ func (c *saveCmd) provider(h *host.Host, sec *secret.Secret) (*spec.Spec, error)
 	case c.Provider != "":
 		p, profile = c.Provider, ""
 	}
-	sp, err := h.Specs.Get(p)
+	sp, err := e.Specs.Get(p)
 	switch {
 	case err == nil && c.Provider == "" && p != sp.Name:
 		// An alias: the secret is called as the provider is.
 		sec.Name = secret.Name(sp.Name, profile)
-	case err != nil && c.Provider == "" && !h.Specs.Known(p):
+	case err != nil && c.Provider == "" && !e.Specs.Known(p):
 		return nil, nil // a base secret
 	case err != nil:
 		return nil, err
@@ -228,8 +229,8 @@ func (a *app) readInput(name string) ([]byte, error) {
 }
 
 // readPairs reads KEY=@FILE and KEY=-, over the values that the secret has.
-func (a *app) readPairs(ctx context.Context, h *host.Host, pairs []string, sec *secret.Secret) error {
-	old, err := h.Get(ctx, sec.Name, 0)
+func (a *app) readPairs(ctx context.Context, e *engine.Engine, pairs []string, sec *secret.Secret) error {
+	old, err := e.Records.Get(ctx, sec.Name, 0)
 	switch {
 	case err == nil:
 		for k, v := range old.Secret.Values {
@@ -280,7 +281,7 @@ func (a *app) readPairs(ctx context.Context, h *host.Host, pairs []string, sec *
 }
 
 // savedList is what was saved for programs.
-func savedList(saved []host.Saved) []savedJSON {
+func savedList(saved []exchange.Saved) []savedJSON {
 	out := make([]savedJSON, 0, len(saved))
 	for _, s := range saved {
 		j := savedJSON{Name: s.Name, Action: s.Action, Version: s.Version, Keys: s.Keys}
@@ -293,7 +294,7 @@ func savedList(saved []host.Saved) []savedJSON {
 }
 
 // printSaved reports what was saved.
-func (a *app) printSaved(saved []host.Saved) error {
+func (a *app) printSaved(saved []exchange.Saved) error {
 	bad := 0
 	for _, s := range saved {
 		if s.Err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/manifest"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/strictyaml/schematest"
@@ -100,8 +100,8 @@ func TestTheManifestsOfTheDocumentation(t *testing.T) {
 }
 
 // builtIn knows the built-in providers.
-func builtIn() *host.Host {
-	return &host.Host{Specs: spec.NewRegistry(specs.FS, specs.Names(), "")}
+func builtIn() *project.Project {
+	return &project.Project{Specs: spec.NewRegistry(specs.FS, specs.Names(), "")}
 }
 
 // yamlBlocks are the blocks of YAML in a text in Markdown.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -39,19 +39,19 @@ type versionJSON struct {
 }
 
 func (c *showCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("show")
+	e, err := a.engineHere("show")
 	if err != nil {
 		return err
 	}
-	rec, err := h.Get(ctx, c.Secret, c.Version)
+	rec, err := e.Records.Get(ctx, c.Secret, c.Version)
 	if err != nil {
 		return err
 	}
-	history, err := h.History(ctx, c.Secret)
+	history, err := e.Records.History(ctx, c.Secret)
 	if err != nil {
 		return err
 	}
-	sp := specOf(h, rec.Secret.Provider)
+	sp := specOf(e, rec.Secret.Provider)
 	j := showJSON{
 		Name: rec.Info.Name, Provider: rec.Secret.Provider, Profile: rec.Secret.Profile, Version: rec.Version,
 		Updated: rec.Updated, Locations: rec.Secret.Sources, Values: shownAll(sp, rec.Secret.Values, c.Reveal),
@@ -95,11 +95,11 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 
 // specOf returns a provider's spec, or nil for a base secret and for a
 // provider that this machine does not know.
-func specOf(h *host.Host, name string) *spec.Spec {
+func specOf(e *engine.Engine, name string) *spec.Spec {
 	if name == "" {
 		return nil
 	}
-	sp, err := h.Specs.Get(name)
+	sp, err := e.Specs.Get(name)
 	if err != nil {
 		return nil
 	}

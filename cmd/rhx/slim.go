@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/sandbox/child"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -41,7 +42,7 @@ func full() (string, error) {
 
 // openVault goes on as rhx-full. A command opens its store before it has read
 // its input, asked or done anything.
-func (a *app) openVault(string, string) (store.Store, error) { return nil, a.asFull() }
+func (a *app) openVault(string) (store.Store, error) { return nil, a.asFull() }
 
 // login and logout go on as rhx-full, before anything is read or asked.
 func (a *app) login(context.Context, *loginCmd) error { return a.asFull() }
@@ -69,7 +70,7 @@ func (a *app) asFull() error {
 }
 
 // newRunner returns what runs wasm modules: rhx-full, once for each call.
-func newRunner(cache string, warn func(string)) (runner, error) {
+func newRunner(cache string, warn func(string)) (engine.Runner, error) {
 	path, err := full()
 	if err != nil {
 		return nil, err
@@ -83,3 +84,8 @@ func (slimRunner) Close(context.Context) error { return nil }
 
 // serveGuest is for rhx-full.
 func serveGuest(io.Reader, io.Writer) int { return 2 }
+
+// logins are rhx-full's.
+type logins struct{}
+
+func (*logins) wait() {}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/atomicfile"
 )
 
@@ -26,7 +25,7 @@ type statusJSON struct {
 }
 
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("status")
+	e, err := a.engineHere("status")
 	if err != nil {
 		return err
 	}
@@ -34,36 +33,49 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	rows, places, err := h.Status(ctx, m, host.ApplyOptions{Parallel: max(1, c.Parallel), Open: a.opener(h, c.AcceptNew), Getenv: a.Getenv})
-	if err != nil && rows == nil {
+	defer a.tellInterrupt(ctx)()
+	status, err := e.Project.Status(ctx, m, a.fleet(e, c.Parallel, c.AcceptNew))
+	if err != nil {
 		return err
 	}
-	if err != nil {
+	for _, err := range status.Broken {
 		a.warn(err.Error())
 	}
+	for _, at := range status.Places {
+		if err := status.Unreachable[at]; err != nil {
+			a.report(at.String(), err)
+		}
+	}
 	if c.HTML != "" {
-		if err := atomicfile.Write(c.HTML, statusPage(rows, places, m), 0o644); err != nil {
+		if err := atomicfile.Write(c.HTML, statusPage(status, m), 0o644); err != nil {
 			return err
 		}
 		a.say("written: " + c.HTML)
 		return nil
 	}
-	out := make([]statusJSON, 0, len(rows))
-	table := make([][]string, 0, len(rows))
-	for _, r := range rows {
-		out = append(out, statusJSON{r.Secret, r.Places})
+	out := make([]statusJSON, 0, len(status.Rows))
+	table := make([][]string, 0, len(status.Rows))
+	for _, r := range status.Rows {
+		j := statusJSON{r.Secret, map[string]string{}}
 		cells := []string{r.Secret}
-		for _, p := range places {
-			cells = append(cells, cmp.Or(r.Places[p], "-"))
+		for _, at := range status.Places {
+			if state := r.States[at]; state != "" {
+				j.Places[at.String()] = state
+			}
+			cells = append(cells, cmp.Or(r.States[at], "-"))
 		}
-		table = append(table, cells)
+		out, table = append(out, j), append(table, cells)
 	}
 	if done, err := a.data(out); done {
 		return err
 	}
-	if len(rows) == 0 {
+	if len(status.Rows) == 0 {
 		a.say("There is no secret yet. rhx save --all saves what rhx detect finds.")
 		return nil
 	}
-	return a.stateTable(append([]string{"SECRET"}, places...), table, 1)
+	header := []string{"SECRET"}
+	for _, at := range status.Places {
+		header = append(header, at.String())
+	}
+	return a.stateTable(header, table, 1)
 }

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/project"
 )
 
 // statusPage is the matrix as one page, readable in light and dark, that loads
 // nothing.
-func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest) []byte {
+func statusPage(s *project.Status, m *manifest.Manifest) []byte {
 	title := "all secrets of the store"
 	if m != nil {
 		title = m.File
@@ -25,9 +25,9 @@ func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest)
 	b.WriteString(statusHead)
 	fmt.Fprintf(&b, "<title>%s</title>\n%s\n<h1>%s</h1>\n<p>%s", title, statusStyle, title, time.Now().Format("2006-01-02 15:04 MST"))
 	counts := map[string]int{}
-	for _, r := range rows {
-		for _, p := range places {
-			if state := r.Places[p]; state != "" {
+	for _, r := range s.Rows {
+		for _, p := range s.Places {
+			if state := r.States[p]; state != "" {
 				counts[state]++
 			}
 		}
@@ -36,14 +36,14 @@ func statusPage(rows []host.SecretStatus, places []string, m *manifest.Manifest)
 		fmt.Fprintf(&b, " · %d %s", counts[state], state)
 	}
 	b.WriteString("</p>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">secret</th>")
-	for _, p := range places {
-		fmt.Fprintf(&b, "<th scope=\"col\">%s</th>", escaped(p))
+	for _, p := range s.Places {
+		fmt.Fprintf(&b, "<th scope=\"col\">%s</th>", escaped(p.String()))
 	}
 	b.WriteString("</tr></thead>\n<tbody>\n")
-	for _, r := range rows {
+	for _, r := range s.Rows {
 		fmt.Fprintf(&b, "<tr><th scope=\"row\">%s</th>", escaped(r.Secret))
-		for _, p := range places {
-			if state := r.Places[p]; state != "" {
+		for _, p := range s.Places {
+			if state := r.States[p]; state != "" {
 				fmt.Fprintf(&b, "<td class=\"%s\">%s</td>", state, state)
 			} else {
 				b.WriteString("<td>–</td>")

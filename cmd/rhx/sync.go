@@ -3,12 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/project"
+	"github.com/rhx-dev/rhx/host/session"
 )
 
 type syncCmd struct {
@@ -34,11 +39,11 @@ With --via vault no secret goes over SSH, but for each one a token that Vault ta
 }
 
 func (c *syncCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("sync")
+	e, err := a.engineHere("sync")
 	if err != nil {
 		return err
 	}
-	targets, err := c.targets(ctx, a, h)
+	targets, err := c.targets(ctx, a, e)
 	if err != nil {
 		return err
 	}
@@ -46,74 +51,92 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	var env *host.Environment
+	var env *project.Environment
 	if len(c.Bundle) > 0 {
-		if env, err = a.environment(ctx, h, c.Bundle, nil, c.Yes); err != nil {
+		if env, err = a.environment(ctx, e, c.Bundle, nil, c.Yes); err != nil {
 			return err
 		}
 	} else if err := secretsNamed(c.Secret); err != nil {
 		return err
 	}
-	machines := make([]machine.Machine, 0, len(targets))
-	for _, target := range targets {
-		machines = append(machines, a.ssh(target, c.AcceptNew))
-	}
-	opts := host.SyncOptions{
-		LoadOptions: host.LoadOptions{Names: c.Secret, Overwrite: c.Overwrite, DryRun: c.DryRun, Warn: a.warn},
-		Env:         c.Env,
-		Bundle:      env,
-		Wrap:        wrap,
-		Parallel:    c.Parallel,
+	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, Wrap: wrap, Overwrite: c.Overwrite, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
+	if env != nil {
+		what := env.Delivery()
+		opts.Bundle = &what
 	}
 	var live *term.Live
 	if a.Output == "table" {
 		// Each host's lines as soon as it is done.
-		live = a.watch(len(machines))
+		live = a.watch(len(targets))
 		defer live.End()
-		opts.Began = live.Begin
-		opts.Done = func(name string, loaded []host.Loaded, err error) {
-			live.Finish(name, len(host.FailedOn(loaded)) > 0)
-			if err != nil {
-				a.report(loaded[0].Machine, err)
-				return
-			}
-			for _, l := range loaded {
-				a.printPlacement(l, c.DryRun)
-			}
+		opts.Fleet.Began = func(at place.Place) { live.Begin(at.String()) }
+		opts.Done = func(r session.Result) {
+			live.Finish(r.At.String(), len(session.Report{r}.FailedAt()) > 0)
+			a.printResult(r, func(o session.Outcome) { a.printPlacement(o, c.DryRun) })
 		}
 	}
-	defer context.AfterFunc(ctx, func() {
-		a.warn("interrupted; the hosts that are being written are waited for, and once more ends this at once")
-	})()
-	h.Begin("sync")
-	loaded, err := h.Sync(ctx, machines, opts)
+	defer a.tellInterrupt(ctx)()
+	report, err := e.Exchange.Sync(ctx, hostPlaces(targets), opts)
 	live.End()
 	if err != nil {
 		return err
 	}
+	failed := report.FailedAt()
 	if !c.DryRun {
-		a.log(h, "sync", loaded)
-		failed := host.FailedSync{Hosts: host.FailedOn(loaded), Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, Overwrite: c.Overwrite}
-		if len(c.Bundle) > 0 {
-			failed.Profile = a.Profile
-			if failed.Manifest, _, err = a.readManifest(); err != nil {
-				return err
-			}
-		}
-		if opts.Wrap > 0 {
-			failed.Via = c.Via
-		}
-		if err := h.NoteFailedSync(context.WithoutCancel(ctx), failed); err != nil {
-			a.warn("what failed was not noted for --retry-failed: " + err.Error())
+		if err := c.noteFailed(ctx, a, e, failed); err != nil {
+			return err
 		}
 	}
 	if a.Output != "table" {
-		return a.printLoaded(loaded, c.DryRun)
+		return a.printLoaded(report.Outcomes(), c.DryRun)
 	}
-	if (c.Env || len(c.Bundle) > 0) && !c.DryRun && len(host.FailedOn(loaded)) < len(machines) {
+	if !c.DryRun && slices.ContainsFunc(report.Outcomes(), func(o session.Outcome) bool { return o.Err == nil && o.Source.Var != "" }) {
 		a.say("To have the variables in login shells there: . ~/.config/rhx/env in ~/.profile")
 	}
-	return loadedStatus(loaded)
+	if len(failed) > 0 && len(targets) > 1 {
+		a.sayFailed(len(failed), len(targets), c.DryRun)
+	}
+	return loadedStatus(report.Outcomes())
+}
+
+// sayFailed ends the lines of many hosts.
+func (a *app) sayFailed(failed, all int, dryRun bool) {
+	text := fmt.Sprintf("%d of %d hosts failed", failed, all)
+	if !dryRun {
+		text += "; rhx sync --retry-failed tries them again"
+	}
+	fmt.Fprintln(a.Err, text)
+}
+
+// hostPlaces are hosts by their addresses.
+func hostPlaces(hosts []string) []place.Place {
+	out := make([]place.Place, len(hosts))
+	for i, h := range hosts {
+		out[i] = place.Host(h)
+	}
+	return out
+}
+
+// noteFailed keeps what was not done, for --retry-failed.
+func (c *syncCmd) noteFailed(ctx context.Context, a *app, e *engine.Engine, failed []place.Place) error {
+	f := session.FailedSync{Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, Overwrite: c.Overwrite}
+	for _, at := range failed {
+		f.Hosts = append(f.Hosts, at.Address())
+	}
+	if len(c.Bundle) > 0 {
+		f.Profile = a.Profile
+		var err error
+		if f.Manifest, _, err = a.readManifest(); err != nil {
+			return err
+		}
+	}
+	if c.Via == "vault" {
+		f.Via = c.Via
+	}
+	if err := e.Book.NoteFailedSync(context.WithoutCancel(ctx), f); err != nil {
+		a.warn("what failed was not noted for --retry-failed: " + err.Error())
+	}
+	return nil
 }
 
 // wrap returns how long wrapping tokens are good for, 0 where none are sent.
@@ -131,7 +154,7 @@ func (c *syncCmd) wrap() (time.Duration, error) {
 }
 
 // targets returns the hosts; with --retry-failed also what is to go there.
-func (c *syncCmd) targets(ctx context.Context, a *app, h *host.Host) ([]string, error) {
+func (c *syncCmd) targets(ctx context.Context, a *app, e *engine.Engine) ([]string, error) {
 	if !c.RetryFailed && len(c.Bundle) > 0 {
 		m, err := a.manifest(ctx, c.Yes)
 		if err != nil {
@@ -153,7 +176,7 @@ func (c *syncCmd) targets(ctx context.Context, a *app, h *host.Host) ([]string, 
 	if len(c.Hosts)+len(c.Secret)+len(c.Bundle) > 0 || c.Inventory != "" {
 		return nil, fault.WithKind(errors.New("--retry-failed names hosts and secrets by itself"), fault.Usage)
 	}
-	f, err := h.FailedSync(ctx)
+	f, err := e.Book.FailedSync(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/journal"
+	"github.com/rhx-dev/rhx/host/session"
 )
 
 type undoCmd struct {
@@ -29,20 +30,21 @@ type undoneJSON struct {
 }
 
 func (c *undoCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("undo")
+	e, err := a.engineHere("undo")
 	if err != nil {
 		return err
 	}
-	last, err := h.LastSession(ctx)
+	last, err := e.Book.LastSession(ctx)
 	if err != nil {
 		return err
 	}
-	open := a.opener(h, false)
+	defer a.tellInterrupt(ctx)()
+	hosts := a.fleet(e, fleet.DefaultParallel, false)
 	if !c.DryRun && !c.Yes {
 		if !a.canAsk() {
-			return fault.WithHint(fault.WithKind(errors.New("rhx undo needs a yes"), fault.Usage), "--dry-run shows what it would restore; --yes says it ahead")
+			return notConfirmed("rhx undo --dry-run shows what it would restore")
 		}
-		undone, err := h.Undo(ctx, last, open, journal.UndoOptions{DryRun: true, Overwrite: c.Overwrite})
+		undone, err := e.Book.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: true, Overwrite: c.Overwrite})
 		if err != nil {
 			return err
 		}
@@ -53,26 +55,19 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 			return errors.New("nothing was changed")
 		}
 	}
-	undone, err := h.Undo(ctx, last, open, journal.UndoOptions{DryRun: c.DryRun, Overwrite: c.Overwrite})
+	undone, err := e.Book.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: c.DryRun, Overwrite: c.Overwrite})
 	if err != nil {
 		return err
 	}
 	out := make([]undoneJSON, 0, len(undone))
 	failed := 0
-	var events []host.Event
 	for _, u := range undone {
-		j := undoneJSON{Machine: u.Machine, Path: u.Path, Action: undoneAction(u)}
+		j := undoneJSON{Machine: u.At.String(), Path: u.Path, Action: u.Action()}
 		if u.Err != nil {
 			failed++
 			j.Error = u.Err.Error()
 		}
 		out = append(out, j)
-		events = append(events, host.Event{Command: "undo", Machine: u.Machine, Path: u.Path, Action: j.Action})
-	}
-	if !c.DryRun {
-		if err := h.Log(events); err != nil {
-			a.warn("the log could not be written: " + err.Error())
-		}
 	}
 	if done, err := a.data(out); done {
 		if err != nil {
@@ -86,18 +81,13 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 	return outcome(failed, len(undone))
 }
 
-func undoneAction(u journal.Undone) string {
-	switch {
-	case u.Err != nil:
-		return "failed"
-	case u.Removed:
-		return "removed"
+func (a *app) printUndone(u session.Undone, plan bool) {
+	name := u.At.String()
+	if u.Path == "" {
+		a.report(name, u.Err)
+		return
 	}
-	return "restored"
-}
-
-func (a *app) printUndone(u journal.Undone, plan bool) {
-	name := u.Machine + ": " + u.Path
+	name += ": " + u.Path
 	would := ""
 	if plan {
 		would = "would be "
@@ -106,5 +96,5 @@ func (a *app) printUndone(u journal.Undone, plan bool) {
 		a.report(name, fault.WithHint(u.Err, "it was left as it is; --overwrite restores it all the same"))
 		return
 	}
-	a.say(fmt.Sprintf("%s: %s%s", name, would, undoneAction(u)))
+	a.say(fmt.Sprintf("%s: %s%s", name, would, u.Action()))
 }

@@ -30,7 +30,7 @@ Without --write it is what run, env, get and load need. "delete --destroy" needs
 }
 
 func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("vault policy")
+	e, err := a.engineHere("vault policy")
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 		slices.Sort(names)
 		names = slices.Compact(names)
 	}
-	st, err := h.Store(ctx)
+	st, err := e.Records.Store(ctx)
 	if err != nil {
 		return err
 	}

@@ -30,11 +30,11 @@ type whyJSON struct {
 }
 
 func (c *whyCmd) Run(ctx context.Context, a *app) error {
-	h, m, err := a.manifestHost(ctx, "why", c.Yes)
+	e, m, err := a.manifestEngine(ctx, "why", c.Yes)
 	if err != nil {
 		return err
 	}
-	w, err := h.ExplainVariable(ctx, m, c.Bundle, c.Variable)
+	w, err := e.Project.ExplainVariable(ctx, m, c.Bundle, c.Variable)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ type whereJSON struct {
 }
 
 func (c *whereCmd) Run(ctx context.Context, a *app) error {
-	h, err := a.hostHere("where")
+	e, err := a.engineHere("where")
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (c *whereCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	w, err := h.Locate(ctx, m, c.Secret)
+	w, err := e.Project.Locate(ctx, m, c.Secret)
 	if err != nil {
 		return err
 	}

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
 // unwrap returns the secrets of the tokens that the user gives, and the outcome
-// of those that cannot be had. m is the machine that they are for.
-func (c *loadCmd) unwrap(ctx context.Context, a *app, m string) ([]*store.Record, []host.Loaded, error) {
+// of those that cannot be had. at is the place that they are for.
+func (c *loadCmd) unwrap(ctx context.Context, a *app, at place.Place) ([]*store.Record, []session.Outcome, error) {
 	switch {
 	case c.Wrapped != "-":
 		return nil, nil, fault.WithHint(fault.WithKind(errors.New("the wrapping token is on the command line, where every process can read it"), fault.Usage),
@@ -35,7 +36,7 @@ func (c *loadCmd) unwrap(ctx context.Context, a *app, m string) ([]*store.Record
 	} else if data, err = a.readInput("-"); err != nil {
 		return nil, nil, err
 	}
-	tokens, err := host.ParseTokens(data)
+	tokens, err := deliver.ParseTokens(data)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,7 +44,7 @@ func (c *loadCmd) unwrap(ctx context.Context, a *app, m string) ([]*store.Record
 		return nil, nil, fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
 	recs := []*store.Record{}
-	var failed []host.Loaded
+	var failed []session.Outcome
 	for i, t := range tokens {
 		rec, err := unwrap(ctx, t.Name, t.Token)
 		if err != nil && len(tokens) == 1 && t.Name == "" {
@@ -53,7 +54,7 @@ func (c *loadCmd) unwrap(ctx context.Context, a *app, m string) ([]*store.Record
 			if t.Name == "" {
 				t.Name = fmt.Sprintf("token %d", i+1)
 			}
-			failed = append(failed, host.Loaded{Machine: m, Secret: t.Name, Placement: provider.Placement{Action: provider.Failed, Err: err}})
+			failed = append(failed, session.Failure(at, t.Name, err))
 			continue
 		}
 		recs = append(recs, rec)

@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rhx-dev/rhx/host/sandbox/child"
 	"github.com/tetratelabs/wazero"
+
+	"github.com/rhx-dev/rhx/host/sandbox/child"
 )
 
 // What the test program is beside itself.

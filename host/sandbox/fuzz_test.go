@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
 // Whatever the bytes, inspect says yes or no; and what it lets pass, wazero

@@ -7,9 +7,10 @@ import (
 	"math/bits"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
 // wasi is the only module that a guest may import from: WASI, preview 1.

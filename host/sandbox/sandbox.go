@@ -10,12 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rhx-dev/rhx/host/sandbox/abi"
-	"github.com/rhx-dev/rhx/host/sandbox/child"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
+	"github.com/rhx-dev/rhx/host/sandbox/child"
 )
 
 // Config is how a [Sandbox] works.

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"io"
 
-	"github.com/rhx-dev/rhx/host/sandbox/child"
 	"github.com/tetratelabs/wazero"
+
+	"github.com/rhx-dev/rhx/host/sandbox/child"
 )
 
 // Serve does one job for a [child.Runner], in this process, which must be there

@@ -9,11 +9,12 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
+	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
+	"github.com/rhx-dev/rhx/host/place"
 )
 
 // RunOn runs a command on a host, with the streams, and returns its exit status.
@@ -36,11 +37,11 @@ func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunS
 	}
 	flush := maskRemote(&spec, r.Mask, patience)
 	defer flush()
+	defer func() { _ = m.Close() }()
 	return runOn(context.WithoutCancel(ctx), m, spec)
 }
 
 func runOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
-	defer func() { _ = m.Close() }()
 	runner, ok := m.(machine.Runner)
 	if !ok {
 		return 0, errors.New("this host cannot run commands")
@@ -48,37 +49,31 @@ func runOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, e
 	return runner.Run(ctx, spec)
 }
 
-// parallelHosts bounds the hosts that run a command at once.
-const parallelHosts = 32
-
 // RunOnAll runs a command on several hosts, without an input, each line of its
 // output behind the host's name. done is called with what came of it on each host,
 // one at a time and never within a line.
-func (r *Runner) RunOnAll(ctx context.Context, hosts []string, open func(string) machine.Machine, spec machine.RunSpec, done func(host string, err error)) {
+func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Place, spec machine.RunSpec, done func(at place.Place, err error)) {
 	var mu sync.Mutex
-	var g errgroup.Group
-	g.SetLimit(parallelHosts)
-	for _, target := range hosts {
-		g.Go(func() error {
-			out := &prefixed{mu: &mu, w: r.Out, prefix: target + ": "}
-			errOut := &prefixed{mu: &mu, w: r.Err, prefix: target + ": "}
-			spec := spec
-			spec.Stdout, spec.Stderr = out, errOut
-			flush := maskRemote(&spec, r.Mask, mask.Pipe())
-			status, err := runOn(ctx, open(target), spec)
-			flush()
-			out.flush()
-			errOut.flush()
-			if err == nil && status != 0 {
-				err = fmt.Errorf("the command ended with status %d", status)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			done(target, err)
-			return nil
-		})
+	run := func(ctx context.Context, at place.Place, m machine.Machine) (int, error) {
+		out := &prefixed{mu: &mu, w: r.Out, prefix: at.String() + ": "}
+		errOut := &prefixed{mu: &mu, w: r.Err, prefix: at.String() + ": "}
+		spec := spec
+		spec.Stdout, spec.Stderr = out, errOut
+		flush := maskRemote(&spec, r.Mask, mask.Pipe())
+		status, err := runOn(ctx, m, spec)
+		flush()
+		out.flush()
+		errOut.flush()
+		if err == nil && status != 0 {
+			err = fmt.Errorf("the command ended with status %d", status)
+		}
+		return status, err
 	}
-	_ = g.Wait()
+	fleet.Each(ctx, f, hosts, run, func(res fleet.Result[int]) {
+		mu.Lock()
+		defer mu.Unlock()
+		done(res.At, res.Err)
+	})
 }
 
 // prefixed writes whole lines, each behind a prefix.
