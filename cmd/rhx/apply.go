@@ -90,7 +90,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return loadedStatus(report.Outcomes())
 		}
 		if !a.canAsk() {
-			return notConfirmed("rhx plan shows what it would do")
+			return notConfirmed("rhx apply", "rhx plan shows what it would do")
 		}
 		for _, r := range report {
 			for _, line := range planLines(r) {
@@ -121,14 +121,14 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	return loadedStatus(report.Outcomes())
 }
 
-// notConfirmed is the error of a command that asks, where nobody can answer; look
+// notConfirmed is the error of what is asked about where nobody can answer; look
 // says how to see what it would do, "" for nothing.
-func notConfirmed(look string) error {
+func notConfirmed(what, look string) error {
 	hint := "pass --yes to confirm"
 	if look != "" {
 		hint = look + "; " + hint
 	}
-	return fault.WithHint(fault.WithKind(errors.New("not confirmed"), fault.Usage), hint)
+	return fault.WithHint(fault.WithKind(errors.New(what+": not confirmed"), fault.Usage), hint)
 }
 
 // manifestEngine returns what a command on the whole manifest needs.

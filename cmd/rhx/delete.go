@@ -51,7 +51,7 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 			what += ", from this machine's files too"
 		}
 		if !a.canAsk() {
-			return notConfirmed("")
+			return notConfirmed("rhx delete", "")
 		}
 		if !a.ask(what + "?") {
 			return errors.New("nothing was deleted")

@@ -128,7 +128,7 @@ func (a *app) consent(pr *trust.Proposal, yes bool) error {
 		}
 	case !a.canAsk():
 		fmt.Fprint(a.Err, text)
-		return fault.WithHint(fault.WithKind(fmt.Errorf("provider %s needs a yes", pr.Spec.Name), fault.Usage), "--yes says it ahead")
+		return notConfirmed("provider "+pr.Spec.Name, "")
 	case !a.ask(text + question):
 		return errors.New("nothing was added")
 	}

@@ -42,7 +42,7 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 	hosts := a.fleet(e, fleet.DefaultParallel, false)
 	if !c.DryRun && !c.Yes {
 		if !a.canAsk() {
-			return notConfirmed("rhx undo --dry-run shows what it would restore")
+			return notConfirmed("rhx undo", "rhx undo --dry-run shows what it would restore")
 		}
 		undone, err := e.Book.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: true, Overwrite: c.Overwrite})
 		if err != nil {

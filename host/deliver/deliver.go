@@ -247,7 +247,7 @@ func (w *delivering) putFiles(ctx context.Context) {
 	failed := plan.Settle()
 	for i, rec := range w.what.Files {
 		if err := failed[secrets[i]]; err != nil {
-			placed[i] = []provider.Placement{{Action: provider.Failed, Err: err}}
+			placed[i] = []provider.Placement{{Source: placed[i][0].Source, Action: provider.Failed, Err: err}}
 		}
 		for _, p := range placed[i] {
 			o := session.Outcome{At: w.at, Secret: rec.Secret.Name, Stored: rec.Info.Name, Placement: p}

@@ -46,8 +46,8 @@ type Journal struct {
 type Session struct {
 	j       *Journal
 	command string
-	// Note is kept beside the entries, unencrypted: it must hold no secret.
-	note []byte
+	// note is JSON, kept beside the entries unencrypted: it must hold no secret.
+	note json.RawMessage
 
 	mu  sync.Mutex
 	dir string // "" until something is written
@@ -56,9 +56,9 @@ type Session struct {
 
 // meta says what a session was.
 type meta struct {
-	Command string    `json:"command"`
-	Time    time.Time `json:"time"`
-	Note    []byte    `json:"note,omitempty"`
+	Command string          `json:"command"`
+	Time    time.Time       `json:"time"`
+	Note    json.RawMessage `json:"note,omitempty"`
 }
 
 // entry is what one machine was asked to write.
@@ -75,9 +75,9 @@ type change struct {
 	New string `json:"new"`
 }
 
-// Begin starts a session; nothing is made before it writes. note is given back by
-// Undo.
-func (j *Journal) Begin(command string, note []byte) *Session {
+// Begin starts a session; nothing is made before it writes. note is JSON, and given
+// back by Undo.
+func (j *Journal) Begin(command string, note json.RawMessage) *Session {
 	return &Session{j: j, command: command, note: note}
 }
 
@@ -183,7 +183,7 @@ type Last struct {
 	Command string
 	Time    time.Time
 	// Note is what Begin was given.
-	Note []byte
+	Note json.RawMessage
 	// Machines are those whose files it changed, by name.
 	Machines []string
 

@@ -55,7 +55,7 @@ func undo(t *testing.T, j *journal.Journal, m machine.Machine, opts journal.Undo
 	if err != nil {
 		t.Fatal(err)
 	}
-	undone, err := last.Undo(ctx, m, opts)
+	undone, err := last.Undo(ctx, m.Name(), m, opts, m.Write)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestUndo(t *testing.T) {
 	m.PutFile(home+"gone", []byte("fake-gone"), 0o600)
 	m.PutFile(home+"empty", nil, 0o600)
 	before := state(m)
-	s := j.Begin("apply", []byte("note"))
+	s := j.Begin("apply", []byte(`"note"`))
 	write(t, s, m, machine.Change{Path: home + "a", Old: []byte("fake-old\n"), Data: []byte("one")},
 		machine.Change{Path: home + "new", Data: []byte("n")}, machine.Change{Path: home + "empty", Old: []byte{}, Data: []byte("e")})
 	write(t, s, m, machine.Change{Path: home + "a", Old: []byte("one"), Data: []byte("two")}, machine.Change{Path: home + "gone", Old: []byte("fake-gone"), Remove: true})
@@ -101,7 +101,7 @@ func TestUndo(t *testing.T) {
 		}
 	}
 	last, err := j.Last(ctx)
-	if err != nil || last.Command != "apply" || string(last.Note) != "note" || !slices.Equal(last.Machines, []string{"gpu"}) {
+	if err != nil || last.Command != "apply" || string(last.Note) != `"note"` || !slices.Equal(last.Machines, []string{"gpu"}) {
 		t.Fatal(last, err)
 	}
 	if got := undo(t, j, m, journal.UndoOptions{DryRun: true}); state(m) != after || got != "a restored, new removed, empty restored, gone restored" {

@@ -225,8 +225,8 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 		l := placed[o.Stored]
 		if o.Source.Kind == secret.SourceEnv {
 			l.Vars = append(l.Vars, o.Source.Var)
-		} else {
-			l.AddPath(o.Source.Path)
+		} else if l.Path == "" { // the first file stands for those that go with it
+			l.Path = o.Source.Path
 		}
 		placed[o.Stored] = l
 	}

@@ -1,4 +1,4 @@
-package host_test
+package engine
 
 import (
 	"errors"
@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
@@ -20,16 +21,16 @@ import (
 // The behaviours of Runhouse's secrets by their numbers, in both kinds of store.
 // Others have their tests elsewhere: grep for RH-.
 func TestRunhouse(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) (*host.Host, *machine.Memory){
-		"local": func(t *testing.T) (*host.Host, *machine.Memory) { return newHost(t) },
-		"Vault": func(t *testing.T) (*host.Host, *machine.Memory) {
+	for name, open := range map[string]func(*testing.T) (*Engine, *machine.Memory){
+		"local": func(t *testing.T) (*Engine, *machine.Memory) { return newHost(t) },
+		"Vault": func(t *testing.T) (*Engine, *machine.Memory) {
 			h, m := newHost(t)
 			inVault(t, h)
 			return h, m
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for test, run := range map[string]func(*testing.T, *host.Host, *machine.Memory){
+			for test, run := range map[string]func(*testing.T, *Engine, *machine.Memory){
 				"RH-07 RH-08 a base secret comes back by its name":    rhBaseSecret,
 				"RH-10 a provider's secret under a name of one's own": rhOwnName,
 				"RH-11 a second name is a second secret":              rhSecondName,
@@ -51,17 +52,17 @@ func TestRunhouse(t *testing.T) {
 }
 
 // gone fails unless name cannot be loaded, with an error that says so.
-func gone(t *testing.T, h *host.Host, name string) {
+func gone(t *testing.T, h *Engine, name string) {
 	t.Helper()
-	_, err := h.Get(ctx, name, 0)
+	_, err := h.Records.Get(ctx, name, 0)
 	if !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), `no secret "`+name+`"`) {
 		t.Errorf("%s after its deletion: %v", name, err)
 	}
 }
 
-func deleted(t *testing.T, h *host.Host, m machine.Machine, name string, opts host.DeleteOptions) {
+func deleted(t *testing.T, h *Engine, m machine.Machine, name string, opts exchange.DeleteOptions) {
 	t.Helper()
-	for _, d := range must(h.Delete(ctx, m, []string{name}, opts))(t) {
+	for _, d := range must(h.Exchange.Delete(ctx, place.Here, m, []string{name}, opts))(t) {
 		if d.Err != nil {
 			t.Errorf("delete %s: %v", name, d.Err)
 		}
@@ -69,40 +70,40 @@ func deleted(t *testing.T, h *host.Host, m machine.Machine, name string, opts ho
 	gone(t, h, name)
 }
 
-func rhBaseSecret(t *testing.T, h *host.Host, m *machine.Memory) {
+func rhBaseSecret(t *testing.T, h *Engine, m *machine.Memory) {
 	keep(t, h, "custom_secret", "secret_key", "secret_val", "other", "two\nlines")
 	same(t, "stored", stored(t, h, "custom_secret"), "custom_secret / v1 other=two\nlines secret_key=secret_val")
-	deleted(t, h, m, "custom_secret", host.DeleteOptions{})
+	deleted(t, h, m, "custom_secret", exchange.DeleteOptions{})
 }
 
-func rhOwnName(t *testing.T, h *host.Host, m *machine.Memory) {
+func rhOwnName(t *testing.T, h *Engine, m *machine.Memory) {
 	m.PutFile(home+".aws/credentials", []byte(awsFile("default", akia, awsKey)), 0o600)
-	list := must(h.Save(ctx, m, host.SaveOptions{Names: []string{"aws"}, As: "aws_secret"}))(t)
+	list := must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"aws"}, As: "aws_secret"}))(t)
 	same(t, "saved", saved(list), "aws_secret created 1 access_key,secret_key")
 	same(t, "stored", stored(t, h, "aws_secret"), "aws_secret aws/ v1 access_key="+akia+" secret_key="+awsKey)
-	deleted(t, h, m, "aws_secret", host.DeleteOptions{})
+	deleted(t, h, m, "aws_secret", exchange.DeleteOptions{})
 }
 
-func rhSecondName(t *testing.T, h *host.Host, m *machine.Memory) {
+func rhSecondName(t *testing.T, h *Engine, m *machine.Memory) {
 	m.PutFile(home+".aws/credentials", []byte(awsFile("default", akia, awsKey)), 0o600)
-	must(h.Save(ctx, m, host.SaveOptions{Names: []string{"aws"}}))(t)
-	must(h.Save(ctx, m, host.SaveOptions{Names: []string{"aws"}, As: "aws-alt"}))(t)
+	must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"aws"}}))(t)
+	must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"aws"}, As: "aws-alt"}))(t)
 	m.PutFile(home+".aws/credentials", []byte(awsFile("default", akia2, awsKey2)), 0o600)
-	must(h.Save(ctx, m, host.SaveOptions{Names: []string{"aws"}, As: "aws-alt"}))(t)
+	must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"aws"}, As: "aws-alt"}))(t)
 	same(t, "the first", stored(t, h, "aws"), "aws aws/ v1 access_key="+akia+" secret_key="+awsKey)
 	same(t, "the second", stored(t, h, "aws-alt"), "aws-alt aws/ v2 access_key="+akia2+" secret_key="+awsKey2)
 }
 
 // Runhouse's local secrets had none; here they do.
-func rhHistory(t *testing.T, h *host.Host, _ *machine.Memory) {
+func rhHistory(t *testing.T, h *Engine, _ *machine.Memory) {
 	before := time.Now().Add(-time.Minute)
 	keep(t, h, "db", "k", "1")
 	keep(t, h, "db", "k", "2")
-	list := must(h.History(ctx, "db"))(t)
+	list := must(h.Records.History(ctx, "db"))(t)
 	if len(list) != 2 || list[0].Version != 2 || list[1].Version != 1 || list[1].Updated.Before(before) || list[0].Updated.Before(list[1].Updated) {
 		t.Errorf("%+v", list)
 	}
-	if rec := must(h.Get(ctx, "db", 1))(t); rec.Secret.Values["k"].Reveal() != "1" {
+	if rec := must(h.Records.Get(ctx, "db", 1))(t); rec.Secret.Values["k"].Reveal() != "1" {
 		t.Error("the values of the first version are not what was saved")
 	}
 }
@@ -122,7 +123,7 @@ func fileProviders() map[string]map[string]string {
 	}
 }
 
-func rhFileProviders(t *testing.T, h *host.Host, m *machine.Memory) {
+func rhFileProviders(t *testing.T, h *Engine, m *machine.Memory) {
 	all := fileProviders()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		sec := &secret.Secret{Name: name, Values: secret.Values{}}
@@ -130,18 +131,18 @@ func rhFileProviders(t *testing.T, h *host.Host, m *machine.Memory) {
 		for k, v := range all[name] {
 			sec.Values[k] = secret.NewValue(v)
 		}
-		must(h.SaveSecret(ctx, sec))(t)
-		rec := must(h.Get(ctx, name, 0))(t)
+		must(h.Exchange.SaveSecret(ctx, sec))(t)
+		rec := must(h.Records.Get(ctx, name, 0))(t)
 		if d := rec.Secret.Values.Diff(sec.Values); len(d) > 0 || rec.Secret.Provider != sec.Provider || rec.Secret.Profile != sec.Profile {
 			t.Errorf("%s came back as another one: %v", name, d)
 		}
-		for _, l := range must(h.Load(ctx, m, host.LoadOptions{Names: []string{name}}))(t) {
+		for _, l := range must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{Names: []string{name}}))(t) {
 			if l.Err != nil || l.Action != provider.Created {
 				t.Errorf("load %s: %s %v", name, l.Action, l.Err)
 			}
 		}
 		files := m.Names("/home/u")
-		deleted(t, h, m, name, host.DeleteOptions{Contents: true})
+		deleted(t, h, m, name, exchange.DeleteOptions{Contents: true})
 		for _, f := range must(m.Read(ctx, []string{home + ".aws/credentials", home + ".ssh/id_test", home + ".ssh/sky-key", home + ".kube/config"}))(t) {
 			if f.Err == nil && len(f.Data) > 0 {
 				t.Errorf("%s: %s is still there, of %v", name, f.Path, files)
@@ -156,10 +157,10 @@ const pub = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA fake\n"
 // canaryValue is in no file but those that hold values, and in those encrypted.
 const canaryValue = "value-that-is-nowhere-else"
 
-func rhNoValues(t *testing.T, h *host.Host, _ *machine.Memory) {
+func rhNoValues(t *testing.T, h *Engine, _ *machine.Memory) {
 	keep(t, h, "db", "k", canaryValue)
-	list := must(h.List(ctx))(t)
-	history := must(h.History(ctx, "db"))(t)
+	list := must(h.Records.List(ctx))(t)
+	history := must(h.Records.History(ctx, "db"))(t)
 	if len(list) != 1 || len(history) != 1 || list[0] != history[0] {
 		t.Errorf("%+v %+v", list, history)
 	}
@@ -179,19 +180,18 @@ func rhNoValues(t *testing.T, h *host.Host, _ *machine.Memory) {
 }
 
 // The file is found again because it was noted, as config.yaml shows.
-func rhCustomFile(t *testing.T, h *host.Host, _ *machine.Memory) {
+func rhCustomFile(t *testing.T, h *Engine, _ *machine.Memory) {
 	dir := t.TempDir()
 	h.Local = machine.Local(dir, func(string) string { return "" })
+	h.Book.Local = h.Local
+	h.wire()
 	keep(t, h, "custom", "secret_key", "secret_val")
-	list := must(h.Load(ctx, h.Local, host.LoadOptions{Names: []string{"custom"}, To: "~/.custom/secret.json"}))(t)
-	if err := h.Record(ctx, list); err != nil {
-		t.Fatal(err)
-	}
+	must(h.Exchange.Load(ctx, place.Here, h.Local, exchange.LoadOptions{Names: []string{"custom"}, To: "~/.custom/secret.json"}))(t)
 	file := filepath.Join(dir, ".custom/secret.json")
 	if data, err := os.ReadFile(file); err != nil || string(data) != "{\n  \"secret_key\": \"secret_val\"\n}\n" {
 		t.Errorf("%q, %v", data, err)
 	}
-	deleted(t, h, h.Local, "custom", host.DeleteOptions{Contents: true})
+	deleted(t, h, h.Local, "custom", exchange.DeleteOptions{Contents: true})
 	if _, err := os.Stat(file); err == nil {
 		t.Error("the file is still there")
 	}
@@ -200,24 +200,24 @@ func rhCustomFile(t *testing.T, h *host.Host, _ *machine.Memory) {
 	}
 }
 
-func rhSSHStays(t *testing.T, h *host.Host, m *machine.Memory) {
+func rhSSHStays(t *testing.T, h *Engine, m *machine.Memory) {
 	m.PutFile(home+".ssh/id_test", []byte(pem), 0o600)
 	m.PutFile(home+".ssh/id_test.pub", []byte(pub), 0o644)
-	must(h.Save(ctx, m, host.SaveOptions{Names: []string{"ssh/id_test"}}))(t)
-	deleted(t, h, m, "ssh/id_test", host.DeleteOptions{})
+	must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"ssh/id_test"}}))(t)
+	deleted(t, h, m, "ssh/id_test", exchange.DeleteOptions{})
 	if content(m, ".ssh/id_test") != pem || content(m, ".ssh/id_test.pub") != pub {
 		t.Error("deleting it from the store touched its files")
 	}
 }
 
-func rhUpAndDown(t *testing.T, h *host.Host, m *machine.Memory) {
+func rhUpAndDown(t *testing.T, h *Engine, m *machine.Memory) {
 	m.PutFile(home+".aws/credentials", []byte(awsFile("default", akia, awsKey)), 0o600)
 	m.PutFile(home+".lambda_cloud/lambda_keys", []byte("api_key = V\n"), 0o600)
-	if list := must(h.Save(ctx, m, host.SaveOptions{All: true}))(t); len(list) != 2 {
+	if list := must(h.Exchange.Save(ctx, m, exchange.SaveOptions{All: true}))(t); len(list) != 2 {
 		t.Errorf("saved %s", saved(list))
 	}
 	other := machine.NewMemory("other")
-	same(t, "on another machine", loaded(must(h.Load(ctx, other, host.LoadOptions{All: true}))(t)), `
+	same(t, "on another machine", loaded(must(h.Exchange.Load(ctx, place.Host("other"), other, exchange.LoadOptions{All: true}))(t)), `
 other aws ~/.aws/credentials created access_key,secret_key
 other lambda ~/.lambda_cloud/lambda_keys created api_key`)
 	for _, name := range []string{".aws/credentials", ".lambda_cloud/lambda_keys"} {
@@ -227,11 +227,11 @@ other lambda ~/.lambda_cloud/lambda_keys created api_key`)
 	}
 }
 
-func rhListed(t *testing.T, h *host.Host, _ *machine.Memory) {
+func rhListed(t *testing.T, h *Engine, _ *machine.Memory) {
 	for name := range fileProviders() {
 		keep(t, h, name, "k", "v")
 	}
-	for _, info := range must(h.List(ctx))(t) {
+	for _, info := range must(h.Records.List(ctx))(t) {
 		if sp, err := h.Specs.Get(info.Provider); err != nil || sp.Name != info.Provider {
 			t.Errorf("%s is of the provider %q: %v", info.Name, info.Provider, err)
 		}

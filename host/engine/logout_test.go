@@ -1,4 +1,4 @@
-package host_test
+package engine
 
 import (
 	"errors"
@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -23,7 +25,7 @@ users:
 `
 
 // What is on a machine before and after a secret was loaded and taken off again.
-func TestUnplace(t *testing.T) {
+func TestRemoval(t *testing.T) {
 	type files map[string]string
 	aws := []string{"access_key", akia, "secret_key", awsKey}
 	for _, c := range []struct {
@@ -63,6 +65,7 @@ func TestUnplace(t *testing.T) {
 			h, _ := newHost(t)
 			dir := t.TempDir()
 			h.Local = machine.Local(dir, func(string) string { return "" })
+			h.wire()
 			for name, text := range c.before {
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
 					t.Fatal(err)
@@ -72,24 +75,18 @@ func TestUnplace(t *testing.T) {
 				}
 			}
 			keep(t, h, c.name, c.kv...)
-			opts := host.LoadOptions{Names: []string{c.name}, Overwrite: true, To: c.to}
-			load := func() ([]host.Loaded, error) { return h.Load(ctx, h.Local, opts) }
-			if c.env {
-				load = func() ([]host.Loaded, error) { return h.LoadEnv(ctx, opts) }
-			}
-			list := must(load())(t)
-			if err := h.Record(ctx, list); err != nil {
-				t.Fatal(err)
-			}
-			places := must(h.Placed())(t)
+			opts := exchange.LoadOptions{Names: []string{c.name}, Resolve: deliver.ReplaceAll, To: c.to}
+			opts.Env = c.env
+			list := must(h.Exchange.Load(ctx, place.Here, h.Local, opts))(t)
+			places := must(h.Exchange.Placed())(t)
 			if len(places) != 1 || places[0].Name != c.name {
 				t.Fatalf("placed: %+v after %s", places, loaded(list))
 			}
-			u, err := h.PlanUnplace(ctx, places[0], true)
+			u, err := h.Exchange.PlanRemoval(ctx, places[0], true)
 			if err != nil || u.Err != nil || len(u.Differs) > 0 || u.NotStored {
 				t.Fatalf("%+v, %v", u, err)
 			}
-			if err := h.Unplace(ctx, u); err != nil {
+			if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &u); err != nil {
 				t.Fatal(err)
 			}
 			got := files{}
@@ -113,10 +110,10 @@ func TestUnplace(t *testing.T) {
 			if len(got) > 0 {
 				t.Errorf("also there: %v", got)
 			}
-			if places := must(h.Placed())(t); len(places) > 0 {
+			if places := must(h.Exchange.Placed())(t); len(places) > 0 {
 				t.Errorf("still noted: %+v", places)
 			}
-			if _, err := os.Stat(h.EnvFile()); c.env && !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(h.Deliver.EnvFile()); c.env && !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the env file: %v", err)
 			}
 		})
@@ -124,40 +121,40 @@ func TestUnplace(t *testing.T) {
 }
 
 // Without the store: what the machine itself can tell, and what it cannot.
-func TestUnplaceWithoutTheStore(t *testing.T) {
+func TestRemovalWithoutTheStore(t *testing.T) {
 	h, _ := newHost(t)
 	dir := t.TempDir()
 	h.Local = machine.Local(dir, func(string) string { return "" })
+	h.Book.Local = h.Local
+	h.wire()
 	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
 	keep(t, h, "db", "user", "u")
-	st := must(h.Store(ctx))(t)
+	st := must(h.Records.Store(ctx))(t)
 	if _, err := st.Put(ctx, &secret.Secret{Name: "ci", Provider: "lambda", Values: secret.Values{"api_key": secret.NewValue("fake")}}, 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, opts := range []host.LoadOptions{{Names: []string{"aws", "ci"}}, {Names: []string{"db"}, To: "~/db.json"}} {
-		if err := h.Record(ctx, must(h.Load(ctx, h.Local, opts))(t)); err != nil {
-			t.Fatal(err)
-		}
+	for _, opts := range []exchange.LoadOptions{{Names: []string{"aws", "ci"}}, {Names: []string{"db"}, To: "~/db.json"}} {
+		must(h.Exchange.Load(ctx, place.Here, h.Local, opts))(t)
 	}
 	// Changed since: the store would say so.
 	if err := os.WriteFile(filepath.Join(dir, ".aws/credentials"), []byte(awsFile("default", akia, awsKey2)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range must(h.Placed())(t) {
-		with, err := h.PlanUnplace(ctx, p, true)
+	for _, p := range must(h.Exchange.Placed())(t) {
+		with, err := h.Exchange.PlanRemoval(ctx, p, true)
 		if err != nil || with.Err != nil {
 			t.Errorf("%s: %v, %v", p.Name, err, with.Err)
 		}
 		if p.Name == "aws" && strings.Join(with.Differs, " ") != "secret_key" {
 			t.Errorf("aws differs in %v", with.Differs)
 		}
-		u, err := h.PlanUnplace(ctx, p, false)
+		u, err := h.Exchange.PlanRemoval(ctx, p, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch p.Name {
 		case "aws":
-			if err := h.Unplace(ctx, u); err != nil {
+			if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &u); err != nil {
 				t.Error(err)
 			}
 		default:
@@ -176,15 +173,15 @@ func TestUnplaceWithoutTheStore(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "db.json")); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range must(h.Placed())(t) {
-		u, err := h.PlanUnplace(ctx, p, true)
+	for _, p := range must(h.Exchange.Placed())(t) {
+		u, err := h.Exchange.PlanRemoval(ctx, p, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Name == "db" && !errors.Is(u.Err, host.ErrGone) {
+		if p.Name == "db" && !errors.Is(u.Err, exchange.ErrGone) {
 			t.Errorf("db: %v", u.Err)
 		}
-		if p.Name == "ci" && (u.Err == nil || errors.Is(u.Err, host.ErrGone)) {
+		if p.Name == "ci" && (u.Err == nil || errors.Is(u.Err, exchange.ErrGone)) {
 			t.Errorf("ci: %v", u.Err)
 		}
 	}
@@ -194,8 +191,8 @@ func TestUnplaceWithoutTheStore(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, ".lambda_cloud/lambda_keys"), []byte("api_key = fake\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range must(h.Placed())(t) {
-		if u, err := h.PlanUnplace(ctx, p, true); p.Name == "ci" && (err != nil || !u.NotStored) {
+	for _, p := range must(h.Exchange.Placed())(t) {
+		if u, err := h.Exchange.PlanRemoval(ctx, p, true); p.Name == "ci" && (err != nil || !u.NotStored) {
 			t.Errorf("ci: %+v, %v", u, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package host_test
+package engine
 
 import (
 	"context"
@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rhx-dev/rhx/host"
 	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 	"github.com/rhx-dev/rhx/host/store/agestore"
@@ -37,7 +39,7 @@ func awsFile(profile, id, key string) string {
 
 // newHost returns a host whose machine is in memory and whose store is a real
 // local one, with the user's own specs.
-func newHost(t *testing.T, userSpecs ...string) (*host.Host, *machine.Memory) {
+func newHost(t *testing.T, userSpecs ...string) (*Engine, *machine.Memory) {
 	t.Helper()
 	dir := t.TempDir()
 	providers := filepath.Join(dir, "providers")
@@ -52,14 +54,16 @@ func newHost(t *testing.T, userSpecs ...string) (*host.Host, *machine.Memory) {
 		}
 	}
 	m := machine.NewMemory("local")
-	h := &host.Host{
-		Specs: spec.NewRegistry(specs.FS, specs.Names(), providers),
-		Dirs:  config.Dirs{Config: filepath.Join(dir, "config"), Data: filepath.Join(dir, "data"), State: filepath.Join(dir, "state")},
-		Local: m,
-		OpenStore: func(context.Context) (store.Store, error) {
-			return agestore.Open(agestore.Options{Dir: filepath.Join(dir, "data")}), nil
-		},
+	dirs := config.Dirs{Config: filepath.Join(dir, "config"), Data: filepath.Join(dir, "data"), State: filepath.Join(dir, "state")}
+	h := &Engine{
+		Dirs: dirs, Local: m, Specs: spec.NewRegistry(specs.FS, specs.Names(), providers), Guests: &Guests{},
+		Stores: &Stores{Getenv: func(string) string { return "" }},
+		Book:   &session.Book{Dirs: dirs, Local: machine.Local(dir, func(string) string { return "" }), Warn: func(text string) { t.Error(text) }},
 	}
+	h.Records = &records.Records{Known: h.Specs.Known, Open: func(context.Context) (store.Store, error) {
+		return agestore.Open(agestore.Options{Dir: filepath.Join(dir, "data")}), nil
+	}}
+	h.wire()
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil {
 			t.Error(err)
@@ -85,7 +89,7 @@ func same(t testing.TB, what, got, want string) {
 	}
 }
 
-func saved(list []host.Saved) string {
+func saved(list []exchange.Saved) string {
 	var b strings.Builder
 	for _, s := range list {
 		fmt.Fprintf(&b, "%s %s %d %s", s.Name, s.Action, s.Version, strings.Join(s.Keys, ","))
@@ -97,10 +101,10 @@ func saved(list []host.Saved) string {
 	return strings.NewReplacer(" \n", "\n", " : ", ": ").Replace(b.String())
 }
 
-func loaded(list []host.Loaded) string {
+func loaded(list []session.Outcome) string {
 	var b strings.Builder
 	for _, l := range list {
-		fmt.Fprintf(&b, "%s %s %s %s %s", l.Machine, l.Secret, l.Source, l.Action, strings.Join(l.Keys, ","))
+		fmt.Fprintf(&b, "%s %s %s %s %s", l.At, l.Secret, l.Source, l.Action, strings.Join(l.Keys, ","))
 		if l.Err != nil {
 			fmt.Fprintf(&b, ": %v", l.Err)
 		}
@@ -110,7 +114,7 @@ func loaded(list []host.Loaded) string {
 }
 
 // keep puts a secret into the store: name, then keys and values.
-func keep(t testing.TB, h *host.Host, name string, kv ...string) {
+func keep(t testing.TB, h *Engine, name string, kv ...string) {
 	t.Helper()
 	p, profile := secret.SplitName(name)
 	s := &secret.Secret{Name: name, Values: secret.Values{}}
@@ -120,7 +124,7 @@ func keep(t testing.TB, h *host.Host, name string, kv ...string) {
 	for i := 0; i < len(kv); i += 2 {
 		s.Values[kv[i]] = secret.NewValue(kv[i+1])
 	}
-	must(h.SaveSecret(ctx, s))(t)
+	must(h.Exchange.SaveSecret(ctx, s))(t)
 }
 
 func content(m *machine.Memory, name string) string {
@@ -131,9 +135,9 @@ func content(m *machine.Memory, name string) string {
 	return string(data)
 }
 
-func stored(t testing.TB, h *host.Host, name string) string {
+func stored(t testing.TB, h *Engine, name string) string {
 	t.Helper()
-	rec := must(h.Get(ctx, name, 0))(t)
+	rec := must(h.Records.Get(ctx, name, 0))(t)
 	text := fmt.Sprintf("%s %s/%s v%d", rec.Info.Name, rec.Secret.Provider, rec.Secret.Profile, rec.Version)
 	for _, k := range rec.Secret.Values.Keys() {
 		text += " " + k + "=" + rec.Secret.Values[k].Reveal()
@@ -147,7 +151,7 @@ func TestDetect(t *testing.T) {
 		"spec: 1\nname: broken\nvalues: x\n")
 	m.PutFile(home+".aws/credentials", []byte(awsFile("default", akia, awsKey)), 0o600)
 	m.SetEnv("MINE", "t")
-	found, err := h.Detect(ctx, m)
+	found, err := h.Detector.On(ctx, m)
 	names := ""
 	for _, f := range found {
 		names += f.Name + " " + string(f.State) + "\n"
@@ -156,17 +160,17 @@ func TestDetect(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "broken.yaml:3:9: values must be a mapping") {
 		t.Errorf("the broken spec is not reported: %v", err)
 	}
-	if found, err := h.Detect(ctx, m, "my", "mine", "openai"); err != nil || len(found) != 1 {
+	if found, err := h.Detector.On(ctx, m, "my", "mine", "openai"); err != nil || len(found) != 1 {
 		t.Errorf("%v, %v", found, err)
 	}
-	if _, err := h.Detect(ctx, m, "mien"); err == nil || err.Error() != `unknown provider "mien"; did you mean "mine"?` {
+	if _, err := h.Detector.On(ctx, m, "mien"); err == nil || err.Error() != `unknown provider "mien"; did you mean "mine"?` {
 		t.Error(err)
 	}
-	if _, err := h.Detect(ctx, m, "broken"); err == nil {
+	if _, err := h.Detector.On(ctx, m, "broken"); err == nil {
 		t.Error("a broken spec that was asked for is no error")
 	}
 	m.Fail(context.DeadlineExceeded)
-	if _, err := h.Detect(ctx, m); err == nil {
+	if _, err := h.Detector.On(ctx, m); err == nil {
 		t.Error("a machine that does not answer is no error")
 	}
 }
@@ -183,7 +187,7 @@ func TestGetSaysWhatToDo(t *testing.T) {
 		{"something", "rhx list shows what is there", 0},
 		{"db", "rhx show db lists its versions", 7},
 	} {
-		_, err := h.Get(ctx, c.name, c.version)
+		_, err := h.Records.Get(ctx, c.name, c.version)
 		if err == nil || hint(err) != c.hint {
 			t.Errorf("%s: %v, %s", c.name, err, hint(err))
 		}
@@ -192,19 +196,19 @@ func TestGetSaysWhatToDo(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "../x", "a//b", "a\n"} {
-		if _, err := h.Get(ctx, name, 0); err == nil || !usage(err) {
+		if _, err := h.Records.Get(ctx, name, 0); err == nil || !usage(err) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	if _, err := h.History(ctx, "nope"); err == nil || !strings.Contains(err.Error(), `no secret "nope"`) {
+	if _, err := h.Records.History(ctx, "nope"); err == nil || !strings.Contains(err.Error(), `no secret "nope"`) {
 		t.Error(err)
 	}
 	// All that is missing is told at once.
-	_, err := h.GetAll(ctx, []string{"x", "db", "y"})
+	_, err := h.Records.GetAll(ctx, []string{"x", "db", "y"})
 	if err == nil || !strings.Contains(err.Error(), `"x"`) || !strings.Contains(err.Error(), `"y"`) {
 		t.Error(err)
 	}
-	recs := must(h.GetAll(ctx, []string{"db", "db"}))(t)
+	recs := must(h.Records.GetAll(ctx, []string{"db", "db"}))(t)
 	if len(recs) != 2 || recs[1].Info.Name != "db" {
 		t.Error(recs)
 	}

@@ -1,4 +1,4 @@
-package host_test
+package engine
 
 import (
 	"context"
@@ -13,7 +13,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rhx-dev/rhx/host"
+	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/store"
 	"github.com/rhx-dev/rhx/host/store/vaultstore"
 	"github.com/rhx-dev/rhx/host/store/vaulttest"
@@ -37,7 +38,7 @@ func (c *counter) take() string {
 }
 
 // inVault makes a host's store one in a real Vault behind a proxy that counts.
-func inVault(t *testing.T, h *host.Host) *counter {
+func inVault(t *testing.T, h *Engine) *counter {
 	t.Helper()
 	server := vaulttest.Shared(t)
 	mount := server.MountKV(t, "bulk", 2, 0)
@@ -65,7 +66,7 @@ func inVault(t *testing.T, h *host.Host) *counter {
 	}))
 	t.Cleanup(proxy.Close)
 	getenv := server.Getenv(t, server.RootToken)
-	h.OpenStore = func(context.Context) (store.Store, error) {
+	h.Records.Open = func(context.Context) (store.Store, error) {
 		return vaultstore.Open(vaultstore.Options{URL: "vault://" + mount + "/ml", Getenv: func(name string) string {
 			if name == "VAULT_ADDR" {
 				return proxy.URL
@@ -91,7 +92,7 @@ func TestRequestsForManySecrets(t *testing.T) {
 	save := func() string {
 		t.Helper()
 		counts := map[string]int{}
-		for _, s := range must(h.Save(ctx, m, host.SaveOptions{All: true}))(t) {
+		for _, s := range must(h.Exchange.Save(ctx, m, exchange.SaveOptions{All: true}))(t) {
 			counts[string(s.Action)]++
 			if s.Err != nil {
 				t.Error(s.Err)
@@ -105,7 +106,7 @@ func TestRequestsForManySecrets(t *testing.T) {
 	same(t, "again", save(), "map[unchanged:100]")
 	same(t, "requests for what is there", c.take(), "100 GET data, 2 LIST")
 
-	if err := must(h.Store(ctx))(t).Delete(ctx, "aws/p0001"); err != nil {
+	if err := must(h.Records.Store(ctx))(t).Delete(ctx, "aws/p0001"); err != nil {
 		t.Fatal(err)
 	}
 	file[0] = awsFile("p0000", akia2, awsKey)
@@ -115,11 +116,11 @@ func TestRequestsForManySecrets(t *testing.T) {
 	// The deleted one is written with check-and-set of 0 first, which Vault refuses.
 	same(t, "requests then", c.take(), "101 GET data, 2 LIST, 3 POST data")
 
-	if err := must(h.Store(ctx))(t).Delete(ctx, "aws/p0001"); err != nil {
+	if err := must(h.Records.Store(ctx))(t).Delete(ctx, "aws/p0001"); err != nil {
 		t.Fatal(err)
 	}
 	c.take()
-	if list := must(h.Load(ctx, m, host.LoadOptions{All: true}))(t); len(list) != n-1 {
+	if list := must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{All: true}))(t); len(list) != n-1 {
 		t.Errorf("%d outcomes, not those of what is not deleted", len(list))
 	}
 	same(t, "requests to load", c.take(), "100 GET data, 2 LIST")
@@ -135,13 +136,13 @@ func TestSavedByAnotherAfterTheListing(t *testing.T) {
 		file = append(file, awsFile(fmt.Sprintf("p%04d", i), akia, awsKey))
 	}
 	m.PutFile(home+".aws/credentials", []byte(strings.Join(file, "\n")), 0o600)
-	open := h.OpenStore
-	h.OpenStore = func(ctx context.Context) (store.Store, error) {
+	open := h.Records.Open
+	h.Records.Open = func(ctx context.Context) (store.Store, error) {
 		st, err := open(ctx)
 		return late{st, t}, err
 	}
 	var got []string
-	for _, s := range must(h.Save(ctx, m, host.SaveOptions{All: true}))(t) {
+	for _, s := range must(h.Exchange.Save(ctx, m, exchange.SaveOptions{All: true}))(t) {
 		if s.Version != 1 || s.Action != "created" {
 			got = append(got, fmt.Sprint(s.Name, " ", s.Action, " ", s.Version, " ", s.Keys))
 		}
@@ -158,7 +159,7 @@ type late struct {
 func (l late) Names(ctx context.Context) ([]string, error) {
 	names, err := l.Store.(store.Namer).Names(ctx)
 	other, _ := newHost(l.t)
-	other.OpenStore = func(context.Context) (store.Store, error) { return l.Store, nil }
+	other.Records.Open = func(context.Context) (store.Store, error) { return l.Store, nil }
 	keep(l.t, other, "aws/p0003", "access_key", akia2, "secret_key", awsKey)
 	keep(l.t, other, "aws/p0004", "access_key", akia, "secret_key", awsKey)
 	return names, err

@@ -1,12 +1,13 @@
-package host_test
+package engine
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/rhx-dev/rhx/host"
-	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/place"
 )
 
 // Many profiles of one file are checked once for all of them, and each by itself
@@ -19,7 +20,7 @@ func TestLoadManyProfilesOfOneFile(t *testing.T) {
 		keep(t, h, fmt.Sprintf("aws/p%04d", i), "access_key", akia, "secret_key", awsKey)
 		want = append(want, awsFile(fmt.Sprintf("p%04d", i), akia, awsKey))
 	}
-	list := must(h.Load(ctx, m, host.LoadOptions{All: true}))(t)
+	list := must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{All: true}))(t)
 	if len(list) != n || content(m, ".aws/credentials") != strings.Join(want, "\n") {
 		t.Errorf("%d outcomes; the file is:\n%s", len(list), content(m, ".aws/credentials"))
 	}
@@ -28,9 +29,9 @@ func TestLoadManyProfilesOfOneFile(t *testing.T) {
 	keep(t, h, "aws/p0050", "access_key", akia, "secret_key", "line\r"+awsKey)
 	keep(t, h, "aws/p0060", "access_key", akia2, "secret_key", awsKey)
 	asked := 0
-	opts := host.LoadOptions{All: true, Confirm: func(string, provider.Placement) bool { asked++; return true }}
+	opts := exchange.LoadOptions{All: true, Resolve: func(deliver.Conflict) deliver.Decision { asked++; return deliver.Replace }}
 	var lines []string
-	for _, line := range strings.Split(loaded(must(h.Load(ctx, m, opts))(t)), "\n") {
+	for _, line := range strings.Split(loaded(must(h.Exchange.Load(ctx, place.Here, m, opts))(t)), "\n") {
 		if !strings.HasSuffix(line, " unchanged") {
 			lines = append(lines, line)
 		}
