@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,10 +111,9 @@ func run(args []string) int {
 	parsed, err := a.parse(ctx, args)
 	a.Paint = a.Color
 	if err != nil {
-		// A flag that failed to parse leaves the others unset: -o json still counts.
-		if a.Output == "table" || a.Output == "" {
-			a.Output = wantedOutput(args)
-		}
+		// A flag that failed to parse leaves the others unset: these still count.
+		a.Output = cmp.Or(wanted(args, []string{"-o", "--output"}, "json", "yaml"), "table")
+		a.Paint = wanted(args, []string{"--color"}, "always", "never")
 		return a.fail(usage(err))
 	}
 	if parsed == nil {
@@ -183,20 +183,24 @@ func usage(err error) error {
 	return fault.WithHint(fault.WithKind(err, fault.Usage), hint)
 }
 
-// wantedOutput finds -o FORMAT in arguments that did not parse.
-func wantedOutput(args []string) string {
-	for i, a := range args {
-		if a == "--" {
+// wanted finds which of some values a flag has in arguments that did not parse; ""
+// for none of them.
+func wanted(args, flags []string, values ...string) string {
+	for i, arg := range args {
+		if arg == "--" {
 			break
 		}
-		for _, p := range []string{"-o=", "-o", "--output="} {
-			if v, ok := strings.CutPrefix(a, p); ok && (v == "json" || v == "yaml") {
-				return v
+		for _, f := range flags {
+			value, ok := strings.CutPrefix(arg, f+"=")
+			if arg == f && i+1 < len(args) {
+				value, ok = args[i+1], true
+			} else if short, joined := strings.CutPrefix(arg, f); !ok && joined && len(f) == 2 {
+				value, ok = short, true // -ojson
+			}
+			if ok && slices.Contains(values, value) {
+				return value
 			}
 		}
-		if (a == "-o" || a == "--output") && i+1 < len(args) && slices.Contains([]string{"json", "yaml"}, args[i+1]) {
-			return args[i+1]
-		}
 	}
-	return "table"
+	return ""
 }

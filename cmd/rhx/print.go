@@ -32,9 +32,10 @@ func (a *app) data(v any) (bool, error) {
 	}
 	escape := escapeJSON
 	if a.Output == "yaml" {
-		// Through JSON, so that both have the same fields in the same order.
+		// Through JSON, so that both have the same fields in the same order. YAML takes
+		// some characters only escaped that JSON takes as they are.
 		var n yaml.Node
-		if err := yaml.Unmarshal(b.Bytes(), &n); err != nil {
+		if err := yaml.Unmarshal(forProgram(b.Bytes(), true, escapeYAML), &n); err != nil {
 			return true, err
 		}
 		block(&n, a.OutTTY)

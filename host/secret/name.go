@@ -3,6 +3,7 @@ package secret
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Name returns the name of a provider's secret: the provider for its default
@@ -46,7 +47,9 @@ func SplitName(name string) (provider, profile string) {
 }
 
 // ValidName returns an error that says why name cannot name a secret: it is
-// empty, has an empty, "." or ".." step between slashes, or has control characters.
+// empty, has an empty, "." or ".." step between slashes, or has characters that a
+// terminal obeys or that nobody sees: control and format characters (among them
+// those that turn the direction of text), separators of lines and paragraphs.
 func ValidName(name string) error {
 	if name == "" {
 		return fmt.Errorf("a secret's name is empty")
@@ -60,8 +63,8 @@ func ValidName(name string) error {
 		}
 	}
 	for _, r := range name {
-		if r < 0x20 || r == 0x7f {
-			return fmt.Errorf("secret name %q has a control character", name)
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return fmt.Errorf("secret name %+q has the character %U, which is a control character or invisible", name, r)
 		}
 	}
 	return nil

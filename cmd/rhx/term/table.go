@@ -30,10 +30,14 @@ var stateColors = map[string]string{"same": "32", "differs": "33", "missing": "3
 // several lines where they must, and columns that find no place follow in a table
 // of their own, each behind the first one.
 func (t *Terminal) Print(tb Table) error {
-	width := 0
 	if t.OutTTY {
-		width = t.Width()
+		return t.print(tb, t.Width())
 	}
+	return t.print(tb, 0)
+}
+
+// print is Print for a width; 0 for lines as long as they come.
+func (t *Terminal) print(tb Table, width int) error {
 	rows := make([][]string, 0, len(tb.Rows)+1)
 	for _, r := range append([][]string{tb.Header}, tb.Rows...) {
 		cells := make([]string, len(r))
@@ -159,8 +163,8 @@ func cellColor(row []string, i int, header bool, states int) string {
 	return ""
 }
 
-// wrap parts text into lines of at most width columns, behind spaces where there
-// are some.
+// wrap parts text into lines of at most width columns: at spaces, else behind a
+// slash or a comma in the second half of a line, else where the line ends.
 func wrap(text string, width int) []string {
 	var out []string
 	for columns(text) > width {
@@ -174,6 +178,8 @@ func wrap(text string, width int) []string {
 		next := end
 		if space := strings.LastIndexByte(text[:min(end+1, len(text))], ' '); space > 0 {
 			end, next = space, space+1
+		} else if mark := strings.LastIndexAny(text[:end], "/,"); mark >= end/2 && mark > 0 {
+			end, next = mark+1, mark+1
 		}
 		if line := strings.TrimRight(text[:end], " "); line != "" {
 			out = append(out, line)
