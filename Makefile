@@ -1,5 +1,6 @@
 # make install   rhx and rhx-full into GOBIN; needs only Go
 # make test      everything; installs the test servers first
+# make mutate    PKG=host/codec: the small faults that its own tests do not notice
 # make bench     ratios of whole commands and of the parts, in one run
 
 SHELL := /bin/sh
@@ -7,9 +8,10 @@ GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 30s
+MIN ?= 85
 LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: install build test test-deps bench lint wasm fuzz vet
+.PHONY: install build test test-deps bench lint wasm fuzz mutate vet
 
 # rhx starts faster without the Vault client and the wasm runtime, and goes on as
 # rhx-full where it needs them: docs/ARCHITECTURE.md, RATIONALE.
@@ -48,3 +50,9 @@ bench: build
 # Every fuzz target for FUZZTIME.
 fuzz:
 	sh .ci/fuzz.sh $(FUZZTIME)
+
+# Mutations of a package that none of its own tests catches. FILES='toml*.go' takes
+# only some of its files, N=200 so many of the mutations.
+mutate:
+	@test -n "$(PKG)" || { echo "make mutate PKG=host/codec: name a package's folder in PKG" >&2; exit 2; }
+	nice $(GO) run ./.ci/mutate $(if $(FILES),-files '$(FILES)') $(if $(N),-n $(N)) -min $(MIN) $(PKG)
