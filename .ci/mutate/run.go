@@ -59,7 +59,7 @@ func (r *runner) build(texts map[string]string) error {
 }
 
 // surroundings gives the tests a home and a folder for temporary files of their
-// own: a mutation may do anything.
+// own: a mutation may do anything. The programs of make test-deps are there.
 func (r *runner) surroundings() error {
 	out, err := exec.Command("go", "env", "-json", "GOCACHE", "GOPATH", "GOMODCACHE").Output()
 	if err != nil {
@@ -69,12 +69,18 @@ func (r *runner) surroundings() error {
 	if err := json.Unmarshal(out, &vars); err != nil {
 		return err
 	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
 	vars["HOME"], vars["TMPDIR"] = filepath.Join(r.work, "home"), filepath.Join(r.work, "tmp")
+	vars["XDG_CACHE_HOME"] = filepath.Join(vars["HOME"], ".cache")
 	r.env = os.Environ()
 	for name, value := range vars {
 		r.env = append(r.env, name+"="+value)
 	}
-	return errors.Join(os.Mkdir(vars["HOME"], 0o700), os.Mkdir(vars["TMPDIR"], 0o700))
+	return errors.Join(os.MkdirAll(vars["XDG_CACHE_HOME"], 0o700), os.Mkdir(vars["TMPDIR"], 0o700),
+		os.Symlink(filepath.Join(cache, "rhx-ci"), filepath.Join(vars["XDG_CACHE_HOME"], "rhx-ci")))
 }
 
 // baseline runs each test alone without a mutation, and notes what it reaches.

@@ -21,13 +21,25 @@ import (
 
 var (
 	mutateID, _   = mutateStrconv.Atoi(mutateOS.Getenv("MUTATE_ID"))
-	mutateReached = mutateOS.Getenv("MUTATE_REACHED")
+	mutateReached = mutateOpen(mutateOS.Getenv("MUTATE_REACHED"))
 	mutateSeen    mutateSync.Map
 	errMutate     = mutateErrors.New("an error that a mutation made")
 )
 
+// mutateOpen is early: a test may leave the process no files.
+func mutateOpen(name string) *mutateOS.File {
+	if name == "" {
+		return nil
+	}
+	f, err := mutateOS.OpenFile(name, mutateOS.O_APPEND|mutateOS.O_CREATE|mutateOS.O_WRONLY, 0o666)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
 func mutateOn(id int) bool {
-	if mutateReached != "" {
+	if mutateReached != nil {
 		mutateNote(id)
 	}
 	return id == mutateID
@@ -37,12 +49,7 @@ func mutateNote(id int) {
 	if _, seen := mutateSeen.LoadOrStore(id, true); seen {
 		return
 	}
-	f, err := mutateOS.OpenFile(mutateReached, mutateOS.O_APPEND|mutateOS.O_CREATE|mutateOS.O_WRONLY, 0o666)
-	if err != nil {
-		panic(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteString(mutateStrconv.Itoa(id) + "\n"); err != nil {
+	if _, err := mutateReached.WriteString(mutateStrconv.Itoa(id) + "\n"); err != nil {
 		panic(err)
 	}
 }
