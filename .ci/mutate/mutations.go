@@ -117,7 +117,7 @@ func (w *writer) binary(n *ast.BinaryExpr) (string, bool) {
 	}
 	switch {
 	case n.Op == token.LAND || n.Op == token.LOR:
-		return w.either(n, [2]string{x, y}, [2]string{w.short(n.X), w.short(n.Y)})
+		return w.either(n, [2]string{x, y}, [2]string{"without " + w.short(n.Y), "without " + w.short(n.X)})
 	case boundary[n.Op] != 0:
 		return w.either(n, [2]string{x + " " + boundary[n.Op].String() + " " + y}, [2]string{"with " + boundary[n.Op].String()})
 	case negated[n.Op] != 0 && !w.roles.covered[n]:
@@ -147,11 +147,7 @@ func (w *writer) either(n ast.Expr, others, names [2]string) (string, bool) {
 		if other == "" {
 			continue
 		}
-		format := "%s becomes %s"
-		if strings.HasPrefix(names[i], "with ") {
-			format = "%s %s"
-		}
-		id, ok := w.add(n, format, w.short(n), names[i])
+		id, ok := w.add(n, "%s %s", w.short(n), names[i])
 		if !ok {
 			return "", false
 		}

@@ -79,6 +79,8 @@ func (c roles) note(p *pack, n ast.Node, stack []ast.Node) {
 	case *ast.CallExpr:
 		if id, ok := n.Fun.(*ast.Ident); !ok || id.Name != "make" {
 			c.number(p, n.Args...)
+		} else if _, isMap := p.info.Types[n.Args[0]].Type.Underlying().(*types.Map); isMap || len(n.Args) == 3 {
+			c.skip[n.Args[len(n.Args)-1]] = len(n.Args) > 1 // it changes only the speed
 		}
 	case *ast.ReturnStmt:
 		for _, e := range n.Results {
