@@ -63,6 +63,7 @@ func newNetwork(t *testing.T) *network {
 		t.Logf("the hosts are ports of 127.0.0.1: %v", err)
 	}
 	n.check(os.Mkdir(filepath.Join(n.home, ".ssh"), 0o700))
+	fmt.Fprintf(&n.config, "UserKnownHostsFile %s\n", filepath.Join(n.home, ".ssh", "known_hosts"))
 	return n
 }
 

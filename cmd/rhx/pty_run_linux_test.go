@@ -82,7 +82,7 @@ func TestCtrlCAtAQuestion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(config, append([]byte("UserKnownHostsFile ~/.ssh/empty\n"), data...), 0o600); err != nil {
+	if err := os.WriteFile(config, append([]byte("UserKnownHostsFile "+config+"-known\n"), data...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd, s := onTerminal(t, home, "sync", "gpu", "-s", "openai", "--env")

@@ -20,7 +20,8 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		main() // rhx as its own child, whatever this file is called
 	}
-	testscript.Main(m, map[string]func(){"rhx": main})
+	remove := sshOfHome()
+	testscript.Main(afterwards{m, remove}, map[string]func(){"rhx": main})
 }
 
 // TestScript runs testdata/script/*.txtar. Each has a HOME of its own, empty

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/machine"
@@ -11,10 +12,7 @@ import (
 // ssh returns the machine at an SSH target. Nothing is connected yet. Questions
 // of several hosts come one at a time.
 func (a *app) ssh(target string, acceptNew bool) machine.Machine {
-	opts := machine.SSHOptions{Getenv: a.Getenv, AcceptNew: acceptNew, Keys: &a.keys}
-	if home, err := a.home(); err == nil {
-		opts.Home = home
-	}
+	opts := machine.SSHOptions{Getenv: a.Getenv, Environ: os.Environ, AcceptNew: acceptNew, Keys: &a.keys}
 	if a.hasTerminal() {
 		opts.Confirm = func(ctx context.Context, k machine.HostKey) (bool, error) {
 			a.asking.Lock()

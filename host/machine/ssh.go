@@ -11,15 +11,15 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
-// SSHOptions are how machines are reached over SSH. The zero value asks
-// nothing and reads the files of the home folder that the system names.
+// SSHOptions are how machines are reached over SSH. The zero value asks nothing.
+// The user's home folder, for ~/.ssh, is the one that the user database names, as
+// for ssh itself: HOME does not count.
 type SSHOptions struct {
-	// Home is the user's home folder on this machine, for "~" and ~/.ssh; "" is
-	// that which the system names.
-	Home string
-	// Getenv gives this machine's environment (SSH_AUTH_SOCK, and what ssh_config
-	// refers to); nil is an empty one.
-	Getenv func(string) string
+	// Getenv gives this machine's environment (SSH_AUTH_SOCK, SSH_ASKPASS, and what
+	// ssh_config refers to); nil is an empty one. Environ lists it, as os.Environ
+	// does, for the patterns of SendEnv; nil is an empty list.
+	Getenv  func(string) string
+	Environ func() []string
 	// ConfigFile is read instead of the user's and the system's ssh_config.
 	ConfigFile string
 	// SSH is the ssh program, asked for what ssh_config says; "" is the one on
@@ -38,7 +38,7 @@ type SSHOptions struct {
 	// Keys, when several machines share it, asks for each passphrase only once.
 	Keys *Keys
 
-	aliveEvery, deadAfter time.Duration // 0: the constants
+	aliveEvery, deadAfter, askWithin, answerWithin time.Duration // 0: the constants
 }
 
 // HostKey is the key of an unknown host.
@@ -90,11 +90,16 @@ type sshMachine struct {
 //
 // ssh_config is followed as OpenSSH does, except that host keys are always
 // verified (StrictHostKeyChecking=no is as "ask") and that nothing is ever
-// forwarded to the host.
+// forwarded to the host. A setting that cannot be followed, and that says whom to
+// trust or how to get to the host, is an error that names it.
 func SSH(target string, opts SSHOptions) Machine {
 	if opts.Getenv == nil {
 		opts.Getenv = func(string) string { return "" }
 	}
+	if opts.Environ == nil {
+		opts.Environ = func() []string { return nil }
+	}
+	opts = opts.asking()
 	if opts.Keys == nil {
 		opts.Keys = new(Keys)
 	}

@@ -414,10 +414,10 @@ func TestSSHSilentHost(t *testing.T) {
 	check(t, err)
 	defer l.Close()
 	start := time.Now()
-	m := machine.SSH(l.Addr().String(), machine.SSHOptions{Home: t.TempDir(), ConnectTimeout: 200 * time.Millisecond})
+	m := machine.SSH(l.Addr().String(), machine.SSHOptions{ConnectTimeout: 200 * time.Millisecond})
 	defer m.Close()
 	refuses(t, m, os.ErrDeadlineExceeded, "no answer", l.Addr().String())
-	slow := machine.SSH(l.Addr().String(), machine.SSHOptions{Home: t.TempDir(), ConnectTimeout: time.Hour})
+	slow := machine.SSH(l.Addr().String(), machine.SSHOptions{ConnectTimeout: time.Hour})
 	defer slow.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -428,5 +428,5 @@ func TestSSHSilentHost(t *testing.T) {
 		t.Errorf("it took %v", d)
 	}
 	l.Close()
-	refuses(t, machine.SSH(l.Addr().String(), machine.SSHOptions{Home: t.TempDir()}), nil, "connection refused", l.Addr().String())
+	refuses(t, machine.SSH(l.Addr().String(), machine.SSHOptions{}), nil, "connection refused", l.Addr().String())
 }

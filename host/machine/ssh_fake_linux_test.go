@@ -211,7 +211,7 @@ func (f *fake) machine(change ...func(*machine.SSHOptions)) machine.Machine {
 	check(f.t, os.WriteFile(known, fmt.Appendf(nil, "[%s]:%s %s", host, port, ssh.MarshalAuthorizedKey(f.signer.PublicKey())), 0o600))
 	config := filepath.Join(dir, "config")
 	check(f.t, os.WriteFile(config, fmt.Appendf(nil, "Host fake\n HostName %s\n Port %s\n User x\n IdentityFile none\n UserKnownHostsFile %s\n", host, port, known), 0o600))
-	o := machine.SSHOptions{Home: dir, ConfigFile: config}
+	o := machine.SSHOptions{ConfigFile: config}
 	for _, c := range change {
 		c(&o)
 	}

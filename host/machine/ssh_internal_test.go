@@ -3,10 +3,12 @@ package machine
 import (
 	"bytes"
 	"crypto/ed25519"
+	"io"
 	"io/fs"
 	"os/user"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,30 +53,42 @@ func TestParseTarget(t *testing.T) {
 // What ssh -G prints is understood, and its tokens are expanded.
 func TestConfigOfSSH(t *testing.T) {
 	out := "user me\nhostname foo.example.com\nport 77\nidentityfile ~/.ssh/%r@%n_key\nidentityfile /tmp/with space/id_%p\nidentityfile ${V}/x\ncertificatefile %d/c\n" +
-		"userknownhostsfile /sys/home/.ssh/kh-al-%n /tmp/a b/kh zz\nglobalknownhostsfile none\nstricthostkeychecking false\nhostkeyalias al-%n\nidentityagent $SOCK\n" +
-		"proxycommand nc %h %p %% %q\nconnecttimeout 7\nhashknownhosts yes\nidentitiesonly yes\npubkeyauthentication true\npasswordauthentication no\nkbdinteractiveauthentication no\nbatchmode yes\naddressfamily inet6\nunknown x\nempty\n"
-	c := &sshConfig{named: "foo", family: "tcp", publicKey: true}
-	c.parse([]byte(out))
+		"userknownhostsfile ~/.ssh/kh-al-%n /tmp/a b/kh zz\nglobalknownhostsfile none\nstricthostkeychecking false\nhostkeyalias al-%n\nidentityagent $SOCK\n" +
+		"proxycommand nc %h %p %% %q\nconnecttimeout 7\nhashknownhosts yes\nidentitiesonly yes\npubkeyauthentication true\npasswordauthentication no\nkbdinteractiveauthentication no\nbatchmode yes\naddressfamily inet6\nunknown x\nempty\n" +
+		"controlpath none\ncontrolmaster auto\nserveraliveinterval 5\nserveralivecountmax 2\nciphers aes128-ctr,aes256-ctr\nrevokedhostkeys %d/rev\nsetenv A=b c\nsetenv D=\nsendenv LC_*\nnumberofpasswordprompts 1\n" +
+		"preferredauthentications password,publickey\nconnectionattempts 4\nrequiredrsasize 2048\naddkeystoagent confirm 300\n"
+	c := defaultConfig("foo")
+	unknown := c.parse([]byte(out))
 	getenv := func(name string) string { return map[string]string{"SOCK": "/sock", "V": "/v"}[name] }
-	c.complete(sshTarget{host: "foo"}, "/home/u", &user.User{Username: "u", Uid: "1", HomeDir: "/sys/home"}, &SSHOptions{Getenv: getenv})
+	c.complete(sshTarget{host: "foo"}, &user.User{Username: "u", Uid: "1", HomeDir: "/home/u"}, &SSHOptions{Getenv: getenv})
 	want := &sshConfig{
 		named: "foo", user: "me", host: "foo.example.com", port: "77", alias: "al-foo", family: "tcp6", agent: "/sock", strict: "ask", hashHosts: true, identitiesOnly: true,
 		identities: []string{"/home/u/.ssh/me@foo_key", "/tmp/with space/id_77", "/v/x"}, certificates: []string{"/home/u/c"},
-		userHosts: []string{"/home/u/.ssh/kh-al-foo", "/tmp/a b/kh zz"}, globalHosts: []string{}, proxyCommand: "nc foo.example.com 77 % %q", timeout: 7 * time.Second, publicKey: true, batch: true,
+		userHosts: []string{"/home/u/.ssh/kh-al-foo", "/tmp/a b/kh zz"}, globalHosts: []string{}, revokedKeys: []string{"/home/u/rev"},
+		proxyCommand: "nc %h %p %% %q", timeout: 7 * time.Second, publicKey: true, batch: true, aliveEvery: 5 * time.Second, aliveCount: 2, ciphers: []string{"aes128-ctr", "aes256-ctr"},
+		setEnv: []string{"A=b c", "D="}, sendEnv: []string{"LC_*"}, prompts: 1, methods: []string{"password", "publickey"}, attempts: 4, rsaBits: 2048, addKeys: "confirm 300",
 	}
+	if got := c.expand.tokens(c.proxyCommand); got != "nc foo.example.com 77 % %q" {
+		t.Errorf("ProxyCommand %q", got)
+	}
+	c.expand = nil
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%+v, want\n%+v", c, want)
+	}
+	if !slices.Equal(unknown, []string{"unknown x"}) {
+		t.Errorf("unknown %q", unknown)
 	}
 }
 
 func FuzzConfigOfSSH(f *testing.F) {
 	f.Add("user me\nidentityfile ~/%r ${X} ${\nuserknownhostsfile a b /c\nproxycommand %\n")
 	f.Add("hostname\n \nport x\nconnecttimeout -1\nidentityagent $\n")
+	f.Add("ciphers ,\nnumberofpasswordprompts -1\nconnectionattempts 99999999999\nserveraliveinterval 9999999999999\n")
 	f.Fuzz(func(t *testing.T, out string) {
-		c := &sshConfig{named: "x"}
+		c := defaultConfig("x")
 		c.parse([]byte(out))
-		c.complete(sshTarget{host: "x"}, "/h", &user.User{HomeDir: "/s"}, &SSHOptions{Getenv: func(string) string { return "${X}" }})
-		if c.port == "" || c.timeout <= 0 || c.strict == "no" {
+		c.complete(sshTarget{host: "x"}, &user.User{HomeDir: "/s"}, &SSHOptions{Getenv: func(string) string { return "${X}" }})
+		if c.port == "" || c.timeout <= 0 || c.strict == "no" || c.attempts < 1 || c.prompts < 0 || c.aliveEvery < 0 {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -165,12 +179,26 @@ func shellMatch(pattern, s string) bool {
 	return false
 }
 
-// No answer of a host makes this machine fail, or gives more than it says.
+// No answer of a host makes this machine fail, or gives more than it says, however
+// it is cut into packets.
 func FuzzAnswers(f *testing.F) {
-	f.Add([]byte("noise M start\nM file 0\n/xM list\n-rw------- 1 0 0 3 x\nM data\n123M end 0\nM done\n"))
-	f.Add([]byte("M no 0 why\nmv: cannot: No space left on device\nM done"))
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		list := pieces(answer, "M ")
+	f.Add([]byte("noise M start\nM file 0\n/xM list\n-rw------- 1 0 0 3 x\nM data\n123M end 0\nM done\n"), 3)
+	f.Add([]byte("M no 0 why\nmv: cannot: No space left on device\nM done"), 1)
+	f.Add([]byte("M done\nM data\nx"), 5)
+	f.Add([]byte("M done\nM data\nx"), 100)
+	f.Fuzz(func(t *testing.T, sent []byte, packet int) {
+		a := &answer{mark: []byte("M "), limit: 1 << 16}
+		err := a.read(&packets{sent, min(max(packet, 1), 1<<10)})
+		list := a.pieces
+		if err == nil {
+			whole := &answer{mark: []byte("M "), limit: 1 << 16}
+			if err := whole.read(bytes.NewReader(sent)); err != nil || !reflect.DeepEqual(whole.pieces, list) {
+				t.Errorf("in packets %q, whole %q, %v", list, whole.pieces, err)
+			}
+			if marks := bytes.Count(sent, []byte("M ")); len(list) > marks {
+				t.Errorf("%d pieces of %d", len(list), marks)
+			}
+		}
 		for i, p := range list {
 			if p.index(1, 3) >= 3 {
 				t.Error("an index out of range")
@@ -179,12 +207,27 @@ func FuzzAnswers(f *testing.F) {
 				t.Error("no error")
 			}
 			if i+3 <= len(list) {
-				if got := readAnswer("/x", list[i:i+3]); got.Err == nil && !bytes.Equal(got.Data, list[i+1].data) {
+				if got := readAnswer("/x", list[i:i+3]); got.Err == nil && (got.Data == nil || !bytes.Equal(got.Data, list[i+1].data)) {
 					t.Error("other data")
 				}
 			}
 		}
 	})
+}
+
+// packets is a reader that gives n bytes at a time.
+type packets struct {
+	data []byte
+	n    int
+}
+
+func (p *packets) Read(b []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.data[:min(p.n, len(p.data))])
+	p.data = p.data[n:]
+	return n, nil
 }
 
 func TestParseListing(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 // over returns the machine of a test server.
 func over(t *testing.T, s *sshtest.Server, change ...func(*machine.SSHOptions)) machine.Machine {
-	o := machine.SSHOptions{Home: s.Dir, ConfigFile: s.ConfigFile}
+	o := machine.SSHOptions{ConfigFile: s.ConfigFile}
 	for _, c := range change {
 		c(&o)
 	}

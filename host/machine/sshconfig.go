@@ -1,20 +1,18 @@
 package machine
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // sshTarget is a host as a person names it.
@@ -72,21 +70,55 @@ func unsafeInUser(r rune) bool {
 	return r < ' ' || r == 0x7f || strings.ContainsRune("'`\"$;&<>|(){}", r)
 }
 
-// sshConfig is what ssh_config says about one host.
+// sshConfig is what ssh_config says about one host. sshSettings says which key
+// is which field.
 type sshConfig struct {
-	named                       string // the host as the user names it
-	user, host, port, alias     string
-	family                      string // "tcp", "tcp4" or "tcp6"
+	named                   string // the host as the user names it
+	user, host, port, alias string
+	family                  string // "tcp", "tcp4" or "tcp6"
+
+	jump, proxyCommand         string
+	fdPass                     bool
+	bindAddress, bindInterface string
+	timeout                    time.Duration
+	attempts                   int
+	noTCPKeepAlive             bool
+	aliveEvery                 time.Duration // 0: the constant
+	aliveCount                 int
+	controlPath                string
+	ownMaster                  bool // ssh would not use another's master
+
+	ciphers, macs, keyExchanges     []string
+	hostKeyAlgorithms, caAlgorithms []string
+	rsaBits                         int // the fewest that an RSA key may have
+
+	userHosts, globalHosts, revokedKeys []string
+	hostsCommand                        string
+	strict                              string // "ask", "accept-new" or "yes"
+	hashHosts, checkIP                  bool
+
+	batch                       bool
 	identities, certificates    []string
 	identitiesOnly              bool
-	agent                       string // IdentityAgent
-	userHosts, globalHosts      []string
-	strict                      string
-	hashHosts                   bool
-	jump, proxyCommand          string
-	timeout                     time.Duration
+	agent, addKeys              string
+	keyAlgorithms               []string
+	methods                     []string // in the order to try them
 	publicKey, password, kbdInt bool
-	batch                       bool
+	prompts                     int
+	gssapi, hostBased           bool
+	pkcs11                      string
+
+	sendEnv, setEnv []string
+
+	expand *expander
+}
+
+// defaultConfig is what holds where there is no ssh program to ask.
+func defaultConfig(named string) *sshConfig {
+	return &sshConfig{
+		named: named, host: named, port: "22", family: "tcp", strict: "ask", attempts: 1, aliveCount: 3, rsaBits: 1024, prompts: 3,
+		publicKey: true, password: true, kbdInt: true,
+	}
 }
 
 // defaultIdentities are those of OpenSSH 9, without the retired ones.
@@ -103,43 +135,59 @@ func resolveConfig(ctx context.Context, target string, o *SSHOptions) (*sshConfi
 	if err != nil {
 		return nil, err
 	}
-	system, err := user.Current()
-	if err != nil {
-		system = &user.User{HomeDir: o.Home}
-	}
-	home := o.Home
-	if home == "" {
-		home = system.HomeDir
-	}
-	c := &sshConfig{
-		named: t.host, user: t.user, host: t.host, port: t.port, family: "tcp", strict: "ask", publicKey: true, password: true, kbdInt: true,
-	}
+	c := defaultConfig(t.host)
 	program := o.SSH
 	if program == "" {
 		program, _ = exec.LookPath("ssh")
 	}
 	if program != "" {
-		out, err := askSSH(ctx, program, t, home, system.HomeDir, o)
+		out, err := askSSH(ctx, program, t, o.ConfigFile, o)
 		if err != nil {
 			return nil, err
 		}
-		c.parse(out)
+		if unknown := c.parse(out); len(unknown) > 0 {
+			if err := newerSettings(ctx, program, t, unknown, o); err != nil {
+				return nil, err
+			}
+		}
 	}
-	c.complete(t, home, system, o)
+	if t.user != "" {
+		c.user = t.user
+	}
+	if t.port != "" {
+		c.port = t.port
+	}
+	c.complete(t, sshUser(), o)
 	return c, nil
 }
 
-// askSSH returns the output of ssh -G.
-func askSSH(ctx context.Context, program string, t sshTarget, home, systemHome string, o *SSHOptions) ([]byte, error) {
-	args := []string{"-G", "-T"}
-	config := o.ConfigFile
-	if config == "" && home != systemHome {
-		// ssh takes the home folder from the user database and not from HOME, so
-		// it must be told where the file is.
-		if p := filepath.Join(home, ".ssh", "config"); isFile(p) {
-			config = p
+// newerSettings refuses settings that this program does not know: they can be
+// about whom to trust. Those that a newer ssh prints for every host are not
+// meant: they are its defaults.
+func newerSettings(ctx context.Context, program string, t sshTarget, lines []string, o *SSHOptions) error {
+	out, err := askSSH(ctx, program, sshTarget{host: t.host}, "none", o)
+	if err != nil {
+		return err
+	}
+	defaults := strings.Split(string(out), "\n")
+	for _, line := range lines {
+		if !slices.Contains(defaults, line) {
+			key, _, _ := strings.Cut(line, " ")
+			return fault.WithHint(fmt.Errorf("ssh_config sets %s for this host, which rhx does not know", printable(key, 40)),
+				"take it out for this host, or use a newer rhx")
 		}
 	}
+	return nil
+}
+
+// askWithin bounds ssh -G, which can wait for the DNS and for a Match exec.
+const askWithin = 30 * time.Second
+
+// askSSH returns the output of ssh -G. ssh looks for its files in the home folder
+// that the user database names, not in HOME, and refuses those that others can
+// write; it is not told where they are, so that this holds here too.
+func askSSH(ctx context.Context, program string, t sshTarget, config string, o *SSHOptions) ([]byte, error) {
+	args := []string{"-G", "-T"}
 	if config != "" {
 		args = append(args, "-F", config)
 	}
@@ -149,146 +197,66 @@ func askSSH(ctx context.Context, program string, t sshTarget, home, systemHome s
 	if t.port != "" {
 		args = append(args, "-p", t.port)
 	}
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, append(args, "--", t.host)...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.WaitDelay = time.Second
+	within := cmp.Or(o.askWithin, askWithin)
+	limited, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	stdout, stderr := &headBuffer{limit: 1 << 20}, &headBuffer{limit: 4 << 10}
+	cmd := exec.CommandContext(limited, program, append(args, "--", t.host)...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	bounded(cmd)
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if why := printable(stderr.String(), 300); why != "" {
+		if limited.Err() != nil {
+			return nil, fault.WithHint(fmt.Errorf("ssh_config: ssh -G %s gives no answer within %v", t.host, within),
+				"a Match exec, or the DNS that CanonicalizeHostname asks, may hang: try ssh -G yourself")
+		}
+		if why := printable(string(stderr.bytes()), 300); why != "" {
 			return nil, fmt.Errorf("ssh_config: %s", why)
 		}
 		return nil, fmt.Errorf("ssh -G: %w", err)
 	}
-	return stdout.Bytes(), nil
-}
-
-func isFile(p string) bool {
-	info, err := os.Stat(p)
-	return err == nil && info.Mode().IsRegular()
-}
-
-// parse reads the output of ssh -G: lines of a lower-case key and a value.
-func (c *sshConfig) parse(out []byte) {
-	for line := range strings.Lines(string(out)) {
-		key, v, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
-		v = strings.TrimSpace(v)
-		yes := v == "yes" || v == "true"
-		if v == "" {
-			continue
-		}
-		switch key {
-		case "hostname":
-			c.host = v
-		case "user":
-			c.user = v
-		case "port":
-			c.port = v
-		case "hostkeyalias":
-			c.alias = v
-		case "addressfamily":
-			c.family = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[v]
-		case "identityfile":
-			c.identities = append(c.identities, v)
-		case "certificatefile":
-			c.certificates = append(c.certificates, v)
-		case "identitiesonly":
-			c.identitiesOnly = yes
-		case "identityagent":
-			c.agent = v
-		case "userknownhostsfile":
-			c.userHosts = splitPaths(v)
-		case "globalknownhostsfile":
-			c.globalHosts = splitPaths(v)
-		case "stricthostkeychecking":
-			c.strict = map[string]string{"true": "yes", "yes": "yes", "accept-new": "accept-new"}[v]
-		case "hashknownhosts":
-			c.hashHosts = yes
-		case "proxyjump":
-			c.jump = v
-		case "proxycommand":
-			c.proxyCommand = v
-		case "connecttimeout":
-			if n, err := strconv.Atoi(v); err == nil && n > 0 {
-				c.timeout = time.Duration(n) * time.Second
-			}
-		case "pubkeyauthentication":
-			c.publicKey = v != "no" && v != "false"
-		case "passwordauthentication":
-			c.password = yes
-		case "kbdinteractiveauthentication", "challengeresponseauthentication":
-			c.kbdInt = yes
-		case "batchmode":
-			c.batch = yes
-		}
+	if stdout.full() {
+		return nil, errors.New("ssh_config: ssh -G prints too much")
 	}
+	return stdout.bytes(), nil
 }
 
-// splitPaths splits a list of files. ssh -G does not quote those with spaces,
-// so what does not begin like a path belongs to the one before.
-func splitPaths(v string) []string {
-	var paths []string
-	for _, word := range strings.Fields(v) {
-		begins := strings.ContainsAny(word[:1], `/~%$\`) || word == "none" || len(word) > 2 && word[1] == ':'
-		if !begins && len(paths) > 0 {
-			paths[len(paths)-1] += " " + word
-			continue
-		}
-		paths = append(paths, word)
+// sshUser is this process's user as the user database has it. OpenSSH takes the
+// home folder from there, whatever HOME says.
+func sshUser() *user.User {
+	current, err := user.Current()
+	if err != nil {
+		return new(user.User)
 	}
-	return paths
+	// Where cgo is not linked, Current believes HOME and USER.
+	if listed, err := user.LookupId(current.Uid); err == nil {
+		return listed
+	}
+	return current
 }
 
 // complete fills in what was not said and expands tokens, which ssh -G leaves.
-func (c *sshConfig) complete(t sshTarget, home string, system *user.User, o *SSHOptions) {
+func (c *sshConfig) complete(t sshTarget, system *user.User, o *SSHOptions) {
 	if c.user == "" {
 		c.user = system.Username
 		if i := strings.LastIndexByte(c.user, '\\'); i >= 0 {
 			c.user = c.user[i+1:] // Windows: DOMAIN\user
 		}
 	}
-	if c.port == "" {
-		c.port = "22"
-	}
-	if c.family == "" {
-		c.family = "tcp"
-	}
-	if c.strict == "" {
-		c.strict = "ask"
-	}
-	if len(c.identities) == 0 {
-		c.identities = defaultIdentities()
-	}
-	if len(c.userHosts) == 0 {
-		c.userHosts = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
-	}
-	if len(c.globalHosts) == 0 {
-		c.globalHosts = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
-	}
-	if c.timeout == 0 {
-		c.timeout = o.ConnectTimeout
-	}
-	if c.timeout == 0 {
-		c.timeout = defaultConnectTimeout
-	}
-	x := c.expander(t, home, system)
+	c.family, c.strict = cmp.Or(c.family, "tcp"), cmp.Or(c.strict, "ask")
+	c.timeout = cmp.Or(c.timeout, o.ConnectTimeout, defaultConnectTimeout)
+	c.attempts = min(max(c.attempts, 1), 100)
+	x := newExpander(c, t, system, o.Getenv)
+	c.expand = x
 	c.alias = x.tokens(c.alias)
-	x.values['k'] = c.host
-	if c.alias != "" {
-		x.values['k'] = c.alias
-	}
-	path := func(p string) string { return x.path(p, system.HomeDir, o.Getenv) }
-	paths := func(list []string) []string {
-		list = slices.DeleteFunc(list, func(p string) bool { return p == "none" })
-		for i, p := range list {
-			list[i] = path(p)
-		}
-		return list
-	}
-	c.identities, c.certificates = paths(c.identities), paths(c.certificates)
-	c.userHosts, c.globalHosts = paths(c.userHosts), paths(c.globalHosts)
+	x.values['k'] = cmp.Or(c.alias, t.host)
+	x.paths(&c.identities, defaultIdentities()...)
+	x.paths(&c.certificates)
+	x.paths(&c.userHosts, "~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+	x.paths(&c.globalHosts, "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+	x.paths(&c.revokedKeys)
 	switch {
 	case c.agent == "" || c.agent == "SSH_AUTH_SOCK":
 		c.agent = o.Getenv("SSH_AUTH_SOCK")
@@ -297,74 +265,11 @@ func (c *sshConfig) complete(t sshTarget, home string, system *user.User, o *SSH
 	case strings.HasPrefix(c.agent, "$") && !strings.HasPrefix(c.agent, "${"):
 		c.agent = o.Getenv(c.agent[1:])
 	default:
-		c.agent = path(c.agent)
+		c.agent = x.path(c.agent)
 	}
-	if c.jump == "none" {
-		c.jump = ""
+	if c.controlPath != "" {
+		c.controlPath = x.path(c.controlPath)
 	}
-	if c.proxyCommand == "none" {
-		c.proxyCommand = ""
-	}
-	c.proxyCommand = x.tokens(c.proxyCommand)
-}
-
-// expander knows the tokens of ssh_config(5).
-type expander struct {
-	home   string
-	values map[byte]string
-}
-
-func (c *sshConfig) expander(t sshTarget, home string, system *user.User) *expander {
-	local, _ := os.Hostname()
-	short, _, _ := strings.Cut(local, ".")
-	hash := sha1.Sum([]byte(local + c.host + c.port + c.user + c.jump))
-	return &expander{home: home, values: map[byte]string{
-		'%': "%", 'd': home, 'h': c.host, 'i': system.Uid, 'j': c.jump, 'L': short, 'l': local, 'n': t.host, 'p': c.port, 'r': c.user, 'u': system.Username,
-		'C': hex.EncodeToString(hash[:]),
-	}}
-}
-
-// tokens replaces %x; an unknown one stays.
-func (x *expander) tokens(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+1 < len(s) {
-			if v, ok := x.values[s[i+1]]; ok {
-				b.WriteString(v)
-				i++
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-// path expands a file name: ~, ${VAR} and tokens.
-func (x *expander) path(p, systemHome string, getenv func(string) string) string {
-	if p == "~" || strings.HasPrefix(p, "~/") {
-		p = x.home + p[1:]
-	} else if rest, ok := strings.CutPrefix(p, systemHome+"/"); ok && systemHome != "" && systemHome != "/" {
-		// ssh -G has already put the home folder of the user database for some.
-		p = x.home + "/" + rest
-	}
-	for from := 0; ; {
-		i := strings.Index(p[from:], "${")
-		if i < 0 {
-			break
-		}
-		i += from
-		end := strings.IndexByte(p[i:], '}')
-		if end < 0 {
-			break
-		}
-		v := getenv(p[i+2 : i+end])
-		p, from = p[:i]+v+p[i+end+1:], i+len(v)
-	}
-	return x.tokens(p)
 }
 
 // jumps returns the hosts of ProxyJump, the nearest to this machine first.
@@ -373,21 +278,6 @@ func (c *sshConfig) jumps() []string {
 		return nil
 	}
 	return strings.Split(c.jump, ",")
-}
-
-// printable returns what of s can be shown in an error: one line, at most limit bytes.
-func printable(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, " "))
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "…"
-	}
-	return s
 }
 
 var errTooManyJumps = errors.New("ProxyJump leads through too many hosts, or in a circle")

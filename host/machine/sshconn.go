@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -14,16 +15,33 @@ import (
 // sshConn is a connection to a host.
 type sshConn struct {
 	named  string
+	env    []Var // for every session
 	raw    *countingConn
 	client *ssh.Client
 	via    *sshConn      // the jump host, if any
 	gone   chan struct{} // closed when the connection is
 	turn   chan struct{} // held by the one session, see openSSH
+	master bool          // the connection is that of an ssh master
 
 	mu     sync.Mutex
 	next   chan opened // a channel opened ahead of its use, or nil
 	full   bool        // the host once allowed no more channels
 	reason error       // why the connection was closed from here
+}
+
+func newConn(d *dialer, c *sshConfig, conn net.Conn) *sshConn {
+	s := &sshConn{named: d.named, env: c.environ(d.opts), raw: &countingConn{Conn: conn}, gone: make(chan struct{}), turn: make(chan struct{}, 1)}
+	s.raw.touch()
+	return s
+}
+
+// begin takes the connection into use once the host has let the user in.
+func (c *sshConn) begin(conn ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	c.client = ssh.NewClient(conn, channels, requests)
+	go func() {
+		_ = c.client.Wait()
+		close(c.gone)
+	}()
 }
 
 type opened struct {
@@ -202,23 +220,4 @@ func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request
 		}
 		pending = c.open()
 	}
-}
-
-// headBuffer keeps the first bytes that are written to it.
-type headBuffer struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (h *headBuffer) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.b = append(h.b, p[:min(len(p), 4096-len(h.b))]...)
-	return len(p), nil
-}
-
-func (h *headBuffer) bytes() []byte {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.b
 }

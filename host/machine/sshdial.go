@@ -6,20 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // A host that does not answer for deadAfter is lost. It is asked every
-// aliveEvery, and anything that it sends counts as an answer.
+// aliveEvery, and anything that it sends counts as an answer. ServerAliveInterval
+// and ServerAliveCountMax say otherwise.
 const (
 	aliveEvery = 10 * time.Second
 	deadAfter  = 40 * time.Second
@@ -42,6 +39,12 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 	if err != nil {
 		return nil, err
 	}
+	if s, err := d.shared(ctx, c); s != nil || err != nil {
+		return s, err
+	}
+	if err := c.speakable(); err != nil {
+		return nil, err
+	}
 	if jumps == nil {
 		jumps = c.jumps()
 	}
@@ -57,11 +60,11 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 		}
 		last := jumps[len(jumps)-1]
 		if via, err = d.dial(ctx, last, rest, depth+1); err != nil {
-			return nil, fmt.Errorf("through %s: %w", last, err)
+			return nil, fmt.Errorf("through %s: %w", printable(last, 200), err)
 		}
 		conn, err = via.forward(ctx, c)
 	case c.proxyCommand != "":
-		conn, err = proxyCommand(c.proxyCommand)
+		conn, err = proxyCommand(ctx, c, c.expand.tokens(c.proxyCommand))
 	default:
 		conn, err = dialTCP(ctx, c)
 	}
@@ -76,7 +79,11 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 		return nil, err
 	}
 	client.via = via
-	go client.keepAlive(cmp.Or(d.opts.aliveEvery, aliveEvery), cmp.Or(d.opts.deadAfter, deadAfter))
+	every, dead := cmp.Or(d.opts.aliveEvery, aliveEvery), cmp.Or(d.opts.deadAfter, deadAfter)
+	if c.aliveEvery > 0 {
+		every, dead = c.aliveEvery, c.aliveEvery*time.Duration(max(c.aliveCount, 1))
+	}
+	go client.keepAlive(every, dead)
 	return client, nil
 }
 
@@ -84,34 +91,6 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 func (c *sshConfig) isJump(jump string) bool {
 	t, err := parseTarget(jump)
 	return err == nil && strings.EqualFold(t.host, c.named) && (t.port == "" || t.port == c.port) && (t.user == "" || t.user == c.user)
-}
-
-func dialTCP(ctx context.Context, c *sshConfig) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	var dialer net.Dialer
-	address := net.JoinHostPort(c.host, c.port)
-	conn, err := dialer.DialContext(ctx, c.family, address)
-	if err == nil {
-		return conn, nil
-	}
-	var lookup *net.DNSError
-	var op *net.OpError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, noAnswer(c)
-	case errors.As(err, &lookup):
-		return nil, fault.WithHint(fmt.Errorf("there is no host %s: %w", c.host, errNoHost), "check the name; ssh_config can give it a HostName")
-	case errors.As(err, &op):
-		return nil, fmt.Errorf("connect to %s: %w", address, fault.Cause(op.Err))
-	}
-	return nil, err
-}
-
-var errNoHost = errors.New("its name cannot be resolved")
-
-func noAnswer(c *sshConfig) error {
-	return fmt.Errorf("no answer from %s within %v: %w", net.JoinHostPort(c.host, c.port), c.timeout, os.ErrDeadlineExceeded)
 }
 
 // forward opens a connection from a jump host to the next one.
@@ -131,8 +110,7 @@ func (c *sshConn) forward(ctx context.Context, next *sshConfig) (net.Conn, error
 
 // handshake makes conn a connection to a verified host that let the user in.
 func (d *dialer) handshake(ctx context.Context, c *sshConfig, conn net.Conn) (*sshConn, error) {
-	s := &sshConn{named: d.named, raw: &countingConn{Conn: conn}, gone: make(chan struct{}), turn: make(chan struct{}, 1)}
-	s.raw.touch()
+	s := newConn(d, c, conn)
 	// Closing is the one way to end a handshake that works for every connection.
 	clock := newClock(c.timeout, func() { conn.Close() })
 	defer clock.stop()
@@ -143,50 +121,44 @@ func (d *dialer) handshake(ctx context.Context, c *sshConfig, conn net.Conn) (*s
 	}
 	a := &auth{config: c, named: d.named, opts: d.opts, ctx: ctx, pause: clock.pause}
 	defer a.close()
-	config := &ssh.ClientConfig{User: c.user, Auth: a.methods(), HostKeyCallback: keys.check, HostKeyAlgorithms: keys.algorithms()}
-	address := net.JoinHostPort(c.host, c.port)
-	client, channels, requests, err := ssh.NewClientConn(s.raw, address, config)
-	switch {
-	case err == nil:
-		s.client = ssh.NewClient(client, channels, requests)
-		go func() {
-			_ = s.client.Wait()
-			close(s.gone)
-		}()
-		s.openNext()
-		return s, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case keys.err != nil:
-		return nil, keys.err
-	case clock.rang.Load():
-		return nil, noAnswer(c)
-	case strings.Contains(err.Error(), "unable to authenticate"), strings.Contains(err.Error(), "oo many authentication"), errors.Is(err, errLocked):
-		return nil, a.denied(c)
+	config := &ssh.ClientConfig{
+		Config: c.algorithms(), User: c.user, AuthCallback: a.next, HostKeyCallback: keys.check, HostKeyAlgorithms: keys.algorithms(),
 	}
-	return nil, fmt.Errorf("connect to %s: %s", address, printable(strings.TrimPrefix(err.Error(), "ssh: handshake failed: "), 300))
+	client, channels, requests, err := ssh.NewClientConn(s.raw, net.JoinHostPort(c.host, c.port), config)
+	if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case keys.err != nil:
+			return nil, keys.err
+		case clock.rang.Load():
+			return nil, heard(noAnswer(c), conn)
+		}
+		return nil, heard(a.failure(err), conn)
+	}
+	s.begin(client, channels, requests)
+	s.openNext()
+	return s, nil
 }
 
-// denied says what was tried to be let in.
-func (a *auth) denied(c *sshConfig) error {
-	tried := "no key was found"
-	if len(a.tried) > 0 {
-		tried = "tried " + strings.Join(a.tried, ", ")
+// heard adds what a ProxyCommand said to the error of its connection.
+func heard(err error, conn net.Conn) error {
+	if p, ok := conn.(*commandConn); ok {
+		p.WriteCloser.Close()
+		if said := p.proxy.said(); said != "" {
+			return fmt.Errorf("%w; the ProxyCommand says: %s", err, said)
+		}
 	}
-	err := fmt.Errorf("%w for %s at %s (%s)", ErrDenied, c.user, net.JoinHostPort(c.host, c.port), tried)
-	hint := "check that ssh lets you in; IdentityFile in ssh_config names the key"
-	if slices.ContainsFunc(a.tried, func(s string) bool { return strings.Contains(s, "passphrase") }) {
-		hint = "add the key to the agent with ssh-add, or run this where you can be asked for the passphrase"
-	}
-	return fault.WithHint(err, hint)
+	return err
 }
 
 // clock closes a connection after a time that does not run while a person is asked.
 type clock struct {
-	mu    sync.Mutex
-	timer *time.Timer
-	d     time.Duration
-	rang  atomic.Bool
+	mu     sync.Mutex
+	timer  *time.Timer
+	d      time.Duration
+	paused int
+	rang   atomic.Bool
 }
 
 func newClock(d time.Duration, ring func()) *clock {
@@ -198,14 +170,18 @@ func newClock(d time.Duration, ring func()) *clock {
 	return c
 }
 
-func (c *clock) pause() func() {
+// pause stops the clock until the last of those who paused it resumes.
+func (c *clock) pause() (resume func()) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paused++
 	c.timer.Stop()
-	c.mu.Unlock()
 	return func() {
 		c.mu.Lock()
-		c.timer.Reset(c.d)
-		c.mu.Unlock()
+		defer c.mu.Unlock()
+		if c.paused--; c.paused == 0 {
+			c.timer.Reset(c.d)
+		}
 	}
 }
 

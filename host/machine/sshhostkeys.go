@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha1"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,136 +18,20 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
-// knownHosts is what known_hosts files say (sshd(8), SSH_KNOWN_HOSTS FILE
-// FORMAT). The files are matched here and not by x/crypto/ssh/knownhosts, which
-// refuses a whole file for one line with a key type it does not know, and takes
-// the key of a @cert-authority for that of a host.
-type knownHosts struct{ lines []knownLine }
-
-type knownLine struct {
-	marker string // "", cert-authority or revoked
-	hosts  []string
-	key    ssh.PublicKey
-	file   string
-	number int
-}
-
-// readKnownHosts reads files; missing ones are empty, and what cannot be
-// parsed is not there, as in OpenSSH.
-func readKnownHosts(files []string) (*knownHosts, error) {
-	k := new(knownHosts)
-	for _, file := range files {
-		data, _, err := readRegular(file)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotRegular) {
-			continue // such as /dev/null
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", file, err)
-		}
-		k.add(file, data)
-	}
-	return k, nil
-}
-
-func (k *knownHosts) add(file string, data []byte) {
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		marker, hosts, key, _, _, err := ssh.ParseKnownHosts(line)
-		if err != nil {
-			continue
-		}
-		k.lines = append(k.lines, knownLine{marker, hosts, key, file, number})
-	}
-}
-
-// matching returns the lines with marker for a host, as knownName gives it.
-func (k *knownHosts) matching(name, marker string) []knownLine {
-	var found []knownLine
-	for _, l := range k.lines {
-		if l.marker == marker && l.matches(name) {
-			found = append(found, l)
-		}
-	}
-	return found
-}
-
-func (l *knownLine) matches(name string) bool {
-	matched := false
-	for _, pattern := range l.hosts {
-		if strings.HasPrefix(pattern, "|1|") {
-			matched = matched || matchesHash(pattern, name)
-			continue
-		}
-		pattern, not := strings.CutPrefix(pattern, "!")
-		if matchesWildcard(strings.ToLower(pattern), name) {
-			if not {
-				return false
-			}
-			matched = true
-		}
-	}
-	return matched
-}
-
-// matchesHash compares with |1|SALT|HMAC-SHA1(SALT, NAME).
-func matchesHash(pattern, name string) bool {
-	salt, sum, ok := strings.Cut(strings.TrimPrefix(pattern, "|1|"), "|")
-	rawSalt, err1 := base64.StdEncoding.DecodeString(salt)
-	rawSum, err2 := base64.StdEncoding.DecodeString(sum)
-	if !ok || err1 != nil || err2 != nil {
-		return false
-	}
-	mac := hmac.New(sha1.New, rawSalt)
-	mac.Write([]byte(name))
-	return hmac.Equal(mac.Sum(nil), rawSum)
-}
-
-// matchesWildcard matches the * and ? of known_hosts, in linear memory and
-// without the exponential time of plain recursion.
-func matchesWildcard(pattern, s string) bool {
-	star, mark := -1, 0
-	i, j := 0, 0
-	for j < len(s) {
-		switch {
-		case i < len(pattern) && pattern[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(pattern) && (pattern[i] == '?' || pattern[i] == s[j]):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[i:], "*") == ""
-}
-
-// knownName is what known_hosts calls a host.
-func knownName(host, port string) string {
-	host = strings.ToLower(host)
-	if port == "22" {
-		return host
-	}
-	return "[" + host + "]:" + port
-}
-
-// hostKeys verifies the key of one host.
+// hostKeys verifies the key of one host, as check_host_key of OpenSSH does, but
+// with no way to go on where the key is not trusted.
 type hostKeys struct {
 	*knownHosts
-	config *sshConfig
-	named  string // the host as the user named it
-	opts   *SSHOptions
-	ctx    context.Context
-	pause  func() func() // stops the clock while a person is asked
+	config  *sshConfig
+	named   string // the host as the user named it
+	opts    *SSHOptions
+	ctx     context.Context
+	pause   func() func() // stops the clock while a person is asked
+	revoked []*revocation // of RevokedHostKeys
 
-	name  string // in known_hosts
-	plain []knownLine
-	cas   []knownLine
-	err   error // why the key was refused
+	name, bare string // in known_hosts; bare is without a port, "" where that is the name
+	trusted    []byte // the key that was verified; it comes again when keys are changed
+	err        error  // why the key was refused
 }
 
 func newHostKeys(ctx context.Context, c *sshConfig, named string, o *SSHOptions, pause func() func()) (*hostKeys, error) {
@@ -159,22 +39,36 @@ func newHostKeys(ctx context.Context, c *sshConfig, named string, o *SSHOptions,
 	if err != nil {
 		return nil, err
 	}
-	h := &hostKeys{knownHosts: known, config: c, named: named, opts: o, ctx: ctx, pause: pause}
-	h.name = knownName(c.host, c.port)
+	h := &hostKeys{knownHosts: known, config: c, named: named, opts: o, ctx: ctx, pause: pause, name: knownName(c.host, c.port)}
 	if c.alias != "" {
 		h.name = strings.ToLower(c.alias) // OpenSSH adds no port to an alias
+	} else if c.port != "22" {
+		h.bare = knownName(c.host, "22")
 	}
-	h.plain, h.cas = known.matching(h.name, ""), known.matching(h.name, "cert-authority")
+	for _, file := range c.revokedKeys {
+		r, err := readRevoked(file)
+		if err != nil {
+			return nil, err
+		}
+		h.revoked = append(h.revoked, r)
+	}
+	if err := h.askCommand("ORDER", h.name, nil); err != nil {
+		return nil, err
+	}
 	return h, nil
 }
 
-// withoutPort returns the keys of the host's default port, which OpenSSH also
-// accepts for another port that has no line of its own.
-func (h *hostKeys) withoutPort() []knownLine {
-	if h.config.alias != "" || h.config.port == "22" || len(h.plain) > 0 {
+// at returns the lines with marker for a name. What KnownHostsCommand printed
+// counts only for the name that it was asked for.
+func (h *hostKeys) at(name, marker string) []knownLine {
+	if name == "" {
 		return nil
 	}
-	return h.matching(knownName(h.config.host, "22"), "")
+	lines := h.matching(name, marker)
+	if name == h.bare {
+		lines = slices.DeleteFunc(lines, func(l knownLine) bool { return l.asked })
+	}
+	return lines
 }
 
 // algorithms orders the host key algorithms so that the host shows a key that
@@ -183,16 +77,16 @@ func (h *hostKeys) withoutPort() []knownLine {
 // authority is known, because a host with one may be known by its plain key.
 func (h *hostKeys) algorithms() []string {
 	known := make(map[string]bool)
-	for _, l := range slices.Concat(h.plain, h.withoutPort()) {
+	for _, l := range h.at(h.name, "") {
 		known[l.key.Type()] = true
 	}
+	authorities := len(h.at(h.name, "cert-authority"))+len(h.at(h.bare, "cert-authority")) > 0
+	all := common(h.config.hostKeyAlgorithms, spoken.HostKeys, safeHostKeys())
 	var certs, first, rest []string
-	all := ssh.SupportedAlgorithms().HostKeys
-	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(preference(a), preference(b)) })
 	for _, a := range all {
 		switch {
 		case strings.Contains(a, "-cert-"):
-			if len(h.cas) > 0 {
+			if authorities {
 				certs = append(certs, a)
 			}
 		case known[keyType(a)]:
@@ -201,7 +95,18 @@ func (h *hostKeys) algorithms() []string {
 			rest = append(rest, a)
 		}
 	}
-	return slices.Concat(certs, first, rest)
+	if ordered := slices.Concat(certs, first, rest); len(ordered) > 0 {
+		return ordered
+	}
+	return all
+}
+
+// safeHostKeys are those that are not weak, in the order of OpenSSH, so that a new
+// host is remembered with the key that ssh would have remembered.
+func safeHostKeys() []string {
+	all := ssh.SupportedAlgorithms().HostKeys
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(preference(a), preference(b)) })
+	return all
 }
 
 // preference orders algorithms as OpenSSH does, so that a new host is remembered
@@ -225,67 +130,130 @@ func keyType(algorithm string) string {
 
 // check is an ssh.HostKeyCallback.
 func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
-	h.err = h.verify(remote, key)
+	if h.trusted != nil && bytes.Equal(h.trusted, key.Marshal()) {
+		return nil
+	}
+	if h.err = h.verify(remote, key); h.err == nil {
+		h.trusted = key.Marshal()
+	}
 	return h.err
 }
 
 func (h *hostKeys) verify(remote net.Addr, key ssh.PublicKey) error {
-	if cert, ok := key.(*ssh.Certificate); ok {
-		return h.verifyCertificate(remote, cert)
+	if bits := rsaBits(key); bits > 0 && bits < h.config.rsaBits {
+		return fmt.Errorf("the host's RSA key has %d bits, and RequiredRSASize in ssh_config asks for %d", bits, h.config.rsaBits)
 	}
-	if l := h.revoked(key); l != nil {
-		return h.revokedError(l, key)
-	}
-	for _, l := range slices.Concat(h.plain, h.withoutPort()) {
-		if equalKeys(l.key, key) {
-			return nil
+	for _, r := range h.revoked {
+		if r.has(key) {
+			return fault.WithHint(fmt.Errorf("%w: %s (%s)", ErrHostKeyRevoked, fingerprint(key), r.file), revokedHint)
 		}
 	}
-	if len(h.plain) > 0 {
-		return h.changed(key)
+	if err := h.askCommand("HOSTNAME", h.name, key); err != nil {
+		return err
 	}
-	return h.unknown(key)
+	cert, ok := key.(*ssh.Certificate)
+	if !ok {
+		return h.verifyPlain(remote, key, nil)
+	}
+	err := h.verifyCertificate(remote, cert)
+	if err == nil || errors.Is(err, ErrHostKeyRevoked) {
+		return err
+	}
+	// As OpenSSH does: a host may be known by its plain key.
+	if !h.allows(cert.Key.Type()) {
+		return err
+	}
+	return h.verifyPlain(remote, cert.Key, err)
+}
+
+// allows reports whether HostKeyAlgorithms has one for a key of that type.
+func (h *hostKeys) allows(key string) bool {
+	return slices.ContainsFunc(common(h.config.hostKeyAlgorithms, spoken.HostKeys, safeHostKeys()), func(a string) bool { return keyType(a) == key })
+}
+
+// verifyPlain looks for a key in known_hosts. OpenSSH also accepts the keys of the
+// default port for another port that has no line of its own. Because says what
+// was wrong with the certificate of this key, if it came with one.
+func (h *hostKeys) verifyPlain(remote net.Addr, key ssh.PublicKey, because error) error {
+	if err := h.revokedAt(h.name, key); err != nil {
+		return err
+	}
+	plain := h.at(h.name, "")
+	is := func(l knownLine) bool { return equalKeys(l.key, key) }
+	switch {
+	case slices.ContainsFunc(plain, is):
+		return h.verifyAddress(remote, key)
+	case len(plain) > 0:
+		return h.changed(plain, key)
+	case slices.ContainsFunc(h.at(h.bare, ""), is) && h.revokedAt(h.bare, key) == nil:
+		return h.verifyAddress(remote, key)
+	}
+	return h.unknown(key, because)
+}
+
+// verifyAddress does what CheckHostIP asks for: the address of a host that is
+// known by its name must not be known with another key.
+func (h *hostKeys) verifyAddress(remote net.Addr, key ssh.PublicKey) error {
+	tcp, ok := remote.(*net.TCPAddr)
+	if !h.config.checkIP || !ok || tcp.IP.IsLoopback() || h.config.proxyCommand != "" || h.config.jump != "" || tcp.IP.String() == h.config.host {
+		return nil
+	}
+	lines := h.matching(knownName(tcp.IP.String(), h.config.port), "")
+	if len(lines) == 0 || slices.ContainsFunc(lines, func(l knownLine) bool { return equalKeys(l.key, key) }) {
+		return nil
+	}
+	return h.changed(lines, key)
 }
 
 func (h *hostKeys) verifyCertificate(remote net.Addr, cert *ssh.Certificate) error {
 	for _, key := range []ssh.PublicKey{cert.Key, cert.SignatureKey} {
-		if l := h.revoked(key); l != nil {
-			return h.revokedError(l, key)
+		if err := h.revokedAt(h.name, key); err != nil {
+			return err
 		}
 	}
+	cas := slices.Concat(h.at(h.name, "cert-authority"), h.at(h.bare, "cert-authority"))
 	trusted := func(ca ssh.PublicKey, _ string) bool {
-		return slices.ContainsFunc(h.cas, func(l knownLine) bool { return equalKeys(l.key, ca) })
+		return slices.ContainsFunc(cas, func(l knownLine) bool { return equalKeys(l.key, ca) })
 	}
-	principal := h.config.host
+	hint := "the authorities that are trusted for this host are the @cert-authority lines in " + strings.Join(h.config.userHosts, ", ")
+	if allowed := h.config.caAlgorithms; allowed != nil && !slices.Contains(allowed, cert.Signature.Format) {
+		return fault.WithHint(fmt.Errorf("the host certificate is not valid: it is signed with %s", printable(cert.Signature.Format, 60)),
+			"CASignatureAlgorithms in ssh_config says what is allowed")
+	}
+	principal := strings.ToLower(h.config.host)
 	if h.config.alias != "" {
 		principal = h.config.alias
 	}
+	// The names in a host's certificate may have wildcards.
+	for _, p := range cert.ValidPrincipals {
+		if matchesWildcard(p, principal) {
+			principal = p
+			break
+		}
+	}
 	checker := &ssh.CertChecker{IsHostAuthority: trusted}
-	if err := checker.CheckHostKey(net.JoinHostPort(strings.ToLower(principal), h.config.port), remote, cert); err != nil {
-		err = fmt.Errorf("the host certificate is not valid: %w", err)
-		return fault.WithHint(err, "the authorities that are trusted for this host are the @cert-authority lines in "+strings.Join(h.config.userHosts, ", "))
+	if err := checker.CheckHostKey(net.JoinHostPort(principal, h.config.port), remote, cert); err != nil {
+		return fault.WithHint(fmt.Errorf("the host certificate is not valid: %s", printable(strings.TrimPrefix(err.Error(), "ssh: "), 300)), hint)
 	}
 	return nil
 }
 
-func (h *hostKeys) revoked(key ssh.PublicKey) *knownLine {
-	for i, l := range h.lines {
-		if l.marker == "revoked" && equalKeys(l.key, key) {
-			return &h.lines[i]
+const revokedHint = "do not use this host until its owner has given it a new key"
+
+// revokedAt returns an error where a @revoked line for the host has the key.
+func (h *hostKeys) revokedAt(name string, key ssh.PublicKey) error {
+	for _, l := range h.at(name, "revoked") {
+		if equalKeys(l.key, key) {
+			return fault.WithHint(fmt.Errorf("%w: %s (%s, line %d)", ErrHostKeyRevoked, fingerprint(key), l.file, l.number), revokedHint)
 		}
 	}
 	return nil
 }
 
-func (h *hostKeys) revokedError(l *knownLine, key ssh.PublicKey) error {
-	err := fmt.Errorf("%w: %s (%s, line %d)", ErrHostKeyRevoked, fingerprint(key), l.file, l.number)
-	return fault.WithHint(err, "do not use this host until its owner has given it a new key")
-}
-
-func (h *hostKeys) changed(key ssh.PublicKey) error {
+func (h *hostKeys) changed(known []knownLine, key ssh.PublicKey) error {
 	// Where several are known, the one of the same type tells most.
-	old := h.plain[0]
-	for _, l := range h.plain {
+	old := known[0]
+	for _, l := range known {
 		if l.key.Type() == key.Type() {
 			old = l
 			break
@@ -296,16 +264,21 @@ func (h *hostKeys) changed(key ssh.PublicKey) error {
 		"someone may be intercepting the connection. If the host got a new key, check its fingerprint with its owner, then: ssh-keygen -R '%s' -f '%s'", h.name, old.file))
 }
 
-func (h *hostKeys) unknown(key ssh.PublicKey) error {
-	refused := fault.WithHint(fmt.Errorf("%w: %s shows %s", ErrHostKeyUnknown, h.name, fingerprint(key)),
-		"check the fingerprint with the host's owner, then connect once with ssh, or accept new hosts with --accept-new")
-	if h.config.strict == "yes" {
-		return fault.WithHint(refused, "ssh_config says StrictHostKeyChecking yes: add the key to "+h.file()+" first")
+func (h *hostKeys) unknown(key ssh.PublicKey, because error) error {
+	err := fmt.Errorf("%w: %s shows %s", ErrHostKeyUnknown, h.name, fingerprint(key))
+	if because != nil {
+		err = fmt.Errorf("%w; %w", err, because)
 	}
-	if !h.opts.AcceptNew && h.config.strict != "accept-new" {
-		if h.opts.Confirm == nil {
-			return refused
-		}
+	refused := fault.WithHint(err, "check the fingerprint with the host's owner, then connect once with ssh, or accept new hosts with --accept-new")
+	switch {
+	case h.config.strict == "yes":
+		return fault.WithHint(err, "ssh_config says StrictHostKeyChecking yes: add the key to "+h.file()+" first")
+	case h.file() == "" || strings.ContainsAny(h.config.host, "@?*#[]|'\"\\"):
+		return fault.WithHint(err, "there is no file to remember it in: UserKnownHostsFile in ssh_config names one")
+	case h.opts.AcceptNew || h.config.strict == "accept-new":
+	case h.opts.Confirm == nil || h.config.batch:
+		return refused
+	default:
 		resume := h.pause()
 		yes, err := h.opts.Confirm(h.ctx, HostKey{Host: h.named, Address: h.name, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), File: h.file()})
 		resume()
@@ -334,9 +307,6 @@ func (h *hostKeys) file() string {
 // can be added at the same time.
 func (h *hostKeys) remember(key ssh.PublicKey) error {
 	file := h.file()
-	if file == "" {
-		return nil // UserKnownHostsFile none: nothing is to be remembered
-	}
 	name := h.name
 	if h.config.hashHosts {
 		name = knownhosts.HashHostname(name)
@@ -361,8 +331,3 @@ func (h *hostKeys) remember(key ssh.PublicKey) error {
 	}
 	return f.Close()
 }
-
-func equalKeys(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
-
-// fingerprint is a key as ssh-keygen -l shows it, with its type.
-func fingerprint(key ssh.PublicKey) string { return key.Type() + " " + ssh.FingerprintSHA256(key) }

@@ -1,7 +1,7 @@
 package machine
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +19,17 @@ import (
 )
 
 const (
-	// maxAnswer bounds what a host can make this process keep in memory.
-	maxAnswer = 256 << 20
 	// startWithin is how long a login shell may take before the script starts.
 	startWithin = 60 * time.Second
+	// answerWithin is how long the whole answer may take, and for each slowest
+	// bytes that are sent to the host a second more.
+	answerWithin = 5 * time.Minute
+	slowest      = 32 << 10
 )
 
 func (m *sshMachine) Info(ctx context.Context, names []string) (Info, error) {
 	s := infoRequest(names)
-	list, err := m.ask(ctx, s, true)
+	list, err := m.ask(ctx, s, infoSize(names), true)
 	if err != nil {
 		return Info{}, err
 	}
@@ -82,7 +84,7 @@ func (m *sshMachine) Read(ctx context.Context, paths []string) ([]File, error) {
 		}
 		s.read(i, p)
 	}
-	list, err := m.ask(ctx, s, false)
+	list, err := m.ask(ctx, s, readSize(paths), false)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +140,10 @@ func readAnswer(name string, list []piece) File {
 	case int64(len(data)) < size:
 		err = errors.New("the file changed while it was read")
 	default:
-		f.Data, f.Mode = append([]byte{}, data...), mode
+		f.Data, f.Mode = slices.Clip(data), mode
+		if f.Data == nil {
+			f.Data = []byte{}
+		}
 	}
 	if err != nil {
 		f.Err = &fs.PathError{Op: "read", Path: name, Err: err}
@@ -189,7 +194,7 @@ func (m *sshMachine) write(ctx context.Context, changes []Change, hand func(text
 		s.fetch(f)
 	}
 	s.Write(calls.Bytes())
-	list, err := m.ask(ctx, s, false)
+	list, err := m.ask(ctx, s, smallAnswer+len(changes)*smallAnswer/256, false)
 	if n := len(list); err == nil && hand != nil && n >= 2 && list[n-2].word(0) == "nofetch" {
 		said := ""
 		if n >= 3 {
@@ -275,20 +280,24 @@ func programError(message string) error {
 var errQuota = errors.New("disk quota exceeded")
 
 // ask runs a script on the host and returns the pieces of its answer, also
-// those that came before an error. Harmless says that the script holds nothing
-// secret, so that what the host printed instead can be shown.
-func (m *sshMachine) ask(ctx context.Context, s *script, harmless bool) ([]piece, error) {
+// those that came before an error. Size is how large the answer may be. Harmless
+// says that the script holds nothing secret, so that what the host printed instead
+// can be shown.
+func (m *sshMachine) ask(ctx context.Context, s *script, size int, harmless bool) ([]piece, error) {
 	conn, err := m.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	answer, stderr, err := conn.exchange(ctx, s.finish(), s.mark)
-	list := pieces(answer, s.mark)
+	text := s.finish()
+	within := cmp.Or(m.opts.answerWithin, answerWithin) + time.Duration(len(text)/slowest)*time.Second
+	a := &answer{mark: []byte(s.mark), limit: size}
+	stderr, err := conn.exchange(ctx, text, a, within)
+	list := a.pieces
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return list, ctx.Err()
 	case err == nil && len(list) == 0:
-		return nil, m.noShell(answer, stderr, harmless)
+		return nil, m.noShell(a.noise, stderr, harmless)
 	case err != nil:
 		return list, fmt.Errorf("%s: %w", m.target, err)
 	case slices.ContainsFunc(list, func(p piece) bool { return p.word(0) == "noprint" }):
@@ -307,34 +316,30 @@ func (m *sshMachine) noShell(answer, stderr []byte, harmless bool) error {
 	return fault.WithHint(err, "rhx needs sh on the host; an account that may only use sftp, or that runs a fixed command, will not do")
 }
 
-// exchange runs remoteCommand with input on its standard input and returns what
-// it prints, until the piece "done". It takes one round trip.
-func (c *sshConn) exchange(ctx context.Context, input []byte, mark string) (stdout, stderr []byte, err error) {
+// exchange runs remoteCommand with input on its standard input and reads what
+// it prints into a, until the piece "done". It takes one round trip.
+func (c *sshConn) exchange(ctx context.Context, input []byte, a *answer, within time.Duration) (stderr []byte, err error) {
 	leave, err := c.enter(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer leave()
 	channel, requests, err := c.session(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer channel.Close()
 	ended := make(chan int, 1)
 	go func() { ended <- exitStatus(requests) }()
-	type result struct {
-		stdout []byte
-		err    error
-	}
-	results := make(chan result, 1)
+	result := make(chan error, 1)
 	started := make(chan struct{})
-	go func() {
-		out, err := readAnswerOf(channel, mark, started)
-		results <- result{out, err}
-	}()
-	errText := new(headBuffer)
+	a.started = started
+	reading := *a // what is read after this function has returned is nobody's
+	go func() { result <- reading.read(channel) }()
+	errText := &headBuffer{limit: 4 << 10}
 	go func() { _, _ = io.Copy(errText, channel.Stderr()) }()
 	go func() {
+		c.sendEnv(channel)
 		// No answer to the request is waited for: the answer of the script is one.
 		if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{remoteCommand})); err == nil {
 			_, _ = channel.Write(input)
@@ -342,55 +347,30 @@ func (c *sshConn) exchange(ctx context.Context, input []byte, mark string) (stdo
 			c.openNext()
 		}
 	}()
-	slow := time.NewTimer(startWithin)
+	slow, late := time.NewTimer(startWithin), time.NewTimer(within)
 	defer slow.Stop()
+	defer late.Stop()
 	for {
 		select {
-		case r := <-results: // also when the connection is lost
+		case err := <-result: // also when the connection is lost
+			*a = reading
 			switch {
-			case r.err != nil:
-			case bytes.HasSuffix(r.stdout, []byte(mark+"done\n")):
+			case err != nil:
+			case a.done:
 				c.awaitClose(ended)
 			case c.dying():
-				r.err = c.failure()
+				err = c.failure()
 			}
-			return r.stdout, errText.bytes(), r.err
+			return errText.bytes(), err
 		case <-started:
 			slow.Stop()
 			started = nil
 		case <-slow.C:
-			return nil, nil, fmt.Errorf("the host starts no shell within %v", startWithin)
+			return nil, fmt.Errorf("the host starts no shell within %v", startWithin)
+		case <-late.C:
+			return nil, fmt.Errorf("the host's answer is not whole after %v", within)
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
-		}
-	}
-}
-
-// readAnswerOf reads until the piece "done" or the end.
-func readAnswerOf(r io.Reader, mark string, started chan<- struct{}) ([]byte, error) {
-	var out []byte
-	first, last := []byte(mark+"start\n"), []byte(mark+"done\n")
-	buf := make([]byte, 64<<10)
-	running := false
-	for {
-		n, err := r.Read(buf)
-		from := max(0, len(out)-len(first)-len(last))
-		out = append(out, buf[:n]...)
-		if !running && bytes.Contains(out[from:], first) {
-			running = true
-			close(started)
-		}
-		if i := bytes.Index(out[from:], last); i >= 0 {
-			return out[:from+i+len(last)], nil
-		}
-		if err == io.EOF {
-			return out, nil
-		}
-		if err != nil {
-			return out, err
-		}
-		if len(out) > maxAnswer {
-			return out, fmt.Errorf("the host's answer is larger than %d MiB", maxAnswer>>20)
+			return nil, ctx.Err()
 		}
 	}
 }

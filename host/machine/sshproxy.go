@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,43 +12,106 @@ import (
 	"time"
 )
 
-// commandConn is a connection through the standard input and output of the
-// command in ProxyCommand.
+// hangupWithin is how long a ProxyCommand has to end after a hangup.
+const hangupWithin = 500 * time.Millisecond
+
+// proxy is a running ProxyCommand.
+type proxy struct {
+	cmd    *exec.Cmd
+	group  bool
+	stderr headBuffer
+	ended  chan struct{}
+	once   sync.Once
+}
+
+// proxyCommand connects through the command in ProxyCommand, whose tokens are
+// already replaced. The connection's Close ends the command.
+func proxyCommand(ctx context.Context, c *sshConfig, command string) (net.Conn, error) {
+	if c.fdPass {
+		return receivedConn(ctx, c, command)
+	}
+	p := newProxy(command)
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("ProxyCommand: %w", err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("ProxyCommand: %w", err)
+	}
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	return &commandConn{Reader: out, WriteCloser: in, proxy: p}, nil
+}
+
+func newProxy(command string) *proxy {
+	p := &proxy{cmd: exec.Command("/bin/sh", "-c", "exec "+command), ended: make(chan struct{}), stderr: headBuffer{limit: 4 << 10}}
+	if runtime.GOOS == "windows" {
+		p.cmd = exec.Command("cmd.exe", "/c", command)
+	}
+	p.cmd.Stderr = &p.stderr
+	p.cmd.WaitDelay = hangupWithin
+	p.group = ownGroup(p.cmd)
+	return p
+}
+
+func (p *proxy) start() error {
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("ProxyCommand: %w", err)
+	}
+	return nil
+}
+
+// wait collects the command's end, once. Its output must have been read, or not
+// be wanted.
+func (p *proxy) wait() {
+	p.once.Do(func() {
+		go func() {
+			_ = p.cmd.Wait()
+			close(p.ended)
+		}()
+	})
+}
+
+// stop ends the command, with a little time for what it may have to tidy up.
+func (p *proxy) stop() {
+	_ = end(p.cmd.Process, p.group, false)
+	p.wait()
+	select {
+	case <-p.ended:
+		if !p.group {
+			return
+		}
+	case <-time.After(hangupWithin):
+	}
+	_ = end(p.cmd.Process, p.group, true)
+}
+
+// said is what the command wrote to its standard error, once it has had a moment
+// to end.
+func (p *proxy) said() string {
+	p.wait()
+	select {
+	case <-p.ended:
+	case <-time.After(hangupWithin):
+	}
+	return printable(string(p.stderr.bytes()), 500)
+}
+
+// commandConn is a connection through the standard input and output of a
+// ProxyCommand.
 type commandConn struct {
 	io.Reader
 	io.WriteCloser
-	cmd  *exec.Cmd
-	once sync.Once
-}
-
-// proxyCommand starts a ProxyCommand, whose tokens are already replaced.
-func proxyCommand(command string) (net.Conn, error) {
-	cmd := exec.Command("/bin/sh", "-c", "exec "+command)
-	if runtime.GOOS == "windows" {
-		cmd = exec.Command("cmd.exe", "/c", command)
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("ProxyCommand: %w", err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("ProxyCommand: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("ProxyCommand: %w", err)
-	}
-	return &commandConn{Reader: out, WriteCloser: in, cmd: cmd}, nil
+	proxy *proxy
 }
 
 // Close ends the command.
 func (c *commandConn) Close() error {
-	c.once.Do(func() {
-		c.WriteCloser.Close()
-		_ = c.cmd.Process.Kill()
-		go func() { _ = c.cmd.Wait() }()
-	})
-	return nil
+	err := c.WriteCloser.Close()
+	c.proxy.stop()
+	return err
 }
 
 func (c *commandConn) LocalAddr() net.Addr  { return commandAddr{} }

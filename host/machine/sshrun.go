@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// maxNoise is what a login shell may print before the command starts.
+// maxNoise is what a login shell may print before the script or command starts.
 const maxNoise = 1 << 20
 
 // Run sends the environment and the arguments through the channel's standard
@@ -109,6 +109,7 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 			return 0, err
 		}
 	}
+	c.sendEnv(channel)
 	if err := request(channel, "exec", ssh.Marshal(struct{ Command string }{runCommand(spec, mark, len(prelude))})); err != nil {
 		if c.dying() {
 			err = c.failure()

@@ -167,24 +167,6 @@ func (s *script) content(function string, i int, data []byte) {
 	s.WriteString("}\n")
 }
 
-// piece is a part of the answer: a line of words, then bytes.
-type piece struct {
-	words []string
-	data  []byte
-}
-
-// pieces takes an answer apart. What came before the first piece is noise of
-// the host's login shell.
-func pieces(answer []byte, mark string) []piece {
-	var list []piece
-	parts := bytes.Split(answer, []byte(mark))
-	for _, part := range parts[1:] {
-		line, data, _ := bytes.Cut(part, []byte("\n"))
-		list = append(list, piece{strings.Fields(string(line)), data})
-	}
-	return list
-}
-
 // word returns word i, "" where there is none.
 func (p piece) word(i int) string {
 	if i < len(p.words) {

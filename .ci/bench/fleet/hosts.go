@@ -150,12 +150,12 @@ func (b *bench) clientFiles(n int, delay time.Duration) error {
 		playbook += fmt.Sprintf("  - ansible.builtin.copy: {src: %s, dest: ~/%s, mode: '0600'}\n", filepath.Join(b.home, c.path), filepath.Base(c.path))
 	}
 	for name, text := range map[string]string{
-		"known_hosts": "fleet " + string(public), "ssh_config": config.String(), "hosts": strings.Join(b.names(), "\n") + "\n", "playbook.yml": playbook, "home/.ssh/config": config.String(),
+		"known_hosts": "fleet " + string(public), "ssh_config": config.String(), "hosts": strings.Join(b.names(), "\n") + "\n", "playbook.yml": playbook, "bin/ssh": "#!/bin/sh\nexec /usr/bin/ssh -F '" + b.file("ssh_config") + "' \"$@\"\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(b.file(name)), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(b.file(name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(b.file(name), []byte(text), 0o700); err != nil {
 			return err
 		}
 	}

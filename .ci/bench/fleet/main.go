@@ -152,7 +152,9 @@ func (b *bench) sync() *exec.Cmd {
 	for _, c := range credentials() {
 		args = append(args, "-s", c.secret)
 	}
-	return b.command(b.rhx, append(args, b.names()...)...)
+	cmd := b.command(b.rhx, append(args, b.names()...)...)
+	cmd.Env = append(cmd.Env, "PATH="+b.file("bin")+":"+os.Getenv("PATH")) // an ssh that reads the fleet's configuration
+	return cmd
 }
 
 func (b *bench) localFiles() []string {

@@ -1,0 +1,55 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+// shared returns a connection through the master at ControlPath, which is how a
+// host is reached that asks for a second factor; nil where no master lives there.
+//
+// The master is spoken to in its proxy mode (PROTOCOL.mux of OpenSSH), in which
+// it passes SSH's own channels on: commands, terminals and jumps then need no
+// code of their own, and no ssh process beside. Host and user are as the master
+// has verified them.
+func (d *dialer) shared(ctx context.Context, c *sshConfig) (*sshConn, error) {
+	if c.controlPath == "" || c.ownMaster {
+		return nil, nil
+	}
+	// As a socket's owner is who reads what is sent there, it must be ours.
+	if err := ownSocket(c.controlPath); err != nil {
+		return nil, err
+	}
+	within, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(within, "unix", c.controlPath)
+	if err != nil {
+		return nil, ctx.Err() // no master: as ssh does, connect without one
+	}
+	stop := context.AfterFunc(within, func() { conn.Close() })
+	s := newConn(d, c, conn)
+	client, channels, requests, err := ssh.NewControlClientConn(s.raw)
+	switch {
+	case !stop() && ctx.Err() != nil:
+		conn.Close()
+		return nil, ctx.Err()
+	case within.Err() != nil:
+		conn.Close()
+		return nil, fault.WithHint(fmt.Errorf("the ssh master at %s gives no answer within %v", c.controlPath, c.timeout),
+			"end it with: ssh -O exit -S '"+c.controlPath+"' "+c.named)
+	case err != nil:
+		conn.Close()
+		return nil, nil
+	}
+	s.master = true
+	s.begin(client, channels, requests)
+	return s, nil
+}
+
+var errForeignSocket = errors.New("it belongs to another user")
