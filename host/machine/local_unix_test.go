@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		rewriteForever(os.Getenv("RHX_MACHINE_TEST_PATH"))
 	case "proxy":
 		proxy(os.Args[1], os.Args[2])
+	case "fdpass":
+		passDescriptor(os.Args[1], os.Args[2])
 	}
 	os.Exit(m.Run())
 }
@@ -44,6 +46,22 @@ func proxy(host, port string) {
 	}
 	go io.Copy(conn, os.Stdin)
 	io.Copy(os.Stdout, conn)
+	os.Exit(0)
+}
+
+// passDescriptor is a ProxyCommand for ProxyUseFdpass.
+func passDescriptor(host, port string) {
+	conn, err := net.Dial("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		os.Exit(1)
+	}
+	f, err := conn.(*net.TCPConn).File()
+	if err == nil {
+		err = syscall.Sendmsg(1, []byte{0}, syscall.UnixRights(int(f.Fd())), nil, 0)
+	}
+	if err != nil {
+		os.Exit(1)
+	}
 	os.Exit(0)
 }
 

@@ -94,9 +94,12 @@ func FuzzConfigOfSSH(f *testing.F) {
 	})
 }
 
+func testPrivate(seed byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+}
+
 func testKey(seed byte) ssh.PublicKey {
-	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
-	signer, err := ssh.NewSignerFromKey(private)
+	signer, err := ssh.NewSignerFromKey(testPrivate(seed))
 	if err != nil {
 		panic(err)
 	}

@@ -224,13 +224,6 @@ func (h *hostKeys) verifyCertificate(remote net.Addr, cert *ssh.Certificate) err
 	if h.config.alias != "" {
 		principal = h.config.alias
 	}
-	// The names in a host's certificate may have wildcards.
-	for _, p := range cert.ValidPrincipals {
-		if matchesWildcard(p, principal) {
-			principal = p
-			break
-		}
-	}
 	checker := &ssh.CertChecker{IsHostAuthority: trusted}
 	if err := checker.CheckHostKey(net.JoinHostPort(principal, h.config.port), remote, cert); err != nil {
 		return fault.WithHint(fmt.Errorf("the host certificate is not valid: %s", printable(strings.TrimPrefix(err.Error(), "ssh: "), 300)), hint)

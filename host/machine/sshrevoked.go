@@ -41,11 +41,15 @@ const krlMagic = "SSHKRL\n\x00"
 
 var errKRL = errors.New("it is not a list of revoked keys that can be read")
 
+func newRevocation(file string) *revocation {
+	return &revocation{file: file, keys: make(map[string]bool), sums: make(map[string]bool)}
+}
+
 // readRevoked reads one file. A list that cannot be read refuses every host, as
 // in OpenSSH.
 func readRevoked(file string) (*revocation, error) {
 	data, _, err := readRegular(file)
-	r := &revocation{file: file, keys: make(map[string]bool), sums: make(map[string]bool)}
+	r := newRevocation(file)
 	switch {
 	case err != nil:
 	case bytes.HasPrefix(data, []byte(krlMagic)):

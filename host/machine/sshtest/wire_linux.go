@@ -21,9 +21,8 @@ type Wire struct {
 	// it with Repair.
 	toll atomic.Pointer[Toll]
 
-	connections atomic.Int64
-	mu          sync.Mutex
-	open        map[net.Conn]bool
+	mu   sync.Mutex
+	open map[net.Conn]bool
 }
 
 // Toll is what bytes on a Wire have to pass.
@@ -44,7 +43,6 @@ func NewWire(t testing.TB, in *Namespace, address, to string, delay time.Duratio
 			if err != nil {
 				return
 			}
-			w.connections.Add(1)
 			all.Go(func() { w.carry(in, conn, to) })
 		}
 	})
@@ -75,9 +73,6 @@ func (w *Wire) Repair(toll Toll) {
 	}
 	w.toll.Store(&toll)
 }
-
-// Connections returns how many connections there have been.
-func (w *Wire) Connections() int { return int(w.connections.Load()) }
 
 // Cut cuts every connection.
 func (w *Wire) Cut() {
