@@ -186,7 +186,7 @@ func TestRcloneRenderRefusesWhatTheFileCannotHold(t *testing.T) {
 // nobody about them: both go by one list.
 func TestRclonePublicOptionsAreThoseOfTheSpec(t *testing.T) {
 	g := newRclone(t)
-	sp, err := spec.NewRegistry(specs.FS, specs.Names(), "").Get("rclone")
+	sp, err := spec.NewRegistry(specs.All(), "").Get("rclone")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func describe(sp *spec.Spec) providerJSON {
 	for _, v := range sp.Values {
 		vj := valueJSON{Name: v.Name, Env: v.Env, Public: v.Public, Optional: v.Optional}
 		if v.Pattern != nil {
-			vj.Pattern = strings.TrimSuffix(strings.TrimPrefix(v.Pattern.String(), "^(?:"), ")$")
+			vj.Pattern = v.Pattern.Text
 		}
 		j.Values = append(j.Values, vj)
 	}

@@ -101,7 +101,7 @@ func TestTheManifestsOfTheDocumentation(t *testing.T) {
 
 // builtIn knows the built-in providers.
 func builtIn() *project.Project {
-	return &project.Project{Specs: spec.NewRegistry(specs.FS, specs.Names(), "")}
+	return &project.Project{Specs: spec.NewRegistry(specs.All(), "")}
 }
 
 // yamlBlocks are the blocks of YAML in a text in Markdown.

@@ -66,7 +66,7 @@ func secretsIn(t testing.TB, sp *spec.Spec, at, data string) map[string][]string
 // What is inferred from a file of a tool that rhx knows reads the same secret
 // values, profile for profile, as the spec that rhx has for the tool.
 func TestInferReadsWhatTheBuiltInSpecReads(t *testing.T) {
-	registry := spec.NewRegistry(specs.FS, specs.Names(), "")
+	registry := spec.NewRegistry(specs.All(), "")
 	for _, tt := range []struct {
 		name, path, data string
 		want             []string // lines of the spec

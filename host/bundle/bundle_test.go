@@ -15,7 +15,7 @@ import (
 
 func builtin(t testing.TB, name string) *spec.Spec {
 	t.Helper()
-	sp, err := spec.NewRegistry(specs.FS, specs.Names(), "").Get(name)
+	sp, err := spec.NewRegistry(specs.All(), "").Get(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func hasFormat(sp *spec.Spec, format string) bool {
 // BaseSpec is how a secret that has no file of its own is written to one that the
 // user named: its keys at the top level.
 func BaseSpec(sec *secret.Secret, to, format string) (*spec.Spec, error) {
-	f := spec.File{Paths: map[string]string{"": to}, Format: format, Mode: 0o600}
+	f := spec.File{Paths: spec.Paths{Default: to}, Format: format, Mode: 0o600}
 	sp := &spec.Spec{Name: sec.Name, Any: true}
 	for _, k := range sec.Values.Keys() {
 		if k == "*" || strings.Contains(k, "{") {

@@ -63,7 +63,7 @@ func New(p Parts) *Engine {
 	dirs := config.NewDirs(p.Home, p.Getenv)
 	e := &Engine{Dirs: dirs, Local: machine.Local(p.Home, p.Getenv)}
 	e.Added = trust.Open(dirs.Data, p.Work)
-	e.Specs = spec.NewRegistry(specs.FS, specs.Names(), filepath.Join(dirs.Config, "providers")).WithPackages(e.Added)
+	e.Specs = spec.NewRegistry(specs.All(), filepath.Join(dirs.Config, "providers")).WithPackages(e.Added)
 	e.Guests = &Guests{cache: filepath.Join(dirs.Cache, "wasm"), added: e.Added, newRunner: p.NewRunner, warn: p.Warn, note: p.Note}
 	e.Stores = &Stores{Dirs: dirs, Home: p.Home, Getenv: p.Getenv, OpenVault: p.OpenVault, Passphrase: p.Passphrase, Warn: p.Warn, Note: p.Note}
 	e.Records = &records.Records{Open: e.Stores.Open, Known: e.Specs.Known, Progress: p.Progress}

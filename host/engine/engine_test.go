@@ -56,7 +56,7 @@ func newHost(t *testing.T, userSpecs ...string) (*Engine, *machine.Memory) {
 	m := machine.NewMemory("local")
 	dirs := config.Dirs{Config: filepath.Join(dir, "config"), Data: filepath.Join(dir, "data"), State: filepath.Join(dir, "state")}
 	h := &Engine{
-		Dirs: dirs, Local: m, Specs: spec.NewRegistry(specs.FS, specs.Names(), providers), Guests: &Guests{},
+		Dirs: dirs, Local: m, Specs: spec.NewRegistry(specs.All(), providers), Guests: &Guests{},
 		Stores: &Stores{Getenv: func(string) string { return "" }},
 		Book:   &session.Book{Dirs: dirs, Local: machine.Local(dir, func(string) string { return "" }), Warn: func(text string) { t.Error(text) }},
 	}

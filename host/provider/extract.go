@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -79,7 +78,7 @@ func byName(sp *spec.Spec, name string) []*spec.File {
 	var named, others []*spec.File
 	for i := range sp.Files {
 		f := &sp.Files[i]
-		if slices.ContainsFunc(slices.Collect(maps.Values(f.Paths)), func(p string) bool { return path.Base(p) == name }) {
+		if slices.ContainsFunc(f.Paths.All(), func(p string) bool { return path.Base(p) == name }) {
 			named = append(named, f)
 		} else {
 			others = append(others, f)

@@ -34,7 +34,7 @@ var ctx = context.Background()
 
 func builtin(t testing.TB, name string) *spec.Spec {
 	t.Helper()
-	sp, err := spec.NewRegistry(specs.FS, specs.Names(), "").Get(name)
+	sp, err := spec.NewRegistry(specs.All(), "").Get(name)
 	if err != nil {
 		t.Fatal(err)
 	}

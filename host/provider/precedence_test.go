@@ -96,7 +96,7 @@ func TestRH48Everything(t *testing.T) {
 		".ssh/sky-key":                                        pem, ".ssh/sky-key.pub": pub, ".ssh/id_a": pem, ".ssh/id_b": pem2,
 		".kube/config": "[", "$OPENAI_API_KEY": sk,
 	})
-	reg := spec.NewRegistry(specs.FS, specs.Names(), "")
+	reg := spec.NewRegistry(specs.All(), "")
 	all, err := reg.All()
 	if err != nil {
 		t.Fatal(err)
@@ -117,10 +117,10 @@ gcp value
 github/ghe.org value
 kubernetes invalid
 lambda value
-ssh/id_a value
-ssh/id_b value
+openai value
 sky value
-openai value`)
+ssh/id_a value
+ssh/id_b value`)
 }
 
 // W-06: a Lambda file in any of the forms that people write.

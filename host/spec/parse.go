@@ -22,13 +22,13 @@ var codecs = []string{"base64", "basic-user", "basic-password", "url-user", "url
 func Parse(file string, data []byte) (*Spec, error) {
 	d := &decoder{strictyaml.Decoder{File: file, Kind: "a spec"}}
 	root := d.Document(data)
-	if d.Err != nil {
+	if d.aliases(root); d.Err != nil {
 		return nil, d.Err
 	}
 	s := &Spec{Origin: file}
 	version := false
 	// Read after the rest, in this order: each refers to what is before it.
-	var values, together, files *yaml.Node
+	var values, together, files, use *yaml.Node
 	d.Mapping(root, "a spec", map[string]func(*yaml.Node){
 		"spec": func(n *yaml.Node) {
 			if version = true; d.Text(n) != "1" {
@@ -38,12 +38,14 @@ func Parse(file string, data []byte) (*Spec, error) {
 		"name":     func(n *yaml.Node) { s.Name = d.provider(n) },
 		"aliases":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { s.Aliases = append(s.Aliases, d.provider(n)) }) },
 		"title":    func(n *yaml.Node) { s.Title = d.Text(n) },
+		"group":    func(n *yaml.Node) { s.Group = d.group(n) },
 		"docs":     func(n *yaml.Node) { s.Docs = d.Text(n) },
 		"document": func(n *yaml.Node) { s.Document = d.variable(n) },
 		"ambient":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { s.Ambient = append(s.Ambient, d.variable(n)) }) },
 		"values":   func(n *yaml.Node) { values = n },
 		"together": func(n *yaml.Node) { together = n },
 		"files":    func(n *yaml.Node) { files = n },
+		"use":      func(n *yaml.Node) { use = n },
 	})
 	switch {
 	case d.Err != nil:
@@ -62,6 +64,9 @@ func Parse(file string, data []byte) (*Spec, error) {
 	if files != nil && d.Err == nil {
 		d.files(files, s)
 	}
+	if use != nil && d.Err == nil {
+		d.Each(use, func(n *yaml.Node) { s.Use = append(s.Use, d.use(n, s)) })
+	}
 	if len(s.Files) == 0 && s.Document == "" && !slices.ContainsFunc(s.Values, func(v Value) bool { return len(v.Env) > 0 }) {
 		d.Fail(root, "the spec has neither files nor variables")
 	}
@@ -78,13 +83,13 @@ func Parse(file string, data []byte) (*Spec, error) {
 func (d *decoder) provider(n *yaml.Node) string {
 	name := d.Text(n)
 	if !validProvider(name) {
-		d.Fail(n, "a provider's name has lower-case letters, digits and dashes, and begins with a letter")
+		d.Fail(n, "a provider's name has lower-case letters, digits and dashes, and begins with a letter or digit")
 	}
 	return name
 }
 
 func validProvider(name string) bool {
-	if name == "" || name[0] < 'a' || name[0] > 'z' || len(name) > 64 {
+	if name == "" || name[0] == '-' || len(name) > 64 {
 		return false
 	}
 	return !strings.ContainsFunc(name, func(r rune) bool {
@@ -104,7 +109,10 @@ func ValidVar(name string) bool {
 
 func (d *decoder) variable(n *yaml.Node) string {
 	v := d.Text(n)
-	if !ValidVar(v) {
+	switch holes := Holes(v); {
+	case len(holes) > 0:
+		d.Fail(n, "%q is not the name of a variable: it has no holes such as {%s}, since a variable belongs to the default profile", v, holes[0])
+	case !ValidVar(v):
 		d.Fail(n, "%q is not the name of a variable", v)
 	}
 	return v
@@ -188,7 +196,7 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	nodes := map[string]*yaml.Node{}
 	later := func(key string) func(*yaml.Node) { return func(n *yaml.Node) { nodes[key] = n } }
 	d.Mapping(n, "a file", map[string]func(*yaml.Node){
-		"path":      func(n *yaml.Node) { f.Paths = d.filePaths(n) },
+		"path":      func(n *yaml.Node) { nodes["path"], f.Paths = n, d.filePaths(n) },
 		"override":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { f.Override = append(f.Override, d.override(n)) }) },
 		"format":    later("format"),
 		"exclude":   later("exclude"),
@@ -204,7 +212,7 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	switch {
 	case d.Err != nil:
 		return f
-	case f.Paths == nil:
+	case nodes["path"] == nil:
 		d.Fail(n, "path is missing")
 	case nodes["format"] == nil:
 		d.Fail(n, "format is missing")
@@ -314,37 +322,39 @@ func (d *decoder) holes(nodes map[string]*yaml.Node, f *File) {
 	check(nodes["expires"], f.Expires.Holes())
 }
 
-func (d *decoder) filePaths(n *yaml.Node) map[string]string {
-	paths := map[string]string{}
+func (d *decoder) filePaths(n *yaml.Node) (p Paths) {
 	one := func(n *yaml.Node) string {
 		p := d.Text(n)
 		dir, name := path.Split(p)
 		name = strings.Replace(name, "{profile}", "", 1)
+		if holes := Holes(dir + name); len(holes) > 0 && holes[0] != "profile" {
+			d.Fail(n, `{%s} cannot be in a path, which has "{profile}" alone, in its last element`, holes[0])
+		}
 		if !strings.HasPrefix(p, "~/") || path.Clean(p) != p || strings.ContainsAny(dir+name, "{}*?[\\\x00") || slices.Contains(strings.Split(p, "/"), "..") {
 			d.Fail(n, `a path begins with "~/", has no ".." step and no wildcard, and "{profile}" once at most, in its last element`)
 		}
 		return p
 	}
-	if n.Kind != yaml.MappingNode {
-		paths[""] = one(n)
-		return paths
+	if _, hole := unquoted(n); n.Kind != yaml.MappingNode || hole {
+		p.Default = one(n)
+		return p
 	}
 	d.Mapping(n, "path", map[string]func(*yaml.Node){
-		"default": func(n *yaml.Node) { paths[""] = one(n) },
-		"linux":   func(n *yaml.Node) { paths["linux"] = one(n) },
-		"macos":   func(n *yaml.Node) { paths["darwin"] = one(n) },
-		"windows": func(n *yaml.Node) { paths["windows"] = one(n) },
+		"default": func(n *yaml.Node) { p.Default = one(n) },
+		"linux":   func(n *yaml.Node) { p.Linux = one(n) },
+		"macos":   func(n *yaml.Node) { p.MacOS = one(n) },
+		"windows": func(n *yaml.Node) { p.Windows = one(n) },
 	})
-	per := strings.Contains(paths[""], "{profile}")
-	for _, p := range paths {
-		if strings.Contains(p, "{profile}") != per {
+	if p.Default == "" {
+		d.Fail(n, "path needs a default")
+	}
+	per := strings.Contains(p.Default, "{profile}")
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		if strings.Contains(p.On(goos), "{profile}") != per {
 			d.Fail(n, `"{profile}" is in all paths of a file, or in none`)
 		}
 	}
-	if paths[""] == "" {
-		d.Fail(n, "path needs a default")
-	}
-	return paths
+	return p
 }
 
 func (d *decoder) override(n *yaml.Node) Override {
@@ -372,7 +382,7 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 		d.Mapping(n, "format", map[string]func(*yaml.Node){
 			"wasm": func(n *yaml.Node) {
 				if f.Wasm = d.Text(n); !validProvider(f.Wasm) {
-					d.Fail(n, "a wasm module's name has lower-case letters, digits and dashes, and begins with a letter")
+					d.Fail(n, "a wasm module's name has lower-case letters, digits and dashes, and begins with a letter or digit")
 				}
 			},
 			"random": func(n *yaml.Node) { f.Random = d.Bool(n) },
@@ -465,7 +475,7 @@ func (d *decoder) keys(n *yaml.Node, s *Spec, f *File) {
 			d.valueName(k, s, "keys")
 		}
 		key := Key{Value: k.Value}
-		if n.Kind == yaml.MappingNode {
+		if _, hole := unquoted(n); n.Kind == yaml.MappingNode && !hole {
 			d.key(n, &key)
 		} else {
 			key.At = d.paths(n)
@@ -521,7 +531,7 @@ func (d *decoder) fixed(n *yaml.Node) []Fixed {
 	}
 	d.Pairs(n, func(k, n *yaml.Node) {
 		fx := Fixed{At: d.path(k)}
-		if n.Kind == yaml.MappingNode {
+		if _, hole := unquoted(n); n.Kind == yaml.MappingNode && !hole {
 			d.Mapping(n, "add", map[string]func(*yaml.Node){
 				"text": func(n *yaml.Node) { fx.Text = d.Text(n) },
 				"root": func(n *yaml.Node) { fx.Root = d.Bool(n) },

@@ -14,12 +14,12 @@ import (
 )
 
 // Registry finds specs by name: the built-in ones, then the user's own, then
-// those of packages that the user added. Which there are is found out once, and a
-// spec is read and parsed when it is first asked for, once. Its methods may be
-// called from several goroutines.
+// those of packages that the user added. The built-in ones are part of the program,
+// parsed when it was built. Which others there are is found out once, and each is
+// read and parsed when it is first asked for, once. Its methods may be called from
+// several goroutines.
 type Registry struct {
-	builtin  fs.FS
-	names    []string
+	builtin  []Spec
 	userDir  string
 	packages Packages
 
@@ -42,10 +42,10 @@ type Packages interface {
 	Spec(name string) (*Spec, error)
 }
 
-// NewRegistry returns a registry of the specs NAME.yaml in builtin, listed in
-// the order of names, and of those in the folder userDir, which need not exist.
-func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
-	return &Registry{builtin: builtin, names: names, userDir: userDir, parsed: map[string]*Spec{}, added: map[string]*Spec{},
+// NewRegistry returns a registry of the specs in builtin, in their order, and of
+// those in the folder userDir, which need not exist.
+func NewRegistry(builtin []Spec, userDir string) *Registry {
+	return &Registry{builtin: builtin, userDir: userDir, parsed: map[string]*Spec{}, added: map[string]*Spec{},
 		userNames:    sync.OnceValues(func() ([]string, error) { return specsIn(userDir) }),
 		packageNames: func() ([]string, error) { return nil, nil },
 	}
@@ -53,7 +53,7 @@ func NewRegistry(builtin fs.FS, names []string, userDir string) *Registry {
 
 // WithPackages returns a registry that has the specs of packages, too.
 func (r *Registry) WithPackages(p Packages) *Registry {
-	with := NewRegistry(r.builtin, r.names, r.userDir)
+	with := NewRegistry(r.builtin, r.userDir)
 	with.packages, with.packageNames = p, sync.OnceValues(p.Names)
 	return with
 }
@@ -62,7 +62,17 @@ func (r *Registry) WithPackages(p Packages) *Registry {
 func ValidName(name string) bool { return validProvider(name) }
 
 // Builtin reports whether name is that of a provider that is part of rhx.
-func (r *Registry) Builtin(name string) bool { return slices.Contains(r.names, name) }
+func (r *Registry) Builtin(name string) bool { return r.builtinSpec(name) != nil }
+
+// builtinSpec returns the built-in spec of that name; nil for none.
+func (r *Registry) builtinSpec(name string) *Spec {
+	for i := range r.builtin {
+		if r.builtin[i].Name == name {
+			return &r.builtin[i]
+		}
+	}
+	return nil
+}
 
 // UserFile returns the path of the user's own spec of that name; "" for none.
 func (r *Registry) UserFile(name string) string {
@@ -76,7 +86,11 @@ func (r *Registry) UserFile(name string) string {
 func (r *Registry) Names() []string {
 	users, _ := r.userNames()
 	packages, _ := r.packageNames()
-	names := slices.Concat(r.names, users)
+	names := make([]string, 0, len(r.builtin)+len(users)+len(packages))
+	for i := range r.builtin {
+		names = append(names, r.builtin[i].Name)
+	}
+	names = append(names, users...)
 	for _, name := range packages {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
@@ -110,26 +124,31 @@ func specsIn(dir string) ([]string, error) {
 // not known is a usage error with the nearest one.
 func (r *Registry) Get(name string) (*Spec, error) {
 	packages, packErr := r.packageNames()
-	if r.Builtin(name) {
+	if s := r.builtinSpec(name); s != nil {
 		if slices.Contains(packages, name) {
 			if replaces, err := r.packages.Replaces(name); err != nil || replaces {
 				return r.fromPackage(name, err)
 			}
 		}
-		return r.load(name, true)
+		return s, nil
 	}
 	users, err := r.userNames()
 	if err != nil {
 		return nil, err
 	}
 	if slices.Contains(users, name) {
-		return r.load(name, false)
+		return r.load(name)
 	}
 	if packErr != nil {
 		return nil, packErr
 	}
 	if slices.Contains(packages, name) {
 		return r.fromPackage(name, nil)
+	}
+	for i := range r.builtin {
+		if slices.Contains(r.builtin[i].Aliases, name) {
+			return r.Get(r.builtin[i].Name)
+		}
 	}
 	// A broken spec of another provider is not what was asked about.
 	specs, _ := r.All()
@@ -139,7 +158,7 @@ func (r *Registry) Get(name string) (*Spec, error) {
 		}
 	}
 	return nil, fault.WithHint(fault.WithKind(
-		fmt.Errorf("unknown provider %q%s", name, fault.DidYouMean(name, slices.Concat(users, r.names, packages))), fault.Usage),
+		fmt.Errorf("unknown provider %q%s", name, fault.DidYouMean(name, r.Names())), fault.Usage),
 		"rhx providers lists the known ones; a spec of your own goes into "+r.userDir)
 }
 
@@ -182,7 +201,8 @@ func (r *Registry) All() ([]*Spec, error) {
 		specs = append(specs, s)
 	}
 	packages, packErr := r.packageNames()
-	for _, name := range r.names {
+	for i := range r.builtin {
+		name := r.builtin[i].Name
 		replaces, err := false, error(nil)
 		if slices.Contains(packages, name) {
 			replaces, err = r.packages.Replaces(name)
@@ -194,14 +214,14 @@ func (r *Registry) All() ([]*Spec, error) {
 		case slices.Contains(packages, name):
 			errs = append(errs, fmt.Errorf("the added provider %s is not used: the name is that of a built-in one; rhx provider remove %s, or add it anew with --replace", name, name))
 		}
-		add(r.load(name, true))
+		add(&r.builtin[i], nil)
 	}
 	users, err := r.userNames()
 	if err != nil {
 		errs = append(errs, err)
 	}
 	for _, name := range users {
-		add(r.load(name, false))
+		add(r.load(name))
 	}
 	if packErr != nil {
 		errs = append(errs, packErr)
@@ -218,10 +238,10 @@ func (r *Registry) All() ([]*Spec, error) {
 	return specs, errors.Join(errs...)
 }
 
-// load returns a spec, as it was parsed before if it was.
-func (r *Registry) load(name string, builtin bool) (*Spec, error) {
+// load returns a user's spec, as it was parsed before if it was.
+func (r *Registry) load(name string) (*Spec, error) {
 	// A user's spec of a built-in name is an error, and not the built-in one.
-	if !builtin && slices.Contains(r.names, name) {
+	if r.Builtin(name) {
 		return nil, fmt.Errorf("%s: the name %s is that of a built-in provider; rename the file and the provider in it", filepath.Join(r.userDir, name+".yaml"), name)
 	}
 	r.mu.Lock()
@@ -229,23 +249,15 @@ func (r *Registry) load(name string, builtin bool) (*Spec, error) {
 	if s := r.parsed[name]; s != nil {
 		return s, nil
 	}
-	s, err := r.parse(name, builtin)
+	s, err := r.parse(name)
 	if err == nil {
 		r.parsed[name] = s
 	}
 	return s, err
 }
 
-func (r *Registry) parse(name string, builtin bool) (*Spec, error) {
-	file := name + ".yaml"
-	if builtin {
-		data, err := fs.ReadFile(r.builtin, file)
-		if err != nil {
-			return nil, fmt.Errorf("built-in provider %s: %w", name, err)
-		}
-		return Parse("specs/"+file, data)
-	}
-	file = filepath.Join(r.userDir, file)
+func (r *Registry) parse(name string) (*Spec, error) {
+	file := filepath.Join(r.userDir, name+".yaml")
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read provider %s: %w", name, err)

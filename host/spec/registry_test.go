@@ -8,17 +8,25 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
+func parsed(t *testing.T, file, text string) spec.Spec {
+	t.Helper()
+	s, err := spec.Parse(file, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *s
+}
+
 func registry(t *testing.T, users map[string]string) *spec.Registry {
 	t.Helper()
-	builtin := fstest.MapFS{
-		"alpha.yaml": {Data: []byte("spec: 1\nname: alpha\naliases: [al]\nvalues: {k: {env: ALPHA}}\n")},
-		"beta.yaml":  {Data: []byte("spec: 1\nname: beta\nvalues: {k: {env: BETA}}\n")},
+	builtin := []spec.Spec{
+		parsed(t, "specs/beta.yaml", "spec: 1\nname: beta\nvalues: {k: {env: BETA}}\n"),
+		parsed(t, "specs/alpha.yaml", "spec: 1\nname: alpha\naliases: [al]\nvalues: {k: {env: ALPHA}}\n"),
 	}
 	dir := t.TempDir()
 	for name, text := range users {
@@ -26,7 +34,7 @@ func registry(t *testing.T, users map[string]string) *spec.Registry {
 			t.Fatal(err)
 		}
 	}
-	return spec.NewRegistry(builtin, []string{"beta", "alpha"}, dir)
+	return spec.NewRegistry(builtin, dir)
 }
 
 func names(specs []*spec.Spec) []string {
@@ -69,7 +77,7 @@ func TestRegistry(t *testing.T) {
 
 func TestRegistryWithoutFolder(t *testing.T) {
 	for _, dir := range []string{"", filepath.Join(t.TempDir(), "none")} {
-		r := spec.NewRegistry(fstest.MapFS{}, nil, dir)
+		r := spec.NewRegistry(nil, dir)
 		if all, err := r.All(); err != nil || len(all) != 0 {
 			t.Errorf("%q: %v %v", dir, all, err)
 		}
@@ -133,7 +141,7 @@ func TestRegistryFolderThatCannotBeRead(t *testing.T) {
 	if err := os.WriteFile(dir, []byte("a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := spec.NewRegistry(fstest.MapFS{"a.yaml": {Data: []byte("spec: 1\nname: a\nvalues: {k: {env: A}}\n")}}, []string{"a"}, dir)
+	r := spec.NewRegistry([]spec.Spec{parsed(t, "specs/a.yaml", "spec: 1\nname: a\nvalues: {k: {env: A}}\n")}, dir)
 	all, err := r.All()
 	if len(all) != 1 || err == nil || !strings.Contains(err.Error(), "read providers") {
 		t.Error(names(all), err)

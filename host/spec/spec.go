@@ -7,7 +7,6 @@ package spec
 import (
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -22,6 +21,8 @@ type Spec struct {
 	Aliases []string
 	// Title is the name of the product or service, for people.
 	Title string
+	// Group is one of [Groups], "" for none.
+	Group string
 	// Docs is the address of the vendor's own documentation.
 	Docs string
 	// Values are the secret's values in the order shown to people.
@@ -37,6 +38,8 @@ type Spec struct {
 	Together [][]string
 	// Files are where the secret is kept, in order of preference.
 	Files []File
+	// Use says to which hosts the secret is sent, and where in a request.
+	Use []Use
 	// Origin is the file that the spec was read from, for messages.
 	Origin string
 }
@@ -52,9 +55,9 @@ type Value struct {
 	// Optional values may be absent from a complete secret.
 	Optional bool
 	// Pattern is what the whole text of a value should match; nil for any.
-	Pattern *regexp.Regexp
+	Pattern *Pattern
 	// Reject matches stubs that tools leave in place of the value; nil for none.
-	Reject *regexp.Regexp
+	Reject *Pattern
 	// Rotates marks a value, such as a refresh token, that stops working here
 	// when another machine uses it.
 	Rotates bool
@@ -62,10 +65,8 @@ type Value struct {
 
 // File is one file that holds secrets of a provider.
 type File struct {
-	// Paths are the default path by operating system (as in runtime.GOOS), ""
-	// for any other. They begin with "~/". "{profile}" in the last element
-	// stands for the profile: then every matching file is one profile.
-	Paths map[string]string
+	// Paths are where it is by default.
+	Paths Paths
 	// Override are the variables that move the file; the first that is set counts.
 	Override []Override
 	// Format is the codec; "" where Wasm is set.
@@ -97,6 +98,33 @@ type File struct {
 	// Mirror files repeat what another file of the spec holds: read last, and
 	// written where they exist.
 	Mirror bool
+}
+
+// Paths are the path of a file by operating system; "" where it is Default. They
+// begin with "~/". "{profile}" in the last element stands for the profile: then
+// every matching file is one profile.
+type Paths struct{ Default, Linux, MacOS, Windows string }
+
+// On returns the path on a system, which is called as in runtime.GOOS.
+func (p Paths) On(goos string) string {
+	own := ""
+	switch goos {
+	case "linux":
+		own = p.Linux
+	case "darwin":
+		own = p.MacOS
+	case "windows":
+		own = p.Windows
+	}
+	if own == "" {
+		return p.Default
+	}
+	return own
+}
+
+// All returns the paths, the default one first.
+func (p Paths) All() []string {
+	return slices.DeleteFunc([]string{p.Default, p.Linux, p.MacOS, p.Windows}, func(p string) bool { return p == "" })
 }
 
 // Override is a variable that moves a file.
@@ -234,18 +262,12 @@ func (s *Spec) Vars() []string {
 
 // PerFile reports whether every file that matches the path is one profile.
 func (f *File) PerFile() bool {
-	for _, p := range f.Paths {
-		return strings.Contains(p, "{profile}")
-	}
-	return false
+	return strings.Contains(f.Paths.Default, "{profile}")
 }
 
 // Path returns the default path on an operating system.
 func (f *File) Path(goos string) string {
-	if p, ok := f.Paths[goos]; ok {
-		return p
-	}
-	return f.Paths[""]
+	return f.Paths.On(goos)
 }
 
 // Default returns the profile name in the file that is the provider's default.

@@ -131,7 +131,7 @@ func (d *Decoder) Text(n *yaml.Node) string {
 
 // Bool reads true or false.
 func (d *Decoder) Bool(n *yaml.Node) (b bool) {
-	if err := n.Decode(&b); err != nil || n.Kind != yaml.ScalarNode {
+	if err := n.Decode(&b); err != nil || n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		d.Fail(n, "true or false expected")
 	}
 	return b

@@ -67,15 +67,19 @@ func permissions(s *spec.Spec) []string {
 			break
 		}
 	}
+	for i := range s.Use {
+		u := &s.Use[i]
+		out = append(out, fmt.Sprintf("have it sent to %s (%s)", strings.Join(u.Hosts, ", "), u.How()))
+	}
 	return append(out, "reach hosts: none")
 }
 
 // places are the paths of a file on all systems, and the variables that move it.
 func places(f *spec.File) string {
-	text := f.Path("")
-	for _, goos := range slices.Sorted(maps.Keys(f.Paths)) {
-		if goos != "" && f.Paths[goos] != text {
-			text += fmt.Sprintf(", on %s %s", goos, f.Paths[goos])
+	text := f.Paths.Default
+	for _, goos := range []string{"darwin", "linux", "windows"} {
+		if p := f.Path(goos); p != f.Paths.Default {
+			text += fmt.Sprintf(", on %s %s", goos, p)
 		}
 	}
 	for _, o := range f.Override {

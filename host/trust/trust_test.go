@@ -46,6 +46,7 @@ files:
     read_only: true
   - path: ~/.x/m.cnf
     format: {wasm: xm, random: true}
+use: {hosts: [api.x.example, "*.y.example"], header: {Authorization: "Bearer {key}"}}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +64,7 @@ files:
 		"see whether $X_ROLE is set",
 		"run xm.wasm in the sandbox, with at most 64 MiB of memory and 2 s a call",
 		"give xm.wasm this machine's randomness",
+		"have it sent to api.x.example, *.y.example (header Authorization: Bearer {key})",
 		"reach hosts: none",
 	}
 	if got := permissions(s); !slices.Equal(got, want) {
