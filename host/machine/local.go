@@ -56,11 +56,18 @@ func (l *local) Info(ctx context.Context, names []string) (Info, error) {
 
 func (l *local) Read(ctx context.Context, paths []string) ([]File, error) {
 	files := make([]File, 0, len(paths))
+	seen := newListings(l.home, paths)
 	for _, p := range paths {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		dir, name := filepath.Split(p)
+		if seen.absent(p) {
+			if !IsPattern(name) {
+				files = append(files, absentFile(p))
+			}
+			continue
+		}
 		if !IsPattern(name) {
 			files = append(files, readFile(p))
 			continue
@@ -78,6 +85,17 @@ func (l *local) Read(ctx context.Context, paths []string) ([]File, error) {
 		}
 	}
 	return files, nil
+}
+
+// absentFile is what Read returns for a path at which there is nothing.
+func absentFile(p string) File {
+	f := File{Path: p}
+	err := validPath(p)
+	if err == nil {
+		err = fs.ErrNotExist
+	}
+	f.Err = &fs.PathError{Op: "read", Path: p, Err: err}
+	return f
 }
 
 // match returns the sorted names in dir that match pattern.
