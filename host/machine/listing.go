@@ -77,7 +77,7 @@ func (l *listings) absent(p string) bool {
 		}
 		names, ok := l.names[dir]
 		if !ok {
-			names = list(dir)
+			names = listFolder(dir)
 			l.names[dir] = names
 		}
 		if names != nil && plain(name) && !names[strings.ToLower(name)] {
@@ -95,7 +95,7 @@ func plain(name string) bool {
 
 // list returns the names in a folder, in lower case, since there are file systems
 // on which case does not count; nil where they cannot be had.
-func list(dir string) map[string]bool {
+func listFolder(dir string) map[string]bool {
 	d, err := os.Open(filepath.FromSlash(dir))
 	if err != nil {
 		if missing(err) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// asked are many paths in home, of which the first are given.
-func asked(home string, paths ...string) []string {
+// foldersAsked are many paths in home, of which the first are given.
+func foldersAsked(home string, paths ...string) []string {
 	out := make([]string, 0, len(paths)+4*listFrom)
 	for _, p := range paths {
 		out = append(out, home+"/"+p)
@@ -24,7 +24,7 @@ func asked(home string, paths ...string) []string {
 // read returns what Read gives for the first of many paths: the text, or "absent".
 func readText(t *testing.T, home string, paths ...string) []string {
 	t.Helper()
-	files, err := Local(home, os.Getenv).Read(t.Context(), asked(home, paths...))
+	files, err := Local(home, os.Getenv).Read(t.Context(), foldersAsked(home, paths...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestReadOfManyPaths(t *testing.T) {
 func TestListingDoesNotKnowCase(t *testing.T) {
 	home := t.TempDir()
 	put(t, home, ".config/.Tool/A", "1")
-	l := newListings(home, asked(home))
+	l := newListings(home, foldersAsked(home))
 	if l.absent(home+"/.config/.tool/a") || l.absent(home+"/.config/.TOOL/A") {
 		t.Error("taken for absent")
 	}
@@ -108,7 +108,7 @@ func TestListingOfFoldersThatSayNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if newListings(home, asked(home)).absent(home + "/none") {
+	if newListings(home, foldersAsked(home)).absent(home + "/none") {
 		t.Error("a very large folder was taken for a list of all")
 	}
 	closed := t.TempDir()
