@@ -22,6 +22,8 @@ var (
 	ErrDenied = errors.New("permission denied by the store")
 	// ErrUnavailable: the store cannot be reached or cannot answer now.
 	ErrUnavailable = errors.New("the store is unavailable")
+	// ErrUnsupported: this kind of store cannot do what was asked for.
+	ErrUnsupported = errors.New("the store cannot do this")
 )
 
 // Info describes one version of a secret without its values.
@@ -32,8 +34,11 @@ type Info struct {
 	Version int
 	// Updated is when this version was written, in UTC.
 	Updated time.Time
-	// Deleted reports that the version's values are gone or marked as deleted.
+	// Deleted reports that the version is deleted: Get does not return it.
 	Deleted bool
+	// Destroyed reports that its values are gone, so that Undelete cannot bring
+	// them back. A destroyed version is Deleted as well.
+	Destroyed bool
 }
 
 // Record is one version of a secret with its values.
@@ -96,6 +101,11 @@ type Store interface {
 	// and Get, its older versions can still be read by number. ErrNotFound if
 	// it is not there or deleted already.
 	Delete(ctx context.Context, name string) error
+	// Undelete brings a deleted version back, 0 for the newest: it can be read
+	// again, with the values that it had. One that is not deleted stays as it
+	// is, without an error. ErrNotFound if the store has no such version or its
+	// values are destroyed; ErrUnsupported where Delete removes values for good.
+	Undelete(ctx context.Context, name string, version int) error
 	// Destroy removes every version and all that is known about the secret.
 	Destroy(ctx context.Context, name string) error
 	// History returns every version that is still known, newest first;

@@ -361,8 +361,18 @@ func TestMarkWithoutItsFile(t *testing.T) {
 	if infos, err := s.List(t.Context()); err != nil || len(infos) != 0 {
 		t.Errorf("List = %+v, %v", infos, err)
 	}
-	if h, err := s.History(t.Context(), "a"); err != nil || len(h) != 2 || h[0] != (store.Info{Name: "a", Version: 2, Deleted: true}) {
+	if h, err := s.History(t.Context(), "a"); err != nil || len(h) != 2 || h[0] != (store.Info{Name: "a", Version: 2, Deleted: true, Destroyed: true}) {
 		t.Errorf("History = %+v, %v", h, err)
+	}
+	// Without the file there is nothing to bring back, and the mark stays: the
+	// version before must not pass for the newest.
+	for _, version := range []int{0, 2} {
+		if err := s.Undelete(t.Context(), "a", version); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Undelete version %d: %v", version, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(s.folder("a"), "2.deleted")); err != nil {
+		t.Error(err)
 	}
 	if n, err := s.Put(t.Context(), sec, 0); err != nil || n != 3 {
 		t.Errorf("Put returned version %d, %v", n, err)

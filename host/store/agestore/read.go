@@ -110,7 +110,7 @@ again:
 		)
 		for _, v := range vs {
 			if v.gone {
-				infos = append(infos, store.Info{Name: name, Version: v.n, Deleted: true})
+				infos = append(infos, store.Info{Name: name, Version: v.n, Deleted: true, Destroyed: true})
 				continue
 			}
 			i, err := s.header(folderName(name), v)

@@ -123,6 +123,43 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	})
 }
 
+// Undelete implements [store.Store]. It needs no key.
+func (s *Store) Undelete(ctx context.Context, name string, number int) error {
+	missing := fmt.Errorf("%q: %w", name, store.ErrNotFound)
+	if number != 0 {
+		missing = fmt.Errorf("%q version %d: %w", name, number, store.ErrNotFound)
+	}
+	if ok, err := s.has(ctx, name); err != nil {
+		return err
+	} else if !ok {
+		return missing
+	}
+	return s.locked(ctx, func() error {
+		folder := s.folder(name)
+		vs, err := versions(folder)
+		if err != nil {
+			return err
+		}
+		for i, v := range vs {
+			if number != v.n && (number != 0 || i > 0) {
+				continue
+			}
+			switch {
+			case v.gone:
+				return missing
+			case !v.deleted:
+				return nil
+			}
+			s.step()
+			if err := os.Remove(filepath.Join(folder, v.mark())); err != nil {
+				return fmt.Errorf("undelete %s: %w", filepath.Join(folder, v.file()), fault.Cause(err))
+			}
+			return s.syncDir(folder)
+		}
+		return missing
+	})
+}
+
 // Destroy implements [store.Store]. It needs no key. What is not there is
 // destroyed already. The files are removed, not overwritten: what a disk or a
 // backup still has of them is encrypted.

@@ -28,6 +28,7 @@ type Config struct {
 	//     at 1 when it was deleted;
 	//   - Get of an older version is ErrNotFound, and History holds the newest
 	//     version alone, or is ErrNotFound when it was deleted;
+	//   - Undelete is ErrUnsupported, whatever the secret is;
 	//   - expect is compared before the write, so that a writer that comes in
 	//     between is not noticed: what two writers at once end with is not tested.
 	NewestOnly bool
@@ -54,6 +55,8 @@ func Run(t *testing.T, c Config) {
 		{"put writes only if the version is the expected one", testCheckAndSet},
 		{"delete hides the secret and keeps older versions", testDelete},
 		{"put after delete goes on counting", testPutAfterDelete},
+		{"undelete brings a deleted version back", testUndelete},
+		{"undelete finds nothing to bring back", testUndeleteNothing},
 		{"destroy leaves nothing", testDestroy},
 		{"history has every version, newest first", testHistory},
 		{"what is not there is ErrNotFound", testNotFound},
@@ -170,6 +173,7 @@ func all(ctx context.Context, s store.Store, sec *secret.Secret, expect int) map
 	_, errs["Put"] = s.Put(ctx, sec, expect)
 	_, errs["History"] = s.History(ctx, sec.Name)
 	errs["Delete"] = s.Delete(ctx, sec.Name)
+	errs["Undelete"] = s.Undelete(ctx, sec.Name, 0)
 	errs["Destroy"] = s.Destroy(ctx, sec.Name)
 	return errs
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -188,6 +189,106 @@ func testPutAfterDelete(t *testing.T, c Config) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
+}
+
+func testUndelete(t *testing.T, c Config) {
+	if c.NewestOnly {
+		return // testUndeleteNothing says what such a store does
+	}
+	open := c.New(t)
+	s := open()
+	undelete := func(version int) {
+		t.Helper()
+		if err := s.Undelete(t.Context(), "a", version); err != nil {
+			t.Errorf("Undelete version %d: %v", version, err)
+		}
+	}
+	sec := one("a", fake(2))
+	sec.Profile, sec.Sources = "fake profile", []secret.Source{{Kind: secret.SourceEnv, Var: "FAKE"}}
+	put(t, s, one("a", fake(1)), 0)
+	put(t, s, sec, 1)
+	put(t, s, one("b", fake(9)), 0)
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := s.History(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// The newest version, and another handle sees it.
+	undelete(0)
+	r := get(t, open(), "a", 0)
+	wantSecret(t, &r.Secret, sec)
+	if r.Version != 2 || r.Deleted {
+		t.Errorf("after Undelete, the newest version is %+v", r.Info)
+	}
+	wantList(t, s, "a", "b")
+	after, err := s.History(t.Context(), "a")
+	if err != nil || len(after) != 2 || after[0].Deleted || !after[0].Updated.Equal(before[0].Updated) {
+		t.Errorf("after Undelete, History = %+v, %v", after, err)
+	}
+	// What is not deleted stays as it is.
+	undelete(0)
+	undelete(1)
+	if got := text(t, s, "a", 0); got != fake(2) {
+		t.Error("Undelete of what is not deleted changed the newest version")
+	}
+	// It can be deleted and brought back again, by its number as well.
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	undelete(2)
+	if n := put(t, s, one("a", fake(3)), 2); n != 3 {
+		t.Errorf("put over a version that was brought back returned version %d, want 3", n)
+	}
+
+	// An older version, of a secret that is deleted or not, does not become the newest.
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, one("a", fake(4)), 0)
+	undelete(3)
+	if got := text(t, s, "a", 3); got != fake(3) {
+		t.Error("an older version that was brought back has another value")
+	}
+	if got := text(t, s, "a", 0); got != fake(4) {
+		t.Error("bringing an older version back changed the newest")
+	}
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	undelete(3)
+	_, err = s.Get(t.Context(), "a", 0)
+	wantErr(t, "Get of the newest version, which is still deleted", err, store.ErrNotFound)
+	wantList(t, s, "b")
+}
+
+func testUndeleteNothing(t *testing.T, c Config) {
+	s := c.New(t)()
+	want := store.ErrNotFound
+	if c.NewestOnly {
+		want = store.ErrUnsupported
+	}
+	undelete := func(what, name string, version int) {
+		t.Helper()
+		wantErr(t, "Undelete of "+what, s.Undelete(t.Context(), name, version), want)
+	}
+	undelete("what never was", "a", 0)
+	undelete("what never was", "a", 1)
+	put(t, s, one("a/b", fake(1)), 0)
+	undelete("a folder", "a", 0)
+	undelete("a version that never was", "a/b", 2)
+	undelete("a version that cannot be", "a/b", -1)
+	if err := s.Delete(t.Context(), "a/b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Destroy(t.Context(), "a/b"); err != nil {
+		t.Fatal(err)
+	}
+	undelete("what is destroyed", "a/b", 0)
+	undelete("what is destroyed", "a/b", 1)
+	wantList(t, s)
 }
 
 func testDestroy(t *testing.T, c Config) {

@@ -51,7 +51,10 @@ func everything(t *testing.T, s store.Store, sec *secret.Secret) {
 	if err := s.Delete(t.Context(), sec.Name); err != nil {
 		t.Error(err)
 	}
-	put(t, s, sec, 0)
+	if err := s.Undelete(t.Context(), sec.Name, 0); err != nil && !errors.Is(err, store.ErrUnsupported) {
+		t.Error(err)
+	}
+	put(t, s, sec, store.AnyVersion)
 	if err := s.Destroy(t.Context(), sec.Name); err != nil {
 		t.Error(err)
 	}

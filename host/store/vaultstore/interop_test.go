@@ -271,6 +271,49 @@ func TestVersionsDeletedOrDestroyedByHand(t *testing.T) {
 	}
 }
 
+// What rhx deletes the vault command brings back, and the other way round; what
+// is destroyed nobody does.
+func TestUndeleteIsThatOfTheVaultCLI(t *testing.T) {
+	server, mount, s := shared(t, "kv", 2, "/p")
+	vault := func(args ...string) {
+		t.Helper()
+		server.CLI(t, server.RootToken, append([]string{"kv", args[0], "-mount=" + mount}, args[1:]...)...)
+	}
+	sec := awsProd()
+	sec.Name = "a"
+	put(t, s, sec, 0)
+	put(t, s, sec, 1)
+	vault("delete", "p/a")
+	if err := s.Undelete(t.Context(), "a", 0); err != nil {
+		t.Fatal(err)
+	}
+	vault("get", "p/a")
+	if err := s.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	vault("undelete", "-versions=2", "p/a")
+	get(t, s, "a", 2)
+	vault("delete", "-versions=1", "p/a")
+	if err := s.Undelete(t.Context(), "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	get(t, s, "a", 1)
+
+	vault("destroy", "-versions=2", "p/a")
+	for _, version := range []int{0, 2} {
+		err := s.Undelete(t.Context(), "a", version)
+		wantFault(t, err, store.ErrNotFound, "destroyed", "")
+	}
+	h, err := s.History(t.Context(), "a")
+	if err != nil || !h[0].Destroyed || !h[0].Deleted || h[1].Destroyed || h[1].Deleted {
+		t.Errorf("history %+v, %v", h, err)
+	}
+	server.CLI(t, server.RootToken, "kv", "metadata", "put", "-mount="+mount, "-custom-metadata=owner=me", "p/only-metadata")
+	if err := s.Undelete(t.Context(), "only-metadata", 0); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("metadata alone: %v", err)
+	}
+}
+
 // A version that is to be deleted later is not deleted now.
 func TestDeleteVersionAfter(t *testing.T) {
 	server, mount, s := shared(t, "kv", 2, "")

@@ -17,7 +17,7 @@ type rule struct {
 
 // Policy returns, in Vault's HCL, the least that a token must be allowed to read
 // the named secrets, or all of the store and to list them if none is named; with
-// write, to save and delete them too
+// write, to save, delete and undelete them too
 // (https://developer.hashicorp.com/vault/docs/concepts/policies).
 func (s *Store) Policy(ctx context.Context, names []string, write bool) (string, error) {
 	for _, name := range names {
@@ -76,6 +76,9 @@ func (e *v2) rules(path string, all, write bool) []rule {
 	rules := []rule{{e.mount + "data/" + path, data}}
 	if meta != nil {
 		rules = append(rules, rule{e.mount + "metadata/" + path, meta})
+	}
+	if write {
+		rules = append(rules, rule{e.mount + "undelete/" + path, []string{"update"}})
 	}
 	return rules
 }

@@ -58,6 +58,15 @@ func TestPolicySufficesAndIsNoMore(t *testing.T) {
 		if err := writer.Delete(t.Context(), sec.Name); err != nil {
 			t.Errorf("version %d: delete: %v", version, err)
 		}
+		switch err := writer.Undelete(t.Context(), sec.Name, 0); {
+		case version == 1 && !errors.Is(err, store.ErrUnsupported), version == 2 && err != nil:
+			t.Errorf("version %d: undelete: %v", version, err)
+		case version == 2:
+			get(t, writer, sec.Name, 0)
+			if err := writer.Delete(t.Context(), sec.Name); err != nil {
+				t.Error(err)
+			}
+		}
 		_, err = writer.Put(t.Context(), other, store.AnyVersion)
 		denied("writing another secret", err)
 

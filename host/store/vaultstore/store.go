@@ -104,6 +104,7 @@ type engine interface {
 	get(ctx context.Context, path, name string, version int) (*store.Record, error)
 	put(ctx context.Context, path string, s *secret.Secret, expect int) (int, error)
 	delete(ctx context.Context, path, name string) error
+	undelete(ctx context.Context, path, name string, version int) error
 	destroy(ctx context.Context, path string) error
 	history(ctx context.Context, path, name string) ([]store.Info, error)
 	// rules are what a policy must have for reading path, or writing it too; all
@@ -281,6 +282,22 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	return wrap(e.delete(ctx, root+encodeName(name), name), "delete", name)
+}
+
+// Undelete brings a deleted version back: see [store.Store]. An engine of
+// version 1 cannot.
+func (s *Store) Undelete(ctx context.Context, name string, version int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e, root, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkName(name); err != nil {
+		return notFound(name, version)
+	}
+	return wrap(e.undelete(ctx, root+encodeName(name), name, version), "undelete", name)
 }
 
 // Destroy removes every version and the metadata. A secret that is not there

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -99,6 +100,11 @@ func (e *v1) delete(ctx context.Context, path, name string) error {
 		return notFound(name, 0)
 	}
 	return e.destroy(ctx, path)
+}
+
+func (e *v1) undelete(context.Context, string, string, int) error {
+	return fault.WithHint(fmt.Errorf("%w: KV version 1 keeps nothing of what is deleted", store.ErrUnsupported),
+		"`vault kv enable-versioning` makes it version 2, which keeps what is deleted from then on")
 }
 
 // destroy removes the values first: what is left beside a secret that is gone

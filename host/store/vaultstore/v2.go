@@ -188,6 +188,31 @@ func (e *v2) delete(ctx context.Context, path, name string) error {
 	return err
 }
 
+func (e *v2) undelete(ctx context.Context, path, name string, version int) error {
+	m, err := e.metadata(ctx, path)
+	if err != nil {
+		return err
+	}
+	if m == nil || m.current == 0 {
+		return notFound(name, version)
+	}
+	if version == 0 {
+		version = m.current
+	}
+	info, ok := m.info(name, version)
+	switch {
+	case !ok:
+		return notFound(name, version)
+	case info.Destroyed:
+		return fmt.Errorf("%w: its values are destroyed", notFound(name, version))
+	case !info.Deleted:
+		return nil
+	}
+	_, err = e.c.call(ctx, &request{method: http.MethodPost, path: e.mount + "undelete/" + path, needs: "update",
+		body: map[string][]int{"versions": {version}}})
+	return err
+}
+
 func (e *v2) destroy(ctx context.Context, path string) error {
 	_, err := e.c.call(ctx, &request{method: http.MethodDelete, path: e.mount + "metadata/" + path, needs: "delete"})
 	return err
@@ -290,7 +315,7 @@ func (m *metadata) info(name string, n int) (store.Info, bool) {
 	}
 	return store.Info{
 		Name: name, Provider: metaFrom(m.custom, n).provider, Version: n,
-		Updated: when(about["created_time"]), Deleted: gone(about),
+		Updated: when(about["created_time"]), Deleted: gone(about), Destroyed: about["destroyed"] == true,
 	}, true
 }
 
