@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 type showCmd struct {
@@ -29,7 +31,8 @@ type showJSON struct {
 	Expires   *time.Time        `json:"expires,omitempty"`
 	Locations []secret.Source   `json:"locations"`
 	Values    map[string]string `json:"values"`
-	Versions  []versionJSON     `json:"versions"`
+	// Versions is null where the store does not tell them.
+	Versions []versionJSON `json:"versions"`
 }
 
 type versionJSON struct {
@@ -48,7 +51,8 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	history, err := e.Records.History(ctx, c.Secret)
-	if err != nil {
+	unknown := errors.Is(err, store.ErrDenied)
+	if err != nil && !unknown {
 		return err
 	}
 	sp := specOf(e, rec.Secret.Provider)
@@ -63,6 +67,10 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		j.Expires = &rec.Secret.Expires
 	}
 	var versions []string
+	if unknown {
+		// In Vault, a policy for the values alone does not open the history.
+		versions = append(versions, "not known: "+err.Error())
+	}
 	for _, v := range history {
 		j.Versions = append(j.Versions, versionJSON{v.Version, v.Updated, v.Deleted})
 		text := fmt.Sprintf("%d (%s)", v.Version, v.Updated.Local().Format("2006-01-02 15:04"))

@@ -18,7 +18,7 @@ type vaultPolicyCmd struct {
 	Secret []string `short:"s" predictor:"stored" sep:"none" placeholder:"SECRET" help:"For this secret alone. Can be given several times; without it, for all in the store."`
 	Bundle []string `short:"b" sep:"none" placeholder:"BUNDLE" help:"For the secrets of this bundle of the manifest."`
 	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
-	Write  bool     `help:"For saving and deleting, too."`
+	Write  bool     `help:"For saving, deleting and undeleting, too."`
 }
 
 func (c *vaultPolicyCmd) Help() string {
@@ -26,7 +26,7 @@ func (c *vaultPolicyCmd) Help() string {
 
   rhx vault policy -s aws -s openai | vault policy write ci -
 
-Without --write it is what run, env, get and load need. "delete --destroy" needs "delete" on the metadata besides.`
+Without --write it is what run, env, get, load and show need. "delete --destroy" needs "delete" on the metadata besides.`
 }
 
 func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
