@@ -294,6 +294,9 @@ func (v *viaVault) Write(ctx context.Context, changes []machine.Change) ([]error
 		// Nothing was written, so one error says it for all.
 		return nil, fault.WithHint(fmt.Errorf("%s: %w", v.Name(), store.ErrIntercepted), interceptedHint)
 	}
+	if errors.Is(err, machine.ErrAltered) {
+		return nil, fault.WithHint(err, "none of it was run: look at the Vault server, and at the vault command there; without --via the secrets go over SSH")
+	}
 	return errs, err
 }
 

@@ -73,6 +73,23 @@ func TestSSHDelivery(t *testing.T) {
 			if !errors.Is(err, machine.ErrNotFetched) || !strings.Contains(err.Error(), "no such token") || len(errs) != 2 || errs[0] == nil || errs[1] == nil {
 				t.Errorf("%v, %v", errs, err)
 			}
+			// So is one that prints anything but the text, of which nothing is run.
+			evil := filepath.Join(f.home, "evil")
+			for what, command := range map[string]string{
+				"something else": "echo ': >" + evil + "'", "more": `cat "$FILE"; echo ': >` + evil + "'", "nothing": ":",
+				"the text without its end": `head -c 40 "$FILE"`,
+			} {
+				errs, err := m.Machine.(machine.Deliverer).WriteVia(t.Context(), second, func(text []byte) (machine.Fetch, error) {
+					file := filepath.Join(m.dir, "text")
+					return machine.Fetch{Command: command, Env: []machine.Var{{Name: "FILE", Value: file}}}, os.WriteFile(file, text, 0o644)
+				})
+				if !errors.Is(err, machine.ErrAltered) || len(errs) != 2 || errs[0] == nil || errs[1] == nil {
+					t.Errorf("%s: %v, %v", what, errs, err)
+				}
+				if _, err := os.Stat(evil); err == nil {
+					t.Errorf("%s: it was run", what)
+				}
+			}
 			failed := errors.New("there is no token to be had")
 			if errs, err := m.Machine.(machine.Deliverer).WriteVia(t.Context(), second, func([]byte) (machine.Fetch, error) { return machine.Fetch{}, failed }); !errors.Is(err, failed) || !errors.Is(errs[1], failed) {
 				t.Errorf("%v, %v", errs, err)

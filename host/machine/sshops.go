@@ -3,6 +3,7 @@ package machine
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -184,14 +185,17 @@ func (m *sshMachine) write(ctx context.Context, changes []Change, hand func(text
 	if hand == nil {
 		s.Write(contents.Bytes())
 	} else {
-		f, err := hand(contents.Bytes())
+		// The salt goes with the text alone, so that its digest, which goes with
+		// the request, helps nobody to guess a secret in it.
+		text := append([]byte(": "+rand.Text()+"\n"), contents.Bytes()...)
+		f, err := hand(text)
 		if err != nil {
 			for i, c := range changes {
 				errs[i] = changeError(c, err)
 			}
 			return errs, err
 		}
-		s.fetch(f)
+		s.fetch(f, text)
 	}
 	s.Write(calls.Bytes())
 	list, err := m.ask(ctx, s, smallAnswer+len(changes)*smallAnswer/256, false)
@@ -201,6 +205,11 @@ func (m *sshMachine) write(ctx context.Context, changes []Change, hand func(text
 			said = printable(string(list[n-3].data), 300)
 		}
 		err = fmt.Errorf("%s: %w: %s", m.target, ErrNotFetched, said)
+	} else if err == nil && n >= 2 && list[n-2].word(0) == "altered" {
+		err = fmt.Errorf("%s: %w", m.target, ErrAltered)
+		if list[n-2].word(1) == "unknown" {
+			err = fmt.Errorf("%w, as far as can be known: the host has neither sha256sum, shasum nor openssl", err)
+		}
 	}
 	done := make([]bool, len(changes))
 	for _, p := range list {

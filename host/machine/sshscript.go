@@ -3,6 +3,7 @@ package machine
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"io/fs"
@@ -119,15 +120,36 @@ func (s *script) contents(i int, c Change) {
 	}
 }
 
-// fetch adds what runs the text that a command prints, and else ends the script.
-// What the command says beside is the data of the piece "fetch".
-func (s *script) fetch(f Fetch) {
+// fetch adds what runs the text that a command prints, if it is text, and else
+// ends the script. What the command says beside is the data of the piece "fetch".
+func (s *script) fetch(f Fetch, text []byte) {
 	s.WriteString("say fetch\n{ W=$(\n")
 	for _, v := range f.Env {
 		fmt.Fprintf(s, "%s=%s\nexport %s\n", v.Name, posixQuote(v.Value), v.Name)
 	}
-	s.WriteString("{ " + f.Command + "\n} 2>&4\n) && F=1 || F=; } 4>&1\n[ -n \"$F\" ] || {\nsay nofetch\nsay done\nexit\n}\neval \"$W\"\nW=\n")
+	s.WriteString("{ " + f.Command + "\n} 2>&4\n) && F=1 || F=; } 4>&1\n[ -n \"$F\" ] || {\nsay nofetch\nsay done\nexit\n}\n")
+	// $(...) took the newlines at the end away.
+	fmt.Fprintf(s, fetchedScript, sha256.Sum256(bytes.TrimRight(text, "\n")))
 }
+
+// fetchedScript runs the text in W if its SHA-256 is as said. A program that is
+// not there leaves the text to the next one.
+const fetchedScript = `D=$(raw "$W" | { sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } 2>/dev/null)
+case ${D%%%% *} in
+%x) eval "$W" ;;
+'')
+say altered unknown
+say done
+exit
+;;
+*)
+say altered
+say done
+exit
+;;
+esac
+W=
+`
 
 // change adds a change, which must be valid, to a write request.
 func (s *script) change(i int, c Change) {
