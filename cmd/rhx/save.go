@@ -239,6 +239,9 @@ func (a *app) readPairs(ctx context.Context, e *engine.Engine, pairs []string, s
 		if sec.Provider == "" {
 			sec.Provider, sec.Profile = old.Secret.Provider, old.Secret.Profile
 		}
+	case errors.Is(err, store.ErrDenied):
+		return fault.WithHint(fmt.Errorf("the other keys of %s must be kept, and cannot be read: %w", sec.Name, err),
+			"rhx save "+sec.Name+" --values FILE replaces all of it without reading")
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}

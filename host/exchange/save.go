@@ -103,7 +103,7 @@ func (x *Exchange) Save(ctx context.Context, m machine.Machine, opts SaveOptions
 		if !saved {
 			out[i] = put(ctx, st, sec)
 		}
-		out[i].Notes = found[i].Notes
+		out[i].Notes = append(out[i].Notes, found[i].Notes...)
 	})
 	return append(out, failed...), nil
 }
@@ -160,6 +160,14 @@ func put(ctx context.Context, st store.Store, sec *secret.Secret) Saved {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		s.Action, s.Keys = provider.Created, sec.Values.Keys()
+	case errors.Is(err, store.ErrDenied):
+		// A token may be allowed to write and not to read. If it may do neither,
+		// writing says so.
+		s.Action, s.Keys = provider.Updated, sec.Values.Keys()
+		if putExpecting(ctx, st, sec, store.AnyVersion, &s); s.Err == nil {
+			s.Notes = []string{"it could not be read first, so what was there before, if anything, is replaced: " + err.Error()}
+		}
+		return s
 	case err != nil:
 		s.Action, s.Err = provider.Failed, err
 		return s

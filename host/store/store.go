@@ -95,7 +95,9 @@ type Store interface {
 	// Put writes s as a new version and returns its number. expect is the
 	// newest version that the caller knows (0: the secret must not exist or be
 	// deleted), or AnyVersion; if it is not that, nothing is written and the
-	// error is ErrConflict.
+	// error is ErrConflict. Where a store holds more than texts, a value that
+	// another program wrote stays of its type for as long as its text stays the
+	// same, if this Store read the version that is replaced or put again.
 	Put(ctx context.Context, s *secret.Secret, expect int) (int, error)
 	// Delete marks the newest version as deleted: the secret is gone for List
 	// and Get, its older versions can still be read by number. ErrNotFound if

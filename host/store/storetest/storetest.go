@@ -33,12 +33,23 @@ type Config struct {
 	//     between is not noticed: what two writers at once end with is not tested.
 	NewestOnly bool
 
+	// Raw returns what another client of the same server, which knows nothing of
+	// rhx, does with the secrets of a store; nil where there is no such client.
+	Raw func(t *testing.T, s store.Store) Raw
+
 	// MaxValue is the longest value the store can hold in bytes, if that is
 	// less than the 1 MiB that the suite writes otherwise.
 	MaxValue int
 
 	// Names is how many names are written and listed at once; 0 means 1,000.
 	Names int
+}
+
+// Raw reads and writes the newest version of a secret as JSON, whose values may
+// be of any type. An error ends the test.
+type Raw struct {
+	Read  func(name string) map[string]any
+	Write func(name string, fields map[string]any)
 }
 
 // Run runs the suite, as subtests of t.
@@ -68,6 +79,8 @@ func Run(t *testing.T, c Config) {
 		{"values may be long", testLongValue},
 		{"a secret may have no values or many", testKeys},
 		{"profile, sources and expiry come back", testMetadata},
+		{"what is no text stays what it is", testTypes},
+		{"what is no text comes back with its version", testTypesOfVersions},
 		{"the store shares no memory with its caller", testNoAliasing},
 		{"of two writers with one expectation one wins", testOneWins},
 		{"two writers at once lose no version", testNothingLost},

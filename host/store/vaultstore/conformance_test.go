@@ -1,6 +1,9 @@
 package vaultstore
 
 import (
+	"encoding/json"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/store"
@@ -27,6 +30,28 @@ func TestConformance(t *testing.T) {
 			storetest.Run(t, storetest.Config{
 				NewestOnly: kind.version == 1,
 				Names:      300,
+				Raw: func(t *testing.T, st store.Store) storetest.Raw {
+					path := strings.TrimPrefix(st.URL(), Scheme)
+					if mount := path[:len(path)-len(kind.prefix)]; kind.version == 2 {
+						path = mount + "/data" + kind.prefix
+					}
+					at := func(name string) string { return strings.ReplaceAll(path+"/"+name, " ", "%20") }
+					return storetest.Raw{
+						Write: func(name string, fields map[string]any) {
+							server.API(t, http.MethodPost, at(name), wrapV2(kind.version, fields))
+						},
+						Read: func(name string) map[string]any {
+							var got struct{ Data map[string]any }
+							if err := json.Unmarshal(server.API(t, http.MethodGet, at(name), nil), &got); err != nil {
+								t.Fatal(err)
+							}
+							if kind.version == 2 {
+								return got.Data["data"].(map[string]any)
+							}
+							return got.Data
+						},
+					}
+				},
 				New: func(t *testing.T) func() store.Store {
 					mount := server.MountKV(t, kind.base, kind.version, 50)
 					getenv := server.Getenv(t, server.RootToken)

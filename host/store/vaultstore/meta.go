@@ -71,8 +71,8 @@ func (m meta) fields(version int) (map[string]string, error) {
 // them by hand, count as absent.
 func metaFrom(f map[string]string, version int) meta {
 	m := meta{
-		provider: decodeText(join(f, "provider")),
-		profile:  decodeText(join(f, "profile")),
+		provider: decodeLine(join(f, "provider")),
+		profile:  decodeLine(join(f, "profile")),
 		sources:  parseLocations(join(f, "locations")),
 	}
 	if t, err := time.Parse(time.RFC3339Nano, f[expiresKey(version)]); err == nil {

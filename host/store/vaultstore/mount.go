@@ -51,7 +51,7 @@ func (s *Store) discover(ctx context.Context) error {
 	}
 	b := base{c: s.c, mount: mount + "/"}
 	if options["version"] == "2" {
-		s.engine = &v2{b}
+		s.engine = &v2{base: b}
 	} else {
 		s.engine = &v1{base: b}
 	}

@@ -149,9 +149,14 @@ func pathOf(url string) (string, error) {
 // URL returns "vault://MOUNT/PREFIX".
 func (s *Store) URL() string { return s.url }
 
-// Close closes the connections.
+// Close closes the connections and forgets what was read.
 func (s *Store) Close() error {
 	s.c.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.engine.(*v2); ok {
+		e.seen.clear()
+	}
 	return nil
 }
 

@@ -34,8 +34,18 @@ func encodeLine(s string) string {
 	return marker + base64.StdEncoding.EncodeToString([]byte(s))
 }
 
-// decodeText undoes encodeText and encodeLine.
-func decodeText(s string) string { return decode(s, base64.StdEncoding) }
+// decodeText undoes encodeText, and decodeLine encodeLine. Text that they would
+// have encoded in another way is what somebody wrote by hand, and stays.
+func decodeText(s string) string { return undo(s, encodeText) }
+
+func decodeLine(s string) string { return undo(s, encodeLine) }
+
+func undo(s string, encode func(string) string) string {
+	if text := decode(s, base64.StdEncoding); text == s || encode(text) == s {
+		return text
+	}
+	return s
+}
 
 // encodeName returns the path of a secret's name: the name itself, unless one
 // of its steps has something that Vault refuses in a path.

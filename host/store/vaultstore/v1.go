@@ -44,16 +44,16 @@ func (e *v1) info(ctx context.Context, path, name string) (*store.Info, error) {
 }
 
 func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Record, error) {
-	values, d, err := e.both(ctx, path)
+	c, d, err := e.both(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if values == nil || version > 0 && version != d.version {
+	if c == nil || version > 0 && version != d.version {
 		return nil, notFound(name, version)
 	}
 	return &store.Record{
 		Info:   store.Info{Name: name, Provider: d.meta.provider, Version: d.version, Updated: d.updated},
-		Secret: d.meta.secret(name, values),
+		Secret: d.meta.secret(name, c.values),
 	}, nil
 }
 
@@ -61,22 +61,30 @@ func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Re
 func (e *v1) put(ctx context.Context, path string, s *secret.Secret, expect int) (int, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	values, now, err := e.both(ctx, path)
+	c, now, err := e.both(ctx, path)
+	if errors.Is(err, store.ErrDenied) && expect == store.AnyVersion {
+		// What may not be read can still be replaced, as by `vault kv put`.
+		now, err = e.description(ctx, path)
+	}
 	if err != nil {
 		return 0, err
 	}
-	if values == nil {
+	gone := c == nil
+	if gone {
+		c = &content{}
+	}
+	if now == nil {
 		now = &description{}
 	}
 	if expect != store.AnyVersion && expect != now.version {
-		return 0, conflict(s.Name, expect, now.version, values == nil)
+		return 0, conflict(s.Name, expect, now.version, gone)
 	}
 	version := now.version + 1
 	d, err := describe(s, version)
 	if err != nil {
 		return 0, err
 	}
-	data := encodeValues(s.Values)
+	data := encodeValues(s.Values, c.foreign)
 	if len(data) == 0 {
 		data[noValues] = ""
 	}
@@ -92,11 +100,11 @@ func (e *v1) put(ctx context.Context, path string, s *secret.Secret, expect int)
 }
 
 func (e *v1) delete(ctx context.Context, path, name string) error {
-	values, err := e.read(ctx, path)
+	c, err := e.read(ctx, path)
 	if err != nil {
 		return err
 	}
-	if values == nil {
+	if c == nil {
 		return notFound(name, 0)
 	}
 	return e.destroy(ctx, path)
@@ -126,11 +134,17 @@ func (e *v1) history(ctx context.Context, path, name string) ([]store.Info, erro
 	return []store.Info{rec.Info}, nil
 }
 
-// both returns the values of an entry, nil if there is none, and what is known
-// beside them, as far as it is about these values.
-func (e *v1) both(ctx context.Context, path string) (secret.Values, *description, error) {
-	values, err := e.read(ctx, path)
-	if err != nil || values == nil {
+// content is what an entry holds.
+type content struct {
+	values  secret.Values
+	foreign fields
+}
+
+// both returns the content of an entry, nil if there is none, and what is known
+// beside it, as far as it is about these values.
+func (e *v1) both(ctx context.Context, path string) (*content, *description, error) {
+	c, err := e.read(ctx, path)
+	if err != nil || c == nil {
 		return nil, nil, err
 	}
 	for attempt := 1; ; attempt++ {
@@ -138,8 +152,8 @@ func (e *v1) both(ctx context.Context, path string) (secret.Values, *description
 		if err != nil {
 			return nil, nil, err
 		}
-		if d.fits(values) {
-			return values, d, nil
+		if d.fits(c.values) {
+			return c, d, nil
 		}
 		// Either the values are newer than what is beside them, or somebody
 		// wrote both between the two reads: then the values have changed.
@@ -149,19 +163,19 @@ func (e *v1) both(ctx context.Context, path string) (secret.Values, *description
 			if err != nil || again == nil {
 				return nil, nil, err
 			}
-			same = again.Equal(values)
-			values = again
+			same = again.values.Equal(c.values)
+			c = again
 		}
 		if same {
 			d.version++
 			d.updated, d.meta.expires = time.Time{}, time.Time{}
-			return values, d, nil
+			return c, d, nil
 		}
 	}
 }
 
-// read returns the values of an entry, nil if there is none.
-func (e *v1) read(ctx context.Context, path string) (secret.Values, error) {
+// read returns the content of an entry, nil if there is none.
+func (e *v1) read(ctx context.Context, path string) (*content, error) {
 	a, err := e.c.call(ctx, &request{method: http.MethodGet, path: e.mount + path, needs: "read"})
 	if err != nil || !a.found() {
 		return nil, err
@@ -170,9 +184,10 @@ func (e *v1) read(ctx context.Context, path string) (secret.Values, error) {
 		return nil, errNotVault
 	}
 	if _, ok := a.data[noValues]; ok && len(a.data) == 1 {
-		return secret.Values{}, nil
+		return &content{values: secret.Values{}}, nil
 	}
-	return decodeValues(a.data), nil
+	values, foreign := decodeValues(a.data)
+	return &content{values, foreign}, nil
 }
 
 // bothAttempts bounds how often both reads again while others write.

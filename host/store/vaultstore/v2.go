@@ -24,7 +24,10 @@ type base struct {
 
 // v2 is a KV engine of version 2
 // (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2).
-type v2 struct{ base }
+type v2 struct {
+	base
+	seen seen
+}
 
 // casAttempts bounds how often a write without expectations is tried against
 // an engine that wants check-and-set, while others write too.
@@ -54,6 +57,7 @@ func (e *v2) get(ctx context.Context, path, name string, version int) (*store.Re
 	if v == nil || v.deleted {
 		return nil, notFound(name, version)
 	}
+	e.seen.add(path, v.number, v.values, v.foreign)
 	m := metaFrom(v.custom, v.number)
 	return &store.Record{
 		Info:   store.Info{Name: name, Provider: m.provider, Version: v.number, Updated: v.created},
@@ -85,9 +89,10 @@ func (e *v2) put(ctx context.Context, path string, s *secret.Secret, expect int)
 // version's number and the entry's custom metadata, nil if the server did not say.
 func (e *v2) write(ctx context.Context, path string, s *secret.Secret, expect int) (int, map[string]string, error) {
 	cas := expect
+	was := e.seen.fields(path, s.Values, expect)
 	for attempt := 1; ; attempt++ {
 		r := &request{method: http.MethodPost, path: e.mount + "data/" + path, needs: "create or update", values: s.Values}
-		body := map[string]any{"data": encodeValues(s.Values)}
+		body := map[string]any{"data": encodeValues(s.Values, was)}
 		if cas != store.AnyVersion {
 			body["options"] = map[string]int{"cas": cas}
 		}
@@ -98,6 +103,7 @@ func (e *v2) write(ctx context.Context, path string, s *secret.Secret, expect in
 			if !a.found() || version == 0 {
 				return 0, nil, errNotVault
 			}
+			e.seen.add(path, version, s.Values, was.of(s.Values))
 			return version, customOf(a.data), nil
 		}
 		if !errors.Is(err, errCAS) && !errors.Is(err, errCASRequired) {
@@ -241,6 +247,7 @@ type entry struct {
 	created time.Time
 	deleted bool
 	values  secret.Values
+	foreign fields
 	custom  map[string]string
 }
 
@@ -271,7 +278,7 @@ func entryOf(a *answer) (*entry, error) {
 	if !ok {
 		v.deleted = true
 	}
-	v.values = decodeValues(data)
+	v.values, v.foreign = decodeValues(data)
 	return v, nil
 }
 

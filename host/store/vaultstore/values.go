@@ -17,20 +17,54 @@ const (
 	partSize      = 128 << 10
 )
 
-// encodeValues returns values as the fields of a Vault secret.
-func encodeValues(values secret.Values) map[string]any {
+// encodeValues returns values as the fields of a Vault secret. A key whose text
+// is the same in was is the field that it was there.
+func encodeValues(values secret.Values, was fields) map[string]any {
 	data := make(map[string]any, len(values))
 	for k, v := range values {
-		text := encodeText(v.Reveal())
-		if len(text)*maxEscape > maxJSONString {
-			if b, err := json.Marshal(text); err != nil || len(b)-2 > maxJSONString {
-				data[encodeText(k)] = parts(text)
-				continue
-			}
-		}
-		data[encodeText(k)] = text
+		data[encodeText(k)] = encodeValue(v.Reveal())
+	}
+	for k, f := range was.of(values) {
+		delete(data, encodeText(k))
+		data[f.key] = f.raw
 	}
 	return data
+}
+
+func encodeValue(text string) any {
+	text = encodeText(text)
+	if len(text)*maxEscape > maxJSONString {
+		if b, err := json.Marshal(text); err != nil || len(b)-2 > maxJSONString {
+			return parts(text)
+		}
+	}
+	return text
+}
+
+// field is a field of a Vault secret that encodeValues would not write as it is:
+// something else than rhx wrote it.
+type field struct {
+	key string
+	raw any
+	// text is what the field is as a value.
+	text secret.Value
+}
+
+// fields are the foreign fields of one version, by their keys in secret.Values.
+type fields map[string]field
+
+// of returns those that values still have, with the same text.
+func (f fields) of(values secret.Values) fields {
+	var still fields
+	for k, old := range f {
+		if v, ok := values[k]; ok && v == old.text {
+			if still == nil {
+				still = fields{}
+			}
+			still[k] = old
+		}
+	}
+	return still
 }
 
 func parts(text string) []string {
@@ -55,29 +89,41 @@ func prefix(text string, n int) string {
 
 // decodeValues undoes encodeValues, and makes text of the fields that people
 // write by hand: numbers and booleans as JSON has them, null as the empty
-// text, lists and objects as compact JSON.
-func decodeValues(data map[string]any) secret.Values {
+// text, lists and objects as compact JSON. It returns the fields that are not as
+// encodeValues writes them, too.
+func decodeValues(data map[string]any) (secret.Values, fields) {
 	values := make(secret.Values, len(data))
-	for k, v := range data {
-		values[decodeText(k)] = secret.NewValue(fieldText(v))
-	}
-	return values
-}
-
-func fieldText(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return decodeText(v)
-	case json.Number:
-		return v.String()
-	case []any:
-		if text, ok := joinParts(v); ok {
-			return decodeText(text)
+	var foreign fields
+	for k, raw := range data {
+		text, own := fieldText(raw)
+		key := decodeText(k)
+		values[key] = secret.NewValue(text)
+		if !own || encodeText(key) != k {
+			if foreign == nil {
+				foreign = fields{}
+			}
+			foreign[key] = field{k, raw, values[key]}
 		}
 	}
-	return compact(v)
+	return values, foreign
+}
+
+// fieldText returns the text of a field, and whether encodeValue would write it so.
+func fieldText(v any) (text string, own bool) {
+	switch v := v.(type) {
+	case nil:
+		return "", false
+	case string:
+		text := decodeText(v)
+		return text, encodeText(text) == v
+	case json.Number:
+		return v.String(), false
+	case []any:
+		if text, ok := joinParts(v); ok {
+			return decodeText(text), true
+		}
+	}
+	return compact(v), false
 }
 
 func joinParts(list []any) (string, bool) {
