@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -23,8 +22,12 @@ import (
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
-// maxAnswer bounds an answer: Vault takes requests of at most 32 MiB.
-const maxAnswer = 64 << 20
+// Bounds of an answer. Vault takes requests of at most 32 MiB; an error is a line or
+// the page of a proxy.
+const (
+	maxAnswer = 64 << 20
+	maxError  = 1 << 20
+)
 
 // client sends requests to one Vault server. It is the only part of this
 // package that knows HTTP.
@@ -33,7 +36,6 @@ type client struct {
 	getenv    func(string) string
 	addr      string
 	timeout   time.Duration
-	retries   int
 	slots     chan struct{}
 	limiter   *rate.Limiter
 	transport *http.Transport
@@ -44,6 +46,10 @@ type client struct {
 	// of a kept login why its token is not.
 	session *Session
 	ended   string
+	// stay is VAULT_DISABLE_REDIRECTS; cluster are the origins that redirects may
+	// lead to, beside the server's own.
+	stay    bool
+	cluster []string
 	// reached is set by the first answer of the server.
 	reached atomic.Bool
 }
@@ -66,12 +72,16 @@ type request struct {
 	// wrapTTL, where it is not 0, leaves the answer in Vault for so long, and
 	// returns a token for it.
 	wrapTTL time.Duration
+	// list leaves the answer for readKeys.
+	list bool
 }
 
 // answer is what Vault says: status 404 is an answer, not an error.
 type answer struct {
 	status int
 	data   map[string]any
+	// list is the whole answer to a request for a list that was found.
+	list []byte
 	// wrapped is the token for the answer, where that was asked for.
 	wrapped string
 }
@@ -98,21 +108,12 @@ func (c *client) call(ctx context.Context, r *request) (*answer, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		var wait time.Duration
-		switch {
-		case upgrading(err):
-			// A new KV v2 engine refuses everything for a moment.
-			wait = min(time.Duration(attempt)*50*time.Millisecond, time.Second)
-		case c.misdirected(err) && r.retries < c.retries:
-			// A standby that cannot reach the leader sends its clients there, as
-			// long as no other one is elected.
-			r.retries++
-			wait = backoff(minRetryWait, maxRetryWait, attempt-1, nil)
-		default:
+		// A new KV v2 engine refuses everything for a moment.
+		if !upgrading(err) {
 			return nil, c.explain(callCtx, r, err)
 		}
 		select {
-		case <-time.After(wait):
+		case <-time.After(min(time.Duration(attempt)*50*time.Millisecond, time.Second)):
 		case <-callCtx.Done():
 			return nil, c.explain(ctx, r, err)
 		}
@@ -147,15 +148,19 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 	if err != nil && (resp == nil || resp.StatusCode != http.StatusNotFound) {
 		return nil, err
 	}
-	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, readErr := io.ReadAll(resp.Body)
 	if readErr != nil {
 		return nil, readErr
 	}
-	if len(body) > maxAnswer {
-		return nil, errors.New("the answer is too long")
-	}
 	a := &answer{status: resp.StatusCode}
-	if len(body) == 0 {
+	switch {
+	case a.status >= http.StatusMultipleChoices && a.found():
+		// Neither done nor an error: a redirect to nowhere.
+		return nil, errNotVault
+	case len(body) == 0:
+		return a, nil
+	case r.list && err == nil:
+		a.list = body
 		return a, nil
 	}
 	var parsed struct {
@@ -182,18 +187,6 @@ var errNotVault = errors.New("the answer is not one of Vault's")
 
 type retriesKey struct{}
 
-// misdirected reports whether a request failed at a server that VAULT_ADDR is not
-// of, to which it was redirected.
-func (c *client) misdirected(err error) bool {
-	var ue *url.Error
-	if !errors.As(err, &ue) {
-		return false
-	}
-	at, err := url.Parse(ue.URL)
-	own, err2 := url.Parse(c.addr)
-	return err == nil && err2 == nil && c.reached.Load() && own.Host != "" && at.Host != own.Host
-}
-
 // checkRetry decides whether a request is sent again: as the vault CLI does,
 // but not to a server that was never there.
 func (c *client) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
@@ -208,8 +201,9 @@ func (c *client) checkRetry(ctx context.Context, resp *http.Response, err error)
 	if again && err != nil {
 		var dns *net.DNSError
 		var timeout net.Error
+		var redirect *redirectError
 		switch {
-		case c.misdirected(err),
+		case errors.As(err, &redirect) && !redirect.leaderless,
 			errors.As(err, &dns) && dns.IsNotFound,
 			errors.Is(err, syscall.ECONNREFUSED) && !c.reached.Load(),
 			errors.As(err, &timeout) && timeout.Timeout() && !c.reached.Load(),
@@ -244,28 +238,44 @@ func backoff(minWait, maxWait time.Duration, attempt int, resp *http.Response) t
 	return min(retryablehttp.RateLimitLinearJitterBackoff(minWait, maxWait, attempt, resp), 10*time.Second)
 }
 
-// list returns the keys in the folder path, which ends in "/"; folders in it
-// end in "/" too.
-func (c *client) list(ctx context.Context, path string) ([]string, error) {
-	a, err := c.call(ctx, &request{method: http.MethodGet, path: path, query: url.Values{"list": {"true"}}, needs: "list"})
-	if err != nil || !a.found() {
-		return nil, err
-	}
-	raw, ok := a.data["keys"].([]any)
-	if !ok {
-		return nil, fmt.Errorf("list %s: %w", path, errNotVault)
-	}
-	keys := make([]string, 0, len(raw))
-	for _, k := range raw {
-		if s, ok := k.(string); ok && s != "" && s != "/" {
-			keys = append(keys, s)
-		}
-	}
-	return keys, nil
-}
-
 func (c *client) close() {
 	if c.transport != nil {
 		c.transport.CloseIdleConnections()
 	}
+}
+
+// bounded bounds every answer: the API client reads some of them to their end.
+type bounded struct{ *http.Transport }
+
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.Transport.RoundTrip(req)
+	if err != nil {
+		return resp, err
+	}
+	limit := int64(maxAnswer)
+	if resp.StatusCode >= http.StatusBadRequest {
+		limit = maxError
+	}
+	resp.Body = &boundedBody{resp.Body, limit}
+	return resp, nil
+}
+
+var errTooLong = errors.New("the answer is too long")
+
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	// One byte more than is left tells an answer that is too long from one that
+	// just fits.
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n, errTooLong
+	}
+	return n, err
 }

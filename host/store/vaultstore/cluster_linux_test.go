@@ -82,3 +82,23 @@ func TestTheLeaderDiesDuringAThousandSaves(t *testing.T) {
 		}
 	}
 }
+
+// A standby that does not forward requests sends its clients to the leader. Its
+// address is another one, so it must be named.
+func TestARedirectOfARealStandby(t *testing.T) {
+	c := vaulttest.NewCluster(t, 2)
+	node, leader := c.Follower(t), c.Leader(t)
+	path := node.MountKV(t, "kv", 2, 0) + "/team"
+	at := func(more ...string) *Store {
+		s := open(t, path, node.Getenv(t, node.RootToken, append(more, "VAULT_MAX_RETRIES", "0")...))
+		s.c.api.AddHeader("X-Vault-No-Request-Forwarding", "true")
+		return s
+	}
+	_, err := at().Put(t.Context(), awsProd(), 0)
+	wantFault(t, err, store.ErrUnavailable, fmt.Sprintf("redirects to %q", leader.Addr), EnvCluster)
+	s := at(EnvCluster, leader.Addr)
+	put(t, s, awsProd(), 0)
+	if r := get(t, s, awsProd().Name, 0); !r.Secret.Values.Equal(awsProd().Values) {
+		t.Error("another value came back")
+	}
+}

@@ -52,10 +52,11 @@ func newClient(getenv func(string) string, home string, login func() (*Session, 
 		Backoff:      backoff,
 		CheckRetry:   c.checkRetry,
 		HttpClient: &http.Client{
-			Transport: c.transport,
-			// The API client follows the one redirect that a standby sends.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport:     c.transport,
+			CheckRedirect: c.checkRedirect,
 		},
+		// The API client would follow redirects by rules of its own.
+		DisableRedirects: true,
 	}
 	var err error
 	if cfg.Address, err = address(getenv); err != nil {
@@ -70,7 +71,12 @@ func newClient(getenv func(string) string, home string, login func() (*Session, 
 	if c.api, err = api.NewClient(cfg); err != nil {
 		return nil, fmt.Errorf("configure the Vault client: %w", err)
 	}
+	// The API client wants to see the transport itself before this.
+	cfg.HttpClient.Transport = bounded{c.transport}
 	c.addr = cfg.Address
+	if c.cluster, err = parseCluster(getenv(EnvCluster), c.addr); err != nil {
+		return nil, err
+	}
 	if err := c.configureHeaders(); err != nil {
 		return nil, err
 	}
@@ -146,7 +152,6 @@ func (c *client) configureLimits(cfg *api.Config) error {
 		}
 		cfg.MaxRetries = int(n)
 	}
-	c.retries = cfg.MaxRetries
 	if v := c.getenv(api.EnvVaultClientTimeout); v != "" {
 		d, err := time.ParseDuration(v)
 		if n, nerr := strconv.Atoi(v); nerr == nil {
@@ -179,7 +184,7 @@ func (c *client) configureLimits(cfg *api.Config) error {
 	}
 	if v := c.getenv(api.EnvVaultDisableRedirects); v != "" {
 		var err error
-		if cfg.DisableRedirects, err = strconv.ParseBool(v); err != nil {
+		if c.stay, err = strconv.ParseBool(v); err != nil {
 			return fmt.Errorf("VAULT_DISABLE_REDIRECTS is %q, not true or false", v)
 		}
 	}

@@ -71,6 +71,10 @@ func (c *client) explain(ctx context.Context, r *request, err error) error {
 }
 
 func (c *client) explainNetwork(err error) error {
+	var redirect *redirectError
+	if errors.As(err, &redirect) {
+		return c.explainRedirect(redirect)
+	}
 	var ue *url.Error
 	inner := err
 	if errors.As(err, &ue) {

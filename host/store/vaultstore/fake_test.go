@@ -2,11 +2,9 @@ package vaultstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -178,26 +176,6 @@ func TestTheEnvironmentReachesTheRequests(t *testing.T) {
 		if got.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, got.Get(name), want)
 		}
-	}
-}
-
-// A standby answers with the address of the active node.
-func TestARedirectOfAStandbyIsFollowed(t *testing.T) {
-	active := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		var sent struct{ Data map[string]string }
-		if r.Header.Get("X-Vault-Token") != "fake-token" || r.Method == http.MethodPost && (json.Unmarshal(body, &sent) != nil || !maps.Equal(sent.Data, reveal(awsProd().Values))) {
-			answerWith(w, 403, `{"errors":["permission denied"]}`)
-			return
-		}
-		answerWith(w, 200, `{"data":{"version":1,"custom_metadata":null}}`)
-	}))
-	t.Cleanup(active.Close)
-	s := fake(t, func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, active.URL+r.URL.EscapedPath(), http.StatusTemporaryRedirect)
-	})
-	if n, err := s.Put(t.Context(), awsProd(), 0); n != 1 || err != nil {
-		t.Errorf("put made version %d, %v", n, err)
 	}
 }
 

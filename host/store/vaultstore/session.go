@@ -90,11 +90,7 @@ func normal(addr string) string {
 	if err != nil || u.User != nil {
 		return ""
 	}
-	scheme, port := strings.ToLower(u.Scheme), u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[scheme]
-	}
-	return scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port + strings.TrimRight(u.EscapedPath(), "/")
+	return origin(u) + strings.TrimRight(u.EscapedPath(), "/")
 }
 
 // client returns a client that uses the session's token, at its own server

@@ -168,7 +168,7 @@ func (s *Store) List(ctx context.Context) ([]store.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths, err := walk(ctx, e, root)
+	paths, err := walk(ctx, e, root, walkTimeouts*s.c.timeout)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", s.url, err)
 	}
@@ -202,7 +202,7 @@ func (s *Store) Names(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths, err := walk(ctx, e, root)
+	paths, err := walk(ctx, e, root, walkTimeouts*s.c.timeout)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", s.url, err)
 	}
@@ -210,41 +210,6 @@ func (s *Store) Names(ctx context.Context) ([]string, error) {
 		paths[i] = decodeName(strings.TrimPrefix(p, root))
 	}
 	slices.Sort(paths)
-	return paths, nil
-}
-
-// walk returns the paths of all entries below root, one level of folders after
-// the other, each with bounded parallel requests.
-func walk(ctx context.Context, e engine, root string) ([]string, error) {
-	var paths []string
-	for dirs := []string{root}; len(dirs) > 0; {
-		keys := make([][]string, len(dirs))
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(maxParallel)
-		for i, dir := range dirs {
-			g.Go(func() (err error) {
-				keys[i], err = e.list(gctx, dir)
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return nil, err
-		}
-		var next []string
-		for i, dir := range dirs {
-			for _, k := range keys[i] {
-				if k == beside+"/" {
-					continue
-				}
-				if strings.HasSuffix(k, "/") {
-					next = append(next, dir+k)
-				} else {
-					paths = append(paths, dir+k)
-				}
-			}
-		}
-		dirs = next
-	}
 	return paths, nil
 }
 
