@@ -47,7 +47,7 @@ func (a *app) vaultLogins() (*vaultlogin.Logins, error) {
 		return nil, err
 	}
 	if a.logins.made == nil {
-		a.logins.made = &vaultlogin.Logins{Stores: e.Stores, Local: e.Local, Getenv: a.Getenv, Home: home, Note: a.note}
+		a.logins.made = &vaultlogin.Logins{Stores: e.Stores, Local: e.Local, Getenv: a.Getenv, Home: home, Warn: a.warn, Note: a.note}
 	}
 	return a.logins.made, nil
 }

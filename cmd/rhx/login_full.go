@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -59,7 +58,7 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if err != nil {
 		return err
 	}
-	if err := a.checkServer(c.Vault); err != nil {
+	if err := checkServer(c.Vault); err != nil {
 		return err
 	}
 	getenv, err := logins.EnvFor(c.Vault, c.Namespace)
@@ -70,7 +69,7 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if err != nil {
 		return err
 	}
-	s, err := logins.Login(ctx, getenv, how, a.Store, a.warn)
+	s, err := logins.Login(ctx, getenv, how, a.Store)
 	if err != nil {
 		return err
 	}
@@ -106,8 +105,8 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	return nil
 }
 
-// checkServer checks the address of --vault, and warns of one without encryption.
-func (a *app) checkServer(address string) error {
+// checkServer checks the address of --vault.
+func checkServer(address string) error {
 	if address == "" {
 		return nil
 	}
@@ -115,9 +114,6 @@ func (a *app) checkServer(address string) error {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
 		return fault.WithHint(fault.WithKind(errors.New("--vault is not the address of a server"), fault.Usage),
 			"it begins with https://, such as https://vault.example.com:8200")
-	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		a.warn("the connection to " + address + " is not encrypted: the token and all secrets can be read on their way")
 	}
 	return nil
 }
@@ -218,12 +214,13 @@ func (a *app) tellLogin(s *vaultstore.Session) {
 	if s.Root {
 		a.warn("this is a root token: it may do everything. Log in as a user for daily work")
 	}
-	if a.Getenv("VAULT_TOKEN") != "" {
+	vars := vaultstore.Environment(a.Getenv)
+	if vars("VAULT_TOKEN") != "" {
 		a.warn("VAULT_TOKEN is set, and commands use it before this login")
 	}
-	addr := a.Getenv("VAULT_AGENT_ADDR")
+	addr := vars("VAULT_AGENT_ADDR")
 	if addr == "" {
-		addr = a.Getenv("VAULT_ADDR")
+		addr = vars("VAULT_ADDR")
 	}
 	if addr != "" && !vaultstore.SameServer(addr, s.Address) {
 		a.warn("VAULT_ADDR or VAULT_AGENT_ADDR names another server, and commands use that one")

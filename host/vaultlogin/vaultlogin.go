@@ -36,13 +36,34 @@ type Logins struct {
 	Local  machine.Machine
 	Getenv func(string) string
 	Home   string
-	Note   func(format string, args ...any)
+	// Warn is told what a user should know of a connection, once; Note what is being
+	// done.
+	Warn func(text string)
+	Note func(format string, args ...any)
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	warned map[string]bool
 	// now is the environment of a login that was just made: what follows goes to its
 	// server with its token, whatever the variables say.
 	now        func(string) string
 	background sync.WaitGroup
+}
+
+// vars are the variables as the Vault client reads them, OpenBao's among them.
+func (l *Logins) vars() func(string) string { return vaultstore.Environment(l.Getenv) }
+
+// warnOnce is for what is found by everything in a command that connects to Vault.
+func (l *Logins) warnOnce(text string) {
+	l.mu.Lock()
+	said := l.warned[text]
+	if l.warned == nil {
+		l.warned = map[string]bool{}
+	}
+	l.warned[text] = true
+	l.mu.Unlock()
+	if !said {
+		l.Warn(text)
+	}
 }
 
 // Overlay is an environment in which some variables have other values.
@@ -89,7 +110,7 @@ func (l *Logins) Env() (func(string) string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withServer(l.Getenv, conf.Vault), nil
+	return withServer(l.vars(), conf.Vault), nil
 }
 
 // EnvFor is the environment for a login: the address and the namespace, "" for those
@@ -104,11 +125,11 @@ func (l *Logins) EnvFor(address, namespace string) (func(string) string, error) 
 		with["VAULT_NAMESPACE"] = namespace
 	}
 	if address == "" {
-		return Overlay(withServer(l.Getenv, conf.Vault), with), nil
+		return Overlay(withServer(l.vars(), conf.Vault), with), nil
 	}
-	base := l.Getenv
+	base := l.vars()
 	if vaultstore.SameServer(address, conf.Vault.Address) {
-		base = withServer(Overlay(l.Getenv, map[string]string{"VAULT_ADDR": "", "VAULT_AGENT_ADDR": ""}), conf.Vault)
+		base = withServer(Overlay(l.vars(), map[string]string{"VAULT_ADDR": "", "VAULT_AGENT_ADDR": ""}), conf.Vault)
 	}
 	with["VAULT_ADDR"], with["VAULT_AGENT_ADDR"] = address, ""
 	return Overlay(base, with), nil
@@ -151,16 +172,15 @@ func (l *Logins) write(ctx context.Context, old []byte, s *vaultstore.Session) e
 }
 
 // Login logs in by how, and keeps the token in place of the one before. store is
-// the URL of the store that was asked for; "" where it is chosen later. warn is told
-// what stops nothing.
-func (l *Logins) Login(ctx context.Context, getenv func(string) string, how vaultstore.Login, store string, warn func(string)) (*vaultstore.Session, error) {
-	s, err := vaultstore.Authenticate(ctx, vaultstore.Options{Getenv: getenv}, how)
+// the URL of the store that was asked for; "" where it is chosen later.
+func (l *Logins) Login(ctx context.Context, getenv func(string) string, how vaultstore.Login, store string) (*vaultstore.Session, error) {
+	s, err := vaultstore.Authenticate(ctx, vaultstore.Options{Getenv: getenv, Warn: l.warnOnce}, how)
 	if err != nil {
 		return nil, err
 	}
 	old, sealed, err := l.Read(ctx)
 	if err != nil {
-		warn("the login before is replaced: " + err.Error())
+		l.Warn("the login before is replaced: " + err.Error())
 	}
 	if err := l.write(ctx, sealed, s); err != nil {
 		if s.Method != "token" {
@@ -171,7 +191,7 @@ func (l *Logins) Login(ctx context.Context, getenv func(string) string, how vaul
 	// A token that somebody made elsewhere and brought along may be in use there.
 	if old != nil && old.Token != s.Token && old.Method != "token" {
 		bounded, cancel := context.WithTimeout(ctx, RevokeTimeout)
-		_ = old.Revoke(bounded, l.Getenv) // the server may be gone, and the token ends by itself
+		_ = old.Revoke(bounded, l.vars()) // the server may be gone, and the token ends by itself
 		cancel()
 	}
 	// The login is noted before a store is chosen: it is done, whatever follows.
@@ -251,7 +271,7 @@ func (l *Logins) Open(url string) (store.Store, error) {
 		return nil, err
 	}
 	var sealed []byte
-	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: getenv, Home: l.Home, Login: func() (s *vaultstore.Session, err error) {
+	st, err := vaultstore.Open(vaultstore.Options{URL: url, Getenv: getenv, Home: l.Home, Warn: l.warnOnce, Login: func() (s *vaultstore.Session, err error) {
 		s, sealed, err = l.Read(context.Background())
 		return s, err
 	}})
@@ -284,7 +304,7 @@ func (l *Logins) Unwrap(ctx context.Context, name string, token secret.Value) (*
 	if err != nil {
 		return nil, err
 	}
-	return vaultstore.Unwrap(ctx, getenv, name, token)
+	return vaultstore.Unwrap(ctx, vaultstore.Options{Getenv: getenv, Warn: l.warnOnce}, name, token)
 }
 
 // Ended says what became of a token at logout.
@@ -335,7 +355,7 @@ func (l *Logins) revoke(ctx context.Context, s *vaultstore.Session) (Ended, erro
 	}
 	bounded, cancel := context.WithTimeout(ctx, RevokeTimeout)
 	defer cancel()
-	err = s.Revoke(bounded, withServer(Overlay(l.Getenv, map[string]string{"VAULT_ADDR": s.Address, "VAULT_AGENT_ADDR": ""}), conf.Vault))
+	err = s.Revoke(bounded, withServer(Overlay(l.vars(), map[string]string{"VAULT_ADDR": s.Address, "VAULT_AGENT_ADDR": ""}), conf.Vault))
 	switch {
 	case err == nil:
 		return EndedRevoked, nil

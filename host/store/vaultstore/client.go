@@ -42,6 +42,8 @@ type client struct {
 	// namespace, hasToken and tokenFrom are for messages.
 	namespace, tokenFrom string
 	hasToken             bool
+	// helper is what gives the token before the first request; nil for nothing.
+	helper *helper
 	// session is the login whose token is used, nil for another token; ended says
 	// of a kept login why its token is not.
 	session *Session
@@ -96,6 +98,9 @@ func (c *client) call(ctx context.Context, r *request) (*answer, error) {
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if err := c.askHelper(ctx); err != nil {
+		return nil, err
 	}
 	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

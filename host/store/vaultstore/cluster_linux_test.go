@@ -19,6 +19,7 @@ import (
 func TestTheLeaderDiesDuringAThousandSaves(t *testing.T) {
 	const n, workers = 1000, 32
 	c := vaulttest.NewCluster(t, 3)
+	t.Run("before that, a standby redirects", func(t *testing.T) { redirectOfAStandby(t, c) })
 	node := c.Follower(t)
 	leader := c.Leader(t)
 	s := open(t, node.MountKV(t, "kv", 2, 0)+"/team", node.Getenv(t, node.RootToken))
@@ -83,10 +84,9 @@ func TestTheLeaderDiesDuringAThousandSaves(t *testing.T) {
 	}
 }
 
-// A standby that does not forward requests sends its clients to the leader. Its
-// address is another one, so it must be named.
-func TestARedirectOfARealStandby(t *testing.T) {
-	c := vaulttest.NewCluster(t, 2)
+// redirectOfAStandby has a standby not forward requests, so that it sends its
+// clients to the leader. That has another address, which must be named.
+func redirectOfAStandby(t *testing.T, c *vaulttest.Cluster) {
 	node, leader := c.Follower(t), c.Leader(t)
 	path := node.MountKV(t, "kv", 2, 0) + "/team"
 	at := func(more ...string) *Store {

@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -44,6 +41,7 @@ const (
 // it (https://developer.hashicorp.com/vault/docs/commands#configure-environment-variables).
 // It connects to nothing. login may be nil: see [Options].
 func newClient(getenv func(string) string, home string, login func() (*Session, error)) (*client, error) {
+	getenv = Environment(getenv)
 	c := &client{getenv: getenv, timeout: defaultTimeout, slots: make(chan struct{}, maxParallel), transport: newTransport()}
 	cfg := &api.Config{
 		MinRetryWait: minRetryWait,
@@ -101,27 +99,6 @@ func newTransport() *http.Transport {
 	}
 }
 
-// address returns where Vault is. The vault CLI takes https://127.0.0.1:8200
-// when nothing says so; for a tool that sends keys a guess is not good enough.
-func address(getenv func(string) string) (string, error) {
-	name := api.EnvVaultAgentAddr
-	addr := getenv(name)
-	if addr == "" {
-		name = api.EnvVaultAddress
-		addr = getenv(name)
-	}
-	if addr == "" {
-		return "", fault.WithHint(errors.New("VAULT_ADDR is not set, so it is not known where Vault is"),
-			"rhx login --vault ADDR, or set VAULT_ADDR to the address of the server, such as https://vault.example.com:8200")
-	}
-	u, err := url.Parse(addr)
-	if err != nil || u.Scheme != "unix" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return "", fault.WithHint(fmt.Errorf("%s is not the address of a server", name),
-			"it begins with https:// or http://, such as https://vault.example.com:8200")
-	}
-	return addr, nil
-}
-
 func configureTLS(cfg *api.Config, getenv func(string) string) error {
 	t := &api.TLSConfig{
 		CACert:        getenv(api.EnvVaultCACert),
@@ -131,11 +108,9 @@ func configureTLS(cfg *api.Config, getenv func(string) string) error {
 		ClientKey:     getenv(api.EnvVaultClientKey),
 		TLSServerName: getenv(api.EnvVaultTLSServerName),
 	}
-	if v := getenv(api.EnvVaultSkipVerify); v != "" {
-		var err error
-		if t.Insecure, err = strconv.ParseBool(v); err != nil {
-			return fmt.Errorf("VAULT_SKIP_VERIFY is %q, not true or false", v)
-		}
+	var err error
+	if t.Insecure, err = parseBool(getenv, api.EnvVaultSkipVerify); err != nil {
+		return err
 	}
 	if err := cfg.ConfigureTLS(t); err != nil {
 		return fault.WithHint(fmt.Errorf("the TLS files for Vault: %w", err),
@@ -176,17 +151,12 @@ func (c *client) configureLimits(cfg *api.Config) error {
 		}
 		c.limiter = rate.NewLimiter(rate.Limit(r), n)
 	}
-	if v := c.getenv(api.EnvVaultSRVLookup); v != "" {
-		var err error
-		if cfg.SRVLookup, err = strconv.ParseBool(v); err != nil {
-			return fmt.Errorf("VAULT_SRV_LOOKUP is %q, not true or false", v)
-		}
+	var err error
+	if cfg.SRVLookup, err = parseBool(c.getenv, api.EnvVaultSRVLookup); err != nil {
+		return err
 	}
-	if v := c.getenv(api.EnvVaultDisableRedirects); v != "" {
-		var err error
-		if c.stay, err = strconv.ParseBool(v); err != nil {
-			return fmt.Errorf("VAULT_DISABLE_REDIRECTS is %q, not true or false", v)
-		}
+	if c.stay, err = parseBool(c.getenv, api.EnvVaultDisableRedirects); err != nil {
+		return err
 	}
 	proxy := c.getenv(api.EnvVaultProxyAddr)
 	if proxy == "" {
@@ -228,10 +198,13 @@ func (c *client) configureHeaders() error {
 }
 
 // configureToken takes the token from VAULT_TOKEN, else that of rhx login, else
-// from the file that `vault login` writes. None is not an error here: a Vault
-// agent may add its own.
+// from the token helper of the vault CLI or the file that `vault login` writes.
+// None is not an error here: a Vault agent may add its own.
 func (c *client) configureToken(home string, login func() (*Session, error)) error {
 	c.tokenFrom = "VAULT_TOKEN"
+	if c.getenv(usesBao) != "" {
+		c.tokenFrom = "BAO_TOKEN or VAULT_TOKEN"
+	}
 	token := strings.TrimSpace(c.getenv(api.EnvVaultToken))
 	if token == "" && login != nil {
 		s, err := login()
@@ -249,14 +222,27 @@ func (c *client) configureToken(home string, login func() (*Session, error)) err
 		}
 	}
 	if token == "" && home != "" {
-		b, err := os.ReadFile(filepath.Join(home, ".vault-token"))
-		// What is in the way of the folder of a home (ENOTDIR) is no token either.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			return fault.WithHint(fmt.Errorf("the token of the vault CLI: %w", err), "make ~/.vault-token readable, or set VAULT_TOKEN")
+		var err error
+		if c.helper, err = findHelper(c.getenv, home); err != nil {
+			return err
 		}
-		token = strings.TrimSpace(string(b))
+		if c.helper != nil {
+			c.tokenFrom = "the token helper of the vault command"
+			return c.setToken("")
+		}
+		file := filepath.Join(home, ".vault-token")
 		c.tokenFrom = "~/.vault-token"
+		if own := c.getenv(envBaoTokenPath); own != "" {
+			file, c.tokenFrom = own, own
+		}
+		if token, err = readOwn(file); err != nil {
+			return fault.WithHint(fmt.Errorf("the token of the vault CLI: %w", err), "make "+c.tokenFrom+" readable, or set VAULT_TOKEN")
+		}
 	}
+	return c.setToken(strings.TrimSpace(token))
+}
+
+func (c *client) setToken(token string) error {
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return fmt.Errorf("the token in %s has a character that no token has", c.tokenFrom)
 	}

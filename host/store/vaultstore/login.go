@@ -50,6 +50,7 @@ func Authenticate(ctx context.Context, o Options, l Login) (*Session, error) {
 		return nil, err
 	}
 	defer c.close()
+	o.warn(c)
 	if !SameServer(c.addr, c.addr) {
 		return nil, fault.WithHint(errors.New("the address of the server has a name or password in it, and would be kept with the login"), "log in with the address alone")
 	}

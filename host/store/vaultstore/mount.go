@@ -27,15 +27,23 @@ func (s *Store) open(ctx context.Context) (engine, string, error) {
 }
 
 func (s *Store) discover(ctx context.Context) error {
+	mount, version, err := kvFrom(s.c.getenv(EnvKV), s.path)
+	if err != nil {
+		return err
+	}
+	if mount != "" {
+		s.use(mount, version)
+		return ctx.Err()
+	}
 	a, err := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/internal/ui/mounts/" + s.path, needs: "use anything in"})
 	if err != nil {
 		return s.noMount(ctx, err)
 	}
 	if !a.found() {
 		// Before Vault 0.10 there was no such question, and no version 2.
-		return errors.New("this Vault server is too old: rhx needs 0.10 or newer")
+		return fault.WithHint(errors.New("this server does not say which engine is where: it is older than Vault 0.10, or something in front of it keeps such questions from it"), s.kvHint())
 	}
-	mount, _ := a.data["path"].(string)
+	mount, _ = a.data["path"].(string)
 	kind, _ := a.data["type"].(string)
 	options, _ := a.data["options"].(map[string]any)
 	mount = strings.Trim(mount, "/")
@@ -46,16 +54,28 @@ func (s *Store) discover(ctx context.Context) error {
 		return fault.WithHint(fmt.Errorf("the secrets engine at %s is of the type %q, not kv", mount, kind),
 			"`vault secrets list` shows which engines are kv")
 	}
+	version, _ = options["version"].(string)
+	s.use(mount, version)
+	return nil
+}
+
+// use is told what engine the store is in.
+func (s *Store) use(mount, version string) {
 	if s.root = strings.TrimPrefix(strings.TrimPrefix(s.path, mount), "/"); s.root != "" {
 		s.root += "/"
 	}
 	b := base{c: s.c, mount: mount + "/"}
-	if options["version"] == "2" {
+	if version == "2" {
 		s.engine = &v2{base: b}
 	} else {
 		s.engine = &v1{base: b}
 	}
-	return nil
+}
+
+// kvHint is for a token, or a way to the server, on which the question is refused.
+func (s *Store) kvHint() string {
+	mount, _, _ := strings.Cut(s.path, "/")
+	return EnvKV + "=" + mount + "=2 says that the engine at " + mount + " is KV version 2, so that Vault is not asked"
 }
 
 // noMount says more about why Vault did not tell what is at the path. Its
@@ -68,7 +88,7 @@ func (s *Store) noMount(ctx context.Context, err error) error {
 	}
 	if token != nil {
 		token.why = ", or may not use the secrets engine at " + s.path + ", or there is none"
-		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, token), "log in again with `rhx login` or `vault login`; `vault secrets list` shows the engines")
+		return fault.WithHint(fmt.Errorf("%w: %w", store.ErrDenied, token), "log in again with `rhx login` or `vault login`; `vault secrets list` shows the engines; "+s.kvHint())
 	}
 	all, allErr := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/mounts", needs: "read"})
 	if allErr == nil && all.found() {
@@ -78,7 +98,7 @@ func (s *Store) noMount(ctx context.Context, err error) error {
 	err = fmt.Errorf("%w: vault has no secrets engine at %s that the token in %s may use%s", store.ErrDenied, s.path, s.c.tokenFrom, s.c.inNamespace())
 	seen, seenErr := s.c.call(ctx, &request{method: http.MethodGet, path: "sys/internal/ui/mounts", needs: "read"})
 	if seenErr != nil || !seen.found() {
-		return err
+		return fault.WithHint(err, s.kvHint())
 	}
 	engines, _ := seen.data["secret"].(map[string]any)
 	return fault.WithHint(err, mountsHint(engines))

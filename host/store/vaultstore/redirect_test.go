@@ -53,7 +53,7 @@ func TestRedirectsElsewhereAreNotFollowed(t *testing.T) {
 			return err
 		},
 		"unwrap": func(ctx context.Context, _ *Store, getenv func(string) string) error {
-			_, err := Unwrap(ctx, getenv, "a", secret.NewValue("fake"))
+			_, err := Unwrap(ctx, Options{Getenv: getenv}, "a", secret.NewValue("fake"))
 			return err
 		},
 		"renew": func(ctx context.Context, _ *Store, getenv func(string) string) error {

@@ -90,7 +90,7 @@ func normal(addr string) string {
 	if err != nil || u.User != nil {
 		return ""
 	}
-	return origin(u) + strings.TrimRight(u.EscapedPath(), "/")
+	return origin(u) + strings.TrimRight(serverOf(u).EscapedPath(), "/")
 }
 
 // client returns a client that uses the session's token, at its own server
@@ -108,6 +108,7 @@ func (s *Session) client(getenv func(string) string) (*client, error) {
 
 // Getenv returns getenv with the server, the namespace and the token of the session.
 func (s *Session) Getenv(getenv func(string) string) func(string) string {
+	getenv = Environment(getenv)
 	return func(name string) string {
 		switch name {
 		case api.EnvVaultAddress:

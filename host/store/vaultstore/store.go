@@ -66,12 +66,15 @@ type Options struct {
 	// Getenv returns a variable: VAULT_ADDR, VAULT_TOKEN and the others that
 	// the vault CLI reads.
 	Getenv func(string) string
-	// Home is the folder where the vault CLI keeps its token in .vault-token,
-	// which is read, never written; "" for none.
+	// Home is the folder where the vault CLI keeps its token in .vault-token, or
+	// names in .vault the program that keeps it. Both are only read from; "" for none.
 	Home string
 	// Login returns the session that rhx login keeps, nil if there is none. It is
 	// called where VAULT_TOKEN is not set. nil: there is no such login.
 	Login func() (*Session, error)
+	// Warn is told what of the way to the server protects nothing: no TLS beyond
+	// this machine, or certificates that are not checked. nil: nobody is told.
+	Warn func(text string)
 }
 
 // Store is a [store.Store] in Vault.
@@ -123,7 +126,16 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fault.WithKind(fmt.Errorf("store %s%s: %w", Scheme, path, err), fault.KindOf(err))
 	}
+	o.warn(c)
 	return &Store{url: Scheme + path, path: path, c: c}, nil
+}
+
+func (o Options) warn(c *client) {
+	if o.Warn != nil {
+		for _, text := range c.warnings() {
+			o.Warn(text)
+		}
+	}
 }
 
 // CheckURL returns the error of a URL that can name no store in Vault.

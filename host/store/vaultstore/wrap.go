@@ -90,11 +90,13 @@ func (s *Store) Reach() (map[string]string, error) {
 
 // Unwrap returns the secret that a token of [Store.Wrap] stands for. The token is
 // all it needs, and is used up. name is the secret's name, or "" if it is not
-// known: then the provider and profile make it, or else its path in Vault.
+// known: then the provider and profile make it, or else its path in Vault. Of o,
+// Getenv and Warn count.
 //
 // An error that is [store.ErrIntercepted] says that the token was used or has
 // expired, or stands for something else than name.
-func Unwrap(ctx context.Context, getenv func(string) string, name string, token secret.Value) (*store.Record, error) {
+func Unwrap(ctx context.Context, o Options, name string, token secret.Value) (*store.Record, error) {
+	getenv := Environment(o.Getenv)
 	c, err := newClient(func(v string) string {
 		switch v {
 		case api.EnvVaultToken:
@@ -108,6 +110,7 @@ func Unwrap(ctx context.Context, getenv func(string) string, name string, token 
 		return nil, err
 	}
 	defer c.close()
+	o.warn(c)
 	// Whoever intercepts a token can unwrap it and wrap something else, but cannot
 	// make Vault say that it was made by reading the secret. Asking costs no use.
 	about, err := c.call(ctx, &request{method: http.MethodPost, path: "sys/wrapping/lookup", body: map[string]string{"token": token.Reveal()}, values: secret.Values{"token": token}})

@@ -22,24 +22,24 @@ func TestWrap(t *testing.T) {
 		t.Fatal(err)
 	}
 	getenv := server.Getenv(t, "not-used")
-	rec, err := Unwrap(t.Context(), getenv, sec.Name, token)
+	rec, err := Unwrap(t.Context(), Options{Getenv: getenv}, sec.Name, token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d := rec.Secret.Values.Diff(sec.Values); len(d) > 0 || rec.Secret.Name != sec.Name || rec.Secret.Provider != sec.Provider || rec.Secret.Profile != sec.Profile || rec.Version != 1 {
 		t.Errorf("got %+v, differing in %v", rec.Info, d)
 	}
-	_, err = Unwrap(t.Context(), getenv, sec.Name, token)
+	_, err = Unwrap(t.Context(), Options{Getenv: getenv}, sec.Name, token)
 	wantFault(t, err, store.ErrIntercepted, "may have been intercepted", "audit log")
 
 	// Without the name, the provider and profile make it; else the path.
 	token, _ = s.Wrap(t.Context(), sec.Name, time.Minute)
-	if rec, err := Unwrap(t.Context(), getenv, "", token); err != nil || rec.Secret.Name != sec.Name {
+	if rec, err := Unwrap(t.Context(), Options{Getenv: getenv}, "", token); err != nil || rec.Secret.Name != sec.Name {
 		t.Errorf("%v: %v", rec, err)
 	}
 	put(t, s, &secret.Secret{Name: "db/x y", Values: secret.Values{"k": secret.NewValue("v")}}, 0)
 	token, _ = s.Wrap(t.Context(), "db/x y", time.Minute)
-	if rec, err := Unwrap(t.Context(), getenv, "", token); err != nil || rec.Secret.Name != "ml/db/x y" {
+	if rec, err := Unwrap(t.Context(), Options{Getenv: getenv}, "", token); err != nil || rec.Secret.Name != "ml/db/x y" {
 		t.Errorf("%v: %v", rec, err)
 	}
 
@@ -52,7 +52,7 @@ func TestWrap(t *testing.T) {
 	if err := json.Unmarshal([]byte(server.CLI(t, server.RootToken, "kv", "get", "-wrap-ttl=1m", "-format=json", "-mount="+mount, "ml/db/x y")), &made); err != nil {
 		t.Fatal(err)
 	}
-	if rec, err := Unwrap(t.Context(), getenv, "db/x y", secret.NewValue(made.Wrap.Token)); err != nil || rec.Version != 1 {
+	if rec, err := Unwrap(t.Context(), Options{Getenv: getenv}, "db/x y", secret.NewValue(made.Wrap.Token)); err != nil || rec.Version != 1 {
 		t.Errorf("%v: %v", rec, err)
 	}
 	token, _ = s.WrapText(t.Context(), secret.NewValue("two\nlines\n"), time.Minute)
@@ -72,7 +72,7 @@ func TestWrapWhatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token, err := s.Wrap(t.Context(), awsProd().Name, time.Minute); err == nil {
-		_, err = Unwrap(t.Context(), server.Getenv(t, ""), awsProd().Name, token)
+		_, err = Unwrap(t.Context(), Options{Getenv: server.Getenv(t, "")}, awsProd().Name, token)
 		if !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
 		}
@@ -111,13 +111,13 @@ func TestInterceptedTokens(t *testing.T) {
 		"another secret's":                other,
 		"a token that is no wrapping one": secret.NewValue(server.TokenWith(t, map[string]any{"ttl": "1m"})),
 	} {
-		_, err := Unwrap(t.Context(), getenv, awsProd().Name, token)
+		_, err := Unwrap(t.Context(), Options{Getenv: getenv}, awsProd().Name, token)
 		if !errors.Is(err, store.ErrIntercepted) || strings.Contains(err.Error(), token.Reveal()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// Looking at what it is for has not used the other one up.
-	if rec, err := Unwrap(t.Context(), getenv, "aws", other); err != nil || rec.Secret.Name != "aws" {
+	if rec, err := Unwrap(t.Context(), Options{Getenv: getenv}, "aws", other); err != nil || rec.Secret.Name != "aws" {
 		t.Errorf("%v: %v", rec, err)
 	}
 }
@@ -133,7 +133,7 @@ func TestOneUseOfAToken(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = Unwrap(t.Context(), server.Getenv(t, ""), awsProd().Name, token) })
+		wg.Go(func() { _, errs[i] = Unwrap(t.Context(), Options{Getenv: server.Getenv(t, "")}, awsProd().Name, token) })
 	}
 	wg.Wait()
 	got := 0

@@ -199,8 +199,19 @@ func (s *Server) Request(ctx context.Context, method, path string, body any) (st
 // CLI runs the vault CLI with the token and returns what it prints.
 func (s *Server) CLI(t testing.TB, token string, args ...string) string {
 	t.Helper()
+	return s.cli(t, []string{"VAULT_TOKEN=" + token, "HOME=" + t.TempDir()}, args)
+}
+
+// CLIAt is CLI with the token that the vault command finds in a home folder.
+func (s *Server) CLIAt(t testing.TB, home string, args ...string) string {
+	t.Helper()
+	return s.cli(t, []string{"HOME=" + home}, args)
+}
+
+func (s *Server) cli(t testing.TB, env, args []string) string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.bin, args...)
-	cmd.Env = []string{"VAULT_ADDR=" + s.Addr, "VAULT_TOKEN=" + token, "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+	cmd.Env = append(env, "VAULT_ADDR="+s.Addr, "PATH="+os.Getenv("PATH"))
 	if s.CA != nil {
 		cmd.Env = append(cmd.Env, "VAULT_CACERT="+s.CAFile(t))
 	}
