@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		rewriteForever(os.Getenv("RHX_MACHINE_TEST_PATH"))
 	case "proxy":
 		proxy(os.Args[1], os.Args[2])
+	case "hostile":
+		readHostile(os.Args[1], os.Args[2:])
 	case "fdpass":
 		passDescriptor(os.Args[1], os.Args[2])
 	}

@@ -33,6 +33,8 @@ type fake struct {
 	signer  ssh.Signer
 	// password, when set, is asked for.
 	password string
+	// config, when set, changes how users are let in.
+	config func(*ssh.ServerConfig)
 
 	mu                        sync.Mutex
 	opens, execs, open, conns int
@@ -99,6 +101,9 @@ func (f *fake) serve(conn net.Conn) {
 			}
 			return nil, nil
 		}
+	}
+	if f.config != nil {
+		f.config(config)
 	}
 	config.AddHostKey(f.signer)
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
