@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -185,7 +186,7 @@ func (l *local) Write(ctx context.Context, changes []Change) ([]error, error) {
 			}
 			return errs, err
 		}
-		if err := l.change(c); err != nil {
+		if err := l.change(ctx, c); err != nil {
 			errs[i] = changeError(c, err)
 		}
 	}
@@ -201,7 +202,7 @@ func changeError(c Change, err error) error {
 	return &fs.PathError{Op: op, Path: c.Path, Err: err}
 }
 
-func (l *local) change(c Change) error {
+func (l *local) change(ctx context.Context, c Change) error {
 	if err := validChange(c); err != nil {
 		return err
 	}
@@ -219,12 +220,9 @@ func (l *local) change(c Change) error {
 		case c.Remove && old == nil:
 			return nil
 		case c.Remove:
-			if err := os.Remove(target); err != nil && !missing(err) {
-				return fault.Cause(err)
-			}
-			return syncFolder(parent(target))
+			return remove(ctx, target, c)
 		}
-		err = l.replace(target, old, c)
+		err = l.replace(ctx, target, old, c)
 		if err == nil || try == 3 || !errors.Is(err, errTempGone) {
 			return err
 		}
@@ -233,8 +231,24 @@ func (l *local) change(c Change) error {
 
 var errTempGone = errors.New("the temporary file was removed by another program")
 
+// remove removes target, if it still is as the change expects.
+func remove(ctx context.Context, target string, c Change) error {
+	unlock, err := lock(ctx, target)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := current(target, c); err != nil {
+		return err
+	}
+	if err := os.Remove(target); err != nil && !missing(err) {
+		return fault.Cause(err)
+	}
+	return syncFolder(parent(target))
+}
+
 // replace puts a file with the new content into the place of target.
-func (l *local) replace(target string, old fs.FileInfo, c Change) (err error) {
+func (l *local) replace(ctx context.Context, target string, old fs.FileInfo, c Change) (err error) {
 	dir := parent(target)
 	if err := l.mkdirs(dir); err != nil {
 		return err
@@ -272,17 +286,39 @@ func (l *local) replace(target string, old fs.FileInfo, c Change) (err error) {
 	if err := f.Close(); err != nil {
 		return fault.Cause(err)
 	}
-	if _, err := current(target, c); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), target); err != nil {
-		if _, gone := os.Lstat(f.Name()); errors.Is(gone, fs.ErrNotExist) {
+	if err := swap(ctx, f.Name(), target, old, c); err != nil {
+		if _, gone := os.Lstat(f.Name()); errors.Is(gone, fs.ErrNotExist) && !errors.Is(err, ErrChanged) {
 			return errTempGone
 		}
 		return fault.Cause(err)
 	}
 	return syncFolder(dir)
 }
+
+// swap puts the file temp into the place of target, if that still is as the change
+// expects. Of several processes that do so at once, one succeeds, and the others
+// see its file: none is lost.
+func swap(ctx context.Context, temp, target string, old fs.FileInfo, c Change) error {
+	if old == nil {
+		if _, err := current(target, c); err != nil {
+			return err
+		}
+		return placeNew(temp, target)
+	}
+	unlock, err := lock(ctx, target)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := current(target, c); err != nil {
+		return err
+	}
+	return os.Rename(temp, target)
+}
+
+// lockWithin is how long a file may be locked by another process. rhx itself holds
+// the lock for less than it takes to read the file.
+const lockWithin = 10 * time.Second
 
 // current returns the file at target, nil where there is none, or an error
 // that matches ErrChanged when it is not what the change expects.

@@ -3,10 +3,14 @@
 package machine
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -90,4 +94,52 @@ func syncFolder(dir string) error {
 func alive(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+// placeNew gives the file temp the name target, unless that is taken: a second
+// name is never given to what is there.
+func placeNew(temp, target string) error {
+	err := os.Link(temp, target)
+	switch {
+	case err == nil:
+		return os.Remove(temp)
+	case errors.Is(err, fs.ErrExist):
+		return ErrChanged
+	}
+	return os.Rename(temp, target) // a file system without second names
+}
+
+// lock keeps other processes that lock it, too, from changing the file at target
+// until unlock. The lock is of the file and not of its name: who waited for one that
+// was replaced meanwhile locks the new one. Where locks cannot be had, there is none.
+func lock(ctx context.Context, target string) (unlock func(), err error) {
+	none := func() {}
+	deadline := time.Now().Add(lockWithin)
+	for {
+		f, err := os.OpenFile(target, os.O_RDONLY|openFlags, 0)
+		if err != nil {
+			return none, nil // current says why, if it matters
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			is, err1 := f.Stat()
+			now, err2 := os.Lstat(target)
+			if err1 != nil || err2 != nil || os.SameFile(is, now) {
+				return func() { f.Close() }, nil
+			}
+		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
+			f.Close()
+			return none, nil
+		}
+		f.Close()
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("another program has locked it for more than %v", lockWithin)
+		}
+		select {
+		case <-time.After(time.Duration(1+rand.IntN(5)) * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }

@@ -14,7 +14,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -280,4 +284,115 @@ func TestLocalModeNeverOpensToAnotherGroup(t *testing.T) {
 	if err != nil || info.Mode() != fs.FileMode(0o640) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
+}
+
+// addLines adds lines to a file of which others are writing too: it reads, adds
+// one and writes, and begins anew where the file was changed meanwhile.
+func addLines(t testing.TB, m machine.Machine, p, who string, lines int) {
+	for i := range lines {
+		line := who + strconv.Itoa(i) + "\n"
+		for try := 0; ; try++ {
+			files, err := m.Read(t.Context(), []string{p})
+			check(t, err)
+			c := machine.Change{Path: p, Old: files[0].Data, Data: append(bytes.Clone(files[0].Data), line...)}
+			errs, err := m.Write(t.Context(), []machine.Change{c})
+			check(t, err)
+			if errs[0] == nil {
+				break
+			}
+			if !errors.Is(errs[0], machine.ErrChanged) || try > 10_000 {
+				t.Errorf("%s, line %d, try %d: %v", who, i, try, errs[0])
+				return
+			}
+		}
+	}
+}
+
+// testNoneLost lets several machines, which are the same one, write a file at
+// once, from its creation on: whatever one says it wrote stays.
+func testNoneLost(t *testing.T, p string, lines int, machines ...machine.Machine) {
+	t.Helper()
+	var wait sync.WaitGroup
+	for i, m := range machines {
+		wait.Go(func() { addLines(t, m, p, string(rune('a'+i)), lines) })
+	}
+	wait.Wait()
+	data, err := os.ReadFile(p)
+	check(t, err)
+	got := strings.Fields(string(data))
+	slices.Sort(got)
+	if len(got) != lines*len(machines) || len(slices.Compact(got)) != len(got) {
+		t.Errorf("%d lines, want %d", len(got), lines*len(machines))
+	}
+}
+
+func TestLocalWritersLoseNothing(t *testing.T) {
+	home := t.TempDir()
+	var machines []machine.Machine
+	for range 6 {
+		machines = append(machines, machine.Local(home, getenv(nil)))
+	}
+	for i := range 5 {
+		testNoneLost(t, filepath.Join(home, "file"+strconv.Itoa(i)), 8, machines...)
+	}
+}
+
+// Two that both saw no file, or the same file, do not both write it.
+func TestLocalOneOfTwoWritersSucceeds(t *testing.T) {
+	home := t.TempDir()
+	for i := range 50 {
+		p := filepath.Join(home, strconv.Itoa(i))
+		for _, old := range [][]byte{nil, []byte("old")} {
+			if old != nil {
+				check(t, os.WriteFile(p, old, 0o600))
+			} else {
+				os.Remove(p)
+			}
+			var ok atomic.Int32
+			var wait sync.WaitGroup
+			for w := range 4 {
+				wait.Go(func() {
+					errs, _ := machine.Local(home, getenv(nil)).Write(t.Context(), []machine.Change{{Path: p, Old: old, Data: []byte{byte('0' + w)}}})
+					switch {
+					case errs[0] == nil:
+						ok.Add(1)
+					case !errors.Is(errs[0], machine.ErrChanged):
+						t.Error(errs[0])
+					}
+				})
+			}
+			wait.Wait()
+			if ok.Load() != 1 {
+				t.Fatalf("%d of 4 succeeded, old content %q", ok.Load(), old)
+			}
+		}
+	}
+}
+
+// A lock that another program holds is waited for, not for ever, and only as long
+// as the context says.
+func TestLocalLockedFile(t *testing.T) {
+	home := t.TempDir()
+	p := filepath.Join(home, "file")
+	check(t, os.WriteFile(p, []byte("old"), 0o600))
+	f, err := os.Open(p)
+	check(t, err)
+	defer f.Close()
+	check(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
+	m := machine.Local(home, getenv(nil))
+	for _, c := range []machine.Change{{Path: p, Old: []byte("old"), Data: []byte("new")}, {Path: p, Old: []byte("old"), Remove: true}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		errs, _ := m.Write(ctx, []machine.Change{c})
+		cancel()
+		if !errors.Is(errs[0], context.DeadlineExceeded) {
+			t.Error(errs[0])
+		}
+	}
+	done := make(chan error)
+	go func() {
+		errs, _ := m.Write(t.Context(), []machine.Change{{Path: p, Old: []byte("old"), Data: []byte("new")}})
+		done <- errs[0]
+	}()
+	check(t, syscall.Flock(int(f.Fd()), syscall.LOCK_UN))
+	check(t, <-done)
 }

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"io/fs"
 	"os"
 )
@@ -28,3 +29,7 @@ func alive(pid int) bool {
 	p.Release()
 	return true
 }
+
+func placeNew(temp, target string) error { return os.Rename(temp, target) }
+
+func lock(context.Context, string) (unlock func(), err error) { return func() {}, nil }

@@ -536,3 +536,13 @@ func TestSSHHostileAnswers(t *testing.T) {
 		}
 	}
 }
+
+// Several who write one file over SSH, and one on the host itself, lose nothing.
+func TestSSHWritersLoseNothing(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	p := s.Home + "/file"
+	check(t, os.WriteFile(p, []byte("first\n"), 0o666))
+	check(t, os.Chown(p, s.UID, s.GID))
+	testNoneLost(t, s.Home+"/new", 5, over(t, s), over(t, s), over(t, s))
+	testNoneLost(t, s.Home+"/mixed", 5, over(t, s), machine.Local(s.Home, getenv(nil)), over(t, s))
+}

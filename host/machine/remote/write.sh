@@ -82,6 +82,34 @@ keep() {
 		[ "$gid" = "$4" ] || chgrp "$gid" "$t" 2>/dev/null || m=$((m & ~56))
 	fi
 }
+# swap puts the file t into the place of f, if that is as the change $1 expects.
+# Of several processes that do so at once, one succeeds and the others see its file.
+swap() {
+	seen=1
+	[ "$old" = 0 ] || flock -w 10 9 2>/dev/null
+	expected "$1" '' || return 1
+	# A new file is a second name for t: no name that is there is taken.
+	if [ "$old" = 0 ] && ln "$t" "$f" 2>/dev/null; then
+		rm -f "$t"
+	elif [ "$old" = 0 ] && { [ -e "$f" ] || [ -L "$f" ]; }; then
+		no "$1" changed
+		return 1
+	elif ! e=$(mv -f "$t" "$f" 2>&1); then
+		why "$1" "$e"
+		return 1
+	fi
+}
+# locked runs swap with the file f open, for the lock.
+locked() {
+	seen=
+	if [ "$old" = 0 ]; then
+		swap "$1"
+	else
+		swap "$1" 9<"$f" && return
+		[ -n "$seen" ] || no "$1" changed
+		return 1
+	fi
+}
 # change makes the change $1: path, mode, whether old content is expected, whether
 # to remove. The functions o$1 and n$1 print the old and the new content.
 change() {
@@ -138,10 +166,6 @@ replace() {
 		why "$1" "$e"
 		return 1
 	fi
-	expected "$1" '' || return 1
-	if ! e=$(mv -f "$t" "$f" 2>&1); then
-		why "$1" "$e"
-		return 1
-	fi
+	locked "$1" || return 1
 	durable "${d:-/}"
 }
