@@ -61,6 +61,18 @@ func (l *local) ownFolder(dir string) error {
 	return os.Lchown(dir, owner(home).uid, owner(home).gid)
 }
 
+// ForeignHome reports, for a process that runs as root, that home belongs to another
+// user, and which. What such a user has put there, root must not follow or change:
+// it is what sudo -E and su lead to.
+func ForeignHome(home string) (uid int, foreign bool) {
+	info, err := os.Stat(home)
+	if os.Geteuid() != 0 || err != nil {
+		return 0, false
+	}
+	uid = owner(info).uid
+	return uid, uid != 0
+}
+
 type ids struct{ uid, gid int }
 
 func owner(info fs.FileInfo) ids {

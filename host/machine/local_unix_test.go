@@ -396,3 +396,20 @@ func TestLocalLockedFile(t *testing.T) {
 	check(t, syscall.Flock(int(f.Fd()), syscall.LOCK_UN))
 	check(t, <-done)
 }
+
+func TestForeignHome(t *testing.T) {
+	home := t.TempDir()
+	if uid, foreign := machine.ForeignHome(home); foreign {
+		t.Errorf("one's own: %d", uid)
+	}
+	if _, foreign := machine.ForeignHome(home + "/nothing"); foreign {
+		t.Error("one that is not there")
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	check(t, os.Chown(home, 1234, 1234))
+	if uid, foreign := machine.ForeignHome(home); !foreign || uid != 1234 {
+		t.Errorf("another's: %d, %v", uid, foreign)
+	}
+}

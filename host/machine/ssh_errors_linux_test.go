@@ -67,6 +67,28 @@ func TestSSHDeniedSaysWhatHappened(t *testing.T) {
 	refuses(t, over(t, s, key(bad)), machine.ErrDenied, bad, "not a private key")
 }
 
+// A password is asked for as often as ssh_config says, and a wrong one is a denial.
+func TestSSHWrongPassword(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{Config: []string{"PasswordAuthentication yes", "KbdInteractiveAuthentication yes"}})
+	for _, prompts := range []int{1, 3} {
+		asked := 0
+		m := over(t, s, withConfig(s, withoutKeys(s, "IdentityAgent none", "IdentityFile none", fmt.Sprintf("NumberOfPasswordPrompts %d", prompts))), func(o *machine.SSHOptions) {
+			o.Prompt = func(context.Context, machine.Question) (string, error) { asked++; return "wrong", nil }
+		})
+		refuses(t, m, machine.ErrDenied, "permission denied (publickey,password")
+		if asked != prompts {
+			t.Errorf("asked %d times, want %d", asked, prompts)
+		}
+	}
+	m := over(t, s, withConfig(s, withoutKeys(s, "BatchMode yes", "IdentityAgent none", "IdentityFile none")), func(o *machine.SSHOptions) {
+		o.Prompt = func(context.Context, machine.Question) (string, error) {
+			t.Error("asked in batch mode")
+			return "", nil
+		}
+	})
+	refuses(t, m, machine.ErrDenied)
+}
+
 // The passphrase that nobody knows skips that key, not those after it.
 func TestSSHSkippedKeyIsFollowedByTheNext(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})

@@ -21,12 +21,12 @@ import (
 // same is a place in which ssh and this package are asked the same.
 type same struct {
 	t *testing.T
-	// plain has the keys ed25519 and ecdsa; certified has a certificate, too.
-	plain, jump, certified *sshtest.Server
-	dir, askpass           string
-	keys                   map[string]string // files by name
-	agents                 map[string]string // sockets by name
-	stranger               string            // a public key of nobody here
+	// plain has the host keys ed25519 and ecdsa.
+	plain, jump  *sshtest.Server
+	dir, askpass string
+	keys         map[string]string // files by name
+	agents       map[string]string // sockets by name
+	stranger     string            // a public key of nobody here
 }
 
 // outcome is what a person sees: the kinds of questions, and how it ends.

@@ -182,3 +182,68 @@ func TestSplitWords(t *testing.T) {
 		}
 	}
 }
+
+func FuzzSplitWords(f *testing.F) {
+	for _, s := range []string{`/a "b c" 'd' \\ \"`, `"`, `\`, "a\tb"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		words, err := splitWords(s)
+		if n := len(strings.Join(words, "")); err == nil && n > len(s) {
+			t.Errorf("%q from %q", words, s)
+		}
+	})
+}
+
+// An older ssh -G leaves lists that begin with a sign to its reader.
+func TestAssembledAlgorithms(t *testing.T) {
+	safe := []string{"a1", "a2", "b1"}
+	for wanted, want := range map[string]string{"+c": "a1,a2,b1,c", "^b1,c": "b1,c,a1,a2,b1", "-a*": "b1", "-a1,b1": "a2", "c,a1": "c,a1", "": "", "-*": ""} {
+		if got := strings.Join(assembled(strings.Split(wanted, ","), safe), ","); got != want {
+			t.Errorf("%s: %s, want %s", wanted, got, want)
+		}
+	}
+	if got := assembled(nil, safe); !slices.Equal(got, safe) {
+		t.Errorf("nothing: %s", got)
+	}
+}
+
+// Hosts share the memory for their answers, and it comes back.
+func TestAnswersShareABudget(t *testing.T) {
+	was := answers
+	defer func() { answers = was }()
+	const size = 3 << 20
+	answers = &budget{free: 2*size + size/2}
+	read := func() (*answer, error) {
+		a := &answer{mark: []byte("M "), limit: maxAnswer}
+		return a, a.read(strings.NewReader("M start\nM data\n" + strings.Repeat("x", size) + "M done\n"))
+	}
+	first, err := read()
+	if err != nil || len(first.pieces) != 3 {
+		t.Fatalf("%d pieces, %v", len(first.pieces), err)
+	}
+	if _, err := read(); err != errTogether {
+		t.Errorf("the second: %v", err)
+	}
+	if _, err := read(); err != errTogether {
+		t.Errorf("once more: %v", err)
+	}
+	if n := len(first.pieces[1].data); n != size {
+		t.Errorf("%d bytes", n)
+	}
+	first = nil
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		_, err := read()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come back: %v", err)
+		}
+	}
+	small := &answer{mark: []byte("M "), limit: maxAnswer}
+	answers.free = 0
+	if err := small.read(strings.NewReader("M start\nM data\nx\nM done\n")); err != nil {
+		t.Errorf("a small answer: %v", err)
+	}
+}

@@ -28,9 +28,7 @@ var spoken = func() ssh.Algorithms {
 // common returns those of wanted that are spoken, in the order of wanted; all
 // that is not weak where nothing is wanted.
 func common(wanted, spoken, safe []string) []string {
-	if wanted == nil {
-		return slices.Clone(safe)
-	}
+	wanted = assembled(wanted, safe)
 	var both []string
 	for _, name := range wanted {
 		// An older name of the same exchange.
@@ -42,6 +40,24 @@ func common(wanted, spoken, safe []string) []string {
 		}
 	}
 	return both
+}
+
+// assembled resolves what adds to the default, takes from it or orders it, which
+// ssh -G before version 8.5 leaves to its reader.
+func assembled(wanted, safe []string) []string {
+	if len(wanted) == 0 {
+		return safe
+	}
+	names := append([]string{wanted[0][min(1, len(wanted[0])):]}, wanted[1:]...)
+	switch {
+	case strings.HasPrefix(wanted[0], "+"):
+		return slices.Concat(safe, names)
+	case strings.HasPrefix(wanted[0], "^"):
+		return slices.Concat(names, safe)
+	case strings.HasPrefix(wanted[0], "-"):
+		return slices.DeleteFunc(slices.Clone(safe), func(a string) bool { return matchesAny(names, a) })
+	}
+	return wanted
 }
 
 // algorithms returns those that ssh_config allows and this program speaks.

@@ -232,6 +232,7 @@ func signerOf(raw any) ssh.AlgorithmSigner {
 // encrypted is identity for an encrypted key; public may be nil.
 func (a *auth) encrypted(p string, data []byte, public ssh.PublicKey) *identity {
 	decrypt := func() (ssh.AlgorithmSigner, error) {
+		defer a.pause()() // another host's connection may be asking for it
 		raw, err := a.opts.Keys.decrypt(a.ctx, p, data, a.config.prompts, a.ask)
 		if err != nil {
 			a.lock(p)

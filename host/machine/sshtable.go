@@ -47,6 +47,7 @@ var sshSettings = map[string]setting{
 	"hostkeyalgorithms":     list(func(c *sshConfig) *[]string { return &c.hostKeyAlgorithms }),
 	"casignaturealgorithms": list(func(c *sshConfig) *[]string { return &c.caAlgorithms }),
 	"requiredrsasize":       number(func(c *sshConfig) *int { return &c.rsaBits }),
+	"rsaminsize":            number(func(c *sshConfig) *int { return &c.rsaBits }), // Red Hat's name for it
 	"userknownhostsfile":    {set: func(c *sshConfig, v string) { c.userHosts = splitPaths(v) }},
 	"globalknownhostsfile":  {set: func(c *sshConfig, v string) { c.globalHosts = splitPaths(v) }},
 	"knownhostscommand":     textOrNone(func(c *sshConfig) *string { return &c.hostsCommand }),
@@ -144,8 +145,17 @@ var sshSettings = map[string]setting{
 	"securitykeyprovider":         harmless("hardware keys are used through the agent"),
 	"syslogfacility":              harmless("rhx has messages of its own"),
 	"versionaddendum":             harmless("what ssh calls itself"),
+	"usekeychain":                 harmless("where Apple's ssh-add keeps passphrases"),
 	"visualhostkey":               harmless("how fingerprints look"),
 	"warnweakcrypto":              harmless("rhx has messages of its own"),
+
+	// Of ssh before version 8.
+	"cipher":                  harmless("of version 1 of the protocol"),
+	"compressionlevel":        harmless("of version 1 of the protocol"),
+	"protocol":                harmless("rhx speaks version 2"),
+	"rhostsrsaauthentication": harmless("of version 1 of the protocol"),
+	"rsaauthentication":       harmless("of version 1 of the protocol"),
+	"useprivilegedport":       harmless("for host-based authentication"),
 }
 
 var (
