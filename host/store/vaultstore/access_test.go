@@ -124,6 +124,54 @@ func TestAPolicyForOneSecretsValues(t *testing.T) {
 	put(t, s, sec, 1)
 }
 
+func TestATokenThatMayDoLittle(t *testing.T) {
+	server := vaulttest.Shared(t)
+	for version := 1; version <= 2; version++ {
+		mount := server.MountKV(t, "kv", version, 0)
+		root := open(t, mount, server.Getenv(t, server.RootToken))
+		data := mount + "/data"
+		if version == 1 {
+			data = mount
+		}
+		may := func(caps string) *Store {
+			return open(t, mount, server.Getenv(t, server.Token(t, `path "`+data+`/*" { capabilities = [`+caps+`] }`)))
+		}
+		base := func(text string) *secret.Secret {
+			return &secret.Secret{Name: "a", Values: secret.Values{"k": secret.NewValue(text)}}
+		}
+		// Writing needs no reading where no version is expected, as `vault kv put`.
+		writer := may(`"create", "update"`)
+		if n, err := writer.Put(t.Context(), base("one"), store.AnyVersion); n != 1 || err != nil {
+			t.Errorf("KV version %d: a new secret: version %d, %v", version, n, err)
+		}
+		if _, err := writer.Put(t.Context(), base("two"), store.AnyVersion); err != nil {
+			t.Errorf("KV version %d: %v", version, err)
+		}
+		if r := get(t, root, "a", 0); r.Version != 2 && version == 2 || r.Secret.Values["k"].Reveal() != "two" {
+			t.Errorf("KV version %d: got %+v", version, r.Info)
+		}
+		_, err := writer.Get(t.Context(), "a", 0)
+		wantFault(t, err, store.ErrDenied, "/a", `"read"`)
+		// What is to be there cannot be compared without reading, and nothing is written.
+		_, err = writer.Put(t.Context(), base("three"), 1)
+		wantFault(t, err, store.ErrDenied, "/a", `"read"`)
+		if r := get(t, root, "a", 0); r.Secret.Values["k"].Reveal() != "two" {
+			t.Errorf("KV version %d: it was written", version)
+		}
+		// Deleting needs the metadata or the values, to say what was there.
+		deleter := may(`"delete", "read"`)
+		if err := deleter.Delete(t.Context(), "a"); err != nil {
+			t.Errorf("KV version %d: %v", version, err)
+		}
+		for _, name := range []string{"a", "never"} {
+			if err := deleter.Delete(t.Context(), name); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("KV version %d: delete %s: %v", version, name, err)
+			}
+		}
+		wantFault(t, may(`"delete"`).Delete(t.Context(), "a"), store.ErrDenied, "/a", `"read"`)
+	}
+}
+
 func TestValuesSavedWithoutTheirMetadataAreReported(t *testing.T) {
 	server := vaulttest.Shared(t)
 	for version := 1; version <= 2; version++ {

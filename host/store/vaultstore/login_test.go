@@ -625,3 +625,18 @@ func TestEveryMethodIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// A server that answers nothing, or nothing about the token, has confirmed nothing.
+func TestATokenThatIsNotConfirmed(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+	}{{204, ""}, {200, ""}, {200, "null"}, {200, "{}"}, {200, `{"data":null}`}, {200, "<html>"}, {302, ""}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answerWith(w, c.status, c.body) }))
+		s, err := Authenticate(t.Context(), Options{Getenv: vars("VAULT_ADDR", server.URL, "VAULT_MAX_RETRIES", "0")}, Login{Method: "token", Secret: secret.NewValue("fake")})
+		server.Close()
+		if err == nil || s != nil {
+			t.Errorf("HTTP %d %q: %+v", c.status, c.body, s)
+		}
+	}
+}

@@ -39,7 +39,7 @@ func (e *v2) list(ctx context.Context, dir string) ([]string, error) {
 
 func (e *v2) info(ctx context.Context, path, name string) (*store.Info, error) {
 	m, err := e.metadata(ctx, path)
-	if err != nil || m == nil || m.current == 0 {
+	if err != nil || m == nil {
 		return nil, err
 	}
 	info, ok := m.info(name, m.current)
@@ -180,18 +180,30 @@ func (e *v2) describe(ctx context.Context, path string, have, want map[string]st
 }
 
 func (e *v2) delete(ctx context.Context, path, name string) error {
-	m, err := e.metadata(ctx, path)
+	there, err := e.exists(ctx, path, name)
 	if err != nil {
 		return err
 	}
-	if m == nil || m.current == 0 {
-		return notFound(name, 0)
-	}
-	if info, ok := m.info(name, m.current); !ok || info.Deleted {
+	if !there {
 		return notFound(name, 0)
 	}
 	_, err = e.c.call(ctx, &request{method: http.MethodDelete, path: e.mount + "data/" + path, needs: "delete"})
 	return err
+}
+
+// exists reports whether there is a newest version that is not deleted. The
+// metadata says it without the values; a token may be kept from it.
+func (e *v2) exists(ctx context.Context, path, name string) (bool, error) {
+	m, err := e.metadata(ctx, path)
+	if errors.Is(err, store.ErrDenied) {
+		v, err := e.read(ctx, path, 0)
+		return v != nil && !v.deleted, err
+	}
+	if err != nil || m == nil {
+		return false, err
+	}
+	info, ok := m.info(name, m.current)
+	return ok && !info.Deleted, nil
 }
 
 func (e *v2) undelete(ctx context.Context, path, name string, version int) error {
