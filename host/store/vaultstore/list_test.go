@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -29,15 +28,8 @@ func TestListsHaveAnEnd(t *testing.T) {
 			_, _ = b.WriteString("]}}")
 			_ = b.Flush()
 		})
-		for what, list := range map[string]func() error{
-			"List":  func() error { _, err := s.List(t.Context()); return err },
-			"Names": func() error { _, err := s.Names(t.Context()); return err },
-		} {
-			err := list()
-			if err == nil || !strings.Contains(err.Error(), "more than 200000 names") || !strings.Contains(fault.Hint(err), "longer prefix") {
-				t.Errorf("%s: %v (%s)", what, err, fault.Hint(err))
-			}
-		}
+		_, err := s.List(t.Context())
+		wantFault(t, err, nil, "more than 200000 names", "longer prefix")
 	})
 	t.Run("folders in folders", func(t *testing.T) {
 		_, err := listing(t, `["a/"]`).Names(t.Context())
@@ -45,7 +37,7 @@ func TestListsHaveAnEnd(t *testing.T) {
 	})
 	t.Run("more and more folders", func(t *testing.T) {
 		var names []string
-		for n := range 1000 {
+		for n := range 500 {
 			names = append(names, fmt.Sprintf(`"%d/"`, n))
 		}
 		_, err := listing(t, "["+strings.Join(names, ",")+"]").Names(t.Context())

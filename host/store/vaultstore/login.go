@@ -184,7 +184,7 @@ func (c *client) confirm(ctx context.Context, token string, auth *api.SecretAuth
 		return nil, fault.WithHint(err, "nothing was kept; `vault token lookup` with this token says more")
 	case err != nil:
 		return nil, c.explain(callCtx, &request{method: http.MethodGet, path: "auth/token/lookup-self", needs: "read"}, err)
-	case got == nil || got.Data == nil:
+	case got == nil || got.Data["id"] == nil:
 		return nil, fmt.Errorf("look up the token: %w", errNotVault)
 	default:
 		if s.TTL, err = got.TokenTTL(); err != nil {
