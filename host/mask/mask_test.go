@@ -127,8 +127,8 @@ func TestMaskDoesNotGather(t *testing.T) {
 	var out []byte
 	for range 1000 {
 		out = s.write(out, bytes.Repeat([]byte("a"), 100))
-		if len(s.held) > 4 {
-			t.Fatalf("%d bytes are held", len(s.held))
+		if len(s.raw) > 3 {
+			t.Fatalf("%d bytes are held", len(s.raw))
 		}
 	}
 	if out = s.finish(out); string(out) != secret.Redacted {
@@ -195,12 +195,12 @@ func TestWriterFails(t *testing.T) {
 	}
 }
 
-// naive masks as the documentation says, without an automaton and without pieces.
+// naive masks as the documentation says, without a filter and without pieces.
 func naive(values []string, text string) string {
 	var words, codes []string
 	for _, v := range values {
 		for _, p := range parts(v) {
-			words = append(words, p, strings.ReplaceAll(p, " ", "+"))
+			words = append(append(words, plain(p)...), encoded(p)...)
 			codes = append(codes, encoded(p)...)
 		}
 	}
@@ -214,24 +214,30 @@ func naive(values []string, text string) string {
 			}
 		}
 	}
-	for _, escape := range []string{`^$`, `^%[0-9A-Fa-f]{2}`, `^(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt'])`} {
-		chars, at := decoded(text, regexp.MustCompile(escape))
+	for _, escape := range []string{
+		`^$`, `^%[0-9A-Fa-f]{2}`, `^(?:''|""|'\\''|'"'"')`, `^&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});`,
+		`^\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[0-3][0-7]{2}|[abefnrtv -/:-@\[-` + "`" + `{-~])`,
+	} {
+		chars, at := unescaped(text, regexp.MustCompile(escape))
 		search(chars, at, words)
 	}
 	var chars []byte
 	var at []span
-	for i := range len(text) {
-		if text[i] != '\r' && text[i] != '\n' {
-			chars, at = append(chars, text[i]), append(at, span{i, i + 1})
+	for i := 0; i < len(text); i++ {
+		all := regexp.MustCompile(`^[\r\n]+[ \t]*`).FindString(text[i:])
+		breaks := len(all) - len(strings.TrimLeft(all, "\r\n"))
+		if all != "" && breaks <= 4 && len(all)-breaks <= 64 {
+			i += len(all) - 1
+			continue
 		}
+		chars, at = append(chars, text[i]), append(at, span{i, i + 1})
 	}
 	search(chars, at, codes)
 	slices.SortFunc(found, func(a, b span) int { return a.start - b.start })
 	var out strings.Builder
 	end := 0
 	for _, f := range found {
-		switch {
-		case f.start < end:
+		if f.start < end {
 			end = max(end, f.end)
 			continue
 		}
@@ -241,38 +247,56 @@ func naive(values []string, text string) string {
 	return out.String() + text[end:]
 }
 
-func decoded(text string, escape *regexp.Regexp) (chars []byte, at []span) {
+// unescaped are the characters of a text with escapes, and where each comes from.
+func unescaped(text string, escape *regexp.Regexp) (chars []byte, at []span) {
 	for i := 0; i < len(text); {
-		loc := escape.FindStringIndex(text[i:])
-		if loc == nil || loc[0] != 0 || loc[1] == 0 {
-			chars, at = append(chars, text[i]), append(at, span{i, i + 1})
-			i++
-			continue
+		e := escape.FindString(text[i:])
+		c := meaning(e)
+		if e == "" || c == "" {
+			c, e = text[i:i+1], text[i:i+1]
 		}
-		e := text[i : i+loc[1]]
-		var c []byte
-		switch code, _ := strconv.ParseUint(strings.TrimLeft(e[:min(6, len(e))], `%\u`), 16, 32); {
-		case e[0] == '%':
-			c = []byte{byte(code)}
-		case e[1] != 'u':
-			_ = json.Unmarshal([]byte(`"`+strings.ReplaceAll(e, "'", "u0027")+`"`), new(string))
-			c = []byte(map[byte]string{'"': `"`, '\\': `\`, '/': "/", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", '\'': "'"}[e[1]])
-		case len(e) == 12:
-			low, _ := strconv.ParseUint(e[8:], 16, 32)
-			c = utf8.AppendRune(nil, utf16.DecodeRune(rune(code), rune(low)))
-		case utf16.IsSurrogate(rune(code)):
-			chars, at = append(chars, text[i]), append(at, span{i, i + 1})
-			i++
-			continue
-		default:
-			c = utf8.AppendRune(nil, rune(code))
-		}
-		for _, b := range c {
+		for _, b := range []byte(c) {
 			chars, at = append(chars, b), append(at, span{i, i + len(e)})
 		}
 		i += len(e)
 	}
 	return chars, at
+}
+
+func meaning(e string) string {
+	number := func(digits string, base int) rune {
+		n, _ := strconv.ParseUint(digits, base, 32)
+		return rune(n)
+	}
+	switch {
+	case e == "":
+		return ""
+	case e[0] == '%':
+		return string([]byte{byte(number(e[1:], 16))})
+	case e[0] == '\'' || e[0] == '"':
+		return e[:1]
+	case strings.HasPrefix(e, "&#"):
+		if e[2] == 'x' || e[2] == 'X' {
+			return string(number(e[3:len(e)-1], 16))
+		}
+		return string(number(e[2:len(e)-1], 10))
+	case e[0] == '&':
+		return map[string]string{"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": `"`, "&apos;": "'"}[e]
+	case len(e) == 12:
+		return string(utf16.DecodeRune(number(e[2:6], 16), number(e[8:], 16)))
+	case e[1] == 'u' && utf16.IsSurrogate(number(e[2:], 16)):
+		return ""
+	case e[1] == 'u' || e[1] == 'U':
+		return string(number(e[2:], 16))
+	case e[1] == 'x':
+		return string([]byte{byte(number(e[2:], 16))})
+	case len(e) == 4:
+		return string([]byte{byte(number(e[1:], 8))})
+	}
+	if i := strings.IndexByte("abefnrtv", e[1]); i >= 0 {
+		return "\a\b\x1b\f\n\r\t\v"[i : i+1]
+	}
+	return e[1:]
 }
 
 // For any pieces the output is that of the whole, which is what the documentation
@@ -282,6 +306,7 @@ func FuzzPieces(f *testing.F) {
 	f.Add("aaaa", "aaab", "aaaaaabaaab", 1)
 	f.Add(pem, "p@ss \"w\"", pem+`p@ss \"w\" %70%40ss+%22w%22`, 7)
 	f.Add("\xff\xfe\x00\x01", "ü€😀", `\u00fc\u20ac\ud83d\ude00 \ud83d\u00fc%`, 2)
+	f.Add("it's \"x\" & <y>", "a\tb\x1bc", `it'\''s ""x"" &amp; &lt;y&#62; it'"'"'s a\tb\033c \x61\U00000009b\ec it\'s\ \"x\"\ \&\ \<y\>`, 5)
 	f.Add("a\r\nbcdefghij", "bcde\\u", `a\r\nbcdefghij Ymiz bcde\u`, 1)
 	f.Fuzz(func(t *testing.T, one, two, text string, size int) {
 		if len(one)+len(two) > 200 || len(text) > 400 {

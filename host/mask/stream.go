@@ -11,97 +11,188 @@ import (
 // goes, and [secret.Redacted] stands for those that overlap: what comes out does not
 // depend on the pieces in which the stream comes.
 type stream struct {
-	readers []reader
-	// held is what may still become a part of a value; it begins at offset base.
-	held []byte
-	base int
-	// found are the parts to mask that are still held.
+	words *words
+	// plain is up to where the stream was read as it is: no word begins before it that
+	// is not found yet. escaped are its other readings.
+	plain   int
+	escaped []reading
+	// raw is what may still become a part of a value, from offset base on; all before
+	// offset shown was passed on.
+	raw         []byte
+	base, shown int
+	// found are the parts to mask that were not passed on, in order, and none overlaps
+	// another.
 	found []span
 	// masked is up to where the last mask reaches.
 	masked int
+	dec    decoded
+	spans  []span
 }
 
+// block is how much is read at once: it and its readings stay in the processor's
+// cache.
+const block = 64 << 10
+
 func (m *Masker) stream() *stream {
-	return &stream{readers: []reader{
-		{trie: m.text},
-		{trie: m.text, escapes: "%", decode: percent},
-		{trie: m.text, escapes: `\`, decode: inJSON},
-		{trie: m.code, escapes: "\r\n", decode: unbroken},
-	}}
+	if m.Empty() {
+		return &stream{words: m.words}
+	}
+	s := &stream{
+		words: m.words,
+		escaped: []reading{
+			{leads: [2]byte{'%', '%'}, escape: percent},
+			{leads: [2]byte{'\\', '\\'}, escape: backslash},
+			{leads: [2]byte{'&', '&'}, signs: []string{";"}, escape: entity},
+			{leads: [2]byte{'\n', '\r'}, escape: lineBreak, code: true},
+		},
+	}
+	if m.quotes {
+		s.escaped = append(s.escaped, reading{leads: [2]byte{'\'', '"'}, signs: []string{`''`, `""`, `'\'`, `'"'`}, escape: quote})
+	}
+	return s
 }
 
 // write takes the next piece, and appends to out what is sure.
 func (s *stream) write(out, p []byte) []byte {
-	at := s.end()
-	s.held = append(s.held, p...)
-	for i := range s.readers {
-		s.found = s.readers[i].read(p, at, s.found)
+	for piece := range slices.Chunk(p, block) {
+		s.raw = append(s.raw, piece...)
+		s.read(false)
+		out = s.emit(out, s.open())
 	}
-	sure := s.end()
-	for i := range s.readers {
-		sure = min(sure, s.readers[i].start(s.readers[i].state, s.end()))
-	}
-	return s.emit(out, sure)
+	return out
 }
 
-func (s *stream) end() int { return s.base + len(s.held) }
+func (s *stream) end() int { return s.base + len(s.raw) }
+
+// held is how much was not passed on.
+func (s *stream) held() int { return s.end() - s.shown }
+
+// open is where the first thing begins that more text may make a value of.
+func (s *stream) open() int {
+	open := s.plain
+	for i := range s.escaped {
+		open = min(open, s.escaped[i].from)
+	}
+	return open
+}
+
+// read finds what is in what has come. whole says that no more will.
+func (s *stream) read(whole bool) {
+	text := s.raw[s.plain-s.base:]
+	s.spans = s.words.find(text, false, s.spans[:0])
+	for _, f := range s.spans {
+		s.found = append(s.found, span{s.plain + f.start, s.plain + f.end})
+	}
+	s.plain = s.end() - s.words.tail(text, false, little)
+	for i := range s.escaped {
+		s.readEscaped(&s.escaped[i], whole)
+	}
+	s.found = merge(s.found)
+}
+
+func (s *stream) readEscaped(r *reading, whole bool) {
+	from, d := r.from, &s.dec
+	r.decode(d, s.raw[from-s.base:], whole)
+	complete := from+d.read == s.end()
+	if complete && !d.matters(s.words) {
+		r.from = max(from+d.lastEnd(), s.plain)
+		return
+	}
+	s.spans = s.words.find(d.text, r.code, s.spans[:0])
+	for _, f := range s.spans {
+		s.found = append(s.found, span{from + d.raw(f.start).start, from + d.raw(f.end-1).end})
+	}
+	switch n := s.words.tail(d.text, r.code, little); {
+	case n > 0:
+		r.from = from + d.raw(len(d.text)-n).start
+	case r.code:
+		r.from = s.end()
+	default:
+		r.from = from + d.read
+	}
+}
+
+// merge sorts spans, and makes one of those that overlap.
+func merge(spans []span) []span {
+	if len(spans) < 2 {
+		return spans
+	}
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	out := spans[:1]
+	for _, s := range spans[1:] {
+		if last := &out[len(out)-1]; s.start < last.end {
+			last.end = max(last.end, s.end)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
 
 // release appends to out what is held of parts up to a grade, though it may become
 // a part of a value; the values that are held to the greater part are masked.
-func (s *stream) release(out []byte, grade int) []byte {
+func (s *stream) release(out []byte, g grade) []byte {
+	least := min(g+1, most)
 	sure := s.end()
-	for i := range s.readers {
-		at, ok := s.readers[i].atLeast(min(grade+1, most), s.end())
+	note := func(from int, n int) {
 		switch {
-		case !ok:
-		case grade < most:
-			sure = min(sure, at)
+		case n == 0:
+		case g < most:
+			sure = min(sure, from)
 		default:
-			s.found = append(s.found, span{at, s.end()})
+			s.found = append(s.found, span{from, s.end()})
 		}
 	}
+	n := s.words.tail(s.raw[s.plain-s.base:], false, least)
+	note(s.end()-n, n)
+	for i := range s.escaped {
+		r := &s.escaped[i]
+		r.decode(&s.dec, s.raw[r.from-s.base:], false)
+		if n := s.words.tail(s.dec.text, r.code, least); n > 0 {
+			note(r.from+s.dec.raw(len(s.dec.text)-n).start, n)
+		}
+	}
+	s.found = merge(s.found)
 	return s.emit(out, sure)
 }
 
 // finish appends to out what is still held.
 func (s *stream) finish(out []byte) []byte {
-	for i := range s.readers {
-		s.found = s.readers[i].literal(s.found)
-	}
+	s.read(true)
 	return s.emit(out, s.end())
 }
 
-// emit appends to out what is before the offset sure, masked.
+// emit appends to out what is before the offset sure, masked, and forgets what no
+// reading needs any more.
 func (s *stream) emit(out []byte, sure int) []byte {
-	if sure <= s.base {
-		return out // it was released before
+	text := func(from, to int) {
+		if from = max(from, s.masked); from < to {
+			out = append(out, s.raw[from-s.base:to-s.base]...)
+		}
 	}
-	slices.SortFunc(s.found, func(a, b span) int { return cmp.Compare(a.start, b.start) })
-	at, n := s.base, 0
+	n := 0
 	for _, f := range s.found {
 		if f.start >= sure {
 			break
 		}
 		n++
-		start := max(f.start, s.base)
 		switch {
-		case f.end <= s.base: // all of it was released
+		case f.end <= s.shown: // all of it was released
+			continue
 		case f.start < s.masked:
-			s.masked = max(s.masked, f.end)
 		default:
-			if from := max(at, s.masked); from < start {
-				out = append(out, s.held[from-s.base:start-s.base]...)
-			}
+			text(s.shown, f.start)
 			out = append(out, secret.Redacted...)
-			s.masked = f.end
 		}
-		at = max(at, start)
+		s.masked = max(s.masked, f.end)
+		s.shown = max(s.shown, f.start)
 	}
 	s.found = slices.Delete(s.found, 0, n)
-	if from := max(at, s.masked); from < sure {
-		out = append(out, s.held[from-s.base:sure-s.base]...)
+	text(s.shown, sure)
+	s.shown = max(s.shown, sure)
+	if keep := min(s.open(), s.shown) - s.base; keep > 0 {
+		s.raw = append(s.raw[:0], s.raw[keep:]...)
+		s.base += keep
 	}
-	s.held = slices.Delete(s.held, 0, sure-s.base)
-	s.base = sure
 	return out
 }

@@ -53,20 +53,20 @@ func (w *Writer) Write(p []byte) (int, error) {
 }
 
 // wait releases what is held of a grade if nothing comes for a while.
-func (w *Writer) wait(grade int) {
-	if len(w.s.held) == 0 || w.err != nil || grade > most {
+func (w *Writer) wait(g grade) {
+	if w.s.held() == 0 || w.err != nil || g > most {
 		return
 	}
-	number, more := w.writes, w.patience[grade]
-	if grade > little {
-		more -= w.patience[grade-1]
+	number, more := w.writes, w.patience[g]
+	if g > little {
+		more -= w.patience[g-1]
 	}
 	w.timer = time.AfterFunc(more, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.writes == number {
-			w.pass(w.s.release(w.out[:0], grade))
-			w.wait(grade + 1)
+			w.pass(w.s.release(w.out[:0], g))
+			w.wait(g + 1)
 		}
 	})
 }
