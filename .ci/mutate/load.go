@@ -20,6 +20,7 @@ import (
 // pack is a package with its types.
 type pack struct {
 	path, dir string
+	root      string // of the module
 	fset      *token.FileSet
 	files     []*source
 	imports   types.Importer
@@ -37,7 +38,7 @@ type source struct {
 // compiler's export data.
 func load(dir string) (*pack, error) {
 	var stderr bytes.Buffer
-	cmd := exec.Command("go", "list", "-e", "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles,DepOnly,Error", ".")
+	cmd := exec.Command("go", "list", "-e", "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles,DepOnly,Error,Module", ".")
 	cmd.Dir, cmd.Stderr = dir, &stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -51,6 +52,7 @@ func load(dir string) (*pack, error) {
 			GoFiles                 []string
 			DepOnly                 bool
 			Error                   *struct{ Err string }
+			Module                  *struct{ Dir string }
 		}
 		if err := dec.Decode(&one); errors.Is(err, io.EOF) {
 			break
@@ -64,7 +66,10 @@ func load(dir string) (*pack, error) {
 		if one.Error != nil {
 			return nil, fmt.Errorf("%s: %s", dir, one.Error.Err)
 		}
-		p.path, p.dir = one.ImportPath, one.Dir
+		if one.Module == nil {
+			return nil, fmt.Errorf("%s is in no module", dir)
+		}
+		p.path, p.dir, p.root = one.ImportPath, one.Dir, one.Module.Dir
 		for _, name := range one.GoFiles {
 			s := &source{name: filepath.Join(one.Dir, name)}
 			if s.text, err = os.ReadFile(s.name); err != nil {

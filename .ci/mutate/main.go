@@ -93,8 +93,8 @@ func mutate(dir string, o options) (ok bool, err error) {
 	if len(muts) == 0 {
 		return false, fmt.Errorf("there is nothing to mutate in %s of %s", o.files, dir)
 	}
-	r := runner{dir: pkg.dir, work: work, memory: o.memory}
-	if err := r.build(files); err != nil {
+	r := runner{work: work, memory: o.memory}
+	if err := r.build(pkg, files); err != nil {
 		return false, err
 	}
 	if err := r.baseline(muts); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,8 @@ import (
 	"time"
 )
 
-// runner runs the tests of a package with one mutation switched on.
+// runner runs the tests of a package with one mutation switched on, in a copy of the
+// module: a mutation may write anywhere.
 type runner struct {
 	dir, work string
 	memory    int
@@ -30,32 +32,74 @@ type runner struct {
 func (r *runner) bin() string { return filepath.Join(r.work, "package.test") }
 
 // build compiles the tests with the texts in the place of the package's files.
-func (r *runner) build(texts map[string]string) error {
-	replace := map[string]string{}
+func (r *runner) build(p *pack, texts map[string]string) error {
+	tree := filepath.Join(r.work, "tree")
+	if err := copyTree(tree, p.root); err != nil {
+		return err
+	}
 	for name, text := range texts {
-		file := filepath.Join(r.work, filepath.Base(name))
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		rel, err := filepath.Rel(p.root, name)
+		if err != nil {
 			return err
 		}
-		replace[name] = file
+		if err := os.WriteFile(filepath.Join(tree, rel), []byte(text), 0o600); err != nil {
+			return err
+		}
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	rel, err := filepath.Rel(p.root, p.dir)
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(r.work, "overlay.json")
-	if err := os.WriteFile(file, overlay, 0o600); err != nil {
-		return err
-	}
-	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", file, "-o", r.bin(), ".")
+	r.dir = filepath.Join(tree, rel)
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-o", r.bin(), ".")
 	cmd.Dir = r.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the package with its mutations does not compile: %w\n%s", err, out)
 	}
 	if _, err := os.Stat(r.bin()); err != nil {
-		return fmt.Errorf("%s has no tests", r.dir)
+		return fmt.Errorf("%s has no tests", p.path)
 	}
 	return r.surroundings()
+}
+
+// copyTree copies a checkout, without its history and what was built.
+func copyTree(to, from string) error {
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		dest := filepath.Join(to, rel)
+		switch {
+		case e.Name() == ".git" || rel == "bin":
+			if e.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case e.IsDir():
+			return os.Mkdir(dest, 0o700)
+		case e.Type()&fs.ModeSymlink != 0:
+			link, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(link, dest)
+		case !e.Type().IsRegular():
+			return nil
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(dest, data, info.Mode().Perm()|0o200)
+	})
 }
 
 // surroundings gives the tests a home and a folder for temporary files of their
