@@ -47,7 +47,7 @@ func TestOnlyTermWritesToTheTerminal(t *testing.T) {
 			}
 		}
 	}
-	if seen < 60 {
+	if seen < 40 {
 		t.Errorf("only %d files were looked at", seen)
 	}
 }

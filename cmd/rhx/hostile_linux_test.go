@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -72,7 +74,10 @@ func evilHome(t *testing.T) string {
 // inFolder starts rhx on a terminal, in its home folder.
 func inFolder(t *testing.T, home string, args []string, env ...string) (*exec.Cmd, *screen) {
 	t.Helper()
-	cmd := exec.Command(rhxProgram(t), args...)
+	// Where a question is not as it should be, nobody answers it.
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, rhxProgram(t), args...)
 	cmd.Dir = home
 	cmd.Env = append([]string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}, env...)
 	f, err := pty.Start(cmd)
