@@ -45,6 +45,13 @@ type Node struct {
 	Pairs []Pair
 	// Line is where the value begins, counted from 1; 0 where there is none.
 	Line int
+	// Opaque reports that Text is as the file has it and not the value: it names a
+	// variable, or has escapes that the format leaves alone.
+	Opaque bool
+	// Disputed reports that another reader of the file takes this scalar for
+	// another value, or does not find it. An edit that sets it to the same text
+	// writes it anew, so that all of them agree.
+	Disputed bool
 
 	index *index // of a large Map, or nil
 }
@@ -145,12 +152,6 @@ type Edit struct {
 	Value *Node
 }
 
-// Options are the dialects of a format.
-type Options struct {
-	// InlineComments makes ini end a value before whitespace followed by # or ;.
-	InlineComments bool
-}
-
 // Format is one file format. Its methods may be called from several goroutines.
 type Format interface {
 	// Decode reads a whole file. Empty data is an empty document: an empty Map,
@@ -191,13 +192,13 @@ func New(name string, opts Options) (Format, error) {
 	case "dotenv":
 		return dotenv{}, nil
 	case "ini":
-		return ini{opts}, nil
+		return ini{opts.withDefaults()}, nil
 	case "json":
 		return jsonFormat{}, nil
 	case "keypair":
 		return keypair{}, nil
 	case "netrc":
-		return netrc{}, nil
+		return netrc{opts.Clients}, nil
 	case "text":
 		return text{}, nil
 	case "toml":
@@ -335,17 +336,24 @@ func (n *Node) edited(path Path, value *Node, own owner) (*Node, error) {
 	return n, nil
 }
 
-// same reports whether a and b hold the same values. The order of Map entries
-// and line numbers do not count.
-func same(a, b *Node) bool {
+// same reports whether a and b hold the same values, for all readers. The order of
+// Map entries and line numbers do not count.
+func same(a, b *Node) bool { return alike(a, b, true) }
+
+// Equal reports whether a and b hold the same values as the format reads them;
+// the order of Map entries and lines do not count.
+func Equal(a, b *Node) bool { return alike(a, b, false) }
+
+func alike(a, b *Node, forAll bool) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	if a.Kind != b.Kind || a.Text != b.Text || len(a.Items) != len(b.Items) || len(a.Pairs) != len(b.Pairs) {
+	if a.Kind != b.Kind || a.Text != b.Text || a.Opaque != b.Opaque || forAll && a.Disputed != b.Disputed ||
+		len(a.Items) != len(b.Items) || len(a.Pairs) != len(b.Pairs) {
 		return false
 	}
 	for i := range a.Items {
-		if !same(a.Items[i], b.Items[i]) {
+		if !alike(a.Items[i], b.Items[i], forAll) {
 			return false
 		}
 	}
@@ -354,16 +362,21 @@ func same(a, b *Node) bool {
 		if q.Key != p.Key {
 			q.Value = b.Get(p.Key)
 		}
-		if !same(p.Value, q.Value) {
+		if !alike(p.Value, q.Value, forAll) {
 			return false
 		}
 	}
 	return true
 }
 
-// Equal reports whether a and b hold the same values; the order of Map entries
-// and lines do not count.
-func Equal(a, b *Node) bool { return same(a, b) }
+// AnyDisputed reports whether n or something in it is Disputed.
+func (n *Node) AnyDisputed() bool {
+	if n == nil {
+		return false
+	}
+	return n.Disputed || slices.ContainsFunc(n.Items, (*Node).AnyDisputed) ||
+		slices.ContainsFunc(n.Pairs, func(p Pair) bool { return p.Value.AnyDisputed() })
+}
 
 // EditTree returns root with edits made to it, as [Apply] expects a file to read
 // after them. root stays as it is; the result shares with it what no edit names.

@@ -68,19 +68,31 @@ func (d Document) Edit(edits []Edit) (Document, bool, error) {
 	return d, len(todo) > 0, nil
 }
 
+// errDisputed is an edit that not all readers of the file would see alike.
+var errDisputed = &Error{Msg: "not all programs that read this file would find the new value; nothing was changed"}
+
 // Settle returns the document with all edits made in its bytes, after checking
-// that they decode to what Root is.
+// that they decode to what Root is, and that the clients of the file agree.
 func (d Document) Settle() (Document, error) {
 	if !d.Pending() {
 		return d, nil
 	}
-	out, err := d.format.Splice(d.data, d.edits.all())
+	edits := d.edits.all()
+	out, err := d.format.Splice(d.data, edits)
 	if err != nil {
 		return Document{}, err
 	}
 	after, err := d.format.Decode(out)
-	if err != nil || !same(after, d.root) {
+	if err != nil || !Equal(after, d.root) {
 		return Document{}, ErrVerify
+	}
+	if c, ok := d.format.(clientele); ok {
+		if err := c.clients().agree(d.data, out, edits); err != nil {
+			return Document{}, err
+		}
+	}
+	if !same(after, d.root) {
+		return Document{}, errDisputed
 	}
 	return Document{format: d.format, data: out, root: after}, nil
 }

@@ -16,7 +16,7 @@ import (
 // The tree is section -> option -> String, where Null is an option without a
 // delimiter. It differs from configparser in that
 //   - options before any section are in a section called "" (Lambda's key file);
-//   - blanks around a section name do not count, and `[a] # see [b]` is a;
+//   - `[a] # see [b]` is a;
 //   - [DEFAULT] is a section like any other, from which nothing is inherited;
 //   - a section that occurs twice is merged, and the last option wins.
 //
@@ -29,6 +29,7 @@ type ini struct{ opts Options }
 // iniDoc is a parsed file. Lines are indexes into lines.
 type iniDoc struct {
 	data     []byte
+	opts     Options
 	own      bool   // data can be appended to
 	newline  string // that most lines have
 	lines    []line
@@ -59,15 +60,20 @@ func (f ini) Decode(data []byte) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.tree(), nil
+	root := d.tree()
+	f.opts.Clients.dispute(root, data)
+	return root, nil
 }
+
+// clients implements [clientele].
+func (f ini) clients() Clients { return f.opts.Clients }
 
 func (f ini) parse(data []byte) (*iniDoc, error) {
 	if err := checkText(data); err != nil {
 		return nil, err
 	}
-	d := &iniDoc{data: data, newline: newline(data), lines: splitLines(data, bomLen(data)), sections: []iniSection{{header: -1}}}
-	if err := f.parseLines(d, 0); err != nil {
+	d := &iniDoc{data: data, opts: f.opts.withDefaults(), newline: newline(data), lines: splitLines(data, bomLen(data)), sections: []iniSection{{header: -1}}}
+	if err := d.parseLines(0); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -104,11 +110,11 @@ func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
 	for n > 0 && d.options[n-1].section >= k {
 		n--
 	}
-	next := &iniDoc{data: data, own: true, newline: d.newline, lines: append(d.lines[:header], splitLines(data, from)...), sections: d.sections[:k], options: d.options[:n]}
+	next := &iniDoc{data: data, opts: d.opts, own: true, newline: d.newline, lines: append(d.lines[:header], splitLines(data, from)...), sections: d.sections[:k], options: d.options[:n]}
 	if removes {
 		next.newline = newline(data)
 	}
-	if err := f.parseLines(next, header); err != nil {
+	if err := next.parseLines(header); err != nil {
 		return nil, err
 	}
 	return next, nil
@@ -116,7 +122,7 @@ func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
 
 // parseLines adds the sections and options from a line on, which is the first or
 // a header.
-func (f ini) parseLines(d *iniDoc, from int) error {
+func (d *iniDoc) parseLines(from int) error {
 	data := d.data
 	var option *iniOption // the one that an indented line continues
 	var blank []int       // blank lines since its last line
@@ -129,15 +135,14 @@ func (f ini) parseLines(d *iniDoc, from int) error {
 			blank = append(blank, i)
 			continue
 		}
-		if isComment(body) {
+		if d.opts.isComment(body) {
 			continue
 		}
 		indent := blanks(text)
-		if f.opts.InlineComments {
-			body = trimRight(body[:inlineComment(body)])
-		}
+		whole := body
+		body = d.opts.ends(body)
 		depth := utf8.RuneCountInString(indent)
-		if option != nil && depth > level {
+		if option != nil && depth > level && d.opts.Continued == Indented {
 			if option.delim < 0 {
 				return &Error{Line: i + 1, Msg: "an indented line after an option without a value"}
 			}
@@ -150,37 +155,42 @@ func (f ini) parseLines(d *iniDoc, from int) error {
 		}
 		level, blank, option = depth, nil, nil
 		if body[0] == '[' {
-			name, err := iniHeader(body)
+			name, err := d.opts.header(body)
 			if err != "" {
 				return &Error{Line: i + 1, Msg: err}
 			}
 			above := i - 1
-			for above >= 0 && isComment(d.body(above)) {
+			for above >= 0 && d.opts.isComment(d.body(above)) {
 				above--
 			}
 			d.sections = append(d.sections, iniSection{name, i, above >= 0 && d.body(above) == "", above < 0})
 			continue
 		}
 		option = &iniOption{section: len(d.sections) - 1, lines: []int{i}}
-		if msg := option.read(body, l.start+len(indent)); msg != "" {
+		if msg := option.read(body, l.start+len(indent), &d.opts); msg != "" {
 			return &Error{Line: i + 1, Msg: msg}
+		}
+		for d.opts.continues(whole) && i+1 < len(d.lines) {
+			i++
+			whole = trim(string(data[d.lines[i].start:d.lines[i].end]))
+			option.lines, option.parts = append(option.lines, i), append(option.parts, whole)
 		}
 		d.options = append(d.options, option)
 	}
 	return nil
 }
 
-// iniHeader returns the name in a line that begins with a bracket, or what is
-// wrong with it.
-func iniHeader(body string) (name, problem string) {
+// header returns the name in a line that begins with a bracket, or what is wrong
+// with it. Blanks in the brackets are a part of the name.
+func (o *Options) header(body string) (name, problem string) {
 	first, last := strings.IndexByte(body, ']'), strings.LastIndexByte(body, ']')
 	if first < 0 {
 		return "", "the section name is not closed by ]"
 	}
-	if rest := trim(body[first+1:]); isComment(rest) {
+	if rest := trim(body[first+1:]); o.isComment(rest) {
 		last = first
 	}
-	if name = trim(body[1:last]); name == "" {
+	if name = body[1:last]; trim(name) == "" {
 		return "", "the section has no name"
 	}
 	return name, ""
@@ -188,15 +198,15 @@ func iniHeader(body string) (name, problem string) {
 
 // read takes an option from the text of its first line, which begins at the
 // offset at. It returns what is wrong with it.
-func (o *iniOption) read(body string, at int) string {
-	d := strings.IndexAny(body, "=:")
+func (o *iniOption) read(body string, at int, opts *Options) string {
+	d := strings.IndexAny(body, opts.Delimiters)
 	if d < 0 {
 		// configparser takes any such line with allow_no_value. Only plain words
 		// are taken here, so that a file of another format is not mistaken.
 		if o.section == 0 || !isWord(body) {
 			return "neither [section] nor name = value"
 		}
-		o.key, o.delim, o.nameEnd = lower(body), -1, at+len(body)
+		o.key, o.delim, o.nameEnd = opts.key(body), -1, at+len(body)
 		return ""
 	}
 	name := trimRight(body[:d])
@@ -204,28 +214,27 @@ func (o *iniOption) read(body string, at int) string {
 		return "the option has no name"
 	}
 	value := trimLeft(body[d+1:])
-	o.key, o.nameEnd, o.delim = lower(name), at+len(name), at+d
+	o.key, o.nameEnd, o.delim = opts.key(name), at+len(name), at+d
 	o.from, o.end, o.parts = at+len(body)-len(value), at+len(body), []string{value}
 	return ""
 }
 
-// value returns the option's text as configparser joins it.
-func (o *iniOption) value() string { return trimRight(strings.Join(o.parts, "\n")) }
-
-// isComment reports whether text begins with a comment sign.
-func isComment(text string) bool { return text != "" && (text[0] == '#' || text[0] == ';') }
-
-// inlineComment returns where the comment begins that follows white space in
-// text, or the length of text.
-func inlineComment(text string) int {
-	space := false
-	for i, r := range text {
-		if space && (r == '#' || r == ';') {
-			return i
-		}
-		space = isBlank(r)
+// value returns the option's text as configparser joins it; opaque is that it is
+// not the value.
+func (o *iniOption) value(opts *Options) (text string, opaque bool) {
+	text = trimRight(strings.Join(o.parts, "\n"))
+	if opts.Continued == Backslashed && len(o.lines) > 1 {
+		return text, true
 	}
-	return len(text)
+	return opts.unquoted(text)
+}
+
+// key returns the name of an option as it is in the tree.
+func (o *Options) key(name string) string {
+	if o.CaseSensitive {
+		return name
+	}
+	return lower(name)
 }
 
 // lower is lower case for ASCII, so that bytes that are not UTF-8 stay.
@@ -268,7 +277,8 @@ func (d *iniDoc) tree() *Node {
 		}
 		for ; next < len(d.options) && d.options[next].section == i; next++ {
 			o, s := d.options[next], section(i)
-			value := &Node{Kind: String, Text: o.value(), Line: o.lines[0] + 1}
+			value := &Node{Kind: String, Line: o.lines[0] + 1}
+			value.Text, value.Opaque = o.value(&d.opts)
 			if o.delim < 0 {
 				value = &Node{Kind: Null, Line: o.lines[0] + 1}
 			}
@@ -278,28 +288,28 @@ func (d *iniDoc) tree() *Node {
 	return root
 }
 
-// normal implements [normalizer]: option names are lower case, and the section
-// "" exists only as long as something is in it.
-func (ini) normal(doc *Node, e Edit) Edit {
+// normal implements [normalizer]: option names are lower case where case does not
+// count, and the section "" exists only as long as something is in it.
+func (f ini) normal(doc *Node, e Edit) Edit {
 	switch len(e.Path) {
 	case 0:
 		if e.Value != nil && e.Value.Kind == Map {
 			root := &Node{Kind: Map}
 			for _, p := range e.Value.Pairs {
-				if p.Value = lowerKeys(p.Value); p.Key != "" || p.Value != nil && len(p.Value.Pairs) > 0 {
+				if p.Value = f.keys(p.Value); p.Key != "" || p.Value != nil && len(p.Value.Pairs) > 0 {
 					root.Pairs = append(root.Pairs, p)
 				}
 			}
 			e.Value = root
 		}
 	case 1:
-		e.Value = lowerKeys(e.Value)
+		e.Value = f.keys(e.Value)
 		if e.Path[0] == (Step{}) && e.Value != nil && e.Value.Kind == Map && len(e.Value.Pairs) == 0 {
 			e.Value = nil
 		}
 	case 2:
 		e.Path = slices.Clone(e.Path)
-		e.Path[1].Key = lower(e.Path[1].Key)
+		e.Path[1].Key = f.opts.key(e.Path[1].Key)
 		top := doc.Get("")
 		if e.Path[0] == (Step{}) && e.Value == nil && top != nil && len(top.Pairs) == 1 && top.Get(e.Path[1].Key) != nil {
 			e.Path = e.Path[:1]
@@ -308,15 +318,15 @@ func (ini) normal(doc *Node, e Edit) Edit {
 	return e
 }
 
-// lowerKeys returns a Map with its keys in lower case; of several that become
+// keys returns a Map with its keys as they are in the tree; of several that become
 // the same the last one stays. Other nodes stay as they are.
-func lowerKeys(n *Node) *Node {
+func (f ini) keys(n *Node) *Node {
 	if n == nil || n.Kind != Map {
 		return n
 	}
 	out := &Node{Kind: Map, Line: n.Line}
 	for _, p := range n.Pairs {
-		p.Key = lower(p.Key)
+		p.Key = f.opts.key(p.Key)
 		out.set(p.Key, p.Value)
 	}
 	return out

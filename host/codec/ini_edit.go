@@ -23,7 +23,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 			return nil, err
 		}
 		for _, s := range single {
-			patches, err := d.edit(s, f.opts, tree)
+			patches, err := d.edit(s, tree)
 			if err != nil {
 				return nil, err
 			}
@@ -44,25 +44,30 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 
 // edit returns the patches for one edit that flatten gave. before is the tree that
 // flatten was given: d may have more, of the other edits that it returned.
-func (d *iniDoc) edit(e Edit, opts Options, before *Node) ([]patch, error) {
+func (d *iniDoc) edit(e Edit, before *Node) ([]patch, error) {
 	section := e.Path[0].Key
 	if e.Value == nil && len(e.Path) == 1 {
-		return d.removeSection(e.Path, opts)
+		return d.removeSection(e.Path)
 	}
 	if e.Value == nil {
 		return d.removeOption(section, e.Path[1].Key), nil
 	}
 	if len(e.Path) == 1 {
-		return d.addSection(e.Path, opts)
+		return d.addSection(e.Path)
 	}
 	value := strings.Split(e.Value.Text, "\n")
-	if problem := iniUnwritable(value, opts); problem != "" {
+	if problem := d.opts.unwritable(value); problem != "" {
 		return nil, editError(e.Path, "%s", problem)
 	}
-	if before.Find(e.Path) != nil {
-		return d.replace(d.winner(section, e.Path[1].Key), value), nil
+	value[0] = d.opts.quoted(value[0])
+	if before.Find(e.Path) == nil {
+		return d.add(e.Path, value, before.Get(section) == nil)
 	}
-	return d.add(e.Path, value, opts, before.Get(section) == nil)
+	o := d.winner(section, e.Path[1].Key)
+	if d.opts.Clients != 0 && !d.plain(o) {
+		return d.rewrite(o, value), nil
+	}
+	return d.replace(o, value), nil
 }
 
 // winner returns the option that is read, the last one of its name.
@@ -75,24 +80,63 @@ func (d *iniDoc) winner(section, key string) *iniOption {
 	return nil
 }
 
-// iniUnwritable says why the lines of a value would not be read back, or "".
-func iniUnwritable(value []string, opts Options) string {
+// unwritable says why the lines of a value would not be read back, or "".
+func (o *Options) unwritable(value []string) string {
+	if len(value) > 1 && o.Continued != Indented {
+		return "the value has a line break, which this dialect of ini cannot hold"
+	}
 	for i, l := range value {
 		switch {
 		case strings.ContainsAny(l, "\r\x00"):
 			return "the value has a carriage return or a NUL byte, which ini cannot hold"
+		case o.References && hasReference(l):
+			return "the value has ${ and }, which would be read as the name of a variable"
+		case o.Quotes && strings.ContainsFunc(l, func(r rune) bool { return r < ' ' }):
+			return "the value has a control character, which this dialect of ini cannot hold"
+		case o.Quotes && len(value) == 1:
+			// Quotes hold all else.
 		case l != trim(l):
 			return "a line of the value begins or ends with white space, which ini does not keep"
-		case i > 0 && isComment(l):
+		case i > 0 && o.isComment(l):
 			return "a line of the value begins like a comment"
-		case opts.InlineComments && (isComment(l) || inlineComment(l) < len(l)):
+		case o.InlineComments && (o.isComment(l) || o.inlineComment(l) < len(l)):
+			if o.CommentsAnywhere {
+				return "the value has a # or ;, which would be read as a comment"
+			}
 			return "the value has a # or ; after white space, which would be read as a comment"
+		case o.continues(l):
+			return "the value ends with a backslash, which would continue it on the next line"
 		}
 	}
 	if len(value) > 1 && value[len(value)-1] == "" {
 		return "the value ends with a line break, which ini does not keep"
 	}
 	return ""
+}
+
+// plain reports whether an option is written in the way that all clients agree on:
+// with its name as it is in the tree, an equals sign, and no comment behind it.
+func (d *iniDoc) plain(o *iniOption) bool {
+	first := d.lines[o.lines[0]]
+	return o.delim >= 0 && d.data[o.delim] == '=' && string(d.data[o.nameEnd-len(o.key):o.nameEnd]) == o.key &&
+		trim(string(d.data[max(o.end, o.delim+1):first.end])) == ""
+}
+
+// rewrite writes an option anew, in the way that all clients agree on. A comment
+// behind it comes to stand above it.
+func (d *iniDoc) rewrite(o *iniOption, value []string) []patch {
+	first := d.lines[o.lines[0]]
+	indent := blanks(string(d.data[first.start:first.end]))
+	var lines []string
+	if comment := trim(string(d.data[max(o.end, o.delim+1, o.nameEnd):first.end])); comment != "" {
+		lines = append(lines, indent+comment)
+	}
+	lines = append(lines, d.option(indent, o.section, o.key, value)...)
+	patches := []patch{{first.start, first.end, strings.Join(lines, d.newline)}}
+	for _, i := range o.lines[1:] {
+		patches = append(patches, patch{d.lines[i].start, d.lines[i].next, ""})
+	}
+	return patches
 }
 
 // replace gives an option that is there a new value.
@@ -149,11 +193,11 @@ func indented(indent string, lines []string) []string {
 
 // add writes an option that is not there. fresh says that its section was not there
 // before the edits that are being made: if it is now, it is the last one.
-func (d *iniDoc) add(path Path, value []string, opts Options, fresh bool) ([]patch, error) {
+func (d *iniDoc) add(path Path, value []string, fresh bool) ([]patch, error) {
 	section, key := path[0].Key, path[1].Key
 	switch {
-	case key == "" || key != trim(key) || strings.ContainsAny(key, "=:\r\n\x00") || strings.ContainsAny(key[:1], "[#;"),
-		opts.InlineComments && inlineComment(key) < len(key):
+	case key == "" || key != trim(key) || strings.ContainsAny(key, d.opts.Delimiters+"\r\n\x00") || key[0] == '[' || d.opts.isComment(key),
+		d.opts.inlineComment(key) < len(key), d.opts.Quotes && strings.ContainsAny(key, `"'\`):
 		return nil, editError(path, "ini cannot hold an option of this name")
 	}
 	at := len(d.sections) - 1
@@ -163,7 +207,7 @@ func (d *iniDoc) add(path Path, value []string, opts Options, fresh bool) ([]pat
 		}
 	}
 	if at < 0 && section != "" {
-		patches, err := d.addSection(path[:1], opts)
+		patches, err := d.addSection(path[:1])
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +217,7 @@ func (d *iniDoc) add(path Path, value []string, opts Options, fresh bool) ([]pat
 		if open {
 			p.text += nl
 		}
-		p.text += strings.Join(d.option("", 0, key, value), nl)
+		p.text += strings.Join(d.option("", -1, key, value), nl)
 		if !open {
 			p.text += nl
 		}
@@ -217,15 +261,20 @@ func (d *iniDoc) option(indent string, section int, key string, value []string) 
 }
 
 // style returns what stands between name and value of the last option in the
-// section, or else in the file; columns are not kept. The usual is " = ", which
+// section, or else of the last one in the file with the usual delimiter: a section
+// of another kind may have another. Columns are not kept. The usual is " = ", which
 // some readers of ~/.lambda_cloud/lambda_keys need.
 func (d *iniDoc) style(section int) string {
-	like := exemplary(d.optionsOf(section))
-	if like == nil {
-		like = exemplary(d.options)
+	usual := d.opts.Delimiters[0]
+	var like *iniOption
+	if section >= 0 {
+		like = d.exemplary(d.optionsOf(section), 0)
+	}
+	if like == nil || d.opts.Clients != 0 && d.data[like.delim] != usual {
+		like = d.exemplary(d.options, usual)
 	}
 	if like == nil {
-		return " = "
+		return " " + string(usual) + " "
 	}
 	style := string(d.data[like.delim])
 	if like.delim > like.nameEnd {
@@ -237,10 +286,11 @@ func (d *iniDoc) style(section int) string {
 	return style
 }
 
-// exemplary returns the last of some options that has a value, or nil.
-func exemplary(options []*iniOption) *iniOption {
+// exemplary returns the last of some options that has a value, and the delimiter,
+// which is 0 for any; or nil.
+func (d *iniDoc) exemplary(options []*iniOption, delimiter byte) *iniOption {
 	for _, o := range slices.Backward(options) {
-		if o.delim >= 0 && o.from < o.end {
+		if o.delim >= 0 && o.from < o.end && (delimiter == 0 || d.data[o.delim] == delimiter) {
 			return o
 		}
 	}
@@ -256,10 +306,13 @@ func (d *iniDoc) optionsOf(section int) []*iniOption {
 }
 
 // addSection writes a header at the end of the file.
-func (d *iniDoc) addSection(path Path, opts Options) ([]patch, error) {
+func (d *iniDoc) addSection(path Path) ([]patch, error) {
 	name := path[0].Key
-	if name == "" || name != trim(name) || strings.ContainsAny(name, "[]\r\n\x00") || opts.InlineComments && inlineComment(name) < len(name) {
+	switch {
+	case trim(name) == "" || strings.ContainsAny(name, "[]\r\n\x00") || d.opts.inlineComment("["+name) <= len(name):
 		return nil, editError(path, "ini cannot hold a section of this name")
+	case name == "DEFAULT" && !d.opts.Defaults && d.opts.Continued == Indented:
+		return nil, editError(path, "a new section [DEFAULT] would give its options to all other sections; write the line [DEFAULT] yourself if it shall")
 	}
 	lines := []string{"[" + name + "]"}
 	if d.spaced() {
@@ -309,7 +362,7 @@ func (d *iniDoc) remove(o *iniOption) []patch {
 
 // removeSection removes every occurrence of a section. Of what stands before
 // any header it removes the options only: the comments there are the file's.
-func (d *iniDoc) removeSection(path Path, opts Options) ([]patch, error) {
+func (d *iniDoc) removeSection(path Path) ([]patch, error) {
 	var patches []patch
 	stay := len(d.sections)
 	for i, s := range d.sections {
@@ -325,7 +378,7 @@ func (d *iniDoc) removeSection(path Path, opts Options) ([]patch, error) {
 			end := len(d.lines)
 			if i+1 < len(d.sections) {
 				end = d.sections[i+1].header
-				for isComment(d.body(end - 1)) {
+				for d.opts.isComment(d.body(end - 1)) {
 					end--
 				}
 			}
@@ -333,7 +386,7 @@ func (d *iniDoc) removeSection(path Path, opts Options) ([]patch, error) {
 			stay--
 		}
 	}
-	after, err := ini{opts}.parse(apply(d.data, patches))
+	after, err := ini{d.opts}.parse(apply(d.data, patches))
 	if err != nil || len(after.sections) != stay {
 		return nil, editError(path, "cannot be removed: the header of the section after it is indented and would continue the value before it")
 	}

@@ -52,7 +52,7 @@ func FuzzIniPatched(f *testing.F) {
 // be made.
 func patchedAsWhole(t *testing.T, format ini, d *iniDoc, e Edit) *iniDoc {
 	t.Helper()
-	patches, err := d.edit(e, format.opts, d.tree())
+	patches, err := d.edit(e, d.tree())
 	if err != nil || len(patches) == 0 {
 		return nil
 	}

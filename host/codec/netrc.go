@@ -19,7 +19,7 @@ import (
 // and Go. In Python the last one does: so a change is made in every entry of the
 // machine that has the login of the first, and both see it. Entries with other
 // logins are other people's accounts, and stay.
-type netrc struct{}
+type netrc struct{ of Clients }
 
 // netrcDefault is the name under which the default entry is in the tree.
 const netrcDefault = "default"

@@ -1,0 +1,189 @@
+package codec
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
+// Clients is a set of programs that read a file beside rhx, each in its own way. A
+// codec reads the file as each of them does: so that nothing is written which one
+// of them would not find, or would take for something else.
+type Clients uint8
+
+// client is a program with its way to read a file.
+type client struct {
+	name   string // in a spec
+	title  string // in messages
+	format string
+	read   func(data []byte) (reading, *Error)
+}
+
+// reading is what a client finds in a file: texts by section and option, or by
+// machine and field.
+type reading map[place]string
+
+type place struct{ group, key string }
+
+// clients are all known ones; the bit of each in [Clients] is its place here.
+var clients = [...]client{
+	{"aws-cli", "the AWS command line", "ini", readConfigParser},
+	{"aws-sdk-js", "the AWS SDK for JavaScript", "ini", readAWSForJS},
+	{"configparser", "Python's configparser", "ini", readConfigParser},
+	{"curl", "curl", "netrc", readNetrcCurl},
+	{"npm", "npm", "ini", readNpm},
+	{"python", "Python", "netrc", readNetrcPython},
+}
+
+// ClientsOf returns the clients of the given names; the error lists those that the
+// format has.
+func ClientsOf(format string, names []string) (Clients, error) {
+	var set Clients
+	for _, name := range names {
+		var known []string
+		found := false
+		for i, c := range clients {
+			if c.format == format {
+				known = append(known, c.name)
+				if c.name == name {
+					set, found = set|1<<i, true
+				}
+			}
+		}
+		switch {
+		case len(known) == 0:
+			return 0, fmt.Errorf("format %s has no clients that rhx knows", format)
+		case !found:
+			return 0, fmt.Errorf("unknown client %q (known for %s: %s)", name, format, strings.Join(known, ", "))
+		}
+	}
+	return set, nil
+}
+
+// has reports whether the set has the client of a name.
+func (s Clients) has(name string) bool {
+	for c := range s.each {
+		if c.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// each yields the clients of the set.
+func (s Clients) each(yield func(*client) bool) {
+	for ; s != 0; s &= s - 1 {
+		if !yield(&clients[bits.TrailingZeros8(uint8(s))]) {
+			return
+		}
+	}
+}
+
+// clientele is a Format whose files have clients.
+type clientele interface{ clients() Clients }
+
+// ClientError is a file that a client cannot read, or would read in another way.
+type ClientError struct {
+	// Client is the program, as messages call it.
+	Client string
+	Err    error
+}
+
+func (e *ClientError) Error() string { return e.Client + " " + e.Err.Error() }
+
+// Unwrap returns what is wrong for the client.
+func (e *ClientError) Unwrap() error { return e.Err }
+
+// Unreadable returns a [*ClientError] for a file that the format can read and one
+// of its clients cannot; nil if all of them can.
+func Unreadable(f Format, data []byte) error {
+	c, ok := f.(clientele)
+	if !ok {
+		return nil
+	}
+	for c := range c.clients().each {
+		if _, err := c.read(data); err != nil {
+			return &ClientError{c.title, fmt.Errorf("cannot read this file: %w", err)}
+		}
+	}
+	return nil
+}
+
+// dispute marks the values in a decoded file that a client reads differently. A
+// client that cannot read the file at all has no say: see [Unreadable].
+func (s Clients) dispute(root *Node, data []byte) {
+	for c := range s.each {
+		values, err := c.read(data)
+		if err != nil {
+			continue
+		}
+		for _, group := range root.Pairs {
+			for _, p := range group.Value.Pairs {
+				if values[place{group.Key, p.Key}] != p.Value.Text {
+					p.Value.Disputed = true
+				}
+			}
+		}
+	}
+}
+
+// agree reports why a client would not read a file after edits as it read it
+// before, beside what they say. Where it could not read it before, it must be able
+// to now, unless the edits only remove something.
+func (s Clients) agree(before, after []byte, edits []Edit) error {
+	for c := range s.each {
+		now, err := c.read(after)
+		was, errBefore := c.read(before)
+		switch {
+		case err == nil && errBefore != nil:
+		case err == nil:
+			if !now.follows(was, edits) {
+				return &ClientError{c.title, errOthers}
+			}
+		case errBefore == nil:
+			return &ClientError{c.title, fmt.Errorf("could not read the file any more; nothing was changed: %w", err)}
+		case onlyRemove(edits):
+		default:
+			return &ClientError{c.title, fmt.Errorf("cannot read this file: %w", errBefore)}
+		}
+	}
+	return nil
+}
+
+var errOthers = fmt.Errorf("would read other values of the file differently; nothing was changed")
+
+func onlyRemove(edits []Edit) bool {
+	for _, e := range edits {
+		if e.Value != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// follows reports whether r is what was there before, but for what edits name.
+func (r reading) follows(before reading, edits []Edit) bool {
+	named := make(map[place]bool, len(edits))
+	for _, e := range edits {
+		switch len(e.Path) {
+		case 0:
+			return true
+		case 1:
+			named[place{group: e.Path[0].Key}] = true
+		default:
+			named[place{e.Path[0].Key, e.Path[1].Key}] = true
+		}
+	}
+	keeps := func(a, b reading) bool {
+		for p, text := range a {
+			if named[p] || named[place{group: p.group}] {
+				continue
+			}
+			if other, ok := b[p]; !ok || other != text {
+				return false
+			}
+		}
+		return true
+	}
+	return keeps(before, r) && keeps(r, before)
+}

@@ -1,0 +1,206 @@
+package codec
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// readConfigParser reads a file as Python's configparser.RawConfigParser() does,
+// with which the AWS command line, Ansible and most Python tools read theirs. It is
+// strict: a section or an option that stands twice is an error. Options of [DEFAULT]
+// are in every section.
+func readConfigParser(data []byte) (reading, *Error) {
+	if !utf8.Valid(data) {
+		line, _ := treeLine(data, invalidUTF8(data))
+		return nil, &Error{Line: line, Msg: "not UTF-8 text"}
+	}
+	if bomLen(data) > 0 {
+		return nil, &Error{Line: 1, Msg: "the file begins with a byte order mark"}
+	}
+	type option struct {
+		place
+		parts []string
+	}
+	var options []*option
+	var sections []string
+	seen := map[place]bool{}
+	section, inSection, level := "", false, 0
+	var last *option
+	for i, l := range splitLines(data, 0) {
+		text := string(data[l.start:l.end])
+		body := trim(text)
+		comment := body != "" && (body[0] == '#' || body[0] == ';')
+		if body == "" || comment {
+			if last != nil && !comment {
+				last.parts = append(last.parts, "")
+			}
+			continue
+		}
+		indent := utf8.RuneCountInString(blanks(text))
+		if last != nil && indent > level {
+			last.parts = append(last.parts, body)
+			continue
+		}
+		level = indent
+		if end := strings.LastIndexByte(body, ']'); body[0] == '[' && end > 1 {
+			section, inSection, last = body[1:end], true, nil
+			if seen[place{group: section}] && section != "DEFAULT" {
+				return nil, &Error{Line: i + 1, Msg: "a section that is there already"}
+			}
+			seen[place{group: section}] = true
+			if section != "DEFAULT" {
+				sections = append(sections, section)
+			}
+			continue
+		}
+		if !inSection {
+			return nil, &Error{Line: i + 1, Msg: "this stands before any [section]"}
+		}
+		at := strings.IndexAny(body, "=:")
+		if at <= 0 || trimRight(body[:at]) == "" {
+			return nil, &Error{Line: i + 1, Msg: "neither [section] nor name = value"}
+		}
+		last = &option{place{section, strings.ToLower(trimRight(body[:at]))}, []string{trimLeft(body[at+1:])}}
+		if seen[last.place] {
+			return nil, &Error{Line: i + 1, Msg: "an option that is there already"}
+		}
+		seen[last.place] = true
+		options = append(options, last)
+	}
+	out := reading{}
+	for _, o := range options {
+		if o.group == "DEFAULT" {
+			for _, s := range sections {
+				out[place{s, o.key}] = trimRight(strings.Join(o.parts, "\n"))
+			}
+		}
+	}
+	for _, o := range options {
+		out[o.place] = trimRight(strings.Join(o.parts, "\n"))
+	}
+	return out, nil
+}
+
+func invalidUTF8(data []byte) int {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return len(data)
+}
+
+var (
+	jsComment = regexp.MustCompile(`(^|[\s\x{feff}])[;#]`)
+	jsSection = regexp.MustCompile(`^([\w-]+)[\s]([\w@+.%:/-]+|"[\w@+.%:/-]+"|'[\w@+.%:/-]+')$`)
+)
+
+// readAWSForJS reads a file as parseIni of @smithy/shared-ini-file-loader does. It
+// never fails, but it passes over what it does not know: it has no `:`, no other
+// case, no values of several lines, and no sections that begin with an unknown word.
+func readAWSForJS(data []byte) (reading, *Error) {
+	out := reading{}
+	section, group := "", ""
+	for line := range strings.SplitSeq(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") {
+		body := line
+		if at := jsComment.FindStringIndex(line); at != nil {
+			body = line[:at[0]]
+		}
+		body = jsTrim(body)
+		if strings.HasPrefix(body, "[") && strings.HasSuffix(body, "]") {
+			section, group = body[1:max(len(body)-1, 1)], ""
+			if m := jsSection.FindStringSubmatch(section); m != nil && m[1] != "profile" && m[1] != "sso-session" && m[1] != "services" {
+				section = ""
+			}
+			continue
+		}
+		at := strings.IndexByte(body, '=')
+		if section == "" || at <= 0 {
+			continue
+		}
+		name, value := jsTrim(body[:at]), jsTrim(body[at+1:])
+		if value == "" {
+			group = name
+			continue
+		}
+		if jsTrim(line[:1]) != "" {
+			group = ""
+		}
+		if group != "" {
+			name = group + "." + name
+		}
+		out[place{section, name}] = value
+	}
+	return out, nil
+}
+
+// jsTrim is String.prototype.trim.
+func jsTrim(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return r == '\ufeff' || isBlank(r) && r != 0x85 && (r < 0x1c || r > 0x1f) })
+}
+
+// readNpm reads a file as npm's package ini does. It never fails.
+func readNpm(data []byte) (reading, *Error) {
+	out := reading{}
+	section := ""
+	for line := range strings.FieldsFuncSeq(string(data), func(r rune) bool { return r == '\n' || r == '\r' }) {
+		body := jsTrim(line)
+		if body == "" || body[0] == ';' || body[0] == '#' {
+			continue
+		}
+		if strings.HasPrefix(line, "[") {
+			if end := strings.IndexByte(line, ']'); end > 0 && jsTrim(line[end+1:]) == "" {
+				section = npmUnescape(line[1:end])
+				continue
+			}
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if name == "" {
+			continue
+		}
+		text := "true" // npm's own, of an option without a value
+		if ok {
+			text = npmUnescape(value)
+		}
+		out[place{section, npmUnescape(name)}] = text
+	}
+	return out, nil
+}
+
+// npmUnescape is the function unsafe of that package.
+func npmUnescape(s string) string {
+	s = jsTrim(s)
+	if s == "" {
+		return ""
+	}
+	if q := s[0]; (q == '"' || q == '\'') && s[len(s)-1] == q {
+		if q == '\'' {
+			s = s[1:max(len(s)-1, 1)]
+		}
+		var text string
+		if json.Unmarshal([]byte(s), &text) == nil {
+			return text
+		}
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && i+1 < len(s):
+			i++
+			if strings.IndexByte(`\;#`, s[i]) < 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(s[i])
+		case c == ';' || c == '#':
+			return jsTrim(b.String())
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return jsTrim(b.String())
+}
