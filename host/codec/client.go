@@ -27,7 +27,7 @@ type place struct{ group, key string }
 
 // clients are all known ones; the bit of each in [Clients] is its place here.
 var clients = [...]client{
-	{"aws-cli", "the AWS command line", "ini", readConfigParser},
+	{"aws-cli", "the AWS command line", "ini", readAWSCLI},
 	{"aws-sdk-js", "the AWS SDK for JavaScript", "ini", readAWSForJS},
 	{"configparser", "Python's configparser", "ini", readConfigParser},
 	{"curl", "curl", "netrc", readNetrcCurl},
@@ -176,7 +176,7 @@ func (r reading) follows(before reading, edits []Edit) bool {
 	}
 	keeps := func(a, b reading) bool {
 		for p, text := range a {
-			if named[p] || named[place{group: p.group}] {
+			if named[p] || named[place{p.group, lower(p.key)}] || named[place{group: p.group}] {
 				continue
 			}
 			if other, ok := b[p]; !ok || other != text {

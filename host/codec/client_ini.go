@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -83,6 +84,14 @@ func readConfigParser(data []byte) (reading, *Error) {
 	return out, nil
 }
 
+// readAWSCLI reads a file as botocore does: with configparser, but without a profile
+// DEFAULT.
+func readAWSCLI(data []byte) (reading, *Error) {
+	out, err := readConfigParser(data)
+	maps.DeleteFunc(out, func(p place, _ string) bool { return p.group == "DEFAULT" })
+	return out, err
+}
+
 func invalidUTF8(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
@@ -94,14 +103,13 @@ func invalidUTF8(data []byte) int {
 	return len(data)
 }
 
-var (
-	jsComment = regexp.MustCompile(`(^|[\s\x{feff}])[;#]`)
-	jsSection = regexp.MustCompile(`^([\w-]+)[\s]([\w@+.%:/-]+|"[\w@+.%:/-]+"|'[\w@+.%:/-]+')$`)
-)
+var jsComment = regexp.MustCompile(`(^|[\s\x{feff}])[;#]`)
 
 // readAWSForJS reads a file as parseIni of @smithy/shared-ini-file-loader does. It
 // never fails, but it passes over what it does not know: it has no `:`, no other
-// case, no values of several lines, and no sections that begin with an unknown word.
+// case and no values of several lines. Nor has it sections of two words, unless the
+// first is one of three; these are here none the less, because they cannot be
+// written in any other way for those who have them.
 func readAWSForJS(data []byte) (reading, *Error) {
 	out := reading{}
 	section, group := "", ""
@@ -113,9 +121,6 @@ func readAWSForJS(data []byte) (reading, *Error) {
 		body = jsTrim(body)
 		if strings.HasPrefix(body, "[") && strings.HasSuffix(body, "]") {
 			section, group = body[1:max(len(body)-1, 1)], ""
-			if m := jsSection.FindStringSubmatch(section); m != nil && m[1] != "profile" && m[1] != "sso-session" && m[1] != "services" {
-				section = ""
-			}
 			continue
 		}
 		at := strings.IndexByte(body, '=')

@@ -139,7 +139,8 @@ func (r reading) put(group, key, text string) {
 }
 
 // readNetrcCurl reads a file as curl does: the first entry of a machine counts, and
-// a # in the place of any word begins a comment. It never fails.
+// a # in the place of any word begins a comment. It never fails. (Of accounts curl
+// knows nothing; they are as rhx reads them.)
 func readNetrcCurl(data []byte) (reading, *Error) {
 	out := reading{}
 	name, key := "", "" // the machine, and what the next word is for it
@@ -163,9 +164,7 @@ func readNetrcCurl(data []byte) (reading, *Error) {
 				}
 				seen[word] = true
 			case key != "" && name != "":
-				if key != "account" {
-					out.put(name, key, word)
-				}
+				out.put(name, key, word)
 				key = ""
 			case key != "":
 				key = ""
@@ -178,7 +177,7 @@ func readNetrcCurl(data []byte) (reading, *Error) {
 				seen[netrcDefault] = true
 			case lowered == "macdef" && name == "":
 				macro = true
-			case lowered == "login" || lowered == "password":
+			case lowered == "login" || lowered == "password" || lowered == "account":
 				key = lowered
 			}
 			if macro {

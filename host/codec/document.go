@@ -10,6 +10,8 @@ type Document struct {
 	data   []byte
 	root   *Node
 	edits  *pending // in root, and not in data yet
+	// unread says which client cannot read data, and why.
+	unread error
 }
 
 // pending is a list of edits that documents which follow one another share.
@@ -31,8 +33,14 @@ func (p *pending) all() []Edit {
 // Open decodes a file.
 func Open(f Format, data []byte) (Document, error) {
 	root, err := f.Decode(data)
-	return Document{format: f, data: data, root: root}, err
+	if err != nil {
+		return Document{}, err
+	}
+	return Document{format: f, data: data, root: root, unread: Unreadable(f, data)}, nil
 }
+
+// Unreadable is as [Unreadable] for Data.
+func (d Document) Unreadable() error { return d.unread }
 
 // Root is the document with all edits made. It must not be changed.
 func (d Document) Root() *Node { return d.root }
@@ -94,5 +102,5 @@ func (d Document) Settle() (Document, error) {
 	if !same(after, d.root) {
 		return Document{}, errDisputed
 	}
-	return Document{format: d.format, data: out, root: after}, nil
+	return Document{format: d.format, data: out, root: after, unread: Unreadable(d.format, out)}, nil
 }

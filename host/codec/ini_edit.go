@@ -16,6 +16,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 		return nil, err
 	}
 	tree, own := d.tree(), owner{}
+	f.opts.Clients.dispute(tree, data)
 	for _, e := range edits {
 		e = f.normal(tree, e)
 		single, err := flatten(tree, e, 2)
@@ -131,7 +132,11 @@ func (d *iniDoc) rewrite(o *iniOption, value []string) []patch {
 	if comment := trim(string(d.data[max(o.end, o.delim+1, o.nameEnd):first.end])); comment != "" {
 		lines = append(lines, indent+comment)
 	}
-	lines = append(lines, d.option(indent, o.section, o.key, value)...)
+	option := d.option(indent, o.section, o.key, value)
+	if o.delim >= 0 && d.data[o.delim] == '=' && o.from < o.end && value[0] != "" {
+		option[0] = indent + o.key + string(d.data[o.nameEnd:o.from]) + value[0] // in its columns
+	}
+	lines = append(lines, option...)
 	patches := []patch{{first.start, first.end, strings.Join(lines, d.newline)}}
 	for _, i := range o.lines[1:] {
 		patches = append(patches, patch{d.lines[i].start, d.lines[i].next, ""})
@@ -309,7 +314,7 @@ func (d *iniDoc) optionsOf(section int) []*iniOption {
 func (d *iniDoc) addSection(path Path) ([]patch, error) {
 	name := path[0].Key
 	switch {
-	case trim(name) == "" || strings.ContainsAny(name, "[]\r\n\x00") || d.opts.inlineComment("["+name) <= len(name):
+	case name == "" || name != trim(name) || strings.ContainsAny(name, "[]\r\n\x00") || d.opts.inlineComment("["+name) <= len(name):
 		return nil, editError(path, "ini cannot hold a section of this name")
 	case name == "DEFAULT" && !d.opts.Defaults && d.opts.Continued == Indented:
 		return nil, editError(path, "a new section [DEFAULT] would give its options to all other sections; write the line [DEFAULT] yourself if it shall")

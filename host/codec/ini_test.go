@@ -32,7 +32,7 @@ func TestIniRead(t *testing.T) {
 		{"sections and options", iniAWS, "{default:{aws_access_key_id:FAKEID1, aws_secret_access_key:fake/secret+1=}, work:{aws_access_key_id:FAKEID2, aws_secret_access_key:fake%secret2, s3:\nmax_concurrent_requests = 20\nmax_queue_size = 100, region:eu-west-1}}"},
 		{"options before any section", "api_key = X\n[a]\nb=c\n", "{:{api_key:X}, a:{b:c}}"},
 		{"the first delimiter counts", "[a]\nb = c:d=e\nf: g=h\n", "{a:{b:c:d=e, f:g=h}}"},
-		{"blanks around a section name do not count", "[ default ]\na=b\n", "{default:{a:b}}"},
+		{"blanks in the brackets are a part of the name", "[ default ]\na=b\n", "{ default :{a:b}}"},
 		{"quotes in a section name stay", "[profile \"my dev\"]\na=b\n", "{profile \"my dev\":{a:b}}"},
 		{"a comment behind a section is none of its name", "[a] # see [b]\nc=d\n", "{a:{c:d}}"},
 		{"a bracket in a name is", "[a]b]\nc=d\n", "{a]b:{c:d}}"},

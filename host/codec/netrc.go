@@ -16,9 +16,10 @@ import (
 // of the line. A macro goes to the next empty line.
 //
 // Where a machine occurs twice, the first entry counts, as for ftp, curl, git
-// and Go. In Python the last one does: so a change is made in every entry of the
-// machine that has the login of the first, and both see it. Entries with other
-// logins are other people's accounts, and stay.
+// and Go; where the file's clients are Python's only, the last one, as there. A
+// change is made in every entry of the machine that has the login of the one that
+// counts, so that all clients see it. Entries with other logins are other people's
+// accounts, and stay.
 type netrc struct{ of Clients }
 
 // netrcDefault is the name under which the default entry is in the tree.
@@ -65,25 +66,46 @@ func (e *netrcEntry) login() string {
 
 // netrcDoc is a parsed file.
 type netrcDoc struct {
-	data    []byte
-	entries []netrcEntry
+	data     []byte
+	entries  []netrcEntry
+	lastWins bool // the last entry of a machine counts
 }
 
 // Decode implements [Format].
-func (netrc) Decode(data []byte) (*Node, error) {
-	d, err := netrcParse(data)
+func (f netrc) Decode(data []byte) (*Node, error) {
+	d, err := f.parse(data)
 	if err != nil {
 		return nil, err
 	}
-	return d.tree(), nil
+	root := d.tree()
+	f.of.dispute(root, data)
+	return root, nil
+}
+
+// clients implements [clientele].
+func (f netrc) clients() Clients { return f.of }
+
+func (f netrc) parse(data []byte) (*netrcDoc, error) {
+	d, err := netrcParse(data)
+	if err == nil {
+		d.lastWins = f.of.has("python") && !f.of.has("curl")
+	}
+	return d, err
 }
 
 func (d *netrcDoc) tree() *Node {
 	root := &Node{Kind: Map}
 	lineAt := lineCounter(d.data)
+	counts := map[string]int{}
+	for i := range d.entries {
+		name := d.entries[i].name
+		if _, seen := counts[name]; !seen || d.lastWins {
+			counts[name] = i
+		}
+	}
 	for i := range d.entries {
 		e := &d.entries[i]
-		if root.Get(e.name) != nil {
+		if counts[e.name] != i {
 			continue
 		}
 		machine := &Node{Kind: Map, Line: lineAt(e.from)}

@@ -18,18 +18,105 @@ func (f netrc) Splice(data []byte, edits []Edit) ([]byte, error) {
 		}
 		slices.SortStableFunc(single, func(a, b Edit) int { return netrcRank(a) - netrcRank(b) })
 		for _, s := range single {
-			d, err := netrcParse(data)
-			if err != nil {
+			if data, err = f.edit(data, s); err != nil {
 				return nil, err
 			}
-			patches, err := d.edit(s)
-			if err != nil {
-				return nil, err
-			}
-			data = apply(data, patches)
 		}
 	}
 	return data, nil
+}
+
+// edit makes one edit that flatten gave. Of the ways to make it, it takes the first
+// after which all clients can read the file: for Python's netrc module, what is a
+// comment depends on what stands before it.
+func (f netrc) edit(data []byte, e Edit) ([]byte, error) {
+	d, err := f.parse(data)
+	if err != nil {
+		return nil, err
+	}
+	patches, err := d.edit(e)
+	if err != nil {
+		return nil, err
+	}
+	out := apply(data, patches)
+	if f.of == 0 || f.of.agree(data, out, []Edit{e}) == nil {
+		return out, nil
+	}
+	var others [][]byte
+	switch last := d.unquotedLast(e); {
+	case last != nil:
+		others = append(others, apply(data, last))
+	case e.Value == nil:
+		for _, p := range patches {
+			others = append(others, netrcMended(data, p)...)
+		}
+	}
+	for _, other := range others {
+		if f.of.agree(data, other, []Edit{e}) == nil {
+			return other, nil
+		}
+	}
+	return out, nil // Settle says what is wrong
+}
+
+// netrcMended returns data without what the patch removes, in ways in which Python
+// takes a comment behind that for one: with no empty lines before it, and with a
+// blank after its #.
+func netrcMended(data []byte, p patch) [][]byte {
+	from, to := p.from, p.to
+	for to < len(data) && netrcBlank(data[to]) {
+		to++
+	}
+	if to == len(data) || data[to] != '#' {
+		return nil
+	}
+	for from > 0 && netrcBlank(data[from-1]) {
+		from--
+	}
+	between := ""
+	if from > bomLen(data) {
+		between = newline(data)
+	}
+	return [][]byte{
+		apply(data, []patch{{from, to, between}}),
+		apply(data, []patch{{from, to, between}, {to + 1, to + 1, " "}}),
+		apply(data, []patch{p, {to + 1, to + 1, " "}}),
+	}
+}
+
+// unquotedLast returns the patches for a value in quotes by which it does not come
+// last in its entry: Python mistakes a comment in the line after a quote.
+func (d *netrcDoc) unquotedLast(e Edit) []patch {
+	if e.Value == nil || len(e.Path) < 2 {
+		return nil
+	}
+	field := e.Path[len(e.Path)-1].Key
+	text, _ := netrcQuote(e.Value.Text, true)
+	var patches []patch
+	for _, entry := range d.group(e.Path[0].Key) {
+		var bare *netrcField
+		for i := range entry.fields {
+			if f := &entry.fields[i]; !f.value.quoted && f.name != field {
+				bare = f
+			}
+		}
+		if bare == nil {
+			return nil
+		}
+		set := field + " " + text
+		if f := entry.get(field); f != nil {
+			patches = append(patches, patch{bare.key.from, bare.value.end, set},
+				patch{f.key.from, f.value.end, string(d.data[bare.key.from:bare.value.end])})
+			continue
+		}
+		if indent, own := d.first(bare.key.from); own {
+			set += newline(d.data) + indent
+		} else {
+			set += " "
+		}
+		patches = append(patches, patch{bare.key.from, bare.key.from, set})
+	}
+	return patches
 }
 
 // netrcRank sorts the fields of one new entry; entries stay in order.
@@ -90,15 +177,22 @@ func (d *netrcDoc) edit(e Edit) ([]patch, error) {
 	return patches, nil
 }
 
-// group returns the entries of a machine that have the login of the first.
+// group returns the entries of a machine that have the login of the one that counts.
 func (d *netrcDoc) group(machine string) []*netrcEntry {
-	var group []*netrcEntry
+	var all []*netrcEntry
 	for i := range d.entries {
-		if e := &d.entries[i]; e.name == machine && (len(group) == 0 || e.login() == group[0].login()) {
-			group = append(group, e)
+		if d.entries[i].name == machine {
+			all = append(all, &d.entries[i])
 		}
 	}
-	return group
+	if len(all) == 0 {
+		return nil
+	}
+	login := all[0].login()
+	if d.lastWins {
+		login = all[len(all)-1].login()
+	}
+	return slices.DeleteFunc(all, func(e *netrcEntry) bool { return e.login() != login })
 }
 
 // netrcQuote returns text as a token, in quotes where it needs them or quoted

@@ -199,10 +199,14 @@ func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, 
 	if err := shape(f, root); err != nil {
 		return []Found{s.invalid(sp, profile, file.Path, err)}
 	}
+	unreadable := codec.Unreadable(format, file.Data)
 	root = s.inlined(f, file.Path, root)
 	var out []Found
 	for _, e := range entries(f, root) {
 		if found, ok := s.extractEntry(sp, f, file.Path, root, e); ok {
+			if unreadable != nil {
+				found.Notes = append(found.Notes, unreadable.Error())
+			}
 			out = append(out, found)
 		}
 	}

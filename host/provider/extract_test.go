@@ -56,7 +56,7 @@ aws_secret_access_key=` + awsKey + `
 s3 =
     max_concurrent_requests = 20
 
-[ team two ]
+[team two]
 	AWS_Access_Key_ID: ` + akia2 + `
 	aws_secret_access_key = ` + awsKey2 + ` ; rotate
 	aws_security_token = tok%en==
@@ -68,7 +68,7 @@ region = eu-central-1
 aws value from ~/.aws/credentials: access_key=` + akia + ` secret_key=` + awsKey + `
 aws/team%20two value from ~/.aws/credentials: access_key=` + akia2 + ` secret_key=` + awsKey2 + ` session_token=tok%en==`},
 		{"aws", "CRLF and a byte order mark", tree{".aws/credentials": "\ufeff[default]\r\naws_access_key_id = " + akia + "\r\naws_secret_access_key = " + awsKey + "\r\n"}, `
-aws value from ~/.aws/credentials: access_key=` + akia + ` secret_key=` + awsKey},
+aws value from ~/.aws/credentials: access_key=` + akia + ` secret_key=` + awsKey + ` (the AWS command line cannot read this file: line 1: the file begins with a byte order mark)`},
 		{"aws", "keys in the config file, which the credentials file overrides", tree{
 			".aws/credentials": "[a]\naws_access_key_id=" + akia + "\naws_secret_access_key=" + awsKey + "\n",
 			".aws/config":      "[default]\nregion = x\n[profile a]\naws_access_key_id=" + akia2 + "\naws_secret_access_key=" + awsKey2 + "\n[profile \"b c\"]\naws_access_key_id=" + akia2 + "\naws_secret_access_key=" + awsKey2 + "\n[sso-session s]\nsso_region = x\n",

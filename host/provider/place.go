@@ -30,6 +30,16 @@ func entries(f *spec.File, root *codec.Node) []entry {
 			}
 		}
 		return out
+	case p.Option != "":
+		var out []entry
+		if top := root.Get(""); top != nil {
+			for _, pair := range top.Pairs {
+				if name := optionProfile(p, pair.Key); name != "" {
+					out = append(out, entry{name, codec.Keys("", pair.Key)})
+				}
+			}
+		}
+		return out
 	case p.Keys != nil:
 		base, ok := p.Keys.Expand(noHoles)
 		m := root.Find(base)
@@ -73,6 +83,9 @@ func lookup(f *spec.File, root *codec.Node, name string) (entry, bool) {
 			}
 		}
 		return entry{}, false
+	case p.Option != "":
+		e := entry{name, profileOption(f, name)}
+		return e, name != "" && root.Find(e.at) != nil
 	case p.Keys != nil:
 		base, ok := p.Keys.Expand(noHoles)
 		if !ok || root.Find(base).Get(name) == nil {
@@ -94,12 +107,39 @@ func place(f *spec.File, root *codec.Node, name string) entry {
 	switch {
 	case p.Section != "":
 		return entry{name, codec.Keys(profileSection(p, name))}
+	case p.Option != "":
+		return entry{name, profileOption(f, name)}
 	case p.Keys != nil:
 		base, _ := p.Keys.Expand(noHoles)
 		return entry{name, join(base, codec.Step{Key: name})}
 	}
 	base, _ := p.Entries.Expand(noHoles)
 	return entry{name, join(base, codec.Step{Field: p.Name, Equals: name})}
+}
+
+// optionProfile returns the profile that an ini option outside every section is;
+// "" for none.
+func optionProfile(p *spec.Profiles, option string) string {
+	before, after, _ := strings.Cut(p.Option, "*")
+	rest, ok := strings.CutPrefix(option, before)
+	name, ok2 := strings.CutSuffix(rest, after)
+	if !ok || !ok2 {
+		return ""
+	}
+	return name
+}
+
+// profileOption is where the option of a profile is.
+func profileOption(f *spec.File, name string) codec.Path {
+	return codec.Keys("", optionName(f, strings.Replace(f.Profiles.Option, "*", name, 1)))
+}
+
+// optionName is the name of an ini option as its codec has it.
+func optionName(f *spec.File, name string) string {
+	if f.Options.CaseSensitive {
+		return name
+	}
+	return strings.ToLower(name)
 }
 
 // profileOf returns the profile that an entry of the document is, if it is one.
@@ -182,7 +222,7 @@ func resolve(f *spec.File, root *codec.Node, e entry, p spec.Path, fromRoot bool
 		return nil, false
 	}
 	if n := len(rest); f.Format == "ini" && n > 0 {
-		rest[n-1].Key = strings.ToLower(rest[n-1].Key)
+		rest[n-1].Key = optionName(f, rest[n-1].Key)
 	}
 	return join(base, rest...), true
 }

@@ -28,7 +28,7 @@ var roundTrips = []struct {
 		"+aws_access_key_id = " + akia + "\n+aws_secret_access_key = " + awsKey, ""},
 	{"aws", "team two", []string{"access_key", akia, "secret_key", awsKey, "session_token", "t=%k"}, ".aws/credentials",
 		"[team two]\naws_access_key_id = " + akia + "\naws_secret_access_key = " + awsKey + "\naws_session_token = t=%k\n",
-		"\ufeff[default]\naws_access_key_id=" + akia2 + "\n",
+		"[default]\naws_access_key_id=" + akia2 + "\n",
 		"+\n+[team two]\n+aws_access_key_id=" + akia + "\n+aws_secret_access_key=" + awsKey + "\n+aws_session_token=t=%k", ""},
 	{"azure", "", []string{"subscription_id", "sub"}, ".azure/clouds.config",
 		"[AzureCloud]\nsubscription = sub\n",
@@ -196,7 +196,8 @@ func TestW01ConflictAndOverwrite(t *testing.T) {
 -aws_secret_access_key = `+awsKey+`
 -aws_session_token = OLDTOKEN
 -aws_security_token = OLDTOKEN
-+aws_access_key_id     = `+akia2+`   # rotate in May
++# rotate in May
++aws_access_key_id     = `+akia2+`
 +aws_secret_access_key = `+awsKey2)
 }
 
@@ -207,8 +208,11 @@ func TestPutEverySpelling(t *testing.T) {
 	m := newMachine(tree{".aws/credentials": oldAWS})
 	put(t, m, sp, sec(sp, "", "access_key", akia, "secret_key", awsKey, "session_token", "NEW"), provider.Options{Resolve: provider.ReplaceAll})
 	same(t, "diff", lineDiff(oldAWS, content(m, ".aws/credentials")), `
+-aws_access_key_id     = `+akia+`   # rotate in May
 -aws_session_token = OLDTOKEN
 -aws_security_token = OLDTOKEN
++# rotate in May
++aws_access_key_id     = `+akia+`
 +aws_session_token = NEW
 +aws_security_token = NEW`)
 }

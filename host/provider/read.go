@@ -148,7 +148,7 @@ func nodeText(n *codec.Node, k spec.Key) (string, bool, error) {
 	switch {
 	case k.Tree:
 		return string(codec.ToJSON(n)), true, nil
-	case n.Kind == codec.Null:
+	case n.Kind == codec.Null, n.Opaque:
 		return "", false, nil
 	case !n.Scalar():
 		return "", false, &codec.Error{Line: n.Line, Msg: "a single value was expected here"}

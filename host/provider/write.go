@@ -19,6 +19,9 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 	if err != nil {
 		return failed(src, err)
 	}
+	if err := doc.Unreadable(); err != nil {
+		return refuse(err)
+	}
 	root := doc.Root()
 	if err := shape(f, root); err != nil {
 		return refuse(err)
@@ -246,7 +249,10 @@ func (w *writer) one(k spec.Key, at codec.Path, node *codec.Node, text string) e
 			old = "" // of another form: replaced whole
 		}
 	}
-	if err == nil && had == text {
+	if err == nil && had == text && node != nil {
+		if node.Disputed { // not all that read the file find it
+			w.edit(at, codec.Text(node.Text))
+		}
 		return nil
 	}
 	encoded, err := encodeAs(k.As, old, text)
@@ -267,8 +273,9 @@ func (w *writer) tree(key string, at codec.Path, node, tree *codec.Node) {
 	switch {
 	case node == nil || node.Kind == codec.Null:
 		w.added = append(w.added, key)
-	case codec.Equal(node, tree):
+	case codec.Equal(node, tree) && !node.AnyDisputed():
 		return
+	case codec.Equal(node, tree): // but not for all that read the file
 	default:
 		w.differ = append(w.differ, key)
 	}
@@ -287,7 +294,7 @@ func (w *writer) any(k spec.Key) {
 		if tree, ok := codec.TreeIn(w.texts[key]); ok && !node.Scalar() {
 			value = tree
 		}
-		if node.Scalar() && node.Kind != codec.Null && value.Scalar() && node.Text == value.Text {
+		if node.Scalar() && node.Kind != codec.Null && value.Scalar() && node.Text == value.Text && !node.Disputed {
 			continue
 		}
 		w.tree(key, at, node, value)

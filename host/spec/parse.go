@@ -199,6 +199,7 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 		"path":      func(n *yaml.Node) { nodes["path"], f.Paths = n, d.filePaths(n) },
 		"override":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { f.Override = append(f.Override, d.override(n)) }) },
 		"format":    later("format"),
+		"clients":   later("clients"),
 		"exclude":   later("exclude"),
 		"profiles":  later("profiles"),
 		"keys":      later("keys"),
@@ -219,6 +220,9 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	default:
 		d.format(nodes["format"], &f)
 	}
+	if n := nodes["clients"]; n != nil && d.Err == nil {
+		d.clients(n, &f)
+	}
 	if n := nodes["exclude"]; n != nil && d.Err == nil {
 		if f.Exclude = d.patterns(n); !f.PerFile() {
 			d.Fail(n, `exclude is for a path with "{profile}"`)
@@ -226,6 +230,7 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	}
 	if n := nodes["profiles"]; n != nil && d.Err == nil {
 		f.Profiles = d.profiles(n, &f)
+		f.Options.Defaults = f.Profiles.Default == "DEFAULT" || f.Profiles.Inherit == "DEFAULT"
 	}
 	if d.whole(n, nodes, s, &f); d.Err != nil {
 		return f
@@ -388,9 +393,7 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 			"random": func(n *yaml.Node) { f.Random = d.Bool(n) },
 			"ini": func(n *yaml.Node) {
 				name = "ini"
-				d.Mapping(n, "format ini", map[string]func(*yaml.Node){
-					"inline_comments": func(n *yaml.Node) { f.Options.InlineComments = d.Bool(n) },
-				})
+				d.ini(n, &f.Options)
 			},
 		})
 		switch {
@@ -409,6 +412,52 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 		d.Fail(n, "unknown format %q%s (known: %s, or {wasm: MODULE})", name, fault.DidYouMean(name, codec.Names()), strings.Join(codec.Names(), ", "))
 	}
 	f.Format = name
+}
+
+// ini reads the dialect of an ini file.
+func (d *decoder) ini(n *yaml.Node, o *codec.Options) {
+	signs := func(n *yaml.Node, allowed string) string {
+		text := d.Text(n)
+		if text != allowed[:1] && text != allowed[1:] && text != allowed && text != allowed[1:]+allowed[:1] {
+			d.Fail(n, "this is one or both of %s and %s", allowed[:1], allowed[1:])
+		}
+		return text
+	}
+	d.Mapping(n, "format ini", map[string]func(*yaml.Node){
+		"delimiters":     func(n *yaml.Node) { o.Delimiters = signs(n, "=:") },
+		"comments":       func(n *yaml.Node) { o.Comments = signs(n, "#;") },
+		"case_sensitive": func(n *yaml.Node) { o.CaseSensitive = d.Bool(n) },
+		"quotes":         func(n *yaml.Node) { o.Quotes = d.Bool(n) },
+		"references":     func(n *yaml.Node) { o.References = d.Bool(n) },
+		"inline_comments": func(n *yaml.Node) {
+			if o.CommentsAnywhere = n.Value == "anywhere"; !o.CommentsAnywhere {
+				o.InlineComments = d.Bool(n)
+			}
+		},
+		"continued": func(n *yaml.Node) {
+			ways := map[string]codec.Continued{"indented": codec.Indented, "never": codec.OneLine, "backslash": codec.Backslashed}
+			way, ok := ways[d.Text(n)]
+			if !ok {
+				d.Fail(n, "continued is indented, never or backslash")
+			}
+			o.Continued = way
+		},
+	})
+}
+
+// clients reads which programs must be able to read a file.
+func (d *decoder) clients(n *yaml.Node, f *File) {
+	var names []string
+	d.Each(n, func(n *yaml.Node) { names = append(names, d.Text(n)) })
+	set, err := codec.ClientsOf(f.Format, names)
+	switch {
+	case d.Err != nil:
+	case f.Wasm != "" && len(names) > 0:
+		d.Fail(n, "a file of a wasm module has no clients")
+	case err != nil:
+		d.Fail(n, "%v", err)
+	}
+	f.Options.Clients = set
 }
 
 func (d *decoder) patterns(n *yaml.Node) []string {
@@ -441,6 +490,12 @@ func (d *decoder) profiles(n *yaml.Node, f *File) *Profiles {
 			}
 			kinds++
 		},
+		"option": func(n *yaml.Node) {
+			if p.Option = d.Text(n); strings.Count(p.Option, "*") != 1 {
+				d.Fail(n, `option has one "*", which stands for the profile`)
+			}
+			kinds++
+		},
 		"keys":    func(n *yaml.Node) { p.Keys = kind(n) },
 		"entries": func(n *yaml.Node) { p.Entries = kind(n) },
 		"name":    func(n *yaml.Node) { p.Name = d.Text(n) },
@@ -456,9 +511,9 @@ func (d *decoder) profiles(n *yaml.Node, f *File) *Profiles {
 	case f.Wasm != "" && kinds > 0:
 		d.Fail(n, "profiles of a wasm module's file have default at most: the module finds them")
 	case kinds != want || (p.Entries != nil) != (p.Name != ""):
-		d.Fail(n, "profiles has one of section, keys, and entries with name")
-	case f.Wasm == "" && (p.Section != "") != (f.Format == "ini"):
-		d.Fail(n, "profiles by section are for format ini, and only they")
+		d.Fail(n, "profiles has one of section, option, keys, and entries with name")
+	case f.Wasm == "" && (p.Section != "" || p.Option != "") != (f.Format == "ini"):
+		d.Fail(n, "profiles by section or option are for format ini, and only they")
 	case p.Inherit != "" && p.Section == "":
 		d.Fail(n, "inherit is for profiles by section")
 	}
@@ -497,7 +552,9 @@ func (d *decoder) keys(n *yaml.Node, s *Spec, f *File) {
 			d.Fail(n, `"*" has one place, and nothing else`)
 		case f.Format == "text" && !(slices.ContainsFunc(key.At, whole) && len(key.At) == 1 && !key.Tree):
 			d.Fail(n, `a file of format text is one value: its place is "."`)
-		case f.Format == "ini" && f.Profiles != nil && !key.Root && slices.ContainsFunc(key.At, func(p Path) bool { return len(p) != 1 }):
+		case f.Format == "ini" && f.Profiles != nil && f.Profiles.Option != "" && !key.Root && slices.ContainsFunc(key.At, func(p Path) bool { return len(p) != 0 }):
+			d.Fail(n, `a profile by option is one value: its place is ".", or has root: true`)
+		case f.Format == "ini" && f.Profiles != nil && f.Profiles.Option == "" && !key.Root && slices.ContainsFunc(key.At, func(p Path) bool { return len(p) != 1 }):
 			d.Fail(n, "a key in a section is one option")
 		}
 		f.Keys = append(f.Keys, key)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
@@ -112,12 +113,23 @@ func refused() []refusal {
 		{"a mode for all", withFile("    format: json\n    keys: {k: a}\n    mode: 0644\n"), "11:11: mode is 0600 or 0700: a file with secrets is its owner's alone"},
 		{"a mode that is no number", withFile("    format: json\n    keys: {k: a}\n    mode: rw\n"), "11:11: mode is 0600 or 0700: a file with secrets is its owner's alone"},
 
-		{"profiles of no kind", withFile("    format: json\n    profiles: {default: d}\n    keys: {k: a}\n"), "10:15: profiles has one of section, keys, and entries with name"},
-		{"profiles of two kinds", withFile("    format: json\n    profiles: {keys: a, entries: b, name: n}\n    keys: {k: a}\n"), "10:15: profiles has one of section, keys, and entries with name"},
-		{"entries without name", withFile("    format: json\n    profiles: {entries: b}\n    keys: {k: a}\n"), "10:15: profiles has one of section, keys, and entries with name"},
-		{"sections of JSON", withFile("    format: json\n    profiles: {section: '*'}\n    keys: {k: a}\n"), "10:15: profiles by section are for format ini, and only they"},
-		{"keys of ini", withFile("    format: ini\n    profiles: {keys: a}\n    keys: {k: a}\n"), "10:15: profiles by section are for format ini, and only they"},
+		{"profiles of no kind", withFile("    format: json\n    profiles: {default: d}\n    keys: {k: a}\n"), "10:15: profiles has one of section, option, keys, and entries with name"},
+		{"profiles of two kinds", withFile("    format: json\n    profiles: {keys: a, entries: b, name: n}\n    keys: {k: a}\n"), "10:15: profiles has one of section, option, keys, and entries with name"},
+		{"entries without name", withFile("    format: json\n    profiles: {entries: b}\n    keys: {k: a}\n"), "10:15: profiles has one of section, option, keys, and entries with name"},
+		{"sections of JSON", withFile("    format: json\n    profiles: {section: '*'}\n    keys: {k: a}\n"), "10:15: profiles by section or option are for format ini, and only they"},
+		{"keys of ini", withFile("    format: ini\n    profiles: {keys: a}\n    keys: {k: a}\n"), "10:15: profiles by section or option are for format ini, and only they"},
 		{"section without star", withFile("    format: ini\n    profiles: {section: profile}\n    keys: {k: a}\n"), `10:25: section has one "*", which stands for the profile`},
+		{"option without star", withFile("    format: ini\n    profiles: {option: k}\n    keys: {k: .}\n"), `10:24: option has one "*", which stands for the profile`},
+		{"an option that is no value", withFile("    format: ini\n    profiles: {option: 'k*'}\n    keys: {k: a}\n"), `11:15: a profile by option is one value: its place is ".", or has root: true`},
+		{"section and option", withFile("    format: ini\n    profiles: {section: 'k*', option: 'k*'}\n    keys: {k: .}\n"), "10:15: profiles has one of section, option, keys, and entries with name"},
+		{"an unknown dialect", withFile("    format: {ini: {quote: true}}\n    keys: {k: a}\n"), `9:20: format ini has no field "quote"; did you mean "quotes"?`},
+		{"delimiters", withFile("    format: {ini: {delimiters: ' '}}\n    keys: {k: a}\n"), "9:32: this is one or both of = and :"},
+		{"comment signs", withFile("    format: {ini: {comments: '##'}}\n    keys: {k: a}\n"), "9:30: this is one or both of # and ;"},
+		{"inline comments", withFile("    format: {ini: {inline_comments: here}}\n    keys: {k: a}\n"), "9:37: true or false expected"},
+		{"how values go on", withFile("    format: {ini: {continued: always}}\n    keys: {k: a}\n"), "9:31: continued is indented, never or backslash"},
+		{"an unknown client", withFile("    format: ini\n    clients: [configparser, perl]\n    keys: {k: a}\n"), `10:14: unknown client "perl" (known for ini: aws-cli, aws-sdk-js, configparser, npm)`},
+		{"clients of YAML", withFile("    format: yaml\n    clients: configparser\n    keys: {k: a}\n"), "10:14: format yaml has no clients that rhx knows"},
+		{"clients of a module", withFile("    format: {wasm: m}\n    clients: curl\n"), "10:14: a file of a wasm module has no clients"},
 		{"profiles with holes", withFile("    format: json\n    profiles: {keys: 'a.{k}'}\n    keys: {k: a}\n"), "10:22: profiles are at one place, without holes"},
 		{"inherit outside sections", withFile("    format: json\n    profiles: {keys: a, inherit: b}\n    keys: {k: a}\n"), "10:15: inherit is for profiles by section"},
 		{"profiles in files of a profile", strings.Replace(withFile("    format: json\n    profiles: {keys: a}\n    keys: {k: a}\n"), "/y", "/{profile}", 1), `10:15: a file with "{profile}" in its path has no profiles`},
@@ -240,6 +252,21 @@ func accepted() []acceptance {
 		}},
 		{"ini with its option", withFile("    format: {ini: {inline_comments: true}}\n    keys: {k: a.b}\n    mirror: true\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Format == "ini" && s.Files[0].Options.InlineComments && s.Files[0].Mirror
+		}},
+		{"npm's dialect", withFile("    format: {ini: {delimiters: '=', comments: ';#', case_sensitive: true, inline_comments: anywhere, continued: never, quotes: true, references: true}}\n    clients: npm\n    profiles: {option: '//*/:_authToken', default: registry.npmjs.org}\n    keys: {k: ., private_key: {at: '\"//{profile}/:_password\"', root: true}}\n"), func(s *spec.Spec) bool {
+			npm, err := codec.ClientsOf("ini", []string{"npm"})
+			return err == nil && s.Files[0].Profiles.Option == "//*/:_authToken" && s.Files[0].Options == codec.Options{
+				Delimiters: "=", Comments: ";#", CaseSensitive: true, CommentsAnywhere: true, Continued: codec.OneLine, Quotes: true, References: true, Clients: npm,
+			}
+		}},
+		{"git's dialect", withFile("    format: {ini: {inline_comments: false, continued: backslash}}\n    keys: {k: a.b}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Options == codec.Options{Continued: codec.Backslashed}
+		}},
+		{"indented is the default", withFile("    format: {ini: {continued: indented}}\n    profiles: {section: '*', default: DEFAULT}\n    keys: {k: b}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Options == codec.Options{Defaults: true}
+		}},
+		{"a section that others inherit from may be made", withFile("    format: ini\n    profiles: {section: '*', inherit: DEFAULT}\n    keys: {k: b}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Options.Defaults
 		}},
 	}
 }

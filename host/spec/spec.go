@@ -136,11 +136,14 @@ type Override struct {
 	List bool
 }
 
-// Profiles says what a file's profiles are. Exactly one of Section, Keys and
-// Entries is set; for a file read by wasm none is.
+// Profiles says what a file's profiles are. Exactly one of Section, Option, Keys
+// and Entries is set; for a file read by wasm none is.
 type Profiles struct {
 	// Section is a pattern of ini section names with one "*".
 	Section string
+	// Option is a pattern with one "*" of the names of ini options outside every
+	// section, each of which is a profile.
+	Option string
 	// Keys is the place of a map of which every entry is a profile.
 	Keys Path
 	// Entries is the place of a list of maps of which every one is a profile,
