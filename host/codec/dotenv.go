@@ -14,7 +14,8 @@ import (
 //
 // and Node's `literal` quotes. Nothing is interpolated, `$` is text. The last
 // of several values of a variable wins. A line that is only a name is kept, and
-// gives no variable; any other line is an error.
+// gives no variable; any other line is an error. How values are written: see
+// dotenvWrite.
 type dotenv struct{}
 
 // dotenvVar is one assignment; its fields are offsets into the file, but line,
@@ -25,6 +26,7 @@ type dotenvVar struct {
 	line       int
 	start      int // of its first line
 	next       int // behind its last line's ending
+	nameEnd    int
 	equals     int // behind the equals sign
 	from, end  int // the value with its quotes
 	quote      byte
@@ -75,6 +77,7 @@ func dotenvParse(data []byte) ([]dotenvVar, error) {
 		}
 		v.name = name
 		v.equals = l.start + len(trimRight(text)) - len(rest) + 1
+		v.nameEnd = l.start + len(trimRight(text)) - len(body) + len(name)
 		if msg := v.read(data, l.end); msg != "" {
 			return nil, &Error{Line: i + 1, Msg: msg}
 		}
@@ -206,105 +209,33 @@ func dotenvEdit(data []byte, e Edit) ([]byte, error) {
 	if e.Value == nil {
 		return apply(data, removed), nil
 	}
-	if !isWord(name) {
+	if last == nil && !isVariable(name) {
 		return nil, editError(e.Path, "dotenv cannot hold a variable of this name")
 	}
-	style := dotenvBare
-	if last != nil && last.quote != 0 {
-		style = dotenvStyle(last.quote)
+	var quote byte
+	if last != nil {
+		quote = last.quote
 	}
-	value, ok := dotenvWrite(e.Value.Text, style)
-	if !ok {
-		return nil, editError(e.Path, "no way to quote this value is read the same by all dotenv readers")
+	value, problem := dotenvWrite(e.Value.Text, quote, newline(data))
+	if problem != "" {
+		return nil, editError(e.Path, "%s", problem)
 	}
-	value = strings.ReplaceAll(value, "\n", newline(data))
 	if last == nil {
 		if len(vars) > 0 && vars[len(vars)-1].exported {
 			name = "export " + name
 		}
 		return apply(data, []patch{insertLines(data, len(data), name+"="+value)}), nil
 	}
-	p := patch{last.from, last.end, value}
+	// No shell knows blanks around the equals sign.
+	p := patch{last.nameEnd, last.end, "=" + value}
 	switch {
 	case value == "" && last.commentEnd:
-		p.text = `""` // older readers take the comment for the value
-	case last.commentEnd && data[last.end] == '#' && strings.IndexByte("'\"`", value[0]) < 0:
-		p.text += " " // which a comment needs behind a bare value
+		p.text = `=""` // older readers take the comment for the value
+	case last.commentEnd && data[last.end] == '#':
+		p.text += " " // without which it is a part of the value for a shell
 	case last.from == last.end && !last.commentEnd:
-		// There was no value: no blanks shall come before or after the new one.
+		// There was no value: no blanks shall come behind the new one.
 		p.to = last.end + len(blanks(strings.TrimRight(string(data[last.end:last.next]), "\r\n")))
 	}
 	return apply(data, []patch{p}), nil
-}
-
-// dotenvStyle is how a value is quoted: its quote, or dotenvBare.
-type dotenvStyle byte
-
-const dotenvBare dotenvStyle = 0
-
-// dotenvWrite returns value in a form that Node, Python and this package read
-// back the same: in the given quotes if it can, else in a style that a shell
-// also reads the same, else in one that only they do.
-func dotenvWrite(value string, style dotenvStyle) (string, bool) {
-	if style != dotenvBare && style.holds(value) && (style != '"' || !dotenvExpands(value)) {
-		return style.write(value), true
-	}
-	for _, s := range []dotenvStyle{dotenvBare, '\'', '"'} {
-		if s.holds(value) && s.shellSafe(value) {
-			return s.write(value), true
-		}
-	}
-	for _, s := range []dotenvStyle{'"', dotenvBare} {
-		if s.holds(value) {
-			return s.write(value), true
-		}
-	}
-	return "", false
-}
-
-// dotenvExpands reports whether a shell expands something in value within double
-// quotes.
-func dotenvExpands(value string) bool { return strings.ContainsAny(value, "$`!") }
-
-// shellSafe reports whether a shell reads a value that s holds as everyone else.
-func (s dotenvStyle) shellSafe(value string) bool {
-	switch s {
-	case dotenvBare:
-		return strings.IndexFunc(value, func(r rune) bool {
-			return !isWord(string(r)) && !strings.ContainsRune("/:@%+,=", r)
-		}) < 0
-	case '"':
-		return !dotenvExpands(value) && !strings.ContainsAny(value, "\n\r")
-	}
-	return true
-}
-
-// holds reports whether Node and Python read value in this style back. They
-// disagree about most backslashes in quotes, about # in bare values, and about
-// which characters are white space.
-func (s dotenvStyle) holds(value string) bool {
-	if strings.ContainsAny(value, "\x00") {
-		return false
-	}
-	switch s {
-	case dotenvBare:
-		return trim(value) == value && !strings.ContainsAny(value, "#\r\n\ufeff\u2028\u2029") && (value == "" || strings.IndexByte("'\"`", value[0]) < 0)
-	case '\'':
-		return !strings.ContainsAny(value, "'\r") && !strings.Contains(value, `\\`) && !strings.HasSuffix(value, `\`)
-	case '"':
-		return !strings.ContainsAny(value, `"\`)
-	}
-	return !strings.ContainsAny(value, "`\r")
-}
-
-// write returns a value that s holds in its quotes. Line breaks become escapes
-// in double quotes, and stay in the others.
-func (s dotenvStyle) write(value string) string {
-	switch s {
-	case dotenvBare:
-		return value
-	case '"':
-		value = strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(value)
-	}
-	return string(rune(s)) + value + string(rune(s))
 }

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,12 +54,11 @@ func TestDotenvEdit(t *testing.T) {
 		}
 		return strings.Replace(dotenvFile, old, new, 1)
 	}
-	const unquotable = "error: A: no way to quote this value is read the same by all dotenv readers"
 	runEdits(t, dotenv{}, []editCase{
 		{"export and comment stay", dotenvFile, set("new", "OPENAI_API_KEY"), swap("fake-key-1", "new")},
 		{"double quotes stay", dotenvFile, set("x#y z", "DB_URL"), swap("postgres://u:p@h/db?x=1#y", "x#y z")},
-		{"single quotes stay", dotenvFile, set("x", "DB_PASS"), swap("'pa$$ \"word\"'", "'x'")},
-		{"line breaks in double quotes stay escapes", dotenvFile, set("a\nb", "KEY"), swap(`"line 1\nline 2"`, `"a\nb"`)},
+		{"single quotes stay", dotenvFile, set("x", "DB_PASS"), swap("DB_PASS = 'pa$$ \"word\"'", "DB_PASS='x'")},
+		{"a shell knows no \\n: line breaks are written as such", dotenvFile, set("a\nb", "KEY"), swap(`"line 1\nline 2"`, "\"a\nb\"")},
 		{"several lines give way to one, the comment stays", dotenvFile, set("x", "PEM"), swap("'one\ntwo'", "'x'")},
 		{"an empty value is filled", dotenvFile, set("x", "EMPTY"), swap("EMPTY=", "EMPTY=x")},
 		{"a variable is removed with all its lines", dotenvFile, remove("PEM"), swap("PEM='one\ntwo'   # two lines\n", "")},
@@ -66,50 +66,76 @@ func TestDotenvEdit(t *testing.T) {
 		{"with export where the last one has it", "export A=1\n", set("2", "B"), "export A=1\nexport B=2\n"},
 		{"an empty file", "", set("x", "A"), "A=x\n"},
 		{"a missing last line ending stays missing", "A=1", set("2", "B"), "A=1\nB=2"},
-		{"the line endings of the file", bom + "A=1\r\n", slicesOf(set("2", "B"), set("a\nb", "A")), bom + "A='a\r\nb'\r\nB=2\r\n"},
+		{"the line endings of the file", bom + "A=1\r\n", slicesOf(set("2", "B"), set("a\nb", "A")), bom + "A=\"a\\nb\"\r\nB=2\r\n"},
 		{"the last of several is changed", "A=1\nA=2\n", set("3", "A"), "A=1\nA=3\n"},
 		{"all of several are removed", "A=1\nB=3\nA=2\n", remove("A"), "B=3\n"},
 		{"a value for a shell needs quotes", "A=1\n", set("a b;$c \"d\"", "A"), "A='a b;$c \"d\"'\n"},
 		{"double ones where it has a single one", "A=1\n", set("it's", "A"), "A=\"it's\"\n"},
-		{"none where it has both", "A=1\n", set(`it's "x"`, "A"), "A=it's \"x\"\n"},
+		{"both are refused", "A=1\n", set(`it's "x"`, "A"), "error: A: the value has ' beside \" or \\, for which a shell needs escapes that Node's dotenv does not know"},
+		{"' beside what a shell expands is refused", "A=1\n", set("a'$(touch X)", "A"), "error: A: the value has ' beside $ or `, for which a shell needs escapes that Node's dotenv and python-dotenv do not know"},
+		{"what python-dotenv expands is refused", "A=1\n", set("pa${x}ss", "A"), "error: A: the value has ${ and }, for which python-dotenv puts in a variable, also in quotes"},
+		{"a backslash at the end is refused", "A=1\n", set(`C:\`, "A"), `error: A: the value has a \ at its end or before another one, which Node's dotenv and python-dotenv read differently`},
+		{"a carriage return is refused", "", set("a\rb", "A"), "error: A: the value has a carriage return, of which Node's dotenv makes a line break"},
+		{"what is not UTF-8 is refused", "", set("a\xff", "A"), "error: A: the value is not UTF-8, as which Node's dotenv and python-dotenv read the file"},
+		{"line breaks and a $ are refused beside CRLF", "B=1\r\n", set("a\n$b", "A"), "error: A: the value has line breaks beside other special characters; in a file with CRLF line endings docker compose would read it as another one"},
+		{"blanks around the equals sign go", "A =  1  # c\n", set("2", "A"), "A=2  # c\n"},
+		{"a home folder is none in quotes", "A=1\nB=1\nC=1\n", slicesOf(set("~x", "A"), set("a:~x", "B"), set("a~x", "C")), "A='~x'\nB='a:~x'\nC=a~x\n"},
+		{"letters of any script need no quotes", "", set("grüße/日本", "A"), "A=grüße/日本\n"},
+		{"nor do these signs", "", set("a-b_c.d/e:f@g%h+i,j=k^l!m", "A"), "A=a-b_c.d/e:f@g%h+i,j=k^l!m\n"},
+		{"backquotes, which only Node knows, do not stay", "A=`x y`\n", set("y z", "A"), "A='y z'\n"},
+		{"a name that is none for a shell is refused", "", set("1", "a.b"), "error: \"a.b\": dotenv cannot hold a variable of this name"},
+		{"so is one that begins with a digit", "", set("1", "1A"), "error: 1A: dotenv cannot hold a variable of this name"},
+		{"but one that is there is edited", "a.b=1\n", set("2", "a.b"), "a.b=2\n"},
 		{"double quotes are left where a shell would expand", "A=\"1\"\n", set("$x", "A"), "A='$x'\n"},
 		{"an empty value keeps its comment", "A=1 # c\n", set("", "A"), "A=\"\" # c\n"},
 		{"an empty value without one is nothing", "A=1\n", set("", "A"), "A=\n"},
 		{"a value is put before a comment", "A= # c\n", set("1", "A"), "A=1 # c\n"},
 		{"a key in PEM", "", set("-----BEGIN X-----\na=\n-----END X-----\n", "A"), "A='-----BEGIN X-----\na=\n-----END X-----\n'\n"},
-		{"a comment stays one behind a bare value", "A='1'#c\n", set(`it's "x"`, "A"), "A=it's \"x\" #c\n"},
+		{"a comment stays one", "A='1'#c\nB='1'#c\n", slicesOf(set("x", "A"), set("y", "B")), "A='x' #c\nB='y' #c\n"},
 		{"a document", "A=1\nB=2 # x\n", []Edit{{Value: group("B", "3", "C", "4")}}, "B=3 # x\nC=4\n"},
 		{"all is removed", "# c\nA=1\n", remove(), "# c\n"},
-		{"what readers disagree about is refused", "A=1\n", set("it's \"x\" # y", "A"), unquotable},
-		{"two backslashes are written without quotes", "A='1'\n", set(`\\host\x`, "A"), "A=\\\\host\\x\n"},
-		{"a NUL byte is refused", "A=1\n", set("\x00", "A"), unquotable},
+		{"two backslashes are refused", "A='1'\n", set(`\\host\x`, "A"), `error: A: the value has a \ at its end or before another one, which Node's dotenv and python-dotenv read differently`},
+		{"a NUL byte is refused", "A=1\n", set("\x00", "A"), "error: A: the value has a NUL byte, which no variable can hold"},
 		{"an impossible name is refused", "", set("1", "A B"), "error: A B: dotenv cannot hold a variable of this name"},
 	})
 }
 
-// TestDotenvAsAShell sources what is written. A shell does not know \n in double
-// quotes, which stay double.
-func TestDotenvAsAShell(t *testing.T) {
-	values := []string{"", "x", "a b", "it's", `"`, "$HOME `id`", "a\nb\n", "#x", "a # b", `C:\dir\x`, "!$&*()[]{}<>|;~?", "ü\t"}
-	for _, before := range []string{"", "A=old\n", "export A='old' # c\n", "A=\"old\"\n"} {
-		for _, v := range values {
-			out, err := Apply(dotenv{}, []byte(before), set(v, "A"))
+// What is written is read the same by shells, Node's dotenv and python-dotenv, and
+// without quotes by docker run --env-file.
+func TestSoakDotenvReaders(t *testing.T) {
+	python, node := startPython(t), startNode(t)
+	path := filepath.Join(t.TempDir(), "env")
+	words := []string{"a", "b c", "'", "\"", "$x", "${x}", "${x", "$(touch X)", "`id`", "\\", "\n", "\n\n", "#", " # ", "~", "!", "é", "\t", "=", ":", "{a,b}", "*", ";", "&", "\u2028", "\ufeff", "%", "-----BEGIN X-----", "\r", "\\n", "\x01"}
+	before := []string{"", "A=old\n", "export A='old' # c\n", "A=\"old\"#c\n", "A = `old`\nB='x\ny'\n", "A=\n", "A= # c\n", "B=1\r\nA=2\r\n", bom + "B=1\n", "export B=1\n", "# A"}
+	written := 0
+	soak(t, func(t *testing.T, r *rand.Rand) {
+		for range 300 {
+			value, file := randomText(r, words, 4), before[r.IntN(len(before))]
+			out, err := Apply(dotenv{}, []byte(file), set(value, "A"))
 			if err != nil {
-				t.Errorf("%q: %v", v, err)
 				continue
 			}
-			path := filepath.Join(t.TempDir(), "env")
+			written++
 			if err := os.WriteFile(path, out, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got, err := exec.Command("sh", "-c", `. "$0"; printf %s "$A"`, path).CombinedOutput()
-			if strings.Contains(before, `"`) {
-				v = strings.ReplaceAll(v, "\n", `\n`)
+			for reader, process := range map[string]*reference{"node's dotenv": node, "python-dotenv": python} {
+				if got, ok := process.reads("dotenv", out); !ok || got[place{"", "A"}] != value {
+					t.Errorf("%s reads %q from %q, not %q", reader, got[place{"", "A"}], out, value)
+				}
 			}
-			if err != nil || string(got) != v {
-				t.Errorf("a shell reads %q from %q: %v", got, out, err)
+			if !strings.Contains(file, "\r") && !strings.HasPrefix(file, bom) {
+				for _, shell := range []string{"bash", "dash"} {
+					got, err := exec.Command(shell, "-c", `set -a; . "$0"; printf %sx "$A"`, path).Output()
+					if err != nil || string(got) != value+"x" {
+						t.Errorf("%s reads %q from %q, not %q: %v", shell, got, out, value, err)
+					}
+				}
 			}
 		}
+	})
+	if written < 100 {
+		t.Errorf("only %d values were written", written)
 	}
 }
 

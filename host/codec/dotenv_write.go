@@ -1,0 +1,90 @@
+package codec
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// dotenvWrite returns value as all programs that read such files read it back: a
+// shell that sources the file (bash and dash were looked at), docker compose, Node's
+// dotenv and python-dotenv; or why one of them would not. A value without quotes is
+// one for docker run --env-file too, to which quotes are a part of it: so there are
+// none where none are needed. quote is that of the old value, or 0, and stays where
+// it can; eol is the line ending of the file.
+//
+// No shell reads a file with CRLF: there its rules do not count.
+func dotenvWrite(value string, quote byte, eol string) (text, problem string) {
+	if problem := dotenvUnfit(value); problem != "" {
+		return "", problem
+	}
+	for _, q := range slices.Compact([]byte{quote, 0, '\'', '"'}) {
+		if dotenvHolds(value, q, eol) {
+			if q == 0 {
+				return value, ""
+			}
+			if eol != "\n" {
+				value = strings.ReplaceAll(value, "\n", `\n`)
+			}
+			return string(rune(q)) + value + string(rune(q)), ""
+		}
+	}
+	switch {
+	case strings.Contains(value, "\n") && eol != "\n":
+		return "", "the value has line breaks beside other special characters; in a file with CRLF line endings docker compose would read it as another one"
+	case !strings.Contains(value, "'"):
+		return "", `the value has a \ at its end or before another one, which Node's dotenv and python-dotenv read differently`
+	case strings.ContainsAny(value, "$`"):
+		return "", "the value has ' beside $ or `, for which a shell needs escapes that Node's dotenv and python-dotenv do not know"
+	}
+	return "", "the value has ' beside \" or \\, for which a shell needs escapes that Node's dotenv does not know"
+}
+
+// dotenvUnfit says which values one of the readers cannot hold in any quotes.
+func dotenvUnfit(value string) string {
+	switch {
+	case strings.Contains(value, "\x00"):
+		return "the value has a NUL byte, which no variable can hold"
+	case !utf8.ValidString(value):
+		return "the value is not UTF-8, as which Node's dotenv and python-dotenv read the file"
+	case strings.Contains(value, "\r"):
+		return "the value has a carriage return, of which Node's dotenv makes a line break"
+	case hasReference(value):
+		return "the value has ${ and }, for which python-dotenv puts in a variable, also in quotes"
+	}
+	return ""
+}
+
+// dotenvHolds reports whether all readers read a value in quotes of a kind, or
+// without any, as it is.
+func dotenvHolds(value string, quote byte, eol string) bool {
+	switch quote {
+	case 0:
+		return dotenvBare(value)
+	case '\'':
+		return !strings.Contains(value, "'") && !strings.Contains(value, `\\`) && !strings.HasSuffix(value, `\`) &&
+			(eol == "\n" || !strings.Contains(value, "\n"))
+	case '"':
+		return !strings.ContainsAny(value, "\"\\$`")
+	}
+	return false
+}
+
+// dotenvBare reports whether value may stand without quotes.
+func dotenvBare(value string) bool {
+	for i, r := range value {
+		switch {
+		case r < 0x80 && (isWord(string(r)) || strings.ContainsRune("/:@%+,=^!", r)), r >= 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+		case r == '~' && i > 0 && strings.IndexByte(":=", value[i-1]) < 0: // elsewhere it is a home folder
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isVariable reports whether name can be the name of a variable in a shell.
+func isVariable(name string) bool {
+	return isWord(name) && !strings.ContainsAny(name, ".-") && (name[0] < '0' || name[0] > '9')
+}
