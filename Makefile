@@ -1,6 +1,7 @@
 # make install   rhx and rhx-full into GOBIN; needs only Go
 # make test      everything; installs the test servers first
 # make mutate    PKG=host/codec: the small faults that its own tests do not notice
+# make soak      random comparisons with other programs, SEEDS of each
 # make bench     ratios of whole commands and of the parts, in one run
 
 SHELL := /bin/sh
@@ -8,10 +9,11 @@ GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 30s
+SEEDS ?= 100
 MIN ?= 85
 LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: install build test test-deps bench lint wasm fuzz mutate vet
+.PHONY: install build test test-deps soak bench lint wasm fuzz mutate vet
 
 # rhx starts faster without the Vault client and the wasm runtime, and goes on as
 # rhx-full where it needs them: docs/ARCHITECTURE.md, RATIONALE.
@@ -30,6 +32,10 @@ test: test-deps
 
 test-deps:
 	sh .ci/tools/deps.sh
+
+# What make test does with one seed, with many.
+soak: test-deps
+	sh .ci/soak.sh $(SEEDS)
 
 lint: vet
 	$(LINT) run

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"maps"
 	"math/rand/v2"
 	"regexp"
@@ -85,7 +86,7 @@ func TestSoakNetrcClients(t *testing.T) {
 			for _, format := range formats {
 				machine, field := []string{"a", "b", "new"}[r.IntN(3)], netrcFields()[r.IntN(3)]
 				value := randomText(r, []string{"x", "Y z", "#", " ", "\\", "\""}, 3)
-				if out, err := Apply(format, data, set(value, machine, field)); err == nil {
+				if out, err := Apply(format, data, set(value, machine, field)); err == nil && !bytes.Equal(out, data) {
 					check(t, out)
 					if got, ok := python.reads("netrc", out); !ok || got[place{machine, field}] != value {
 						t.Errorf("Python reads %q from %q, which was %q, not %q", got[place{machine, field}], out, data, value)
@@ -137,7 +138,7 @@ func TestSoakIniClients(t *testing.T) {
 				section, key := []string{"a", "b", "new", "profile x", "DEFAULT"}[r.IntN(5)], []string{"k", "m", "s"}[r.IntN(3)]
 				value := randomText(r, []string{"x", "Y z", "#", " ;", "=", ":", "%", "'", "\\", "\"", "$", "["}, 3)
 				out, err := Apply(format, data, set(value, section, key))
-				if err != nil {
+				if err != nil || bytes.Equal(out, data) { // there already: what of it all can read, Unreadable says
 					continue
 				}
 				check(t, out)

@@ -17,8 +17,8 @@ import (
 // it serves, on random files: with a fixed seed in make test, with many under make
 // soak.
 
-// soak runs a test with a random source of a fixed seed, or with as many other ones
-// as the environment says.
+// soak runs a test with a random source of a fixed seed, and with as many others as
+// RHX_SOAK says; or with the seed RHX_SEED only.
 func soak(t *testing.T, run func(t *testing.T, r *rand.Rand)) {
 	t.Helper()
 	seeds := []uint64{1}
@@ -27,10 +27,13 @@ func soak(t *testing.T, run func(t *testing.T, r *rand.Rand)) {
 			seeds = append(seeds, rand.Uint64())
 		}
 	}
+	if seed, err := strconv.ParseUint(os.Getenv("RHX_SEED"), 10, 64); err == nil {
+		seeds = []uint64{seed}
+	}
 	for _, seed := range seeds {
 		run(t, rand.New(rand.NewPCG(seed, seed)))
 		if t.Failed() {
-			t.Fatalf("with the seed %d", seed)
+			t.Fatalf("with RHX_SEED=%d", seed)
 		}
 	}
 }

@@ -166,7 +166,7 @@ func treeDiff(now, want *Node, path []treeStep) (treeOp, bool) {
 	case now.Kind == List:
 		return treeDiffList(now, want, path)
 	}
-	return treeOp{treeReplace, path, "", want, nil}, now.Text != want.Text
+	return treeOp{treeReplace, path, "", want, nil}, !same(now, want)
 }
 
 func treeDiffMap(now, want *Node, path []treeStep) (treeOp, bool) {

@@ -28,9 +28,30 @@ func (yaml) Decode(data []byte) (*Node, error) {
 	return doc.tree()
 }
 
-// Splice makes edits in a YAML document.
+// Splice makes edits in a YAML document. One that is JSON stays JSON: programs that
+// read nothing else read it too.
 func (f yaml) Splice(data []byte, edits []Edit) ([]byte, error) {
+	if isJSON(data) {
+		out, err := treeSplice(jsonFormat{}, data, edits)
+		if err == nil && f.readsAsJSON(out) {
+			return out, nil
+		}
+	}
 	return treeSplice(f, data, edits)
+}
+
+// isJSON reports whether data is a list or an object in JSON that has something in
+// it: {} is as good a beginning of YAML.
+func isJSON(data []byte) bool {
+	n, err := FromJSON(bytes.TrimPrefix(data, []byte(treeBOM)))
+	return err == nil && len(n.Items)+len(n.Pairs) > 0
+}
+
+// readsAsJSON reports whether data is the same value in JSON and in YAML.
+func (f yaml) readsAsJSON(data []byte) bool {
+	a, errA := f.Decode(data)
+	b, errB := jsonFormat{}.Decode(data)
+	return errA == nil && errB == nil && same(a, b)
 }
 
 // yamlDoc is a parsed file.
@@ -214,7 +235,29 @@ func (r *yamlReader) node(n *yamlv3.Node, depth int) (*Node, error) {
 	case Bool:
 		text = strings.ToLower(text)
 	}
-	return &Node{Kind: kind, Text: text, Line: n.Line}, nil
+	return &Node{Kind: kind, Text: text, Line: n.Line, Disputed: n.Style == 0 && yamlDisputed(kind, text)}, nil
+}
+
+// yamlDisputed reports whether readers disagree about the value of a plain scalar:
+// `yes` is true for kubectl, 010 is eight or ten.
+func yamlDisputed(kind Kind, text string) bool {
+	switch kind {
+	case String:
+		return yamlLooksTyped(text)
+	case Number:
+		return !yamlCommonNumber(text)
+	}
+	return false
+}
+
+// yamlCommonNumber reports whether all readers take text for the same number, and
+// write it in this way.
+func yamlCommonNumber(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	whole, fraction, dot := strings.Cut(digits, ".")
+	number := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+	return len(text) <= 15 && number(whole) && (whole == "0" || whole[0] != '0') && digits+text != "0-0" &&
+		(!dot || number(fraction) && (!strings.HasSuffix(fraction, "0") || fraction == "0"))
 }
 
 func (r *yamlReader) mapping(n *yamlv3.Node, depth int) (*Node, error) {

@@ -17,7 +17,7 @@ func (e *yamlEditor) looksJSON(l *yamlLoc) bool {
 	if l.entries[0].key != nil {
 		first = l.entries[0].key
 	}
-	return first.node.Style&yamlv3.DoubleQuotedStyle != 0
+	return first.node.Style&yamlv3.DoubleQuotedStyle != 0 || first.flow() && e.looksJSON(first)
 }
 
 // flowLayout returns the layout for new text inside l.

@@ -225,18 +225,24 @@ func yamlPlainSafe(s string, flow bool) bool {
 		return false
 	case flow && strings.ContainsAny(s, ",[]{}:?"):
 		return false
-	case strings.HasPrefix(s, "...") || yamlLooksNumeric(s) || yamlLooksDated(s):
-		return false
-	}
-	switch strings.ToLower(s) {
-	case "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<", ".inf", "+.inf", "-.inf", ".nan":
+	case strings.HasPrefix(s, "...") || yamlLooksTyped(s):
 		return false
 	}
 	return yamlPlainKind(s) == String
 }
 
+// yamlLooksTyped reports whether a reader may take s, as a plain scalar, for
+// something else than text.
+func yamlLooksTyped(s string) bool {
+	switch strings.ToLower(s) {
+	case "", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<", ".inf", "+.inf", "-.inf", ".nan":
+		return true
+	}
+	return yamlLooksNumeric(s) || yamlLooksDated(s)
+}
+
 // yamlLooksNumeric reports whether a reader may take s for a number, also one
-// in base 2, 8, 16 or 60.
+// in base 2, 8, 16 or 60, or of nothing but underscores.
 func yamlLooksNumeric(s string) bool {
 	s = strings.ToLower(strings.TrimLeft(s, "+-"))
 	if len(s) > 1 && s[0] == '0' && strings.IndexByte("xob", s[1]) >= 0 {
@@ -249,7 +255,7 @@ func yamlLooksNumeric(s string) bool {
 		}
 	}
 	dots := strings.Count(mantissa, ".")
-	return strings.ContainsAny(mantissa, "0123456789") && strings.Trim(mantissa, "0123456789_.:") == "" && (dots <= 1 || strings.Contains(mantissa, ":"))
+	return strings.ContainsAny(mantissa, "0123456789_") && strings.Trim(mantissa, "0123456789_.:") == "" && (dots <= 1 || strings.Contains(mantissa, ":"))
 }
 
 // yamlLooksDated reports whether s begins as a date does, such as 2026-1-2.
