@@ -15,13 +15,13 @@ var builtin = []spec.Spec{
 		{Name: "secret_key", Env: []string{"AWS_SECRET_ACCESS_KEY"}},
 		{Name: "session_token", Env: []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}, Optional: true}}, Ambient: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"}, Files: []spec.File{
 		{Paths: spec.Paths{Default: "~/.aws/credentials"}, Override: []spec.Override{
-			{Var: "AWS_SHARED_CREDENTIALS_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+			{Var: "AWS_SHARED_CREDENTIALS_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
 			{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
 			{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
 			{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
 			{State: "exec", At: spec.Path{{Key: "credential_process"}}}}, Mode: 0600},
 		{Paths: spec.Paths{Default: "~/.aws/config"}, Override: []spec.Override{
-			{Var: "AWS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
+			{Var: "AWS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
 			{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
 			{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
 			{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
@@ -31,13 +31,13 @@ var builtin = []spec.Spec{
 		{Name: "client_id", Env: []string{"AZURE_CLIENT_ID", "ARM_CLIENT_ID"}, Public: true, Optional: true},
 		{Name: "client_secret", Env: []string{"AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET"}, Optional: true},
 		{Name: "tenant_id", Env: []string{"AZURE_TENANT_ID", "ARM_TENANT_ID"}, Public: true, Optional: true}}, Ambient: []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"}, Together: [][]string{{"client_id", "client_secret", "tenant_id"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.azure/credentials"}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+		{Paths: spec.Paths{Default: "~/.azure/credentials"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
 			{Value: "subscription_id", At: []spec.Path{{{Key: "subscription_id"}}}},
 			{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
 			{Value: "client_secret", At: []spec.Path{{{Key: "secret"}}}},
 			{Value: "tenant_id", At: []spec.Path{{{Key: "tenant"}}}}}, Mode: 0600},
 		{Paths: spec.Paths{Default: "~/.azure/clouds.config"}, Override: []spec.Override{
-			{Var: "AZURE_CONFIG_DIR", Rel: "clouds.config"}}, Format: "ini", Keys: []spec.Key{
+			{Var: "AZURE_CONFIG_DIR", Rel: "clouds.config"}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Keys: []spec.Key{
 			{Value: "subscription_id", At: []spec.Path{{{Key: "AzureCloud"}, {Key: "subscription"}}}}}, Mode: 0600}}, Origin: "specs/azure.yaml"},
 	{Name: "clearml", Title: "ClearML", Docs: "https://clear.ml/docs/latest/docs/configs/clearml_conf", Values: []spec.Value{
 		{Name: "access_key", Env: []string{"CLEARML_API_ACCESS_KEY", "TRAINS_API_ACCESS_KEY"}, Public: true},
@@ -202,7 +202,7 @@ var builtin = []spec.Spec{
 	{Name: "wandb", Title: "Weights & Biases", Docs: "https://docs.wandb.ai/guides/track/environment-variables", Values: []spec.Value{
 		{Name: "api_key", Env: []string{"WANDB_API_KEY"}, Pattern: &spec.Pattern{Text: "[0-9a-f]{40}|wandb_v1_[A-Za-z0-9_]+"}}}, Files: []spec.File{
 		{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Override: []spec.Override{
-			{Var: "NETRC"}}, Format: "netrc", Keys: []spec.Key{
+			{Var: "NETRC"}}, Format: "netrc", Options: codec.Options{Clients: 0x28}, Keys: []spec.Key{
 			{Value: "api_key", At: []spec.Path{{{Key: "api.wandb.ai"}, {Key: "password"}}, {{Key: "api.forge.coreweave.com"}, {Key: "password"}}}}}, Add: []spec.Fixed{
 			{At: spec.Path{{Key: "api.wandb.ai"}, {Key: "login"}}, Text: "user"},
 			{At: spec.Path{{Key: "api.forge.coreweave.com"}, {Key: "login"}}, Text: "user"}}, Mode: 0600}}, Origin: "specs/wandb.yaml"},

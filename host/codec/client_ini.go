@@ -3,7 +3,6 @@ package codec
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -103,8 +102,6 @@ func invalidUTF8(data []byte) int {
 	return len(data)
 }
 
-var jsComment = regexp.MustCompile(`(^|[\s\x{feff}])[;#]`)
-
 // readAWSForJS reads a file as parseIni of @smithy/shared-ini-file-loader does. It
 // never fails, but it passes over what it does not know: it has no `:`, no other
 // case and no values of several lines. Nor has it sections of two words, unless the
@@ -114,11 +111,7 @@ func readAWSForJS(data []byte) (reading, *Error) {
 	out := reading{}
 	section, group := "", ""
 	for line := range strings.SplitSeq(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") {
-		body := line
-		if at := jsComment.FindStringIndex(line); at != nil {
-			body = line[:at[0]]
-		}
-		body = jsTrim(body)
+		body := jsTrim(line[:jsComment(line)])
 		if strings.HasPrefix(body, "[") && strings.HasSuffix(body, "]") {
 			section, group = body[1:max(len(body)-1, 1)], ""
 			continue
@@ -143,9 +136,27 @@ func readAWSForJS(data []byte) (reading, *Error) {
 	return out, nil
 }
 
+// jsComment returns where a comment begins in a line, with the blank before it, or
+// the line's length.
+func jsComment(line string) int {
+	before, blank := 0, true
+	for i, r := range line {
+		if blank && (r == ';' || r == '#') {
+			return before
+		}
+		before, blank = i, isJSBlank(r)
+	}
+	return len(line)
+}
+
 // jsTrim is String.prototype.trim.
 func jsTrim(s string) string {
-	return strings.TrimFunc(s, func(r rune) bool { return r == '\ufeff' || isBlank(r) && r != 0x85 && (r < 0x1c || r > 0x1f) })
+	return strings.TrimFunc(s, isJSBlank)
+}
+
+// isJSBlank reports what JavaScript takes for white space.
+func isJSBlank(r rune) bool {
+	return r == '\ufeff' || isBlank(r) && r != 0x85 && (r < 0x1c || r > 0x1f)
 }
 
 // readNpm reads a file as npm's package ini does. It never fails.
