@@ -43,14 +43,14 @@ func Infer(ctx context.Context, name, at string, data []byte) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sketch{name: name, format: format}
+	s := &sketch{name: name, format: format, npm: isNpmrc(base, data)}
 	switch format {
 	case "keypair":
 		s.values = []sketched{{Value: spec.Value{Name: "private_key"}}, {Value: spec.Value{Name: "public_key", Public: true, Optional: true}}}
 	case "text":
 		s.values = []sketched{{Value: spec.Value{Name: "token"}, at: spec.Path{}, as: "trim"}}
 	default:
-		root, err := decode(format, data)
+		root, err := decode(format, s.options(), data)
 		if err != nil {
 			return nil, fmt.Errorf("it is not valid %s", format)
 		}
@@ -194,12 +194,14 @@ func (s *sketch) yaml(at string, moved bool) []byte {
 	if moved {
 		b.WriteString(movedComment)
 	}
-	line("  - path: %s\n    format: %s", quoted(at), s.format)
+	line("  - path: %s\n    format: %s", quoted(at), s.formatText())
 	if p := s.profiles; p != nil {
 		place := ""
 		switch {
 		case p.Section != "":
 			place = "section: " + quoted(p.Section)
+		case p.Option != "":
+			place = "option: " + quoted(p.Option)
 		case p.Keys != nil:
 			place = "keys: " + quoted(p.Keys.String())
 		default:
@@ -214,8 +216,11 @@ func (s *sketch) yaml(at string, moved bool) []byte {
 		line("    keys:")
 		for _, v := range s.values {
 			place := quoted(v.at.String())
-			if v.as != "" || v.mirror != nil {
+			if v.as != "" || v.mirror != nil || v.root {
 				place = "{at: " + place
+				if v.root {
+					place += ", root: true"
+				}
 				if v.mirror != nil {
 					place += ", mirror: " + quoted(v.mirror.String())
 				}

@@ -28,6 +28,9 @@ func formatOf(base string, data []byte) (string, error) {
 	if strings.Contains(text, "PRIVATE KEY-----") && decodes("keypair", data) {
 		return "keypair", nil
 	}
+	if isNpmrc(base, data) {
+		return "ini", nil
+	}
 	if strings.EqualFold(path.Ext(base), ".properties") {
 		return "", errors.New("it is a properties file, whose escapes none of rhx's formats has")
 	}
@@ -94,8 +97,8 @@ func upper(text string) bool {
 	return true
 }
 
-func decode(format string, data []byte) (*codec.Node, error) {
-	f, err := codec.New(format, codec.Options{})
+func decode(format string, opts codec.Options, data []byte) (*codec.Node, error) {
+	f, err := codec.New(format, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +107,6 @@ func decode(format string, data []byte) (*codec.Node, error) {
 
 // decodes reports whether data has something in a format.
 func decodes(format string, data []byte) bool {
-	root, err := decode(format, data)
+	root, err := decode(format, codec.Options{}, data)
 	return err == nil && (len(root.Pairs) > 0 || len(root.Items) > 0 || root.Kind == codec.String && (format == "keypair" || format == "text"))
 }

@@ -26,6 +26,8 @@ type sketch struct {
 	format string
 	// profiles is nil where the file is one profile.
 	profiles *spec.Profiles
+	// npm reports that the file is in npm's dialect of ini.
+	npm bool
 	// hosts reports that profiles are named by hosts.
 	hosts   bool
 	values  []sketched
@@ -46,6 +48,8 @@ type sketched struct {
 	at     spec.Path
 	mirror spec.Path
 	as     string
+	// root reports that at counts from the file's root.
+	root bool
 	// in is the number of profiles that have it.
 	in int
 }
@@ -68,8 +72,13 @@ func (s *sketch) draw(root *codec.Node) error {
 	if s.collect("", root); len(s.secrets) > maxSecrets {
 		return errors.New("it has too many secret values; a sample with a few is enough")
 	}
+	if s.npm {
+		if found, err := s.registries(root); found {
+			return err
+		}
+	}
 	if s.format == "ini" {
-		if s.quotes(root) {
+		if s.quotes(root) && !s.npm {
 			return errors.New("its values are in quotes, which rhx would take for a part of them")
 		}
 		root = headless(root)
@@ -171,7 +180,7 @@ func (s *sketch) collect(key string, n *codec.Node) {
 }
 
 func (s *sketch) classOf(key string, n *codec.Node) class {
-	if !n.Scalar() || n.Text == "" || n.Kind == codec.Null || n.Kind == codec.Bool {
+	if !n.Scalar() || n.Text == "" || n.Opaque || n.Kind == codec.Null || n.Kind == codec.Bool {
 		return other
 	}
 	switch c := ofName(key); {

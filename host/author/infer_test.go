@@ -137,6 +137,9 @@ func passes(t testing.TB, d *author.Draft) {
 	}
 }
 
+// npmFormat is how a spec says npm's dialect.
+const npmFormat = "    format: {ini: {delimiters: '=', case_sensitive: true, inline_comments: anywhere, continued: never, quotes: true, references: true}}\n    clients: npm\n"
+
 func TestInferShapes(t *testing.T) {
 	for _, tt := range []struct {
 		name, path, data string
@@ -157,7 +160,13 @@ func TestInferShapes(t *testing.T) {
 		{"a file that is elsewhere", "/tmp/sample.toml", "token = \"FAKE-token\"\n",
 			"values:\n  token: {}\nfiles:\n  # The sample was not in the home folder: this is to be the tool's own path.\n  - path: ~/.acme/sample.toml\n    format: toml\n    keys:\n      token: token\n"},
 		{"npm's own registry", "~/.npmrc", "_auth = amFuZTpGQUtFLXB3\nemail = fake@fake.example\n",
-			"values:\n  email: {public: true, optional: true}\n  username: {public: true}\n  password: {}\nfiles:\n  - path: ~/.npmrc\n    format: ini\n    keys:\n      email: email\n      username: {at: _auth, as: basic-user}\n      password: {at: _auth, as: basic-password}\n"},
+			"values:\n  email: {public: true, optional: true}\n  username: {public: true}\n  password: {}\nfiles:\n  - path: ~/.npmrc\n" + npmFormat + "    keys:\n      email: email\n      username: {at: _auth, as: basic-user}\n      password: {at: _auth, as: basic-password}\n"},
+		{"npm's registries are profiles", "~/.npmrc", "//registry.npmjs.org/:_authToken=npm_FAKE1\n@acme:registry=https://npm.fake.example/a/\n//npm.fake.example/a/:_authToken=\"FAKE;2\"\n//npm.fake.example/a/:email=fake@fake.example\n//other.fake.example/:_authToken=${TOKEN}\n",
+			"values:\n  email: {public: true, optional: true}\n  token: {}\nfiles:\n  - path: ~/.npmrc\n" + npmFormat + "    profiles: {option: '//*/:_authToken', default: registry.npmjs.org}\n    keys:\n      email: {at: '//{profile}/:email', root: true}\n      token: .\n"},
+		{"a registry with a password", "/tmp/work-npmrc", "//npm.fake.example/:_password=RkFLRS1wdw==\n//npm.fake.example/:username=jo\n",
+			"values:\n  username: {public: true, optional: true}\n  password: {}\nfiles:\n  # The sample was not in the home folder: this is to be the tool's own path.\n  - path: ~/.acme/work-npmrc\n" + npmFormat + "    profiles: {option: '//*/:_password'}\n    keys:\n      username: {at: '//{profile}/:username', root: true}\n      password: {at: ., as: base64}\n"},
+		{"a registry with both in one", "~/.npmrc", "//npm.fake.example/:_auth=amFuZTpGQUtFLXB3\n",
+			"values:\n  username: {public: true}\n  password: {}\nfiles:\n  - path: ~/.npmrc\n" + npmFormat + "    profiles: {option: '//*/:_auth'}\n    keys:\n      username: {at: ., as: basic-user}\n      password: {at: ., as: basic-password}\n"},
 		{"tokens by name are profiles", "~/.acme.json", `{"version": 1, "access-tokens": {"https://fake.example": "FAKE-1", "https://fake2.example": "FAKE-2"}}`,
 			"values:\n  token: {}\nfiles:\n  - path: ~/.acme.json\n    format: json\n    profiles: {keys: access-tokens}\n    keys:\n      token: .\n"},
 		{"a token, and others by name", "~/.acme.yml", "last_login: 2024-01-01T00:00:00Z\naccess-token: FAKE-1\nauth-contexts:\n  jane: " + gho + "\n",
@@ -192,7 +201,7 @@ func TestInferRefuses(t *testing.T) {
 		{"a list without names", "~/.acme.json", `[{"token": "FAKE-1"}, {"token": "FAKE-2"}]`, "no field that names them"},
 		{"quotes that another reader takes off", "~/.my.cnf", "[client]\nuser=jo\npassword=\"FAKE\"\n", "its values are in quotes"},
 		{"java", "~/gradle.properties", "nexusPassword=FAKE\n", "it is a properties file"},
-		{"an npmrc with a registry", "~/.npmrc", "//registry.fake.example/:_authToken=npm_FAKE0fake1FAKE2fake3FAKE4fake5FAKE6\n", "it fits none of the formats"},
+		{"an npmrc without values", "~/.npmrc", "//registry.fake.example/:_authToken=${FAKE}\n", "its secrets are references to variables, and no values"},
 		{"secrets at the top and in profiles", "~/.acme.toml", "[jane]\nx.y.token = \"FAKE\"\n[jane.prod]\ntoken = \"FAKE\"\n", "named by data"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
