@@ -67,7 +67,7 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 	if doc := s.Info.Env[sp.Document]; len(texts) == 0 && sp.Document != "" && strings.HasPrefix(strings.TrimSpace(doc), "{") {
 		return s.extractDocument(sp, found, doc)
 	}
-	if len(texts) == 0 {
+	if len(texts) == 0 || settings(sp, texts) {
 		return found, false
 	}
 	for _, group := range sp.Together {
@@ -88,6 +88,20 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 	}
 	s.fill(sp, &found, texts)
 	return found, true
+}
+
+// settings reports that texts are public values alone that a secret can lack, such
+// as the address of a server: they are no part of one, unless a file of the spec
+// has only such values, too.
+func settings(sp *spec.Spec, texts map[string]string) bool {
+	secret := false
+	for _, v := range sp.Values {
+		if texts[v.Name] != "" && (!v.Public || !v.Optional) {
+			return false
+		}
+		secret = secret || !v.Public
+	}
+	return secret && !slices.ContainsFunc(sp.Files, func(f spec.File) bool { return len(f.Keys) > 0 && counts(sp, &f, texts) })
 }
 
 func (s *Snapshot) extractDocument(sp *spec.Spec, found Found, doc string) (Found, bool) {

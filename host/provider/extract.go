@@ -203,6 +203,9 @@ func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, 
 	root = s.inlined(f, file.Path, root)
 	var out []Found
 	for _, e := range entries(f, root) {
+		if f.PerFile() {
+			e.name = profile
+		}
 		if found, ok := s.extractEntry(sp, f, file.Path, root, e); ok {
 			if unreadable != nil {
 				found.Notes = append(found.Notes, unreadable.Error())

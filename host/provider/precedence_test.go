@@ -51,7 +51,7 @@ func TestTogether(t *testing.T) {
 
 // A redacted stub in a variable is no value.
 func TestRejectInVariables(t *testing.T) {
-	sp := parse(t, "spec: 1\nname: x\nvalues: {a: {env: A, reject: '.*[*]{4}.*'}, b: {env: B, public: true, optional: true}}\n")
+	sp := parse(t, "spec: 1\nname: x\nvalues: {a: {env: A, reject: '.*[*]{4}.*'}, b: {env: B, public: true}}\n")
 	same(t, "alone", describe(extract(t, newMachine(tree{"$A": "sk_****1"}), sp)), "")
 	same(t, "beside another", describe(extract(t, newMachine(tree{"$A": "sk_****1", "$B": "b"}), sp)), "x invalid from $B: B is set, but A is not")
 }
@@ -193,4 +193,27 @@ func TestRH44AlreadyThere(t *testing.T) {
 	if same(t, "outcome", out, "~/.lambda_cloud/lambda_keys unchanged"); n != 0 {
 		t.Error("written")
 	}
+}
+
+// Settings, such as the address of a server, are no secret by themselves; a value
+// that is needed, or a secret one, is a broken secret.
+func TestSettingsInVariables(t *testing.T) {
+	sp := parse(t, "spec: 1\nname: x\nvalues: {url: {env: U, public: true, optional: true}, id: {env: I, public: true}, t: {env: T}, old: {env: O, optional: true}}\n")
+	for _, c := range []struct {
+		name  string
+		files tree
+		want  string
+	}{
+		{"a setting", tree{"$U": "u"}, ""},
+		{"a setting and a needed value", tree{"$U": "u", "$I": "i"}, "x invalid from $U $I: U, I is set, but T is not"},
+		{"an optional secret value", tree{"$O": "o"}, "x invalid from $O: O is set, but I, T is not"},
+	} {
+		same(t, c.name, describe(extract(t, newMachine(c.files), sp)), c.want)
+	}
+}
+
+// A file that is a profile has its name, whatever its format.
+func TestProfileOfAFile(t *testing.T) {
+	sp := parse(t, "spec: 1\nname: x\nvalues: {t: {}}\nfiles: [{path: '~/.x/{profile}.json', format: json, keys: {t: token}}]\n")
+	same(t, "two files", describe(extract(t, newMachine(tree{".x/a.json": `{"token": "1"}`, ".x/b.json": `{"token": "2"}`}), sp)), "x/a value from ~/.x/a.json: t=1\nx/b value from ~/.x/b.json: t=2")
 }

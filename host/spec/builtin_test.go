@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/spec"
@@ -14,16 +15,55 @@ func TestBuiltinSpecs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]string{}
+	if len(all) < 200 {
+		t.Errorf("%d providers", len(all))
+	}
+	names, vars := map[string]string{}, map[string]string{}
 	for _, s := range all {
 		for _, name := range append(slices.Clone(s.Aliases), s.Name) {
-			if seen[name] != "" {
-				t.Errorf("%s and %s both claim the name %s", seen[name], s.Name, name)
+			if names[name] != "" {
+				t.Errorf("%s and %s both claim the name %s", names[name], s.Name, name)
 			}
-			seen[name] = s.Name
+			names[name] = s.Name
 		}
-		if s.Docs == "" || s.Title == "" {
-			t.Errorf("%s: docs or title is missing", s.Name)
+		if !strings.HasPrefix(s.Docs, "https://") || s.Title == "" || s.Group == "" {
+			t.Errorf("%s: docs, title or group is missing", s.Name)
+		}
+		if !slices.IsSortedFunc(all, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) }) {
+			t.Error("the specs are not in the order of their names")
+		}
+		// A variable is one provider's: whoever sets it gets one secret.
+		for _, v := range s.Values {
+			for _, name := range v.Env {
+				if vars[name] != "" {
+					t.Errorf("%s and %s both claim the variable %s", vars[name], s.Name, name)
+				}
+				vars[name] = s.Name
+			}
+		}
+		for i := range s.Files {
+			for _, p := range s.Files[i].Paths.All() {
+				if strings.Contains(p, "/rhx/") || strings.HasSuffix(p, "/rhx") {
+					t.Errorf("%s: %s is a file of rhx's own", s.Name, p)
+				}
+			}
+		}
+	}
+}
+
+// A file has one provider, but for files that many tools share by their format.
+func TestBuiltinFilesAreOneProviders(t *testing.T) {
+	owners := map[string]string{}
+	for _, s := range specs.All() {
+		for i := range s.Files {
+			for _, p := range s.Files[i].Paths.All() {
+				owner, ok := owners[p]
+				shared := strings.HasSuffix(p, "netrc") || p == "~/.ssh/sky-key"
+				if ok && owner != s.Name && !shared {
+					t.Errorf("%s and %s both claim %s", owner, s.Name, p)
+				}
+				owners[p] = s.Name
+			}
 		}
 	}
 }
