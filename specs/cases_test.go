@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,8 +24,8 @@ import (
 // it (package author does all that). Secret values in cases begin with "fake-", and
 // nothing else has that.
 func TestCases(t *testing.T) {
-	for i := range specs.All() {
-		sp := &specs.All()[i]
+	for _, b := range specs.All() {
+		sp := b.Make()
 		if len(sp.Files) == 0 || hasModule(sp) || sp.Files[0].Format == "keypair" || sp.Name == "kubernetes" {
 			continue // variables alone, or with cases of their own in providers-wasm and host/provider
 		}
@@ -63,8 +64,8 @@ func TestCases(t *testing.T) {
 // A provider's variables give its secret: all of them, and those alone that a secret
 // needs. Values come back from the variables that they are exported to.
 func TestEnvironments(t *testing.T) {
-	for i := range specs.All() {
-		sp := &specs.All()[i]
+	for _, b := range specs.All() {
+		sp := b.Make()
 		env := map[string]string{}
 		want := map[string]string{}
 		for _, v := range sp.Values {
@@ -115,8 +116,8 @@ func TestEnvironments(t *testing.T) {
 
 // Settings alone, such as the address of a server, are no secret and no broken one.
 func TestSettingsAlone(t *testing.T) {
-	for i := range specs.All() {
-		sp := &specs.All()[i]
+	for _, b := range specs.All() {
+		sp := b.Make()
 		env := map[string]string{}
 		secrets := false
 		for _, v := range sp.Values {
@@ -130,6 +131,56 @@ func TestSettingsAlone(t *testing.T) {
 		}
 		if found := find(t, sp, nil, env); len(found) > 0 {
 			t.Errorf("%s: %s, %s", sp.Name, found[0].State, found[0].Err)
+		}
+	}
+}
+
+// What a machine has leads to each provider that has something there, without a look
+// into the others' specs.
+func TestPossible(t *testing.T) {
+	registry := spec.NewRegistry(specs.All(), "")
+	possible := func(t *testing.T, home string, env map[string]string) []string {
+		t.Helper()
+		m, ok := machine.Local(home, func(name string) string { return env[name] }).(machine.Looker)
+		if !ok {
+			t.Fatal("this machine cannot be looked at")
+		}
+		found, err := registry.Possible(m.Look(registry.Paths()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, sp := range found {
+			names = append(names, sp.Name)
+		}
+		return names
+	}
+	if got := possible(t, t.TempDir(), nil); len(got) > 0 {
+		t.Errorf("on an empty machine: %q", got)
+	}
+	for _, b := range specs.All() {
+		sp := b.Make()
+		for _, name := range sp.Vars() {
+			if !slices.Contains(possible(t, t.TempDir(), map[string]string{name: "x"}), sp.Name) {
+				t.Errorf("%s does not lead to %s", name, sp.Name)
+			}
+		}
+		for i := range sp.Files {
+			home := t.TempDir()
+			p := filepath.Join(home, strings.Replace(strings.TrimPrefix(sp.Files[i].Path(runtime.GOOS), "~/"), "{profile}", "x", 1))
+			if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(p, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := possible(t, home, nil)
+			if !slices.Contains(got, sp.Name) {
+				t.Errorf("%s does not lead to %s", p, sp.Name)
+			}
+			if len(got) > 60 { // those whose files are in the same folder, at most
+				t.Errorf("%s leads to %d providers", p, len(got))
+			}
 		}
 	}
 }

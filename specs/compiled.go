@@ -7,1403 +7,1855 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-var builtin = []spec.Spec{
-	{Name: "abacus", Title: "Abacus.AI RouteLLM", Group: "ai-models", Docs: "https://abacus.ai/help/api", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"ABACUS_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"routellm.abacus.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/abacus.yaml"},
-	{Name: "age", Aliases: []string{"sops"}, Title: "age identities of SOPS", Group: "secret-managers", Docs: "https://getsops.io/docs/#encrypting-using-age", Values: []spec.Value{
-		{Name: "identity", Env: []string{"SOPS_AGE_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/sops/age/keys.txt", MacOS: "~/Library/Application Support/sops/age/keys.txt", Windows: "~/AppData/Roaming/sops/age/keys.txt"}, Override: []spec.Override{
-			{Var: "SOPS_AGE_KEY_FILE"},
-			{Var: "XDG_CONFIG_HOME", Rel: "sops/age/keys.txt"}}, Format: "text", Keys: []spec.Key{
-			{Value: "identity", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/age.yaml"},
-	{Name: "aihubmix", Title: "AIHubMix", Group: "ai-models", Docs: "https://docs.aihubmix.com", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"AIHUBMIX_API_KEY"}}}, Origin: "specs/aihubmix.yaml"},
-	{Name: "akamai", Title: "Akamai EdgeGrid", Group: "clouds", Docs: "https://techdocs.akamai.com/developer/docs/set-up-authentication-credentials", Values: []spec.Value{
-		{Name: "host", Public: true},
-		{Name: "client_token"},
-		{Name: "client_secret"},
-		{Name: "access_token"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.edgerc"}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
-			{Value: "client_secret", At: []spec.Path{{{Key: "client_secret"}}}},
-			{Value: "host", At: []spec.Path{{{Key: "host"}}}},
-			{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}},
-			{Value: "client_token", At: []spec.Path{{{Key: "client_token"}}}}}, Mode: 0600}}, Origin: "specs/akamai.yaml"},
-	{Name: "algolia", Title: "Algolia", Group: "business", Docs: "https://www.algolia.com/doc/tools/cli/get-started/", Values: []spec.Value{
-		{Name: "application_id", Env: []string{"ALGOLIA_APPLICATION_ID"}, Public: true, Optional: true},
-		{Name: "admin_api_key", Env: []string{"ALGOLIA_ADMIN_API_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/algolia/config.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}}, Keys: []spec.Key{
-			{Value: "application_id", At: []spec.Path{{{Key: "application_id"}}}},
-			{Value: "admin_api_key", At: []spec.Path{{{Key: "admin_api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"*.algolia.net", "*.algolianet.com"}, Header: []spec.UseField{
-			{Name: "X-Algolia-Application-Id", Text: "{application_id}"},
-			{Name: "X-Algolia-API-Key", Text: "{admin_api_key}"}}}}, Origin: "specs/algolia.yaml"},
-	{Name: "alibaba-cloud", Aliases: []string{"aliyun"}, Title: "Alibaba Cloud", Group: "clouds", Docs: "https://www.alibabacloud.com/help/en/cli/", Values: []spec.Value{
-		{Name: "access_key_id", Env: []string{"ALIBABA_CLOUD_ACCESS_KEY_ID"}, Public: true, Pattern: &spec.Pattern{Text: "(LTAI|STS\\.).+"}},
-		{Name: "access_key_secret", Env: []string{"ALIBABA_CLOUD_ACCESS_KEY_SECRET"}},
-		{Name: "security_token", Env: []string{"ALIBABA_CLOUD_SECURITY_TOKEN"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.aliyun/config.json"}, Format: "json", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "profiles"}}, Name: "name", Default: "default"}, Keys: []spec.Key{
-			{Value: "access_key_id", At: []spec.Path{{{Key: "access_key_id"}}}},
-			{Value: "access_key_secret", At: []spec.Path{{{Key: "access_key_secret"}}}},
-			{Value: "security_token", At: []spec.Path{{{Key: "sts_token"}}}}}, Add: []spec.Fixed{
-			{At: spec.Path{{Key: "mode"}}, Text: "AK"}}, Mode: 0600}}, Origin: "specs/alibaba-cloud.yaml"},
-	{Name: "alibaba-coding-plan", Title: "Alibaba Coding Plan", Group: "ai-models", Docs: "https://www.alibabacloud.com/help/en/model-studio/coding-plan", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"ALIBABA_CODING_PLAN_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"coding.dashscope.aliyuncs.com", "coding-intl.dashscope.aliyuncs.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/alibaba-coding-plan.yaml"},
-	{Name: "amazon-nova", Title: "Amazon Nova API", Group: "ai-models", Docs: "https://nova.amazon.com/dev/documentation", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NOVA_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.nova.amazon.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/amazon-nova.yaml"},
-	{Name: "anthropic", Title: "Anthropic", Group: "ai-models", Docs: "https://docs.anthropic.com/en/api/overview", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"ANTHROPIC_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-ant-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.anthropic.com"}, Header: []spec.UseField{
-			{Name: "x-api-key", Text: "{api_key}"}}}}, Origin: "specs/anthropic.yaml"},
-	{Name: "argocd", Title: "Argo CD", Group: "operations", Docs: "https://argo-cd.readthedocs.io/en/stable/user-guide/environment-variables/", Values: []spec.Value{
-		{Name: "server", Env: []string{"ARGOCD_SERVER"}, Public: true, Optional: true},
-		{Name: "token", Env: []string{"ARGOCD_AUTH_TOKEN"}},
-		{Name: "refresh_token", Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/argocd/config"}, Override: []spec.Override{
-			{Var: "ARGOCD_CONFIG_DIR", Rel: "config"},
-			{Var: "XDG_CONFIG_HOME", Rel: "argocd/config"}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "users"}}, Name: "name"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "auth-token"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "refresh-token"}}}}}, Mode: 0600}}, Origin: "specs/argocd.yaml"},
-	{Name: "assemblyai", Title: "AssemblyAI", Group: "ai-models", Docs: "https://www.assemblyai.com/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"ASSEMBLYAI_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.assemblyai.com", "api.eu.assemblyai.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "{api_key}"}}}}, Origin: "specs/assemblyai.yaml"},
-	{Name: "auth0", Title: "Auth0 CLI", Group: "web-platforms", Docs: "https://auth0.github.io/auth0-cli/", Values: []spec.Value{
-		{Name: "client_id", Public: true, Optional: true},
-		{Name: "access_token"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/auth0/config.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "tenants"}}}, Keys: []spec.Key{
-			{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
-			{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/auth0.yaml"},
-	{Name: "aws", Title: "Amazon Web Services", Group: "clouds", Docs: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html", Values: []spec.Value{
-		{Name: "access_key", Env: []string{"AWS_ACCESS_KEY_ID"}, Public: true, Pattern: &spec.Pattern{Text: "(AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}"}},
-		{Name: "secret_key", Env: []string{"AWS_SECRET_ACCESS_KEY"}},
-		{Name: "session_token", Env: []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}, Optional: true}}, Ambient: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.aws/credentials"}, Override: []spec.Override{
-			{Var: "AWS_SHARED_CREDENTIALS_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
-			{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
-			{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
-			{State: "exec", At: spec.Path{{Key: "credential_process"}}}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.aws/config"}, Override: []spec.Override{
-			{Var: "AWS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
-			{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
-			{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
-			{State: "exec", At: spec.Path{{Key: "credential_process"}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"*.amazonaws.com", "*.amazonaws.com.cn"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
-			{Name: "access_key", Text: "access_key"},
-			{Name: "secret_key", Text: "secret_key"},
-			{Name: "session_token", Text: "session_token"}}}}}, Origin: "specs/aws.yaml"},
-	{Name: "axiom", Title: "Axiom", Group: "operations", Docs: "https://axiom.co/docs/reference/tokens", Values: []spec.Value{
-		{Name: "token", Env: []string{"AXIOM_TOKEN"}},
-		{Name: "org_id", Env: []string{"AXIOM_ORG_ID"}, Public: true, Optional: true},
-		{Name: "deployment", Env: []string{"AXIOM_DEPLOYMENT"}, Public: true, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"api.axiom.co"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/axiom.yaml"},
-	{Name: "azure-openai", Title: "Azure OpenAI", Group: "ai-models", Docs: "https://learn.microsoft.com/azure/ai-services/openai/reference", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"AZURE_OPENAI_API_KEY", "AZURE_API_KEY"}},
-		{Name: "resource", Env: []string{"AZURE_RESOURCE_NAME"}, Public: true, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"*.openai.azure.com", "*.cognitiveservices.azure.com"}, Header: []spec.UseField{
-			{Name: "api-key", Text: "{api_key}"}}}}, Origin: "specs/azure-openai.yaml"},
-	{Name: "azure", Title: "Microsoft Azure", Group: "clouds", Docs: "https://learn.microsoft.com/cli/azure/azure-cli-configuration", Values: []spec.Value{
-		{Name: "subscription_id", Env: []string{"AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID"}, Public: true, Optional: true},
-		{Name: "client_id", Env: []string{"AZURE_CLIENT_ID", "ARM_CLIENT_ID"}, Public: true, Optional: true},
-		{Name: "client_secret", Env: []string{"AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET"}, Optional: true},
-		{Name: "tenant_id", Env: []string{"AZURE_TENANT_ID", "ARM_TENANT_ID"}, Public: true, Optional: true}}, Ambient: []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"}, Together: [][]string{{"client_id", "client_secret", "tenant_id"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.azure/credentials"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
-			{Value: "subscription_id", At: []spec.Path{{{Key: "subscription_id"}}}},
-			{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
-			{Value: "client_secret", At: []spec.Path{{{Key: "secret"}}}},
-			{Value: "tenant_id", At: []spec.Path{{{Key: "tenant"}}}}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.azure/clouds.config"}, Override: []spec.Override{
-			{Var: "AZURE_CONFIG_DIR", Rel: "clouds.config"}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Keys: []spec.Key{
-			{Value: "subscription_id", At: []spec.Path{{{Key: "AzureCloud"}, {Key: "subscription"}}}}}, Mode: 0600}}, Origin: "specs/azure.yaml"},
-	{Name: "baseten", Title: "Baseten", Group: "ai-models", Docs: "https://docs.baseten.co/inference/model-apis/overview", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"BASETEN_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"inference.baseten.co"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/baseten.yaml"},
-	{Name: "bedrock", Title: "Amazon Bedrock API key", Group: "ai-models", Docs: "https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"AWS_BEARER_TOKEN_BEDROCK"}}}, Origin: "specs/bedrock.yaml"},
-	{Name: "berget", Title: "Berget AI", Group: "ai-models", Docs: "https://api.berget.ai", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"BERGET_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.berget.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/berget.yaml"},
-	{Name: "binance", Title: "Binance", Group: "business", Docs: "https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"BINANCE_API_KEY"}},
-		{Name: "api_secret", Env: []string{"BINANCE_API_SECRET"}}}, Origin: "specs/binance.yaml"},
-	{Name: "bitwarden-sm", Title: "Bitwarden Secrets Manager", Group: "secret-managers", Docs: "https://bitwarden.com/help/secrets-manager-cli/", Values: []spec.Value{
-		{Name: "access_token", Env: []string{"BWS_ACCESS_TOKEN"}}}, Origin: "specs/bitwarden-sm.yaml"},
-	{Name: "buildkite", Title: "Buildkite", Group: "dev-platforms", Docs: "https://buildkite.com/docs/apis/managing-api-tokens", Values: []spec.Value{
-		{Name: "token", Env: []string{"BUILDKITE_API_TOKEN"}, Pattern: &spec.Pattern{Text: "bkua_.+"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.buildkite.com", "graphql.buildkite.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/buildkite.yaml"},
-	{Name: "cachix", Title: "Cachix", Group: "packages", Docs: "https://docs.cachix.org/getting-started", Values: []spec.Value{
-		{Name: "auth_token", Env: []string{"CACHIX_AUTH_TOKEN"}}}, Origin: "specs/cachix.yaml"},
-	{Name: "cargo", Aliases: []string{"crates-io"}, Title: "crates.io and other Cargo registries", Group: "packages", Docs: "https://doc.rust-lang.org/cargo/reference/registry-authentication.html", Values: []spec.Value{
-		{Name: "token", Env: []string{"CARGO_REGISTRY_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.cargo/credentials.toml"}, Override: []spec.Override{
-			{Var: "CARGO_HOME", Rel: "credentials.toml"}}, Format: "toml", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "registry"}, {Key: "token"}}}}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.cargo/credentials.toml"}, Override: []spec.Override{
-			{Var: "CARGO_HOME", Rel: "credentials.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "registries"}}}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"crates.io"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "{token}"}}}}, Origin: "specs/cargo.yaml"},
-	{Name: "cerebras", Title: "Cerebras", Group: "ai-models", Docs: "https://inference-docs.cerebras.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"CEREBRAS_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.cerebras.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cerebras.yaml"},
-	{Name: "chutes", Title: "Chutes", Group: "ai-models", Docs: "https://chutes.ai/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"CHUTES_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"llm.chutes.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/chutes.yaml"},
-	{Name: "circleci", Title: "CircleCI", Group: "dev-platforms", Docs: "https://circleci.com/docs/managing-api-tokens/", Values: []spec.Value{
-		{Name: "token", Env: []string{"CIRCLECI_CLI_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.circleci/cli.yml"}, Format: "yaml", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"circleci.com"}, Header: []spec.UseField{
-			{Name: "Circle-Token", Text: "{token}"}}}}, Origin: "specs/circleci.yaml"},
-	{Name: "civo", Title: "Civo", Group: "clouds", Docs: "https://www.civo.com/docs/account/api-keys", Values: []spec.Value{
-		{Name: "token", Env: []string{"CIVO_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.civo.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "apikeys"}}}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.civo.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "bearer {token}"}}}}, Origin: "specs/civo.yaml"},
-	{Name: "clarifai", Title: "Clarifai", Group: "ai-models", Docs: "https://docs.clarifai.com/compute/inference/", Values: []spec.Value{
-		{Name: "pat", Env: []string{"CLARIFAI_PAT"}}}, Origin: "specs/clarifai.yaml"},
-	{Name: "claude-code", Title: "Claude Code login", Group: "ai-agents", Docs: "https://docs.anthropic.com/en/docs/claude-code/iam", Values: []spec.Value{
-		{Name: "access_token", Env: []string{"CLAUDE_CODE_OAUTH_TOKEN"}},
-		{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.claude/.credentials.json"}, Override: []spec.Override{
-			{Var: "CLAUDE_CONFIG_DIR", Rel: ".credentials.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "access_token", At: []spec.Path{{{Key: "claudeAiOauth"}, {Key: "accessToken"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "claudeAiOauth"}, {Key: "refreshToken"}}}}}, Expires: spec.Path{{Key: "claudeAiOauth"}, {Key: "expiresAt"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/claude-code.yaml"},
-	{Name: "claude-desktop", Title: "Claude Desktop (keys of MCP servers)", Group: "ai-agents", Docs: "https://modelcontextprotocol.io/docs/develop/connect-local-servers", Values: []spec.Value{
-		{Name: "env", Optional: true},
-		{Name: "headers", Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/Claude/claude_desktop_config.json", MacOS: "~/Library/Application Support/Claude/claude_desktop_config.json", Windows: "~/AppData/Roaming/Claude/claude_desktop_config.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "mcpServers"}}}, Keys: []spec.Key{
-			{Value: "env", At: []spec.Path{{{Key: "env"}}}, Tree: true},
-			{Value: "headers", At: []spec.Path{{{Key: "headers"}}}, Tree: true}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/claude-desktop.yaml"},
-	{Name: "clearml", Title: "ClearML", Group: "ai-tools", Docs: "https://clear.ml/docs/latest/docs/configs/clearml_conf", Values: []spec.Value{
-		{Name: "access_key", Env: []string{"CLEARML_API_ACCESS_KEY", "TRAINS_API_ACCESS_KEY"}, Public: true},
-		{Name: "secret_key", Env: []string{"CLEARML_API_SECRET_KEY", "TRAINS_API_SECRET_KEY"}},
-		{Name: "api_server", Env: []string{"CLEARML_API_HOST", "TRAINS_API_HOST"}, Public: true, Optional: true},
-		{Name: "web_server", Env: []string{"CLEARML_WEB_HOST", "TRAINS_WEB_HOST"}, Public: true, Optional: true},
-		{Name: "files_server", Env: []string{"CLEARML_FILES_HOST", "TRAINS_FILES_HOST"}, Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/clearml.conf"}, Override: []spec.Override{
-			{Var: "CLEARML_CONFIG_FILE"},
-			{Var: "TRAINS_CONFIG_FILE"}}, Wasm: "clearml", Mode: 0600}}, Origin: "specs/clearml.yaml"},
-	{Name: "cline", Title: "Cline", Group: "ai-agents", Docs: "https://docs.cline.bot/api/authentication", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"CLINE_API_KEY"}}}, Origin: "specs/cline.yaml"},
-	{Name: "cloudflare", Title: "Cloudflare", Group: "clouds", Docs: "https://developers.cloudflare.com/fundamentals/api/get-started/create-token/", Values: []spec.Value{
-		{Name: "api_token", Env: []string{"CLOUDFLARE_API_TOKEN"}, Optional: true},
-		{Name: "account_id", Env: []string{"CLOUDFLARE_ACCOUNT_ID"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "[a-f0-9]{32}"}},
-		{Name: "api_key", Env: []string{"CLOUDFLARE_API_KEY"}, Optional: true},
-		{Name: "email", Env: []string{"CLOUDFLARE_EMAIL"}, Public: true, Optional: true}}, Together: [][]string{{"api_key", "email"}}, Use: []spec.Use{
-		{Hosts: []string{"api.cloudflare.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_token}"}}},
-		{Hosts: []string{"api.cloudflare.com"}, Header: []spec.UseField{
-			{Name: "X-Auth-Email", Text: "{email}"},
-			{Name: "X-Auth-Key", Text: "{api_key}"}}}}, Origin: "specs/cloudflare.yaml"},
-	{Name: "cloudflared", Title: "Cloudflare Tunnel", Group: "clouds", Docs: "https://developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel/", Values: []spec.Value{
-		{Name: "tunnel_token", Env: []string{"TUNNEL_TOKEN"}, Optional: true},
-		{Name: "cert", Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.cloudflared/cert.pem"}, Override: []spec.Override{
-			{Var: "TUNNEL_ORIGIN_CERT"}}, Format: "text", Keys: []spec.Key{
-			{Value: "cert", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/cloudflared.yaml"},
-	{Name: "codex", Title: "OpenAI Codex login", Group: "ai-agents", Docs: "https://github.com/openai/codex/blob/main/docs/authentication.md", Values: []spec.Value{
-		{Name: "api_key", Optional: true},
-		{Name: "access_token", Optional: true},
-		{Name: "id_token", Optional: true},
-		{Name: "refresh_token", Optional: true, Rotates: true},
-		{Name: "account_id", Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.codex/auth.json"}, Override: []spec.Override{
-			{Var: "CODEX_HOME", Rel: "auth.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "OPENAI_API_KEY"}}}},
-			{Value: "access_token", At: []spec.Path{{{Key: "tokens"}, {Key: "access_token"}}}},
-			{Value: "id_token", At: []spec.Path{{{Key: "tokens"}, {Key: "id_token"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "tokens"}, {Key: "refresh_token"}}}},
-			{Value: "account_id", At: []spec.Path{{{Key: "tokens"}, {Key: "account_id"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/codex.yaml"},
-	{Name: "cohere", Title: "Cohere", Group: "ai-models", Docs: "https://docs.cohere.com/reference/about", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"COHERE_API_KEY", "CO_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.cohere.com", "api.cohere.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cohere.yaml"},
-	{Name: "composer", Title: "Composer (PHP)", Group: "packages", Docs: "https://getcomposer.org/doc/articles/authentication-for-private-packages.md", Any: true, Document: "COMPOSER_AUTH", Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/composer/auth.json", MacOS: "~/.composer/auth.json", Windows: "~/AppData/Roaming/Composer/auth.json"}, Override: []spec.Override{
-			{Var: "COMPOSER_HOME", Rel: "auth.json"},
-			{Var: "XDG_CONFIG_HOME", Rel: "composer/auth.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "*", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/composer.yaml"},
-	{Name: "confluent", Title: "Confluent Cloud", Group: "data", Docs: "https://docs.confluent.io/confluent-cli/current/command-reference/confluent_login.html", Values: []spec.Value{
-		{Name: "email", Env: []string{"CONFLUENT_CLOUD_EMAIL"}, Public: true, Optional: true},
-		{Name: "password", Env: []string{"CONFLUENT_CLOUD_PASSWORD"}},
-		{Name: "organization", Env: []string{"CONFLUENT_CLOUD_ORGANIZATION_ID"}, Public: true, Optional: true}}, Origin: "specs/confluent.yaml"},
-	{Name: "copilot-cli", Title: "GitHub Copilot CLI", Group: "ai-agents", Docs: "https://docs.github.com/en/copilot/how-tos/copilot-cli/set-up-copilot-cli/authenticate-copilot-cli", Values: []spec.Value{
-		{Name: "token", Env: []string{"COPILOT_GITHUB_TOKEN"}}}, Origin: "specs/copilot-cli.yaml"},
-	{Name: "coreweave", Title: "CoreWeave object storage (as SkyPilot has it)", Group: "storage", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#coreweave", Values: []spec.Value{
-		{Name: "access_key", Public: true},
-		{Name: "secret_key"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.coreweave/cw.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "*", Default: "cw"}, Keys: []spec.Key{
-			{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}}}, Mode: 0600}}, Origin: "specs/coreweave.yaml"},
-	{Name: "cortecs", Title: "Cortecs", Group: "ai-models", Docs: "https://docs.cortecs.ai", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"CORTECS_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.cortecs.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cortecs.yaml"},
-	{Name: "cratedb", Title: "CrateDB", Group: "data", Docs: "https://cratedb.com/docs/crate/crash/en/latest/run.html", Values: []spec.Value{
-		{Name: "password", Env: []string{"CRATEPW"}}}, Origin: "specs/cratedb.yaml"},
-	{Name: "crowdin", Title: "Crowdin", Group: "dev-platforms", Docs: "https://crowdin.github.io/crowdin-cli/configuration", Values: []spec.Value{
-		{Name: "token", Env: []string{"CROWDIN_PERSONAL_TOKEN"}},
-		{Name: "project_id", Env: []string{"CROWDIN_PROJECT_ID"}, Public: true, Optional: true},
-		{Name: "base_url", Env: []string{"CROWDIN_BASE_URL"}, Public: true, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"api.crowdin.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/crowdin.yaml"},
-	{Name: "cursor-mcp", Title: "Cursor (keys of MCP servers)", Group: "ai-agents", Docs: "https://cursor.com/docs/context/mcp", Values: []spec.Value{
-		{Name: "env", Optional: true},
-		{Name: "headers", Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.cursor/mcp.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "mcpServers"}}}, Keys: []spec.Key{
-			{Value: "env", At: []spec.Path{{{Key: "env"}}}, Tree: true},
-			{Value: "headers", At: []spec.Path{{{Key: "headers"}}}, Tree: true}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/cursor-mcp.yaml"},
-	{Name: "cursor", Title: "Cursor CLI", Group: "ai-agents", Docs: "https://cursor.com/docs/cli/reference/authentication", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"CURSOR_API_KEY"}}}, Origin: "specs/cursor.yaml"},
-	{Name: "dashscope", Title: "Alibaba Model Studio (Qwen)", Group: "ai-models", Docs: "https://www.alibabacloud.com/help/en/model-studio/models", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"DASHSCOPE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/dashscope.yaml"},
-	{Name: "databricks", Title: "Databricks", Group: "data", Docs: "https://docs.databricks.com/aws/en/dev-tools/auth/config-profiles", Values: []spec.Value{
-		{Name: "host", Env: []string{"DATABRICKS_HOST"}, Public: true, Optional: true},
-		{Name: "token", Env: []string{"DATABRICKS_TOKEN"}, Optional: true, Pattern: &spec.Pattern{Text: "dapi[a-f0-9]{32}(-\\d)?"}},
-		{Name: "client_id", Env: []string{"DATABRICKS_CLIENT_ID"}, Public: true, Optional: true},
-		{Name: "client_secret", Env: []string{"DATABRICKS_CLIENT_SECRET"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.databrickscfg"}, Override: []spec.Override{
-			{Var: "DATABRICKS_CONFIG_FILE"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT"}, Keys: []spec.Key{
-			{Value: "host", At: []spec.Path{{{Key: "host"}}}},
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}},
-			{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
-			{Value: "client_secret", At: []spec.Path{{{Key: "client_secret"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"*.cloud.databricks.com", "*.azuredatabricks.net", "*.gcp.databricks.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/databricks.yaml"},
-	{Name: "datadog", Title: "Datadog", Group: "operations", Docs: "https://docs.datadoghq.com/account_management/api-app-keys/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"DD_API_KEY", "DATADOG_API_KEY"}, Pattern: &spec.Pattern{Text: "[a-f0-9]{32}"}},
-		{Name: "app_key", Env: []string{"DD_APP_KEY", "DATADOG_APP_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "[a-f0-9]{40}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.dogrc"}, Format: "ini", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "Connection"}, {Key: "apikey"}}}},
-			{Value: "app_key", At: []spec.Path{{{Key: "Connection"}, {Key: "appkey"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.datadoghq.com", "api.datadoghq.eu", "api.us3.datadoghq.com", "api.us5.datadoghq.com", "api.ap1.datadoghq.com"}, Header: []spec.UseField{
-			{Name: "DD-API-KEY", Text: "{api_key}"},
-			{Name: "DD-APPLICATION-KEY", Text: "{app_key}"}}}}, Origin: "specs/datadog.yaml"},
-	{Name: "deepgram", Title: "Deepgram", Group: "ai-models", Docs: "https://developers.deepgram.com/docs/authenticating", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"DEEPGRAM_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.deepgram.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Token {api_key}"}}}}, Origin: "specs/deepgram.yaml"},
-	{Name: "deepinfra", Title: "DeepInfra", Group: "ai-models", Docs: "https://deepinfra.com/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"DEEPINFRA_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.deepinfra.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/deepinfra.yaml"},
-	{Name: "deepseek", Title: "DeepSeek", Group: "ai-models", Docs: "https://api-docs.deepseek.com/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"DEEPSEEK_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-[A-Za-z0-9]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.deepseek.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/deepseek.yaml"},
-	{Name: "descope", Title: "Descope", Group: "dev-platforms", Docs: "https://docs.descope.com/cli/descope", Values: []spec.Value{
-		{Name: "project_id", Env: []string{"DESCOPE_PROJECT_ID"}, Public: true},
-		{Name: "management_key", Env: []string{"DESCOPE_MANAGEMENT_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.descope.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {project_id}:{management_key}"}}}}, Origin: "specs/descope.yaml"},
-	{Name: "digitalocean-spaces", Title: "DigitalOcean Spaces", Group: "storage", Docs: "https://docs.digitalocean.com/products/spaces/", Values: []spec.Value{
-		{Name: "access_key", Env: []string{"SPACES_ACCESS_KEY_ID"}, Public: true},
-		{Name: "secret_key", Env: []string{"SPACES_SECRET_ACCESS_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"*.digitaloceanspaces.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
-			{Name: "access_key", Text: "access_key"},
-			{Name: "secret_key", Text: "secret_key"}}}}}, Origin: "specs/digitalocean-spaces.yaml"},
-	{Name: "digitalocean", Aliases: []string{"doctl"}, Title: "DigitalOcean", Group: "clouds", Docs: "https://docs.digitalocean.com/reference/api/create-personal-access-token/", Values: []spec.Value{
-		{Name: "token", Env: []string{"DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN"}, Pattern: &spec.Pattern{Text: "do[opr]_v1_[a-f0-9]{64}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/doctl/config.yaml", MacOS: "~/Library/Application Support/doctl/config.yaml", Windows: "~/AppData/Roaming/doctl/config.yaml"}, Format: "yaml", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "access-token"}}}}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.config/doctl/config.yaml", MacOS: "~/Library/Application Support/doctl/config.yaml", Windows: "~/AppData/Roaming/doctl/config.yaml"}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auth-contexts"}}}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.digitalocean.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/digitalocean.yaml"},
-	{Name: "docker", Title: "Docker registries", Group: "packages", Docs: "https://docs.docker.com/reference/cli/docker/login/", Values: []spec.Value{
-		{Name: "username", Env: []string{"SKYPILOT_DOCKER_USERNAME"}, Public: true},
-		{Name: "password", Env: []string{"SKYPILOT_DOCKER_PASSWORD"}},
-		{Name: "server", Env: []string{"SKYPILOT_DOCKER_SERVER"}, Public: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.docker/config.json"}, Override: []spec.Override{
-			{Var: "DOCKER_CONFIG", Rel: "config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}, Default: "https://index.docker.io/v1/"}, Keys: []spec.Key{
-			{Value: "server", Profile: true},
-			{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
-			{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
-			{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
-			{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/docker.yaml"},
-	{Name: "doppler", Title: "Doppler", Group: "secret-managers", Docs: "https://docs.doppler.com/docs/cli", Values: []spec.Value{
-		{Name: "token", Env: []string{"DOPPLER_TOKEN"}, Pattern: &spec.Pattern{Text: "dp\\.(pt|st|ct|sa|scim|audit)\\..+"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.doppler/.doppler.yaml"}, Override: []spec.Override{
-			{Var: "DOPPLER_CONFIG_DIR", Rel: ".doppler.yaml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "scoped"}}, Default: "/"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.doppler.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/doppler.yaml"},
-	{Name: "e2b", Title: "E2B sandboxes", Group: "ai-agents", Docs: "https://e2b.dev/docs/api-key", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"E2B_API_KEY"}},
-		{Name: "access_token", Optional: true},
-		{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.e2b/config.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "projectApiKey"}}}},
-			{Value: "access_token", At: []spec.Path{{{Key: "tokens"}, {Key: "access_token"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "tokens"}, {Key: "refresh_token"}}}}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
-		{Hosts: []string{"api.e2b.app", "api.e2b.dev"}, Header: []spec.UseField{
-			{Name: "X-API-Key", Text: "{api_key}"}}}}, Origin: "specs/e2b.yaml"},
-	{Name: "elastic", Title: "Elasticsearch", Group: "data", Docs: "https://registry.terraform.io/providers/elastic/elasticstack/latest/docs", Values: []spec.Value{
-		{Name: "endpoints", Env: []string{"ELASTICSEARCH_ENDPOINTS"}, Public: true, Optional: true},
-		{Name: "username", Env: []string{"ELASTICSEARCH_USERNAME"}, Public: true, Optional: true},
-		{Name: "password", Env: []string{"ELASTICSEARCH_PASSWORD"}, Optional: true},
-		{Name: "api_key", Env: []string{"ELASTICSEARCH_API_KEY"}, Optional: true}}, Origin: "specs/elastic.yaml"},
-	{Name: "elevenlabs", Title: "ElevenLabs", Group: "ai-models", Docs: "https://elevenlabs.io/docs/api-reference/authentication", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"ELEVENLABS_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.elevenlabs.io"}, Header: []spec.UseField{
-			{Name: "xi-api-key", Text: "{api_key}"}}}}, Origin: "specs/elevenlabs.yaml"},
-	{Name: "evroc", Title: "evroc", Group: "ai-models", Docs: "https://docs.evroc.com/products/think/overview.html", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"EVROC_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"models.think.evroc.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/evroc.yaml"},
-	{Name: "exercism", Title: "Exercism", Group: "dev-platforms", Docs: "https://exercism.org/docs/using/solving-exercises/working-locally", Values: []spec.Value{
-		{Name: "url", Public: true, Optional: true},
-		{Name: "token"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/exercism/user.json", Windows: "~/AppData/Roaming/exercism/user.json"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "exercism/user.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "url", At: []spec.Path{{{Key: "apibaseurl"}}}},
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Origin: "specs/exercism.yaml"},
-	{Name: "exoscale", Title: "Exoscale", Group: "clouds", Docs: "https://community.exoscale.com/documentation/tools/exoscale-command-line-interface/", Values: []spec.Value{
-		{Name: "key", Env: []string{"EXOSCALE_API_KEY"}, Public: true, Pattern: &spec.Pattern{Text: "EXO.+"}},
-		{Name: "secret", Env: []string{"EXOSCALE_API_SECRET"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/exoscale/exoscale.toml", MacOS: "~/Library/Application Support/exoscale/exoscale.toml", Windows: "~/AppData/Roaming/exoscale/exoscale.toml"}, Format: "toml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "accounts"}}, Name: "name"}, Keys: []spec.Key{
-			{Value: "key", At: []spec.Path{{{Key: "key"}}}},
-			{Value: "secret", At: []spec.Path{{{Key: "secret"}}}}}, Mode: 0600}}, Origin: "specs/exoscale.yaml"},
-	{Name: "expo", Title: "Expo", Group: "web-platforms", Docs: "https://docs.expo.dev/accounts/programmatic-access/", Values: []spec.Value{
-		{Name: "token", Env: []string{"EXPO_TOKEN"}}}, Origin: "specs/expo.yaml"},
-	{Name: "fal", Title: "fal", Group: "ai-models", Docs: "https://docs.fal.ai/authentication/key-based", Values: []spec.Value{
-		{Name: "key", Env: []string{"FAL_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"fal.run", "queue.fal.run", "rest.alpha.fal.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Key {key}"}}}}, Origin: "specs/fal.yaml"},
-	{Name: "fastly", Title: "Fastly", Group: "clouds", Docs: "https://docs.fastly.com/en/guides/using-api-tokens", Values: []spec.Value{
-		{Name: "token", Env: []string{"FASTLY_API_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/fastly/config.toml", MacOS: "~/Library/Application Support/fastly/config.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profile"}}}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.fastly.com"}, Header: []spec.UseField{
-			{Name: "Fastly-Key", Text: "{token}"}}}}, Origin: "specs/fastly.yaml"},
-	{Name: "fastrouter", Title: "FastRouter", Group: "ai-models", Docs: "https://docs.fastrouter.ai", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"FASTROUTER_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"go.fastrouter.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/fastrouter.yaml"},
-	{Name: "firebase", Title: "Firebase", Group: "web-platforms", Docs: "https://firebase.google.com/docs/cli", Values: []spec.Value{
-		{Name: "refresh_token", Env: []string{"FIREBASE_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/configstore/firebase-tools.json"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "configstore/firebase-tools.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "refresh_token", At: []spec.Path{{{Key: "tokens"}, {Key: "refresh_token"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/firebase.yaml"},
-	{Name: "fireworks", Title: "Fireworks AI", Group: "ai-models", Docs: "https://docs.fireworks.ai/getting-started/quickstart", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"FIREWORKS_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.fireworks.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/fireworks.yaml"},
-	{Name: "fluidstack", Title: "FluidStack", Group: "gpu-clouds", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#fluidstack", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"FLUIDSTACK_API_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.fluidstack/api_key"}, Format: "text", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/fluidstack.yaml"},
-	{Name: "fly", Aliases: []string{"flyctl"}, Title: "Fly.io", Group: "web-platforms", Docs: "https://fly.io/docs/flyctl/auth/", Values: []spec.Value{
-		{Name: "token", Env: []string{"FLY_ACCESS_TOKEN", "FLY_API_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.fly/config.yml"}, Override: []spec.Override{
-			{Var: "FLY_CONFIG_DIR", Rel: "config.yml"}}, Format: "yaml", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "access_token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.machines.dev", "api.fly.io"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/fly.yaml"},
-	{Name: "fossa", Title: "FOSSA", Group: "dev-platforms", Docs: "https://docs.fossa.com/docs/api-reference", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"FOSSA_API_KEY"}}}, Origin: "specs/fossa.yaml"},
-	{Name: "friendli", Title: "FriendliAI", Group: "ai-models", Docs: "https://friendli.ai/docs/guides/serverless_endpoints/introduction", Values: []spec.Value{
-		{Name: "token", Env: []string{"FRIENDLI_TOKEN"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.friendli.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/friendli.yaml"},
-	{Name: "gcp", Aliases: []string{"gcloud", "google"}, Title: "Google Cloud", Group: "clouds", Docs: "https://cloud.google.com/docs/authentication/application-default-credentials", Values: []spec.Value{
-		{Name: "type", Public: true, Optional: true},
-		{Name: "project_id", Public: true, Optional: true},
-		{Name: "client_email", Public: true, Optional: true},
-		{Name: "client_id", Public: true, Optional: true},
-		{Name: "client_secret", Optional: true},
-		{Name: "refresh_token", Optional: true},
-		{Name: "private_key_id", Public: true, Optional: true},
-		{Name: "private_key", Optional: true},
-		{Name: "quota_project_id", Public: true, Optional: true},
-		{Name: "account", Public: true, Optional: true},
-		{Name: "universe_domain", Public: true, Optional: true},
-		{Name: "auth_uri", Public: true, Optional: true},
-		{Name: "token_uri", Public: true, Optional: true},
-		{Name: "auth_provider_x509_cert_url", Public: true, Optional: true},
-		{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/gcloud/application_default_credentials.json", Windows: "~/AppData/Roaming/gcloud/application_default_credentials.json"}, Override: []spec.Override{
-			{Var: "GOOGLE_APPLICATION_CREDENTIALS"},
-			{Var: "CLOUDSDK_CONFIG", Rel: "application_default_credentials.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "*", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/gcp.yaml"},
-	{Name: "gemini-cli", Title: "Gemini CLI login", Group: "ai-agents", Docs: "https://github.com/google-gemini/gemini-cli/blob/main/docs/get-started/authentication.md", Values: []spec.Value{
-		{Name: "access_token"},
-		{Name: "refresh_token", Optional: true},
-		{Name: "id_token", Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.gemini/oauth_creds.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}},
-			{Value: "id_token", At: []spec.Path{{{Key: "id_token"}}}}}, Expires: spec.Path{{Key: "expiry_date"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/gemini-cli.yaml"},
-	{Name: "gemini", Title: "Google Gemini", Group: "ai-models", Docs: "https://ai.google.dev/gemini-api/docs/api-key", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"}, Pattern: &spec.Pattern{Text: "AIza[0-9A-Za-z_-]{35}|AQ\\..+"}}}, Use: []spec.Use{
-		{Hosts: []string{"generativelanguage.googleapis.com"}, Header: []spec.UseField{
-			{Name: "x-goog-api-key", Text: "{api_key}"}}}}, Origin: "specs/gemini.yaml"},
-	{Name: "git", Title: "git credential store", Group: "dev-platforms", Docs: "https://git-scm.com/docs/git-credential-store", Values: []spec.Value{
-		{Name: "url", Public: true},
-		{Name: "username", Public: true},
-		{Name: "password"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.git-credentials"}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/git.yaml"},
-	{Name: "gitea", Aliases: []string{"forgejo"}, Title: "Gitea and Forgejo (tea)", Group: "dev-platforms", Docs: "https://gitea.com/gitea/tea", Values: []spec.Value{
-		{Name: "url", Public: true},
-		{Name: "user", Public: true, Optional: true},
-		{Name: "token"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/tea/config.yml", MacOS: "~/Library/Application Support/tea/config.yml"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "tea/config.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "logins"}}, Name: "name"}, Keys: []spec.Key{
-			{Value: "url", At: []spec.Path{{{Key: "url"}}}},
-			{Value: "user", At: []spec.Path{{{Key: "user"}}}},
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Origin: "specs/gitea.yaml"},
-	{Name: "github", Aliases: []string{"gh"}, Title: "GitHub", Group: "dev-platforms", Docs: "https://cli.github.com/manual/gh_help_environment", Values: []spec.Value{
-		{Name: "oauth_token", Env: []string{"GH_TOKEN", "GITHUB_TOKEN"}},
-		{Name: "user", Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/gh/hosts.yml", Windows: "~/AppData/Roaming/GitHub CLI/hosts.yml"}, Override: []spec.Override{
-			{Var: "GH_CONFIG_DIR", Rel: "hosts.yml"},
-			{Var: "XDG_CONFIG_HOME", Rel: "gh/hosts.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "github.com"}, Keys: []spec.Key{
-			{Value: "user", At: []spec.Path{{{Key: "user"}}}},
-			{Value: "oauth_token", At: []spec.Path{{{Key: "oauth_token"}}}, Mirror: []spec.Path{{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}}}}, Add: []spec.Fixed{
-			{At: spec.Path{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}, Text: "{oauth_token}"}}, States: []spec.State{
-			{State: "keyring", At: spec.Path{{Key: "users"}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.github.com", "uploads.github.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {oauth_token}"}}},
-		{Hosts: []string{"github.com"}, Basic: &spec.UseBasic{User: "*", Password: "{oauth_token}"}}}, Origin: "specs/github.yaml"},
-	{Name: "gitlab", Aliases: []string{"glab"}, Title: "GitLab", Group: "dev-platforms", Docs: "https://docs.gitlab.com/user/profile/personal_access_tokens/", Values: []spec.Value{
-		{Name: "token", Env: []string{"GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN"}, Pattern: &spec.Pattern{Text: "gl[a-z]+-[\\w.-]{20,300}|[a-f0-9]{64}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/glab-cli/config.yml", MacOS: "~/Library/Application Support/glab-cli/config.yml"}, Override: []spec.Override{
-			{Var: "GLAB_CONFIG_DIR", Rel: "config.yml"},
-			{Var: "XDG_CONFIG_HOME", Rel: "glab-cli/config.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "hosts"}}, Default: "gitlab.com"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"gitlab.com"}, Header: []spec.UseField{
-			{Name: "PRIVATE-TOKEN", Text: "{token}"}}},
-		{Hosts: []string{"gitlab.com"}, Basic: &spec.UseBasic{User: "*", Password: "{token}"}}}, Origin: "specs/gitlab.yaml"},
-	{Name: "gmi-cloud", Title: "GMI Cloud", Group: "ai-models", Docs: "https://docs.gmicloud.ai/inference-engine/api-reference/llm-api-reference", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"GMICLOUD_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.gmi-serving.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/gmi-cloud.yaml"},
-	{Name: "grafana", Title: "Grafana", Group: "operations", Docs: "https://registry.terraform.io/providers/grafana/grafana/latest/docs", Values: []spec.Value{
-		{Name: "auth", Env: []string{"GRAFANA_AUTH"}, Optional: true},
-		{Name: "cloud_token", Env: []string{"GRAFANA_CLOUD_ACCESS_POLICY_TOKEN"}, Optional: true},
-		{Name: "url", Env: []string{"GRAFANA_URL"}, Public: true, Optional: true}}, Origin: "specs/grafana.yaml"},
-	{Name: "groq", Title: "Groq", Group: "ai-models", Docs: "https://console.groq.com/docs/quickstart", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"GROQ_API_KEY"}, Pattern: &spec.Pattern{Text: "gsk_[A-Za-z0-9]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.groq.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/groq.yaml"},
-	{Name: "helicone", Title: "Helicone", Group: "ai-models", Docs: "https://docs.helicone.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"HELICONE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"ai-gateway.helicone.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/helicone.yaml"},
-	{Name: "helm-registry", Title: "Helm registries", Group: "packages", Docs: "https://helm.sh/docs/topics/registries/", Values: []spec.Value{
-		{Name: "server", Public: true},
-		{Name: "username", Public: true},
-		{Name: "password"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/helm/registry/config.json", MacOS: "~/Library/Preferences/helm/registry/config.json", Windows: "~/AppData/Roaming/helm/registry/config.json"}, Override: []spec.Override{
-			{Var: "HELM_REGISTRY_CONFIG"},
-			{Var: "HELM_CONFIG_HOME", Rel: "registry/config.json"},
-			{Var: "XDG_CONFIG_HOME", Rel: "helm/registry/config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}}, Keys: []spec.Key{
-			{Value: "server", Profile: true},
-			{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
-			{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
-			{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
-			{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/helm-registry.yaml"},
-	{Name: "heroku", Title: "Heroku", Group: "web-platforms", Docs: "https://devcenter.heroku.com/articles/authentication", Values: []spec.Value{
-		{Name: "login", Public: true, Optional: true},
-		{Name: "api_key", Env: []string{"HEROKU_API_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Format: "netrc", Keys: []spec.Key{
-			{Value: "login", At: []spec.Path{{{Key: "api.heroku.com"}, {Key: "login"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "api.heroku.com"}, {Key: "password"}}}, Mirror: []spec.Path{{{Key: "git.heroku.com"}, {Key: "password"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.heroku.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}},
-		{Hosts: []string{"git.heroku.com"}, Basic: &spec.UseBasic{User: "*", Password: "{api_key}"}}}, Origin: "specs/heroku.yaml"},
-	{Name: "hetzner", Aliases: []string{"hcloud"}, Title: "Hetzner Cloud", Group: "clouds", Docs: "https://github.com/hetznercloud/cli", Values: []spec.Value{
-		{Name: "token", Env: []string{"HCLOUD_TOKEN"}, Pattern: &spec.Pattern{Text: "[A-Za-z0-9]{64}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/hcloud/cli.toml", Windows: "~/AppData/Roaming/hcloud/cli.toml"}, Override: []spec.Override{
-			{Var: "HCLOUD_CONFIG"},
-			{Var: "XDG_CONFIG_HOME", Rel: "hcloud/cli.toml"}}, Format: "toml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.hetzner.cloud"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/hetzner.yaml"},
-	{Name: "hex", Title: "Hex (Elixir)", Group: "packages", Docs: "https://hex.pm/docs/publish", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"HEX_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"hex.pm"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "{api_key}"}}}}, Origin: "specs/hex.yaml"},
-	{Name: "homebrew", Title: "Homebrew's GitHub token", Group: "packages", Docs: "https://docs.brew.sh/Manpage#environment", Values: []spec.Value{
-		{Name: "token", Env: []string{"HOMEBREW_GITHUB_API_TOKEN"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.github.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/homebrew.yaml"},
-	{Name: "huggingface", Aliases: []string{"hf"}, Title: "Hugging Face", Group: "ai-tools", Docs: "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables", Values: []spec.Value{
-		{Name: "token", Env: []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}, Pattern: &spec.Pattern{Text: "(hf|api_org)_[A-Za-z0-9_]+"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.cache/huggingface/token"}, Override: []spec.Override{
-			{Var: "HF_TOKEN_PATH"},
-			{Var: "HF_HOME", Rel: "token"},
-			{Var: "XDG_CACHE_HOME", Rel: "huggingface/token"}}, Format: "text", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.cache/huggingface/stored_tokens"}, Override: []spec.Override{
-			{Var: "HF_STORED_TOKENS_PATH"},
-			{Var: "HF_HOME", Rel: "stored_tokens"},
-			{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "hf_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.huggingface/token"}, Format: "text", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
-		{Hosts: []string{"huggingface.co"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/huggingface.yaml"},
-	{Name: "hyperbolic", Title: "Hyperbolic", Group: "gpu-clouds", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#hyperbolic", Values: []spec.Value{
-		{Name: "api_key"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.hyperbolic/api_key"}, Format: "text", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/hyperbolic.yaml"},
-	{Name: "ibm-cloud", Title: "IBM Cloud", Group: "clouds", Docs: "https://cloud.ibm.com/docs/account?topic=account-userapikey", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"IBMCLOUD_API_KEY"}},
-		{Name: "region", Env: []string{"IBMCLOUD_REGION"}, Public: true, Optional: true}}, Origin: "specs/ibm-cloud.yaml"},
-	{Name: "iflow", Title: "iFlow", Group: "ai-models", Docs: "https://platform.iflow.cn/en/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"IFLOW_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"apis.iflow.cn"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/iflow.yaml"},
-	{Name: "inception", Title: "Inception Labs", Group: "ai-models", Docs: "https://platform.inceptionlabs.ai/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"INCEPTION_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.inceptionlabs.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/inception.yaml"},
-	{Name: "inference-net", Title: "Inference.net", Group: "ai-models", Docs: "https://docs.inference.net", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"INFERENCE_API_KEY"}}}, Origin: "specs/inference-net.yaml"},
-	{Name: "infisical", Title: "Infisical", Group: "secret-managers", Docs: "https://infisical.com/docs/cli/usage", Values: []spec.Value{
-		{Name: "token", Env: []string{"INFISICAL_TOKEN"}, Optional: true},
-		{Name: "client_id", Env: []string{"INFISICAL_UNIVERSAL_AUTH_CLIENT_ID"}, Public: true, Optional: true},
-		{Name: "client_secret", Env: []string{"INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET"}, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"app.infisical.com", "us.infisical.com", "eu.infisical.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/infisical.yaml"},
-	{Name: "influxdb", Title: "InfluxDB", Group: "data", Docs: "https://docs.influxdata.com/influxdb/v2/reference/cli/influx/", Values: []spec.Value{
-		{Name: "token", Env: []string{"INFLUX_TOKEN"}},
-		{Name: "host", Env: []string{"INFLUX_HOST"}, Public: true, Optional: true},
-		{Name: "org", Env: []string{"INFLUX_ORG"}, Public: true, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"*.cloud2.influxdata.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Token {token}"}}}}, Origin: "specs/influxdb.yaml"},
-	{Name: "io-net", Title: "io.net Intelligence", Group: "ai-models", Docs: "https://io.net/docs/guides/intelligence/io-intelligence", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"IOINTELLIGENCE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.intelligence.io.solutions"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/io-net.yaml"},
-	{Name: "jira", Title: "Jira (jira-cli)", Group: "dev-platforms", Docs: "https://github.com/ankitpokhrel/jira-cli", Values: []spec.Value{
-		{Name: "token", Env: []string{"JIRA_API_TOKEN"}}}, Origin: "specs/jira.yaml"},
-	{Name: "junie", Title: "JetBrains Junie", Group: "ai-agents", Docs: "https://junie.jetbrains.com/docs/environment-variables.html", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"JUNIE_API_KEY"}}}, Origin: "specs/junie.yaml"},
-	{Name: "kaggle", Title: "Kaggle", Group: "ai-tools", Docs: "https://github.com/Kaggle/kaggle-api/blob/main/docs/README.md", Values: []spec.Value{
-		{Name: "username", Env: []string{"KAGGLE_USERNAME"}, Public: true, Optional: true},
-		{Name: "key", Env: []string{"KAGGLE_KEY"}, Optional: true},
-		{Name: "api_token", Env: []string{"KAGGLE_API_TOKEN"}, Optional: true}}, Together: [][]string{{"username", "key"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.kaggle/kaggle.json"}, Override: []spec.Override{
-			{Var: "KAGGLE_CONFIG_DIR", Rel: "kaggle.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "username", At: []spec.Path{{{Key: "username"}}}},
-			{Value: "key", At: []spec.Path{{{Key: "key"}}}}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.kaggle/access_token"}, Format: "text", Keys: []spec.Key{
-			{Value: "api_token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"www.kaggle.com"}, Basic: &spec.UseBasic{User: "{username}", Password: "{key}"}},
-		{Hosts: []string{"www.kaggle.com", "api.kaggle.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_token}"}}}}, Origin: "specs/kaggle.yaml"},
-	{Name: "kilo", Title: "Kilo Gateway", Group: "ai-models", Docs: "https://kilo.ai/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"KILO_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.kilo.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/kilo.yaml"},
-	{Name: "kimi", Title: "Kimi for coding", Group: "ai-agents", Docs: "https://www.kimi.com/code/docs/en/third-party-tools/other-coding-agents.html", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"KIMI_API_KEY"}}}, Origin: "specs/kimi.yaml"},
-	{Name: "kiro", Title: "Kiro CLI", Group: "ai-agents", Docs: "https://kiro.dev/docs/cli/authentication/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"KIRO_API_KEY"}}}, Origin: "specs/kiro.yaml"},
-	{Name: "kubernetes", Aliases: []string{"kubeconfig", "kube"}, Title: "Kubernetes (one secret per context)", Group: "operations", Docs: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/", Values: []spec.Value{
-		{Name: "context", Public: true},
-		{Name: "cluster", Public: true},
-		{Name: "user"}}, Ambient: []string{"KUBERNETES_SERVICE_HOST"}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.kube/config"}, Override: []spec.Override{
-			{Var: "KUBECONFIG", List: true}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
-			{Value: "context", At: []spec.Path{{{Key: "context"}}}, Tree: true},
-			{Value: "cluster", At: []spec.Path{{{Key: "clusters"}, {Field: "name", Equals: "{context.cluster}"}, {Key: "cluster"}}}, Root: true, Tree: true, Inline: map[string]string{"certificate-authority": "certificate-authority-data"}},
-			{Value: "user", At: []spec.Path{{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}}}, Root: true, Tree: true, Inline: map[string]string{"client-certificate": "client-certificate-data", "client-key": "client-key-data"}}}, Add: []spec.Fixed{
-			{At: spec.Path{{Key: "apiVersion"}}, Text: "v1", Root: true},
-			{At: spec.Path{{Key: "kind"}}, Text: "Config", Root: true},
-			{At: spec.Path{{Key: "current-context"}}, Text: "{profile}", Root: true}}, States: []spec.State{
-			{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "exec"}}, Root: true, Wins: true},
-			{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "auth-provider"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/kubernetes.yaml"},
-	{Name: "lacework", Title: "Lacework", Group: "operations", Docs: "https://docs.lacework.net/cli", Values: []spec.Value{
-		{Name: "account", Env: []string{"LW_ACCOUNT"}, Public: true},
-		{Name: "api_key", Env: []string{"LW_API_KEY"}, Public: true},
-		{Name: "api_secret", Env: []string{"LW_API_SECRET"}, Pattern: &spec.Pattern{Text: "_[0-9a-f]{32}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.lacework.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
-			{Value: "account", At: []spec.Path{{{Key: "account"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}},
-			{Value: "api_secret", At: []spec.Path{{{Key: "api_secret"}}}}}, Mode: 0600}}, Origin: "specs/lacework.yaml"},
-	{Name: "lambda", Title: "Lambda Cloud", Group: "gpu-clouds", Docs: "https://docs.lambda.ai/public-cloud/cloud-api/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"LAMBDA_API_KEY", "LAMBDA_LABS_API_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.lambda_cloud/lambda_keys"}, Format: "ini", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"cloud.lambda.ai", "cloud.lambdalabs.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/lambda.yaml"},
-	{Name: "langchain", Title: "LangChain (LangSmith)", Group: "ai-tools", Docs: "https://docs.smith.langchain.com/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"LANGCHAIN_API_KEY", "LANGSMITH_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.smith.langchain.com", "eu.api.smith.langchain.com"}, Header: []spec.UseField{
-			{Name: "X-Api-Key", Text: "{api_key}"}}}}, Origin: "specs/langchain.yaml"},
-	{Name: "langfuse", Title: "Langfuse", Group: "ai-tools", Docs: "https://langfuse.com/docs/observability/sdk/overview", Values: []spec.Value{
-		{Name: "public_key", Env: []string{"LANGFUSE_PUBLIC_KEY"}, Public: true},
-		{Name: "secret_key", Env: []string{"LANGFUSE_SECRET_KEY"}, Pattern: &spec.Pattern{Text: "sk-lf-.+"}},
-		{Name: "host", Env: []string{"LANGFUSE_BASE_URL", "LANGFUSE_HOST"}, Public: true, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"cloud.langfuse.com", "us.cloud.langfuse.com"}, Basic: &spec.UseBasic{User: "{public_key}", Password: "{secret_key}"}}}, Origin: "specs/langfuse.yaml"},
-	{Name: "laravel-forge", Title: "Laravel Forge", Group: "web-platforms", Docs: "https://forge.laravel.com/docs/cli", Values: []spec.Value{
-		{Name: "token", Env: []string{"FORGE_API_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.laravel-forge/config.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"forge.laravel.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/laravel-forge.yaml"},
-	{Name: "laravel-vapor", Title: "Laravel Vapor", Group: "web-platforms", Docs: "https://docs.vapor.build/introduction", Values: []spec.Value{
-		{Name: "token", Env: []string{"VAPOR_API_TOKEN"}}}, Origin: "specs/laravel-vapor.yaml"},
-	{Name: "linode", Title: "Akamai Linode", Group: "clouds", Docs: "https://techdocs.akamai.com/cloud-computing/docs/manage-personal-access-tokens", Values: []spec.Value{
-		{Name: "token", Env: []string{"LINODE_CLI_TOKEN", "LINODE_TOKEN"}, Pattern: &spec.Pattern{Text: "[a-f0-9]{64}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/linode-cli"}, Override: []spec.Override{
-			{Var: "LINODE_CLI_CONFIG"},
-			{Var: "XDG_CONFIG_HOME", Rel: "linode-cli"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.linode.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/linode.yaml"},
-	{Name: "llama-api", Title: "Meta Llama API", Group: "ai-models", Docs: "https://llama.developer.meta.com/docs/models", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"LLAMA_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.llama.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/llama-api.yaml"},
-	{Name: "llm-gateway", Title: "LLM Gateway", Group: "ai-models", Docs: "https://llmgateway.io/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"LLMGATEWAY_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.llmgateway.io"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/llm-gateway.yaml"},
-	{Name: "localstack", Title: "LocalStack", Group: "dev-platforms", Docs: "https://docs.localstack.cloud/getting-started/auth-token/", Values: []spec.Value{
-		{Name: "auth_token", Env: []string{"LOCALSTACK_AUTH_TOKEN"}, Pattern: &spec.Pattern{Text: "ls-.+"}}}, Origin: "specs/localstack.yaml"},
-	{Name: "minimax", Title: "MiniMax", Group: "ai-models", Docs: "https://platform.minimax.io/docs/guides/quickstart", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"MINIMAX_API_KEY"}}}, Origin: "specs/minimax.yaml"},
-	{Name: "minio", Aliases: []string{"mc"}, Title: "MinIO client", Group: "storage", Docs: "https://min.io/docs/minio/linux/reference/minio-mc.html", Values: []spec.Value{
-		{Name: "url", Public: true},
-		{Name: "access_key", Public: true},
-		{Name: "secret_key"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.mc/config.json", Windows: "~/mc/config.json"}, Override: []spec.Override{
-			{Var: "MC_CONFIG_DIR", Rel: "config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "aliases"}}}, Keys: []spec.Key{
-			{Value: "url", At: []spec.Path{{{Key: "url"}}}},
-			{Value: "access_key", At: []spec.Path{{{Key: "accessKey"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "secretKey"}}}}}, Add: []spec.Fixed{
-			{At: spec.Path{{Key: "api"}}, Text: "S3v4"},
-			{At: spec.Path{{Key: "path"}}, Text: "auto"}}, Mode: 0600}}, Origin: "specs/minio.yaml"},
-	{Name: "mistral", Title: "Mistral AI", Group: "ai-models", Docs: "https://docs.mistral.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"MISTRAL_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.mistral.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/mistral.yaml"},
-	{Name: "mlflow", Title: "MLflow tracking", Group: "ai-tools", Docs: "https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/", Values: []spec.Value{
-		{Name: "username", Env: []string{"MLFLOW_TRACKING_USERNAME"}, Public: true, Optional: true},
-		{Name: "password", Env: []string{"MLFLOW_TRACKING_PASSWORD"}, Optional: true},
-		{Name: "token", Env: []string{"MLFLOW_TRACKING_TOKEN"}, Optional: true}}, Together: [][]string{{"username", "password"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.mlflow/credentials"}, Format: "ini", Keys: []spec.Key{
-			{Value: "username", At: []spec.Path{{{Key: "mlflow"}, {Key: "mlflow_tracking_username"}}}},
-			{Value: "password", At: []spec.Path{{{Key: "mlflow"}, {Key: "mlflow_tracking_password"}}}}}, Mode: 0600}}, Origin: "specs/mlflow.yaml"},
-	{Name: "modal", Title: "Modal", Group: "gpu-clouds", Docs: "https://modal.com/docs/reference/modal.config", Values: []spec.Value{
-		{Name: "token_id", Env: []string{"MODAL_TOKEN_ID"}, Public: true, Pattern: &spec.Pattern{Text: "a[ks]-.+"}},
-		{Name: "token_secret", Env: []string{"MODAL_TOKEN_SECRET"}, Pattern: &spec.Pattern{Text: "as-.+"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.modal.toml"}, Override: []spec.Override{
-			{Var: "MODAL_CONFIG_PATH"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
-			{Value: "token_id", At: []spec.Path{{{Key: "token_id"}}}},
-			{Value: "token_secret", At: []spec.Path{{{Key: "token_secret"}}}}}, Mode: 0600}}, Origin: "specs/modal.yaml"},
-	{Name: "modelscope", Title: "ModelScope", Group: "ai-models", Docs: "https://modelscope.cn/docs/model-service/API-Inference/intro", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"MODELSCOPE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api-inference.modelscope.cn"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/modelscope.yaml"},
-	{Name: "mongodb-atlas", Title: "MongoDB Atlas", Group: "data", Docs: "https://www.mongodb.com/docs/atlas/configure-api-access/", Values: []spec.Value{
-		{Name: "public_key", Env: []string{"MONGODB_ATLAS_PUBLIC_API_KEY"}, Public: true},
-		{Name: "private_key", Env: []string{"MONGODB_ATLAS_PRIVATE_API_KEY"}}}, Origin: "specs/mongodb-atlas.yaml"},
-	{Name: "moonshot", Title: "Moonshot AI", Group: "ai-models", Docs: "https://platform.moonshot.ai/docs/api/chat", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"MOONSHOT_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.moonshot.ai", "api.moonshot.cn"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/moonshot.yaml"},
-	{Name: "morph", Title: "Morph", Group: "ai-models", Docs: "https://docs.morphllm.com/api-reference/introduction", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"MORPH_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.morphllm.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/morph.yaml"},
-	{Name: "motherduck", Title: "MotherDuck", Group: "data", Docs: "https://motherduck.com/docs/key-tasks/authenticating-and-connecting-to-motherduck/authenticating-to-motherduck/", Values: []spec.Value{
-		{Name: "token", Env: []string{"motherduck_token", "MOTHERDUCK_TOKEN"}}}, Origin: "specs/motherduck.yaml"},
-	{Name: "mysql", Title: "MySQL", Group: "data", Docs: "https://dev.mysql.com/doc/refman/8.4/en/mysql-config-editor.html", Values: []spec.Value{
-		{Name: "user", Public: true, Optional: true},
-		{Name: "password"},
-		{Name: "host", Public: true, Optional: true},
-		{Name: "port", Public: true, Optional: true},
-		{Name: "socket", Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.mylogin.cnf", Windows: "~/AppData/Roaming/MySQL/.mylogin.cnf"}, Override: []spec.Override{
-			{Var: "MYSQL_TEST_LOGIN_FILE"}}, Wasm: "mylogin", Profiles: &spec.Profiles{Default: "client"}, Mode: 0600}}, Origin: "specs/mysql.yaml"},
-	{Name: "nano-gpt", Title: "NanoGPT", Group: "ai-models", Docs: "https://docs.nano-gpt.com", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NANO_GPT_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"nano-gpt.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/nano-gpt.yaml"},
-	{Name: "near-ai", Title: "NEAR AI Cloud", Group: "ai-models", Docs: "https://docs.near.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NEARAI_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"cloud-api.near.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/near-ai.yaml"},
-	{Name: "nebius-ai", Title: "Nebius Token Factory", Group: "ai-models", Docs: "https://docs.tokenfactory.nebius.com/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NEBIUS_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.tokenfactory.nebius.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/nebius-ai.yaml"},
-	{Name: "neon", Title: "Neon", Group: "data", Docs: "https://neon.com/docs/reference/neon-cli", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NEON_API_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "napi_[a-z0-9]{20,}|[a-z0-9]{64}"}},
-		{Name: "access_token", Optional: true},
-		{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/neonctl/credentials.json"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "neonctl/credentials.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
-		{Hosts: []string{"console.neon.tech"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/neon.yaml"},
-	{Name: "netlify", Title: "Netlify", Group: "web-platforms", Docs: "https://docs.netlify.com/api-and-cli-guides/cli-guides/get-started-with-cli/", Values: []spec.Value{
-		{Name: "token", Env: []string{"NETLIFY_AUTH_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/netlify/config.json", MacOS: "~/Library/Preferences/netlify/config.json", Windows: "~/AppData/Roaming/netlify/Config/config.json"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "netlify/config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "users"}}}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "auth"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.netlify.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/netlify.yaml"},
-	{Name: "newrelic", Title: "New Relic", Group: "operations", Docs: "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NEW_RELIC_API_KEY"}, Pattern: &spec.Pattern{Text: "NRAK-[A-Z0-9]{20,}"}},
-		{Name: "account_id", Env: []string{"NEW_RELIC_ACCOUNT_ID"}, Public: true, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"api.newrelic.com", "api.eu.newrelic.com"}, Header: []spec.UseField{
-			{Name: "Api-Key", Text: "{api_key}"}}}}, Origin: "specs/newrelic.yaml"},
-	{Name: "ngrok", Title: "ngrok", Group: "operations", Docs: "https://ngrok.com/docs/agent/config/v3", Values: []spec.Value{
-		{Name: "authtoken", Env: []string{"NGROK_AUTHTOKEN"}, Optional: true},
-		{Name: "api_key", Env: []string{"NGROK_API_KEY"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/ngrok/ngrok.yml", MacOS: "~/Library/Application Support/ngrok/ngrok.yml", Windows: "~/AppData/Local/ngrok/ngrok.yml"}, Format: "yaml", Keys: []spec.Key{
-			{Value: "authtoken", At: []spec.Path{{{Key: "agent"}, {Key: "authtoken"}}, {{Key: "authtoken"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "agent"}, {Key: "api_key"}}, {{Key: "api_key"}}}}}, Add: []spec.Fixed{
-			{At: spec.Path{{Key: "version"}}, Text: "3"}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.ngrok.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/ngrok.yaml"},
-	{Name: "nomad", Title: "HashiCorp Nomad", Group: "operations", Docs: "https://developer.hashicorp.com/nomad/docs/commands", Values: []spec.Value{
-		{Name: "token", Env: []string{"NOMAD_TOKEN"}},
-		{Name: "addr", Env: []string{"NOMAD_ADDR"}, Public: true, Optional: true},
-		{Name: "namespace", Env: []string{"NOMAD_NAMESPACE"}, Public: true, Optional: true}}, Origin: "specs/nomad.yaml"},
-	{Name: "novita", Title: "Novita AI", Group: "ai-models", Docs: "https://novita.ai/docs/guides/introduction", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NOVITA_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.novita.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/novita.yaml"},
-	{Name: "nvidia", Title: "NVIDIA NIM", Group: "ai-models", Docs: "https://docs.api.nvidia.com/nim/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"NVIDIA_API_KEY"}, Pattern: &spec.Pattern{Text: "nvapi-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"integrate.api.nvidia.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/nvidia.yaml"},
-	{Name: "oci", Aliases: []string{"oracle"}, Title: "Oracle Cloud", Group: "clouds", Docs: "https://docs.oracle.com/iaas/Content/API/Concepts/sdkconfig.htm", Values: []spec.Value{
-		{Name: "user", Env: []string{"OCI_CLI_USER"}, Public: true, Optional: true},
-		{Name: "tenancy", Env: []string{"OCI_CLI_TENANCY"}, Public: true, Optional: true},
-		{Name: "fingerprint", Env: []string{"OCI_CLI_FINGERPRINT"}, Public: true, Optional: true},
-		{Name: "region", Env: []string{"OCI_CLI_REGION"}, Public: true, Optional: true},
-		{Name: "key_content", Env: []string{"OCI_CLI_KEY_CONTENT"}, Optional: true},
-		{Name: "pass_phrase", Env: []string{"OCI_CLI_PASSPHRASE"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.oci/config"}, Override: []spec.Override{
-			{Var: "OCI_CONFIG_FILE"},
-			{Var: "OCI_CLI_CONFIG_FILE"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT", Inherit: "DEFAULT"}, Keys: []spec.Key{
-			{Value: "user", At: []spec.Path{{{Key: "user"}}}},
-			{Value: "fingerprint", At: []spec.Path{{{Key: "fingerprint"}}}},
-			{Value: "key_content", At: []spec.Path{{{Key: "key_content"}}}},
-			{Value: "pass_phrase", At: []spec.Path{{{Key: "pass_phrase"}}}},
-			{Value: "tenancy", At: []spec.Path{{{Key: "tenancy"}}}},
-			{Value: "region", At: []spec.Path{{{Key: "region"}}}}}, Mode: 0600}}, Origin: "specs/oci.yaml"},
-	{Name: "octopus", Title: "Octopus Deploy", Group: "operations", Docs: "https://octopus.com/docs/octopus-rest-api/how-to-create-an-api-key", Values: []spec.Value{
-		{Name: "url", Env: []string{"OCTOPUS_URL"}, Public: true, Optional: true},
-		{Name: "space", Env: []string{"OCTOPUS_SPACE"}, Public: true, Optional: true},
-		{Name: "api_key", Env: []string{"OCTOPUS_API_KEY"}, Pattern: &spec.Pattern{Text: "API-[A-Z0-9]+"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/octopus/cli_config.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "url", At: []spec.Path{{{Key: "url"}}}},
-			{Value: "space", At: []spec.Path{{{Key: "space"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "apikey"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"*.octopus.app"}, Header: []spec.UseField{
-			{Name: "X-Octopus-ApiKey", Text: "{api_key}"}}}}, Origin: "specs/octopus.yaml"},
-	{Name: "ohdear", Title: "Oh Dear", Group: "operations", Docs: "https://ohdear.app/docs/api/introduction", Values: []spec.Value{
-		{Name: "token", Env: []string{"OHDEAR_API_TOKEN"}}}, Use: []spec.Use{
-		{Hosts: []string{"ohdear.app"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/ohdear.yaml"},
-	{Name: "okta", Title: "Okta", Group: "web-platforms", Docs: "https://developer.okta.com/docs/guides/create-an-api-token/main/", Values: []spec.Value{
-		{Name: "org_url", Env: []string{"OKTA_CLIENT_ORGURL"}, Public: true, Optional: true},
-		{Name: "token", Env: []string{"OKTA_CLIENT_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.okta/okta.yaml"}, Format: "yaml", Keys: []spec.Key{
-			{Value: "org_url", At: []spec.Path{{{Key: "okta"}, {Key: "client"}, {Key: "orgUrl"}}}},
-			{Value: "token", At: []spec.Path{{{Key: "okta"}, {Key: "client"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"*.okta.com", "*.oktapreview.com", "*.okta-emea.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "SSWS {token}"}}}}, Origin: "specs/okta.yaml"},
-	{Name: "ollama-cloud", Title: "Ollama Cloud", Group: "ai-models", Docs: "https://docs.ollama.com/cloud", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"OLLAMA_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"ollama.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/ollama-cloud.yaml"},
-	{Name: "openai", Title: "OpenAI", Group: "ai-models", Docs: "https://platform.openai.com/docs/api-reference/authentication", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"OPENAI_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.openai.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/openai.yaml"},
-	{Name: "opencode", Title: "opencode", Group: "ai-agents", Docs: "https://opencode.ai/docs/providers/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"OPENCODE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"opencode.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/opencode.yaml"},
-	{Name: "openrouter", Title: "OpenRouter", Group: "ai-models", Docs: "https://openrouter.ai/docs/quickstart", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"OPENROUTER_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-or-[A-Za-z0-9-]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"openrouter.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/openrouter.yaml"},
-	{Name: "openstack", Title: "OpenStack", Group: "clouds", Docs: "https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html", Values: []spec.Value{
-		{Name: "auth_url", Env: []string{"OS_AUTH_URL"}, Public: true, Optional: true},
-		{Name: "username", Env: []string{"OS_USERNAME"}, Public: true, Optional: true},
-		{Name: "password", Env: []string{"OS_PASSWORD"}, Optional: true},
-		{Name: "project_name", Env: []string{"OS_PROJECT_NAME"}, Public: true, Optional: true},
-		{Name: "user_domain_name", Env: []string{"OS_USER_DOMAIN_NAME"}, Public: true, Optional: true},
-		{Name: "project_domain_name", Env: []string{"OS_PROJECT_DOMAIN_NAME"}, Public: true, Optional: true},
-		{Name: "region_name", Env: []string{"OS_REGION_NAME"}, Public: true, Optional: true},
-		{Name: "application_credential_id", Env: []string{"OS_APPLICATION_CREDENTIAL_ID"}, Public: true, Optional: true},
-		{Name: "application_credential_secret", Env: []string{"OS_APPLICATION_CREDENTIAL_SECRET"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/openstack/clouds.yaml"}, Override: []spec.Override{
-			{Var: "OS_CLIENT_CONFIG_FILE"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "clouds"}}}, Keys: []spec.Key{
-			{Value: "auth_url", At: []spec.Path{{{Key: "auth"}, {Key: "auth_url"}}}},
-			{Value: "username", At: []spec.Path{{{Key: "auth"}, {Key: "username"}}}},
-			{Value: "password", At: []spec.Path{{{Key: "auth"}, {Key: "password"}}}},
-			{Value: "project_name", At: []spec.Path{{{Key: "auth"}, {Key: "project_name"}}}},
-			{Value: "user_domain_name", At: []spec.Path{{{Key: "auth"}, {Key: "user_domain_name"}}}},
-			{Value: "project_domain_name", At: []spec.Path{{{Key: "auth"}, {Key: "project_domain_name"}}}},
-			{Value: "application_credential_id", At: []spec.Path{{{Key: "auth"}, {Key: "application_credential_id"}}}},
-			{Value: "application_credential_secret", At: []spec.Path{{{Key: "auth"}, {Key: "application_credential_secret"}}}},
-			{Value: "region_name", At: []spec.Path{{{Key: "region_name"}}}}}, Mode: 0600}}, Origin: "specs/openstack.yaml"},
-	{Name: "ovh-ai-endpoints", Title: "OVHcloud AI Endpoints", Group: "ai-models", Docs: "https://www.ovhcloud.com/en/public-cloud/ai-endpoints/catalog/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"OVHCLOUD_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"oai.endpoints.kepler.ai.cloud.ovh.net"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/ovh-ai-endpoints.yaml"},
-	{Name: "ovh", Title: "OVHcloud", Group: "clouds", Docs: "https://github.com/ovh/python-ovh", Values: []spec.Value{
-		{Name: "endpoint", Env: []string{"OVH_ENDPOINT"}, Public: true},
-		{Name: "application_key", Env: []string{"OVH_APPLICATION_KEY"}, Public: true},
-		{Name: "application_secret", Env: []string{"OVH_APPLICATION_SECRET"}},
-		{Name: "consumer_key", Env: []string{"OVH_CONSUMER_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.ovh.conf"}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
-			{Value: "endpoint", Profile: true},
-			{Value: "application_key", At: []spec.Path{{{Key: "application_key"}}}},
-			{Value: "application_secret", At: []spec.Path{{{Key: "application_secret"}}}},
-			{Value: "consumer_key", At: []spec.Path{{{Key: "consumer_key"}}}}}, Mode: 0600}}, Origin: "specs/ovh.yaml"},
-	{Name: "pagerduty", Title: "PagerDuty", Group: "operations", Docs: "https://support.pagerduty.com/main/docs/api-access-keys", Values: []spec.Value{
-		{Name: "token", Env: []string{"PAGERDUTY_TOKEN"}},
-		{Name: "user_token", Env: []string{"PAGERDUTY_USER_TOKEN"}, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"api.pagerduty.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Token token={token}"}}}}, Origin: "specs/pagerduty.yaml"},
-	{Name: "perplexity", Title: "Perplexity", Group: "ai-models", Docs: "https://docs.perplexity.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"PERPLEXITY_API_KEY"}, Pattern: &spec.Pattern{Text: "pplx-[A-Za-z0-9]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.perplexity.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/perplexity.yaml"},
-	{Name: "pinecone", Title: "Pinecone", Group: "data", Docs: "https://docs.pinecone.io/guides/projects/manage-api-keys", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"PINECONE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"*.pinecone.io"}, Header: []spec.UseField{
-			{Name: "Api-Key", Text: "{api_key}"}}}}, Origin: "specs/pinecone.yaml"},
-	{Name: "pipedream", Title: "Pipedream", Group: "dev-platforms", Docs: "https://pipedream.com/docs/cli/reference", Values: []spec.Value{
-		{Name: "api_key"},
-		{Name: "org_id", Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/pipedream/config"}, Format: "ini", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}},
-			{Value: "org_id", At: []spec.Path{{{Key: "org_id"}}}}}, Mode: 0600}}, Origin: "specs/pipedream.yaml"},
-	{Name: "planetscale", Title: "PlanetScale", Group: "data", Docs: "https://planetscale.com/docs/reference/service-tokens", Values: []spec.Value{
-		{Name: "service_token_id", Env: []string{"PLANETSCALE_SERVICE_TOKEN_ID"}, Public: true},
-		{Name: "service_token", Env: []string{"PLANETSCALE_SERVICE_TOKEN"}, Pattern: &spec.Pattern{Text: "pscale_tkn_.+"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.planetscale.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "{service_token_id}:{service_token}"}}}}, Origin: "specs/planetscale.yaml"},
-	{Name: "podman", Title: "Podman, Buildah and Skopeo", Group: "packages", Docs: "https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md", Values: []spec.Value{
-		{Name: "server", Public: true},
-		{Name: "username", Public: true},
-		{Name: "password"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/containers/auth.json"}, Override: []spec.Override{
-			{Var: "REGISTRY_AUTH_FILE"},
-			{Var: "XDG_RUNTIME_DIR", Rel: "containers/auth.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}}, Keys: []spec.Key{
-			{Value: "server", Profile: true},
-			{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
-			{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
-			{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.config/containers/auth.json"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "containers/auth.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}}, Keys: []spec.Key{
-			{Value: "server", Profile: true},
-			{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
-			{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, Mode: 0600}}, Origin: "specs/podman.yaml"},
-	{Name: "poe", Title: "Poe", Group: "ai-models", Docs: "https://creator.poe.com/docs/external-applications/openai-compatible-api", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"POE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.poe.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/poe.yaml"},
-	{Name: "poetry", Title: "Poetry", Group: "packages", Docs: "https://python-poetry.org/docs/repositories/#configuring-credentials", Values: []spec.Value{
-		{Name: "token", Env: []string{"POETRY_PYPI_TOKEN_PYPI"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/pypoetry/auth.toml", MacOS: "~/Library/Application Support/pypoetry/auth.toml", Windows: "~/AppData/Roaming/pypoetry/auth.toml"}, Override: []spec.Override{
-			{Var: "POETRY_CONFIG_DIR", Rel: "auth.toml"},
-			{Var: "XDG_CONFIG_HOME", Rel: "pypoetry/auth.toml"}}, Format: "toml", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "pypi-token"}, {Key: "pypi"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"upload.pypi.org"}, Basic: &spec.UseBasic{User: "__token__", Password: "{token}"}}}, Origin: "specs/poetry.yaml"},
-	{Name: "poolside", Title: "Poolside", Group: "ai-models", Docs: "https://docs.poolside.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"POOLSIDE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"inference.poolside.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/poolside.yaml"},
-	{Name: "postgres", Title: "PostgreSQL", Group: "data", Docs: "https://www.postgresql.org/docs/current/libpq-pgpass.html", Values: []spec.Value{
-		{Name: "password"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.pgpass", Windows: "~/AppData/Roaming/postgresql/pgpass.conf"}, Override: []spec.Override{
-			{Var: "PGPASSFILE"}}, Wasm: "pgpass", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/postgres.yaml"},
-	{Name: "prefect", Title: "Prefect", Group: "data", Docs: "https://docs.prefect.io/v3/api-ref/settings-ref", Values: []spec.Value{
-		{Name: "api_url", Env: []string{"PREFECT_API_URL"}, Public: true, Optional: true},
-		{Name: "api_key", Env: []string{"PREFECT_API_KEY"}, Pattern: &spec.Pattern{Text: "pn[ub]_.+"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.prefect/profiles.toml"}, Override: []spec.Override{
-			{Var: "PREFECT_PROFILES_PATH"},
-			{Var: "PREFECT_HOME", Rel: "profiles.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profiles"}}}, Keys: []spec.Key{
-			{Value: "api_url", At: []spec.Path{{{Key: "PREFECT_API_URL"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "PREFECT_API_KEY"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.prefect.cloud"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/prefect.yaml"},
-	{Name: "prime", Title: "Prime Intellect", Group: "gpu-clouds", Docs: "https://docs.primeintellect.ai/cli-reference/introduction", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"PRIME_API_KEY"}},
-		{Name: "team_id", Env: []string{"PRIME_TEAM_ID"}, Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.prime/config.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}},
-			{Value: "team_id", At: []spec.Path{{{Key: "team_id"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.primeintellect.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/prime.yaml"},
-	{Name: "pulumi", Title: "Pulumi", Group: "operations", Docs: "https://www.pulumi.com/docs/pulumi-cloud/access-management/access-tokens/", Values: []spec.Value{
-		{Name: "token", Env: []string{"PULUMI_ACCESS_TOKEN"}, Pattern: &spec.Pattern{Text: "pul-[a-f0-9]{40}"}},
-		{Name: "backend", Env: []string{"PULUMI_BACKEND_URL"}, Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.pulumi/credentials.json"}, Override: []spec.Override{
-			{Var: "PULUMI_CREDENTIALS_PATH", Rel: "credentials.json"},
-			{Var: "PULUMI_HOME", Rel: "credentials.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "accessTokens"}}, Default: "https://api.pulumi.com"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.pulumi.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/pulumi.yaml"},
-	{Name: "pypi", Title: "PyPI", Group: "packages", Docs: "https://packaging.python.org/en/latest/specifications/pypirc/", Values: []spec.Value{
-		{Name: "repository", Public: true, Optional: true},
-		{Name: "username", Env: []string{"TWINE_USERNAME"}, Public: true, Optional: true},
-		{Name: "token", Env: []string{"TWINE_PASSWORD", "UV_PUBLISH_TOKEN", "FLIT_PASSWORD", "HATCH_INDEX_AUTH"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.pypirc"}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "pypi"}, Keys: []spec.Key{
-			{Value: "repository", At: []spec.Path{{{Key: "repository"}}}},
-			{Value: "username", At: []spec.Path{{{Key: "username"}}}},
-			{Value: "token", At: []spec.Path{{{Key: "password"}}}}}, Add: []spec.Fixed{
-			{At: spec.Path{{Key: "username"}}, Text: "__token__"}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"upload.pypi.org"}, Basic: &spec.UseBasic{User: "__token__", Password: "{token}"}}}, Origin: "specs/pypi.yaml"},
-	{Name: "qiniu-ai", Title: "Qiniu AI", Group: "ai-models", Docs: "https://developer.qiniu.com/aitokenapi", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"QINIU_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.qnaigc.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/qiniu-ai.yaml"},
-	{Name: "r2", Title: "Cloudflare R2 (as SkyPilot has it)", Group: "storage", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#cloudflare-r2", Values: []spec.Value{
-		{Name: "access_key", Public: true},
-		{Name: "secret_key"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.cloudflare/r2.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "*", Default: "r2"}, Keys: []spec.Key{
-			{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"*.r2.cloudflarestorage.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
-			{Name: "access_key", Text: "access_key"},
-			{Name: "secret_key", Text: "secret_key"}}}}}, Origin: "specs/r2.yaml"},
-	{Name: "railway", Title: "Railway", Group: "web-platforms", Docs: "https://docs.railway.com/guides/cli", Values: []spec.Value{
-		{Name: "token", Env: []string{"RAILWAY_TOKEN"}, Optional: true},
-		{Name: "api_token", Env: []string{"RAILWAY_API_TOKEN"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.railway/config.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "api_token", At: []spec.Path{{{Key: "user"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"backboard.railway.com", "backboard.railway.app"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_token}"}}},
-		{Hosts: []string{"backboard.railway.com", "backboard.railway.app"}, Header: []spec.UseField{
-			{Name: "Project-Access-Token", Text: "{token}"}}}}, Origin: "specs/railway.yaml"},
-	{Name: "rclone", Title: "rclone", Group: "storage", Docs: "https://rclone.org/docs/#config-config-file", Values: []spec.Value{
-		{Name: "type", Public: true, Optional: true},
-		{Name: "provider", Public: true, Optional: true},
-		{Name: "region", Public: true, Optional: true},
-		{Name: "endpoint", Public: true, Optional: true},
-		{Name: "host", Public: true, Optional: true},
-		{Name: "port", Public: true, Optional: true},
-		{Name: "user", Public: true, Optional: true},
-		{Name: "username", Public: true, Optional: true},
-		{Name: "account", Public: true, Optional: true},
-		{Name: "vendor", Public: true, Optional: true},
-		{Name: "description", Public: true, Optional: true},
-		{Name: "env_auth", Public: true, Optional: true},
-		{Name: "location_constraint", Public: true, Optional: true},
-		{Name: "acl", Public: true, Optional: true},
-		{Name: "storage_class", Public: true, Optional: true},
-		{Name: "scope", Public: true, Optional: true},
-		{Name: "root_folder_id", Public: true, Optional: true},
-		{Name: "team_drive", Public: true, Optional: true},
-		{Name: "drive_id", Public: true, Optional: true},
-		{Name: "drive_type", Public: true, Optional: true},
-		{Name: "client_id", Public: true, Optional: true},
-		{Name: "access_key_id", Public: true, Optional: true},
-		{Name: "project_number", Public: true, Optional: true},
-		{Name: "bucket_acl", Public: true, Optional: true},
-		{Name: "location", Public: true, Optional: true},
-		{Name: "domain", Public: true, Optional: true},
-		{Name: "tenant", Public: true, Optional: true},
-		{Name: "tenant_id", Public: true, Optional: true},
-		{Name: "auth", Public: true, Optional: true},
-		{Name: "auth_url", Public: true, Optional: true},
-		{Name: "tls", Public: true, Optional: true},
-		{Name: "explicit_tls", Public: true, Optional: true},
-		{Name: "key_file", Public: true, Optional: true},
-		{Name: "service_account_file", Public: true, Optional: true},
-		{Name: "filename_encryption", Public: true, Optional: true},
-		{Name: "directory_name_encryption", Public: true, Optional: true},
-		{Name: "shell_type", Public: true, Optional: true},
-		{Name: "md5sum_command", Public: true, Optional: true},
-		{Name: "sha1sum_command", Public: true, Optional: true},
-		{Name: "force_path_style", Public: true, Optional: true},
-		{Name: "no_check_bucket", Public: true, Optional: true}}, Any: true, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/rclone/rclone.conf", Windows: "~/AppData/Roaming/rclone/rclone.conf"}, Override: []spec.Override{
-			{Var: "RCLONE_CONFIG"},
-			{Var: "XDG_CONFIG_HOME", Rel: "rclone/rclone.conf"}}, Wasm: "rclone", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/rclone.yaml"},
-	{Name: "readme", Aliases: []string{"rdme"}, Title: "ReadMe (rdme)", Group: "dev-platforms", Docs: "https://docs.readme.com/main/reference/intro/authentication", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"RDME_API_KEY"}},
-		{Name: "email", Env: []string{"RDME_EMAIL"}, Public: true, Optional: true},
-		{Name: "project", Env: []string{"RDME_PROJECT"}, Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/configstore/rdme-production.json"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "configstore/rdme-production.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "apiKey"}}}},
-			{Value: "email", At: []spec.Path{{{Key: "email"}}}},
-			{Value: "project", At: []spec.Path{{{Key: "project"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"dash.readme.com"}, Basic: &spec.UseBasic{User: "{api_key}"}}}, Origin: "specs/readme.yaml"},
-	{Name: "redis-cloud", Title: "Redis Cloud", Group: "data", Docs: "https://redis.io/docs/latest/operate/rc/api/get-started/manage-api-keys/", Values: []spec.Value{
-		{Name: "access_key", Env: []string{"REDISCLOUD_ACCESS_KEY"}},
-		{Name: "secret_key", Env: []string{"REDISCLOUD_SECRET_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.redislabs.com"}, Header: []spec.UseField{
-			{Name: "x-api-key", Text: "{access_key}"},
-			{Name: "x-api-secret-key", Text: "{secret_key}"}}}}, Origin: "specs/redis-cloud.yaml"},
-	{Name: "redis", Title: "Redis", Group: "data", Docs: "https://redis.io/docs/latest/develop/tools/cli/", Values: []spec.Value{
-		{Name: "password", Env: []string{"REDISCLI_AUTH"}}}, Origin: "specs/redis.yaml"},
-	{Name: "regolo", Title: "Regolo AI", Group: "ai-models", Docs: "https://docs.regolo.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"REGOLO_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.regolo.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/regolo.yaml"},
-	{Name: "replicate", Title: "Replicate", Group: "ai-models", Docs: "https://replicate.com/docs/topics/security/api-tokens", Values: []spec.Value{
-		{Name: "api_token", Env: []string{"REPLICATE_API_TOKEN"}, Pattern: &spec.Pattern{Text: "r8_[A-Za-z0-9]{20,}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/replicate/hosts"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "replicate/hosts"}}, Format: "yaml", Keys: []spec.Key{
-			{Value: "api_token", At: []spec.Path{{{Key: "https://api.replicate.com"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.replicate.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_token}"}}}}, Origin: "specs/replicate.yaml"},
-	{Name: "requesty", Title: "Requesty", Group: "ai-models", Docs: "https://docs.requesty.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"REQUESTY_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"router.requesty.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/requesty.yaml"},
-	{Name: "resend", Title: "Resend", Group: "messaging", Docs: "https://resend.com/docs/dashboard/api-keys/introduction", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"RESEND_API_KEY"}, Pattern: &spec.Pattern{Text: "re_.+"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.resend.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/resend.yaml"},
-	{Name: "rubygems", Title: "RubyGems", Group: "packages", Docs: "https://guides.rubygems.org/api-key-scopes/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"GEM_HOST_API_KEY"}, Pattern: &spec.Pattern{Text: "rubygems_[a-f0-9]{48}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.gem/credentials"}, Format: "yaml", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: ":rubygems_api_key"}}}}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.local/share/gem/credentials"}, Override: []spec.Override{
-			{Var: "XDG_DATA_HOME", Rel: "gem/credentials"}}, Format: "yaml", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: ":rubygems_api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"rubygems.org"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "{api_key}"}}}}, Origin: "specs/rubygems.yaml"},
-	{Name: "runpod", Title: "RunPod", Group: "gpu-clouds", Docs: "https://docs.runpod.io/get-started/api-keys", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"RUNPOD_API_KEY"}, Pattern: &spec.Pattern{Text: "rpa_[A-Z0-9]{40}[A-Za-z0-9]*|[A-Z0-9]{40}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.runpod/config.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"rest.runpod.io", "api.runpod.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/runpod.yaml"},
-	{Name: "sakana", Title: "Sakana AI", Group: "ai-models", Docs: "https://console.sakana.ai/models", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"SAKANA_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.sakana.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/sakana.yaml"},
-	{Name: "sarvam", Title: "Sarvam AI", Group: "ai-models", Docs: "https://docs.sarvam.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"SARVAM_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.sarvam.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/sarvam.yaml"},
-	{Name: "scaleway-ai", Title: "Scaleway Generative APIs", Group: "ai-models", Docs: "https://www.scaleway.com/en/docs/generative-apis/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"SCALEWAY_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.scaleway.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/scaleway-ai.yaml"},
-	{Name: "scaleway", Aliases: []string{"scw"}, Title: "Scaleway", Group: "clouds", Docs: "https://www.scaleway.com/en/docs/iam/how-to/create-api-keys/", Values: []spec.Value{
-		{Name: "access_key", Env: []string{"SCW_ACCESS_KEY"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "SCW[A-Z0-9]{17}"}},
-		{Name: "secret_key", Env: []string{"SCW_SECRET_KEY"}},
-		{Name: "organization_id", Env: []string{"SCW_DEFAULT_ORGANIZATION_ID"}, Public: true, Optional: true},
-		{Name: "project_id", Env: []string{"SCW_DEFAULT_PROJECT_ID"}, Public: true, Optional: true},
-		{Name: "region", Env: []string{"SCW_DEFAULT_REGION"}, Public: true, Optional: true},
-		{Name: "zone", Env: []string{"SCW_DEFAULT_ZONE"}, Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/scw/config.yaml"}, Override: []spec.Override{
-			{Var: "SCW_CONFIG_PATH"},
-			{Var: "XDG_CONFIG_HOME", Rel: "scw/config.yaml"}}, Format: "yaml", Keys: []spec.Key{
-			{Value: "access_key", At: []spec.Path{{{Key: "access_key"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "secret_key"}}}},
-			{Value: "organization_id", At: []spec.Path{{{Key: "default_organization_id"}}}},
-			{Value: "project_id", At: []spec.Path{{{Key: "default_project_id"}}}},
-			{Value: "region", At: []spec.Path{{{Key: "default_region"}}}},
-			{Value: "zone", At: []spec.Path{{{Key: "default_zone"}}}}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.config/scw/config.yaml"}, Override: []spec.Override{
-			{Var: "SCW_CONFIG_PATH"},
-			{Var: "XDG_CONFIG_HOME", Rel: "scw/config.yaml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profiles"}}}, Keys: []spec.Key{
-			{Value: "access_key", At: []spec.Path{{{Key: "access_key"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "secret_key"}}}},
-			{Value: "organization_id", At: []spec.Path{{{Key: "default_organization_id"}}}},
-			{Value: "project_id", At: []spec.Path{{{Key: "default_project_id"}}}},
-			{Value: "region", At: []spec.Path{{{Key: "default_region"}}}},
-			{Value: "zone", At: []spec.Path{{{Key: "default_zone"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.scaleway.com"}, Header: []spec.UseField{
-			{Name: "X-Auth-Token", Text: "{secret_key}"}}}}, Origin: "specs/scaleway.yaml"},
-	{Name: "sendgrid", Title: "SendGrid", Group: "messaging", Docs: "https://www.twilio.com/docs/sendgrid/ui/account-and-settings/api-keys", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"SENDGRID_API_KEY"}, Pattern: &spec.Pattern{Text: "SG\\.[A-Za-z0-9_=.-]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.sendgrid.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/sendgrid.yaml"},
-	{Name: "sentry", Title: "Sentry", Group: "operations", Docs: "https://docs.sentry.io/cli/configuration/", Values: []spec.Value{
-		{Name: "token", Env: []string{"SENTRY_AUTH_TOKEN"}, Pattern: &spec.Pattern{Text: "sntry[a-z]_.+|[a-f0-9]{64}"}},
-		{Name: "org", Env: []string{"SENTRY_ORG"}, Public: true, Optional: true},
-		{Name: "project", Env: []string{"SENTRY_PROJECT"}, Public: true, Optional: true},
-		{Name: "url", Env: []string{"SENTRY_URL"}, Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.sentryclirc"}, Format: "ini", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "auth"}, {Key: "token"}}}},
-			{Value: "org", At: []spec.Path{{{Key: "defaults"}, {Key: "org"}}}},
-			{Value: "project", At: []spec.Path{{{Key: "defaults"}, {Key: "project"}}}},
-			{Value: "url", At: []spec.Path{{{Key: "defaults"}, {Key: "url"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"sentry.io", "us.sentry.io", "de.sentry.io"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/sentry.yaml"},
-	{Name: "shadeform", Title: "Shadeform", Group: "gpu-clouds", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#shadeform", Values: []spec.Value{
-		{Name: "api_key"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.shadeform/api_key"}, Format: "text", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/shadeform.yaml"},
-	{Name: "siliconflow-cn", Title: "SiliconFlow (China)", Group: "ai-models", Docs: "https://docs.siliconflow.cn/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"SILICONFLOW_CN_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.siliconflow.cn"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/siliconflow-cn.yaml"},
-	{Name: "siliconflow", Title: "SiliconFlow", Group: "ai-models", Docs: "https://docs.siliconflow.com/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"SILICONFLOW_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.siliconflow.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/siliconflow.yaml"},
-	{Name: "sky", Title: "SkyPilot", Group: "machines", Docs: "https://docs.skypilot.co/", Values: []spec.Value{
-		{Name: "private_key"},
-		{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.ssh/sky-key"}, Format: "keypair", Mode: 0600}}, Origin: "specs/sky.yaml"},
-	{Name: "slack-cli", Title: "Slack CLI login", Group: "messaging", Docs: "https://docs.slack.dev/tools/slack-cli/", Values: []spec.Value{
-		{Name: "token"},
-		{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.slack/credentials.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{}}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/slack-cli.yaml"},
-	{Name: "snowflake", Title: "Snowflake", Group: "data", Docs: "https://docs.snowflake.com/en/developer-guide/snowflake-cli/connecting/configure-connections", Values: []spec.Value{
-		{Name: "account", Env: []string{"SNOWFLAKE_ACCOUNT", "SNOWSQL_ACCOUNT"}, Public: true, Optional: true},
-		{Name: "user", Env: []string{"SNOWFLAKE_USER", "SNOWSQL_USER"}, Public: true, Optional: true},
-		{Name: "password", Env: []string{"SNOWFLAKE_PASSWORD", "SNOWSQL_PWD"}, Optional: true},
-		{Name: "token", Env: []string{"SNOWFLAKE_TOKEN"}, Optional: true},
-		{Name: "private_key_file_pwd", Env: []string{"PRIVATE_KEY_PASSPHRASE"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.snowflake/connections.toml"}, Override: []spec.Override{
-			{Var: "SNOWFLAKE_HOME", Rel: "connections.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
-			{Value: "account", At: []spec.Path{{{Key: "account"}}}},
-			{Value: "user", At: []spec.Path{{{Key: "user"}}}},
-			{Value: "password", At: []spec.Path{{{Key: "password"}}}},
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}},
-			{Value: "private_key_file_pwd", At: []spec.Path{{{Key: "private_key_file_pwd"}}}}}, Mode: 0600}}, Origin: "specs/snowflake.yaml"},
-	{Name: "snyk", Title: "Snyk", Group: "dev-platforms", Docs: "https://docs.snyk.io/snyk-api/authentication-for-api", Values: []spec.Value{
-		{Name: "token", Env: []string{"SNYK_TOKEN"}, Pattern: &spec.Pattern{Text: "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/configstore/snyk.json"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "configstore/snyk.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "api"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.snyk.io"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/snyk.yaml"},
-	{Name: "sourcegraph", Title: "Sourcegraph", Group: "dev-platforms", Docs: "https://sourcegraph.com/docs/cli", Values: []spec.Value{
-		{Name: "token", Env: []string{"SRC_ACCESS_TOKEN"}},
-		{Name: "endpoint", Env: []string{"SRC_ENDPOINT"}, Public: true, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"sourcegraph.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/sourcegraph.yaml"},
-	{Name: "ssh", Title: "SSH key pairs", Group: "machines", Docs: "https://man.openbsd.org/ssh-keygen", Values: []spec.Value{
-		{Name: "private_key"},
-		{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.ssh/{profile}"}, Format: "keypair", Exclude: []string{"config", "known_hosts*", "authorized_keys*", "rc", "environment", "*.pub", "sky-key"}, Mode: 0600}}, Origin: "specs/ssh.yaml"},
-	{Name: "stackit-ai", Title: "STACKIT AI Model Serving", Group: "ai-models", Docs: "https://docs.stackit.cloud/products/data-and-ai/ai-model-serving/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"STACKIT_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.openai-compat.model-serving.eu01.onstackit.cloud"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/stackit-ai.yaml"},
-	{Name: "stepfun", Title: "StepFun", Group: "ai-models", Docs: "https://platform.stepfun.com/docs/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"STEPFUN_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.stepfun.com", "api.stepfun.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/stepfun.yaml"},
-	{Name: "stripe", Title: "Stripe", Group: "business", Docs: "https://docs.stripe.com/keys", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"STRIPE_API_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "(sk|rk)_(test|live)_[A-Za-z0-9]{10,}"}},
-		{Name: "test_mode_api_key", Optional: true, Reject: &spec.Pattern{Text: "(sk|rk)_test_\\*+.*"}},
-		{Name: "live_mode_api_key", Optional: true, Reject: &spec.Pattern{Text: "(sk|rk)_live_\\*+.*"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/stripe/config.toml"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "stripe/config.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
-			{Value: "test_mode_api_key", At: []spec.Path{{{Key: "test_mode_api_key"}}}},
-			{Value: "live_mode_api_key", At: []spec.Path{{{Key: "live_mode_api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.stripe.com", "files.stripe.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}},
-		{Hosts: []string{"api.stripe.com", "files.stripe.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {test_mode_api_key}"}}}}, Origin: "specs/stripe.yaml"},
-	{Name: "supabase", Title: "Supabase", Group: "web-platforms", Docs: "https://supabase.com/docs/guides/local-development/cli/getting-started", Values: []spec.Value{
-		{Name: "access_token", Env: []string{"SUPABASE_ACCESS_TOKEN"}, Pattern: &spec.Pattern{Text: "sbp_[a-z0-9_]{20,}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.supabase/access-token"}, Format: "text", Keys: []spec.Key{
-			{Value: "access_token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.supabase.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {access_token}"}}}}, Origin: "specs/supabase.yaml"},
-	{Name: "synthetic", Title: "Synthetic", Group: "ai-models", Docs: "https://dev.synthetic.new/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"SYNTHETIC_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.synthetic.new"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/synthetic.yaml"},
-	{Name: "tailscale", Title: "Tailscale", Group: "operations", Docs: "https://tailscale.com/kb/1101/api", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"TAILSCALE_API_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "tskey-.+"}},
-		{Name: "oauth_client_id", Env: []string{"TAILSCALE_OAUTH_CLIENT_ID"}, Public: true, Optional: true},
-		{Name: "oauth_client_secret", Env: []string{"TAILSCALE_OAUTH_CLIENT_SECRET"}, Optional: true}}, Use: []spec.Use{
-		{Hosts: []string{"api.tailscale.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tailscale.yaml"},
-	{Name: "tavily", Title: "Tavily", Group: "ai-tools", Docs: "https://docs.tavily.com/documentation/quickstart", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"TAVILY_API_KEY"}, Pattern: &spec.Pattern{Text: "tvly-.+"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.tavily.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tavily.yaml"},
-	{Name: "tencent-cloud", Title: "Tencent Cloud", Group: "clouds", Docs: "https://github.com/TencentCloud/tencentcloud-cli", Values: []spec.Value{
-		{Name: "secret_id", Env: []string{"TENCENTCLOUD_SECRET_ID"}, Public: true, Pattern: &spec.Pattern{Text: "AKID.+"}},
-		{Name: "secret_key", Env: []string{"TENCENTCLOUD_SECRET_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.tccli/{profile}.credential"}, Format: "json", Keys: []spec.Key{
-			{Value: "secret_id", At: []spec.Path{{{Key: "secretId"}}}},
-			{Value: "secret_key", At: []spec.Path{{{Key: "secretKey"}}}}}, Mode: 0600}}, Origin: "specs/tencent-cloud.yaml"},
-	{Name: "tencent-tokenhub", Title: "Tencent TokenHub", Group: "ai-models", Docs: "https://cloud.tencent.com/document/product/1823/130050", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"TENCENT_TOKENHUB_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"tokenhub.tencentmaas.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tencent-tokenhub.yaml"},
-	{Name: "terraform-cloud", Aliases: []string{"tfc"}, Title: "HCP Terraform", Group: "operations", Docs: "https://developer.hashicorp.com/terraform/cli/config/config-file#credentials", Values: []spec.Value{
-		{Name: "token", Env: []string{"TF_TOKEN_app_terraform_io"}, Pattern: &spec.Pattern{Text: "[A-Za-z0-9]{14}\\.atlasv1\\.[A-Za-z0-9_=-]{60,}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.terraform.d/credentials.tfrc.json", Windows: "~/AppData/Roaming/terraform.d/credentials.tfrc.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "credentials"}}, Default: "app.terraform.io"}, Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"app.terraform.io"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/terraform-cloud.yaml"},
-	{Name: "tinfoil", Title: "Tinfoil", Group: "ai-models", Docs: "https://docs.tinfoil.sh", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"TINFOIL_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"inference.tinfoil.sh"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tinfoil.yaml"},
-	{Name: "todoist", Title: "Todoist", Group: "business", Docs: "https://www.todoist.com/help/articles/find-your-api-token-Jpzx9IIlB", Values: []spec.Value{
-		{Name: "token"}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/todoist/config.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.todoist.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/todoist.yaml"},
-	{Name: "together", Title: "Together AI", Group: "ai-models", Docs: "https://docs.together.ai/docs/quickstart", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"TOGETHER_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.together.xyz", "api.together.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/together.yaml"},
-	{Name: "treasuredata", Title: "Treasure Data", Group: "data", Docs: "https://docs.treasuredata.com/articles/pd/getting-your-api-keys", Values: []spec.Value{
-		{Name: "user", Public: true, Optional: true},
-		{Name: "api_key", Env: []string{"TD_API_KEY", "TREASURE_DATA_API_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.td/td.conf"}, Override: []spec.Override{
-			{Var: "TREASURE_DATA_CONFIG_PATH"},
-			{Var: "TD_CONFIG_PATH"}}, Format: "ini", Keys: []spec.Key{
-			{Value: "user", At: []spec.Path{{{Key: "account"}, {Key: "user"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "account"}, {Key: "apikey"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.treasuredata.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "TD1 {api_key}"}}}}, Origin: "specs/treasuredata.yaml"},
-	{Name: "tugboat", Title: "Tugboat", Group: "dev-platforms", Docs: "https://docs.tugboatqa.com/tugboat-cli/set-an-access-token/", Values: []spec.Value{
-		{Name: "token", Env: []string{"TUGBOAT_API_TOKEN"}}}, Origin: "specs/tugboat.yaml"},
-	{Name: "turso", Title: "Turso", Group: "data", Docs: "https://docs.turso.tech/api-reference/authentication", Values: []spec.Value{
-		{Name: "token", Env: []string{"TURSO_API_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/turso/settings.json", MacOS: "~/Library/Application Support/turso/settings.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.turso.tech"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/turso.yaml"},
-	{Name: "twilio", Title: "Twilio", Group: "messaging", Docs: "https://www.twilio.com/docs/iam/api-keys", Values: []spec.Value{
-		{Name: "account_sid", Env: []string{"TWILIO_ACCOUNT_SID"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "AC[a-f0-9]{32}"}},
-		{Name: "auth_token", Env: []string{"TWILIO_AUTH_TOKEN"}, Optional: true},
-		{Name: "api_key", Env: []string{"TWILIO_API_KEY"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "SK[a-f0-9]{32}"}},
-		{Name: "api_secret", Env: []string{"TWILIO_API_SECRET"}, Optional: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.twilio-cli/config.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profiles"}}}, Keys: []spec.Key{
-			{Value: "account_sid", At: []spec.Path{{{Key: "accountSid"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "apiKey"}}}},
-			{Value: "api_secret", At: []spec.Path{{{Key: "apiSecret"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.twilio.com", "verify.twilio.com", "messaging.twilio.com"}, Basic: &spec.UseBasic{User: "{api_key}", Password: "{api_secret}"}},
-		{Hosts: []string{"api.twilio.com", "verify.twilio.com", "messaging.twilio.com"}, Basic: &spec.UseBasic{User: "{account_sid}", Password: "{auth_token}"}}}, Origin: "specs/twilio.yaml"},
-	{Name: "upcloud", Title: "UpCloud", Group: "clouds", Docs: "https://upcloudltd.github.io/upcloud-cli/", Values: []spec.Value{
-		{Name: "username", Env: []string{"UPCLOUD_USERNAME"}, Public: true},
-		{Name: "password", Env: []string{"UPCLOUD_PASSWORD"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.upcloud.com"}, Basic: &spec.UseBasic{User: "{username}", Password: "{password}"}}}, Origin: "specs/upcloud.yaml"},
-	{Name: "upstage", Title: "Upstage", Group: "ai-models", Docs: "https://developers.upstage.ai/docs/apis/chat", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"UPSTAGE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.upstage.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/upstage.yaml"},
-	{Name: "upstash", Title: "Upstash", Group: "data", Docs: "https://upstash.com/docs/devops/developer-api/introduction", Values: []spec.Value{
-		{Name: "email", Env: []string{"UPSTASH_EMAIL"}, Public: true},
-		{Name: "api_key", Env: []string{"UPSTASH_API_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.upstash.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "email", At: []spec.Path{{{Key: "email"}}}},
-			{Value: "api_key", At: []spec.Path{{{Key: "apiKey"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.upstash.com"}, Basic: &spec.UseBasic{User: "{email}", Password: "{api_key}"}}}, Origin: "specs/upstash.yaml"},
-	{Name: "v0", Title: "v0", Group: "ai-agents", Docs: "https://v0.app/docs/api/model", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"V0_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.v0.dev"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/v0.yaml"},
-	{Name: "vast", Title: "Vast.ai", Group: "gpu-clouds", Docs: "https://docs.vast.ai/cli/get-started", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"VAST_API_KEY"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/vastai/vast_api_key"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: "vastai/vast_api_key"}}, Format: "text", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.vast_api_key"}, Format: "text", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
-		{Hosts: []string{"console.vast.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/vast.yaml"},
-	{Name: "vault", Title: "HashiCorp Vault token", Group: "secret-managers", Docs: "https://developer.hashicorp.com/vault/docs/commands/token-helper", Values: []spec.Value{
-		{Name: "addr", Env: []string{"VAULT_ADDR"}, Public: true, Optional: true},
-		{Name: "namespace", Env: []string{"VAULT_NAMESPACE"}, Public: true, Optional: true},
-		{Name: "token", Env: []string{"VAULT_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.vault-token"}, Format: "text", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/vault.yaml"},
-	{Name: "venice", Title: "Venice AI", Group: "ai-models", Docs: "https://docs.venice.ai", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"VENICE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.venice.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/venice.yaml"},
-	{Name: "vercel-ai-gateway", Title: "Vercel AI Gateway", Group: "ai-models", Docs: "https://vercel.com/docs/ai-gateway", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"AI_GATEWAY_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"ai-gateway.vercel.sh"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/vercel-ai-gateway.yaml"},
-	{Name: "vercel", Title: "Vercel", Group: "web-platforms", Docs: "https://vercel.com/docs/rest-api", Values: []spec.Value{
-		{Name: "token", Env: []string{"VERCEL_TOKEN"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.local/share/com.vercel.cli/auth.json", MacOS: "~/Library/Application Support/com.vercel.cli/auth.json", Windows: "~/AppData/Roaming/xdg.data/com.vercel.cli/auth.json"}, Override: []spec.Override{
-			{Var: "XDG_DATA_HOME", Rel: "com.vercel.cli/auth.json"}}, Format: "json", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Expires: spec.Path{{Key: "expiresAt"}}, Mode: 0600},
-		{Paths: spec.Paths{Default: "~/.config/com.vercel.cli/auth.json"}, Format: "json", Keys: []spec.Key{
-			{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
-		{Hosts: []string{"api.vercel.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/vercel.yaml"},
-	{Name: "vertica", Title: "Vertica", Group: "data", Docs: "https://docs.vertica.com/latest/en/connecting-to/using-vsql/", Values: []spec.Value{
-		{Name: "user", Env: []string{"VSQL_USER"}, Public: true, Optional: true},
-		{Name: "password", Env: []string{"VSQL_PASSWORD"}},
-		{Name: "host", Env: []string{"VSQL_HOST"}, Public: true, Optional: true},
-		{Name: "port", Env: []string{"VSQL_PORT"}, Public: true, Optional: true},
-		{Name: "database", Env: []string{"VSQL_DATABASE"}, Public: true, Optional: true}}, Origin: "specs/vertica.yaml"},
-	{Name: "voyage", Title: "Voyage AI", Group: "ai-models", Docs: "https://docs.voyageai.com/docs/api-key-and-installation", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"VOYAGE_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.voyageai.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/voyage.yaml"},
-	{Name: "vultr", Title: "Vultr", Group: "clouds", Docs: "https://github.com/vultr/vultr-cli", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"VULTR_API_KEY"}, Pattern: &spec.Pattern{Text: "[A-Z0-9]{36}"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.vultr-cli.yaml"}, Format: "yaml", Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "api-key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.vultr.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/vultr.yaml"},
-	{Name: "wandb", Title: "Weights & Biases", Group: "ai-tools", Docs: "https://docs.wandb.ai/guides/track/environment-variables", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"WANDB_API_KEY"}, Pattern: &spec.Pattern{Text: "[0-9a-f]{40}|wandb_v1_[A-Za-z0-9_]+"}}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Override: []spec.Override{
-			{Var: "NETRC"}}, Format: "netrc", Options: codec.Options{Clients: 0x28}, Keys: []spec.Key{
-			{Value: "api_key", At: []spec.Path{{{Key: "api.wandb.ai"}, {Key: "password"}}, {{Key: "api.forge.coreweave.com"}, {Key: "password"}}}}}, Add: []spec.Fixed{
-			{At: spec.Path{{Key: "api.wandb.ai"}, {Key: "login"}}, Text: "user"},
-			{At: spec.Path{{Key: "api.forge.coreweave.com"}, {Key: "login"}}, Text: "user"}}, Mode: 0600}}, Use: []spec.Use{
-		{Hosts: []string{"api.wandb.ai"}, Basic: &spec.UseBasic{User: "api", Password: "{api_key}"}}}, Origin: "specs/wandb.yaml"},
-	{Name: "wrangler", Title: "Cloudflare Wrangler login", Group: "clouds", Docs: "https://developers.cloudflare.com/workers/wrangler/commands/#login", Values: []spec.Value{
-		{Name: "oauth_token"},
-		{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
-		{Paths: spec.Paths{Default: "~/.config/.wrangler/config/default.toml", MacOS: "~/Library/Preferences/.wrangler/config/default.toml", Windows: "~/AppData/Roaming/xdg.config/.wrangler/config/default.toml"}, Override: []spec.Override{
-			{Var: "XDG_CONFIG_HOME", Rel: ".wrangler/config/default.toml"}}, Format: "toml", Keys: []spec.Key{
-			{Value: "oauth_token", At: []spec.Path{{{Key: "oauth_token"}}}},
-			{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}}}, Expires: spec.Path{{Key: "expiration_time"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/wrangler.yaml"},
-	{Name: "xai", Title: "xAI", Group: "ai-models", Docs: "https://docs.x.ai/docs/overview", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"XAI_API_KEY"}, Pattern: &spec.Pattern{Text: "xai-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.x.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/xai.yaml"},
-	{Name: "xiaomi", Title: "Xiaomi MiMo", Group: "ai-models", Docs: "https://platform.xiaomimimo.com/#/docs", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"XIAOMI_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.xiaomimimo.com"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/xiaomi.yaml"},
-	{Name: "zai", Title: "Z.ai and Zhipu (GLM)", Group: "ai-models", Docs: "https://docs.z.ai/", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"ZHIPU_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"api.z.ai", "open.bigmodel.cn"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/zai.yaml"},
-	{Name: "zapier", Title: "Zapier", Group: "business", Docs: "https://docs.zapier.com/platform/build-cli/overview", Values: []spec.Value{
-		{Name: "deploy_key", Env: []string{"ZAPIER_DEPLOY_KEY"}}}, Origin: "specs/zapier.yaml"},
-	{Name: "zendesk", Title: "Zendesk", Group: "business", Docs: "https://developer.zendesk.com/api-reference/introduction/security-and-auth/", Values: []spec.Value{
-		{Name: "token", Env: []string{"ZENDESK_API_TOKEN"}},
-		{Name: "email", Env: []string{"ZENDESK_EMAIL"}, Public: true, Optional: true},
-		{Name: "subdomain", Env: []string{"ZENDESK_SUBDOMAIN"}, Public: true, Optional: true}}, Origin: "specs/zendesk.yaml"},
-	{Name: "zenmux", Title: "ZenMux", Group: "ai-models", Docs: "https://docs.zenmux.ai", Values: []spec.Value{
-		{Name: "api_key", Env: []string{"ZENMUX_API_KEY"}}}, Use: []spec.Use{
-		{Hosts: []string{"zenmux.ai"}, Header: []spec.UseField{
-			{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/zenmux.yaml"},
+var builtin = []spec.Builtin{
+	{Name: "abacus", Vars: "ABACUS_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "abacus", Title: "Abacus.AI RouteLLM", Group: "ai-models", Docs: "https://abacus.ai/help/api", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ABACUS_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"routellm.abacus.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/abacus.yaml"}
+	}},
+	{Name: "age", Vars: "SOPS_AGE_KEY SOPS_AGE_KEY_FILE XDG_CONFIG_HOME", Paths: "~/.config/sops/age/keys.txt\n~/AppData/Roaming/sops/age/keys.txt\n~/Library/Application Support/sops/age/keys.txt", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "age", Aliases: []string{"sops"}, Title: "age identities of SOPS", Group: "secret-managers", Docs: "https://getsops.io/docs/#encrypting-using-age", Values: []spec.Value{
+			{Name: "identity", Env: []string{"SOPS_AGE_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/sops/age/keys.txt", MacOS: "~/Library/Application Support/sops/age/keys.txt", Windows: "~/AppData/Roaming/sops/age/keys.txt"}, Override: []spec.Override{
+				{Var: "SOPS_AGE_KEY_FILE"},
+				{Var: "XDG_CONFIG_HOME", Rel: "sops/age/keys.txt"}}, Format: "text", Keys: []spec.Key{
+				{Value: "identity", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/age.yaml"}
+	}},
+	{Name: "aihubmix", Vars: "AIHUBMIX_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "aihubmix", Title: "AIHubMix", Group: "ai-models", Docs: "https://docs.aihubmix.com", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"AIHUBMIX_API_KEY"}}}, Origin: "specs/aihubmix.yaml"}
+	}},
+	{Name: "akamai", Vars: "", Paths: "~/.edgerc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "akamai", Title: "Akamai EdgeGrid", Group: "clouds", Docs: "https://techdocs.akamai.com/developer/docs/set-up-authentication-credentials", Values: []spec.Value{
+			{Name: "host", Public: true},
+			{Name: "client_token"},
+			{Name: "client_secret"},
+			{Name: "access_token"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.edgerc"}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+				{Value: "client_secret", At: []spec.Path{{{Key: "client_secret"}}}},
+				{Value: "host", At: []spec.Path{{{Key: "host"}}}},
+				{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}},
+				{Value: "client_token", At: []spec.Path{{{Key: "client_token"}}}}}, Mode: 0600}}, Origin: "specs/akamai.yaml"}
+	}},
+	{Name: "algolia", Vars: "ALGOLIA_ADMIN_API_KEY ALGOLIA_APPLICATION_ID", Paths: "~/.config/algolia/config.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "algolia", Title: "Algolia", Group: "business", Docs: "https://www.algolia.com/doc/tools/cli/get-started/", Values: []spec.Value{
+			{Name: "application_id", Env: []string{"ALGOLIA_APPLICATION_ID"}, Public: true, Optional: true},
+			{Name: "admin_api_key", Env: []string{"ALGOLIA_ADMIN_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/algolia/config.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}}, Keys: []spec.Key{
+				{Value: "application_id", At: []spec.Path{{{Key: "application_id"}}}},
+				{Value: "admin_api_key", At: []spec.Path{{{Key: "admin_api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"*.algolia.net", "*.algolianet.com"}, Header: []spec.UseField{
+				{Name: "X-Algolia-Application-Id", Text: "{application_id}"},
+				{Name: "X-Algolia-API-Key", Text: "{admin_api_key}"}}}}, Origin: "specs/algolia.yaml"}
+	}},
+	{Name: "alibaba-cloud", Vars: "ALIBABA_CLOUD_ACCESS_KEY_ID ALIBABA_CLOUD_ACCESS_KEY_SECRET ALIBABA_CLOUD_SECURITY_TOKEN", Paths: "~/.aliyun/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "alibaba-cloud", Aliases: []string{"aliyun"}, Title: "Alibaba Cloud", Group: "clouds", Docs: "https://www.alibabacloud.com/help/en/cli/", Values: []spec.Value{
+			{Name: "access_key_id", Env: []string{"ALIBABA_CLOUD_ACCESS_KEY_ID"}, Public: true, Pattern: &spec.Pattern{Text: "(LTAI|STS\\.).+"}},
+			{Name: "access_key_secret", Env: []string{"ALIBABA_CLOUD_ACCESS_KEY_SECRET"}},
+			{Name: "security_token", Env: []string{"ALIBABA_CLOUD_SECURITY_TOKEN"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.aliyun/config.json"}, Format: "json", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "profiles"}}, Name: "name", Default: "default"}, Keys: []spec.Key{
+				{Value: "access_key_id", At: []spec.Path{{{Key: "access_key_id"}}}},
+				{Value: "access_key_secret", At: []spec.Path{{{Key: "access_key_secret"}}}},
+				{Value: "security_token", At: []spec.Path{{{Key: "sts_token"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "mode"}}, Text: "AK"}}, Mode: 0600}}, Origin: "specs/alibaba-cloud.yaml"}
+	}},
+	{Name: "alibaba-coding-plan", Vars: "ALIBABA_CODING_PLAN_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "alibaba-coding-plan", Title: "Alibaba Coding Plan", Group: "ai-models", Docs: "https://www.alibabacloud.com/help/en/model-studio/coding-plan", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ALIBABA_CODING_PLAN_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"coding.dashscope.aliyuncs.com", "coding-intl.dashscope.aliyuncs.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/alibaba-coding-plan.yaml"}
+	}},
+	{Name: "amazon-nova", Vars: "NOVA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "amazon-nova", Title: "Amazon Nova API", Group: "ai-models", Docs: "https://nova.amazon.com/dev/documentation", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NOVA_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.nova.amazon.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/amazon-nova.yaml"}
+	}},
+	{Name: "anthropic", Vars: "ANTHROPIC_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "anthropic", Title: "Anthropic", Group: "ai-models", Docs: "https://docs.anthropic.com/en/api/overview", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ANTHROPIC_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-ant-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.anthropic.com"}, Header: []spec.UseField{
+				{Name: "x-api-key", Text: "{api_key}"}}}}, Origin: "specs/anthropic.yaml"}
+	}},
+	{Name: "argocd", Vars: "ARGOCD_AUTH_TOKEN ARGOCD_CONFIG_DIR ARGOCD_SERVER XDG_CONFIG_HOME", Paths: "~/.config/argocd/config", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "argocd", Title: "Argo CD", Group: "operations", Docs: "https://argo-cd.readthedocs.io/en/stable/user-guide/environment-variables/", Values: []spec.Value{
+			{Name: "server", Env: []string{"ARGOCD_SERVER"}, Public: true, Optional: true},
+			{Name: "token", Env: []string{"ARGOCD_AUTH_TOKEN"}},
+			{Name: "refresh_token", Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/argocd/config"}, Override: []spec.Override{
+				{Var: "ARGOCD_CONFIG_DIR", Rel: "config"},
+				{Var: "XDG_CONFIG_HOME", Rel: "argocd/config"}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "users"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "auth-token"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh-token"}}}}}, Mode: 0600}}, Origin: "specs/argocd.yaml"}
+	}},
+	{Name: "assemblyai", Vars: "ASSEMBLYAI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "assemblyai", Title: "AssemblyAI", Group: "ai-models", Docs: "https://www.assemblyai.com/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ASSEMBLYAI_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.assemblyai.com", "api.eu.assemblyai.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "{api_key}"}}}}, Origin: "specs/assemblyai.yaml"}
+	}},
+	{Name: "auth0", Vars: "", Paths: "~/.config/auth0/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "auth0", Title: "Auth0 CLI", Group: "web-platforms", Docs: "https://auth0.github.io/auth0-cli/", Values: []spec.Value{
+			{Name: "client_id", Public: true, Optional: true},
+			{Name: "access_token"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/auth0/config.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "tenants"}}}, Keys: []spec.Key{
+				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
+				{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/auth0.yaml"}
+	}},
+	{Name: "aws", Vars: "AWS_ACCESS_KEY_ID AWS_CONFIG_FILE AWS_SECRET_ACCESS_KEY AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_SHARED_CREDENTIALS_FILE", Paths: "~/.aws/config\n~/.aws/credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "aws", Title: "Amazon Web Services", Group: "clouds", Docs: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html", Values: []spec.Value{
+			{Name: "access_key", Env: []string{"AWS_ACCESS_KEY_ID"}, Public: true, Pattern: &spec.Pattern{Text: "(AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}"}},
+			{Name: "secret_key", Env: []string{"AWS_SECRET_ACCESS_KEY"}},
+			{Name: "session_token", Env: []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}, Optional: true}}, Ambient: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.aws/credentials"}, Override: []spec.Override{
+				{Var: "AWS_SHARED_CREDENTIALS_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
+				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
+				{State: "exec", At: spec.Path{{Key: "credential_process"}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.aws/config"}, Override: []spec.Override{
+				{Var: "AWS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
+				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
+				{State: "exec", At: spec.Path{{Key: "credential_process"}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"*.amazonaws.com", "*.amazonaws.com.cn"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
+				{Name: "access_key", Text: "access_key"},
+				{Name: "secret_key", Text: "secret_key"},
+				{Name: "session_token", Text: "session_token"}}}}}, Origin: "specs/aws.yaml"}
+	}},
+	{Name: "axiom", Vars: "AXIOM_DEPLOYMENT AXIOM_ORG_ID AXIOM_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "axiom", Title: "Axiom", Group: "operations", Docs: "https://axiom.co/docs/reference/tokens", Values: []spec.Value{
+			{Name: "token", Env: []string{"AXIOM_TOKEN"}},
+			{Name: "org_id", Env: []string{"AXIOM_ORG_ID"}, Public: true, Optional: true},
+			{Name: "deployment", Env: []string{"AXIOM_DEPLOYMENT"}, Public: true, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"api.axiom.co"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/axiom.yaml"}
+	}},
+	{Name: "azure", Vars: "ARM_CLIENT_ID ARM_CLIENT_SECRET ARM_SUBSCRIPTION_ID ARM_TENANT_ID AZURE_CLIENT_ID AZURE_CLIENT_SECRET AZURE_CONFIG_DIR AZURE_SUBSCRIPTION_ID AZURE_TENANT_ID", Paths: "~/.azure/clouds.config\n~/.azure/credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "azure", Title: "Microsoft Azure", Group: "clouds", Docs: "https://learn.microsoft.com/cli/azure/azure-cli-configuration", Values: []spec.Value{
+			{Name: "subscription_id", Env: []string{"AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID"}, Public: true, Optional: true},
+			{Name: "client_id", Env: []string{"AZURE_CLIENT_ID", "ARM_CLIENT_ID"}, Public: true, Optional: true},
+			{Name: "client_secret", Env: []string{"AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET"}, Optional: true},
+			{Name: "tenant_id", Env: []string{"AZURE_TENANT_ID", "ARM_TENANT_ID"}, Public: true, Optional: true}}, Ambient: []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"}, Together: [][]string{{"client_id", "client_secret", "tenant_id"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.azure/credentials"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+				{Value: "subscription_id", At: []spec.Path{{{Key: "subscription_id"}}}},
+				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
+				{Value: "client_secret", At: []spec.Path{{{Key: "secret"}}}},
+				{Value: "tenant_id", At: []spec.Path{{{Key: "tenant"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.azure/clouds.config"}, Override: []spec.Override{
+				{Var: "AZURE_CONFIG_DIR", Rel: "clouds.config"}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Keys: []spec.Key{
+				{Value: "subscription_id", At: []spec.Path{{{Key: "AzureCloud"}, {Key: "subscription"}}}}}, Mode: 0600}}, Origin: "specs/azure.yaml"}
+	}},
+	{Name: "azure-openai", Vars: "AZURE_API_KEY AZURE_OPENAI_API_KEY AZURE_RESOURCE_NAME", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "azure-openai", Title: "Azure OpenAI", Group: "ai-models", Docs: "https://learn.microsoft.com/azure/ai-services/openai/reference", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"AZURE_OPENAI_API_KEY", "AZURE_API_KEY"}},
+			{Name: "resource", Env: []string{"AZURE_RESOURCE_NAME"}, Public: true, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"*.openai.azure.com", "*.cognitiveservices.azure.com"}, Header: []spec.UseField{
+				{Name: "api-key", Text: "{api_key}"}}}}, Origin: "specs/azure-openai.yaml"}
+	}},
+	{Name: "baseten", Vars: "BASETEN_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "baseten", Title: "Baseten", Group: "ai-models", Docs: "https://docs.baseten.co/inference/model-apis/overview", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"BASETEN_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"inference.baseten.co"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/baseten.yaml"}
+	}},
+	{Name: "bedrock", Vars: "AWS_BEARER_TOKEN_BEDROCK", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "bedrock", Title: "Amazon Bedrock API key", Group: "ai-models", Docs: "https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"AWS_BEARER_TOKEN_BEDROCK"}}}, Origin: "specs/bedrock.yaml"}
+	}},
+	{Name: "berget", Vars: "BERGET_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "berget", Title: "Berget AI", Group: "ai-models", Docs: "https://api.berget.ai", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"BERGET_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.berget.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/berget.yaml"}
+	}},
+	{Name: "binance", Vars: "BINANCE_API_KEY BINANCE_API_SECRET", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "binance", Title: "Binance", Group: "business", Docs: "https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"BINANCE_API_KEY"}},
+			{Name: "api_secret", Env: []string{"BINANCE_API_SECRET"}}}, Origin: "specs/binance.yaml"}
+	}},
+	{Name: "bitwarden-sm", Vars: "BWS_ACCESS_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "bitwarden-sm", Title: "Bitwarden Secrets Manager", Group: "secret-managers", Docs: "https://bitwarden.com/help/secrets-manager-cli/", Values: []spec.Value{
+			{Name: "access_token", Env: []string{"BWS_ACCESS_TOKEN"}}}, Origin: "specs/bitwarden-sm.yaml"}
+	}},
+	{Name: "buildkite", Vars: "BUILDKITE_API_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "buildkite", Title: "Buildkite", Group: "dev-platforms", Docs: "https://buildkite.com/docs/apis/managing-api-tokens", Values: []spec.Value{
+			{Name: "token", Env: []string{"BUILDKITE_API_TOKEN"}, Pattern: &spec.Pattern{Text: "bkua_.+"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.buildkite.com", "graphql.buildkite.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/buildkite.yaml"}
+	}},
+	{Name: "cachix", Vars: "CACHIX_AUTH_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cachix", Title: "Cachix", Group: "packages", Docs: "https://docs.cachix.org/getting-started", Values: []spec.Value{
+			{Name: "auth_token", Env: []string{"CACHIX_AUTH_TOKEN"}}}, Origin: "specs/cachix.yaml"}
+	}},
+	{Name: "cargo", Vars: "CARGO_HOME CARGO_REGISTRY_TOKEN", Paths: "~/.cargo/credentials.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cargo", Aliases: []string{"crates-io"}, Title: "crates.io and other Cargo registries", Group: "packages", Docs: "https://doc.rust-lang.org/cargo/reference/registry-authentication.html", Values: []spec.Value{
+			{Name: "token", Env: []string{"CARGO_REGISTRY_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.cargo/credentials.toml"}, Override: []spec.Override{
+				{Var: "CARGO_HOME", Rel: "credentials.toml"}}, Format: "toml", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "registry"}, {Key: "token"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.cargo/credentials.toml"}, Override: []spec.Override{
+				{Var: "CARGO_HOME", Rel: "credentials.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "registries"}}}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"crates.io"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "{token}"}}}}, Origin: "specs/cargo.yaml"}
+	}},
+	{Name: "cerebras", Vars: "CEREBRAS_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cerebras", Title: "Cerebras", Group: "ai-models", Docs: "https://inference-docs.cerebras.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"CEREBRAS_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.cerebras.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cerebras.yaml"}
+	}},
+	{Name: "chutes", Vars: "CHUTES_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "chutes", Title: "Chutes", Group: "ai-models", Docs: "https://chutes.ai/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"CHUTES_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"llm.chutes.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/chutes.yaml"}
+	}},
+	{Name: "circleci", Vars: "CIRCLECI_CLI_TOKEN", Paths: "~/.circleci/cli.yml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "circleci", Title: "CircleCI", Group: "dev-platforms", Docs: "https://circleci.com/docs/managing-api-tokens/", Values: []spec.Value{
+			{Name: "token", Env: []string{"CIRCLECI_CLI_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.circleci/cli.yml"}, Format: "yaml", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"circleci.com"}, Header: []spec.UseField{
+				{Name: "Circle-Token", Text: "{token}"}}}}, Origin: "specs/circleci.yaml"}
+	}},
+	{Name: "civo", Vars: "CIVO_TOKEN", Paths: "~/.civo.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "civo", Title: "Civo", Group: "clouds", Docs: "https://www.civo.com/docs/account/api-keys", Values: []spec.Value{
+			{Name: "token", Env: []string{"CIVO_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.civo.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "apikeys"}}}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.civo.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "bearer {token}"}}}}, Origin: "specs/civo.yaml"}
+	}},
+	{Name: "clarifai", Vars: "CLARIFAI_PAT", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "clarifai", Title: "Clarifai", Group: "ai-models", Docs: "https://docs.clarifai.com/compute/inference/", Values: []spec.Value{
+			{Name: "pat", Env: []string{"CLARIFAI_PAT"}}}, Origin: "specs/clarifai.yaml"}
+	}},
+	{Name: "claude-code", Vars: "CLAUDE_CODE_OAUTH_TOKEN CLAUDE_CONFIG_DIR", Paths: "~/.claude/.credentials.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "claude-code", Title: "Claude Code login", Group: "ai-agents", Docs: "https://docs.anthropic.com/en/docs/claude-code/iam", Values: []spec.Value{
+			{Name: "access_token", Env: []string{"CLAUDE_CODE_OAUTH_TOKEN"}},
+			{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.claude/.credentials.json"}, Override: []spec.Override{
+				{Var: "CLAUDE_CONFIG_DIR", Rel: ".credentials.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "access_token", At: []spec.Path{{{Key: "claudeAiOauth"}, {Key: "accessToken"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "claudeAiOauth"}, {Key: "refreshToken"}}}}}, Expires: spec.Path{{Key: "claudeAiOauth"}, {Key: "expiresAt"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/claude-code.yaml"}
+	}},
+	{Name: "claude-desktop", Vars: "", Paths: "~/.config/Claude/claude_desktop_config.json\n~/AppData/Roaming/Claude/claude_desktop_config.json\n~/Library/Application Support/Claude/claude_desktop_config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "claude-desktop", Title: "Claude Desktop (keys of MCP servers)", Group: "ai-agents", Docs: "https://modelcontextprotocol.io/docs/develop/connect-local-servers", Values: []spec.Value{
+			{Name: "env", Optional: true},
+			{Name: "headers", Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/Claude/claude_desktop_config.json", MacOS: "~/Library/Application Support/Claude/claude_desktop_config.json", Windows: "~/AppData/Roaming/Claude/claude_desktop_config.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "mcpServers"}}}, Keys: []spec.Key{
+				{Value: "env", At: []spec.Path{{{Key: "env"}}}, Tree: true},
+				{Value: "headers", At: []spec.Path{{{Key: "headers"}}}, Tree: true}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/claude-desktop.yaml"}
+	}},
+	{Name: "clearml", Vars: "CLEARML_API_ACCESS_KEY CLEARML_API_HOST CLEARML_API_SECRET_KEY CLEARML_CONFIG_FILE CLEARML_FILES_HOST CLEARML_WEB_HOST TRAINS_API_ACCESS_KEY TRAINS_API_HOST TRAINS_API_SECRET_KEY TRAINS_CONFIG_FILE TRAINS_FILES_HOST TRAINS_WEB_HOST", Paths: "~/clearml.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "clearml", Title: "ClearML", Group: "ai-tools", Docs: "https://clear.ml/docs/latest/docs/configs/clearml_conf", Values: []spec.Value{
+			{Name: "access_key", Env: []string{"CLEARML_API_ACCESS_KEY", "TRAINS_API_ACCESS_KEY"}, Public: true},
+			{Name: "secret_key", Env: []string{"CLEARML_API_SECRET_KEY", "TRAINS_API_SECRET_KEY"}},
+			{Name: "api_server", Env: []string{"CLEARML_API_HOST", "TRAINS_API_HOST"}, Public: true, Optional: true},
+			{Name: "web_server", Env: []string{"CLEARML_WEB_HOST", "TRAINS_WEB_HOST"}, Public: true, Optional: true},
+			{Name: "files_server", Env: []string{"CLEARML_FILES_HOST", "TRAINS_FILES_HOST"}, Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/clearml.conf"}, Override: []spec.Override{
+				{Var: "CLEARML_CONFIG_FILE"},
+				{Var: "TRAINS_CONFIG_FILE"}}, Wasm: "clearml", Mode: 0600}}, Origin: "specs/clearml.yaml"}
+	}},
+	{Name: "cline", Vars: "CLINE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cline", Title: "Cline", Group: "ai-agents", Docs: "https://docs.cline.bot/api/authentication", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"CLINE_API_KEY"}}}, Origin: "specs/cline.yaml"}
+	}},
+	{Name: "cloudflare", Vars: "CLOUDFLARE_ACCOUNT_ID CLOUDFLARE_API_KEY CLOUDFLARE_API_TOKEN CLOUDFLARE_EMAIL", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cloudflare", Title: "Cloudflare", Group: "clouds", Docs: "https://developers.cloudflare.com/fundamentals/api/get-started/create-token/", Values: []spec.Value{
+			{Name: "api_token", Env: []string{"CLOUDFLARE_API_TOKEN"}, Optional: true},
+			{Name: "account_id", Env: []string{"CLOUDFLARE_ACCOUNT_ID"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "[a-f0-9]{32}"}},
+			{Name: "api_key", Env: []string{"CLOUDFLARE_API_KEY"}, Optional: true},
+			{Name: "email", Env: []string{"CLOUDFLARE_EMAIL"}, Public: true, Optional: true}}, Together: [][]string{{"api_key", "email"}}, Use: []spec.Use{
+			{Hosts: []string{"api.cloudflare.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_token}"}}},
+			{Hosts: []string{"api.cloudflare.com"}, Header: []spec.UseField{
+				{Name: "X-Auth-Email", Text: "{email}"},
+				{Name: "X-Auth-Key", Text: "{api_key}"}}}}, Origin: "specs/cloudflare.yaml"}
+	}},
+	{Name: "cloudflared", Vars: "TUNNEL_ORIGIN_CERT TUNNEL_TOKEN", Paths: "~/.cloudflared/cert.pem", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cloudflared", Title: "Cloudflare Tunnel", Group: "clouds", Docs: "https://developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel/", Values: []spec.Value{
+			{Name: "tunnel_token", Env: []string{"TUNNEL_TOKEN"}, Optional: true},
+			{Name: "cert", Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.cloudflared/cert.pem"}, Override: []spec.Override{
+				{Var: "TUNNEL_ORIGIN_CERT"}}, Format: "text", Keys: []spec.Key{
+				{Value: "cert", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/cloudflared.yaml"}
+	}},
+	{Name: "codex", Vars: "CODEX_HOME", Paths: "~/.codex/auth.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "codex", Title: "OpenAI Codex login", Group: "ai-agents", Docs: "https://github.com/openai/codex/blob/main/docs/authentication.md", Values: []spec.Value{
+			{Name: "api_key", Optional: true},
+			{Name: "access_token", Optional: true},
+			{Name: "id_token", Optional: true},
+			{Name: "refresh_token", Optional: true, Rotates: true},
+			{Name: "account_id", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.codex/auth.json"}, Override: []spec.Override{
+				{Var: "CODEX_HOME", Rel: "auth.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "OPENAI_API_KEY"}}}},
+				{Value: "access_token", At: []spec.Path{{{Key: "tokens"}, {Key: "access_token"}}}},
+				{Value: "id_token", At: []spec.Path{{{Key: "tokens"}, {Key: "id_token"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "tokens"}, {Key: "refresh_token"}}}},
+				{Value: "account_id", At: []spec.Path{{{Key: "tokens"}, {Key: "account_id"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/codex.yaml"}
+	}},
+	{Name: "cohere", Vars: "COHERE_API_KEY CO_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cohere", Title: "Cohere", Group: "ai-models", Docs: "https://docs.cohere.com/reference/about", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"COHERE_API_KEY", "CO_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.cohere.com", "api.cohere.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cohere.yaml"}
+	}},
+	{Name: "composer", Vars: "COMPOSER_AUTH COMPOSER_HOME XDG_CONFIG_HOME", Paths: "~/.composer/auth.json\n~/.config/composer/auth.json\n~/AppData/Roaming/Composer/auth.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "composer", Title: "Composer (PHP)", Group: "packages", Docs: "https://getcomposer.org/doc/articles/authentication-for-private-packages.md", Any: true, Document: "COMPOSER_AUTH", Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/composer/auth.json", MacOS: "~/.composer/auth.json", Windows: "~/AppData/Roaming/Composer/auth.json"}, Override: []spec.Override{
+				{Var: "COMPOSER_HOME", Rel: "auth.json"},
+				{Var: "XDG_CONFIG_HOME", Rel: "composer/auth.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "*", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/composer.yaml"}
+	}},
+	{Name: "confluent", Vars: "CONFLUENT_CLOUD_EMAIL CONFLUENT_CLOUD_ORGANIZATION_ID CONFLUENT_CLOUD_PASSWORD", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "confluent", Title: "Confluent Cloud", Group: "data", Docs: "https://docs.confluent.io/confluent-cli/current/command-reference/confluent_login.html", Values: []spec.Value{
+			{Name: "email", Env: []string{"CONFLUENT_CLOUD_EMAIL"}, Public: true, Optional: true},
+			{Name: "password", Env: []string{"CONFLUENT_CLOUD_PASSWORD"}},
+			{Name: "organization", Env: []string{"CONFLUENT_CLOUD_ORGANIZATION_ID"}, Public: true, Optional: true}}, Origin: "specs/confluent.yaml"}
+	}},
+	{Name: "copilot-cli", Vars: "COPILOT_GITHUB_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "copilot-cli", Title: "GitHub Copilot CLI", Group: "ai-agents", Docs: "https://docs.github.com/en/copilot/how-tos/copilot-cli/set-up-copilot-cli/authenticate-copilot-cli", Values: []spec.Value{
+			{Name: "token", Env: []string{"COPILOT_GITHUB_TOKEN"}}}, Origin: "specs/copilot-cli.yaml"}
+	}},
+	{Name: "coreweave", Vars: "", Paths: "~/.coreweave/cw.credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "coreweave", Title: "CoreWeave object storage (as SkyPilot has it)", Group: "storage", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#coreweave", Values: []spec.Value{
+			{Name: "access_key", Public: true},
+			{Name: "secret_key"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.coreweave/cw.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "*", Default: "cw"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}}}, Mode: 0600}}, Origin: "specs/coreweave.yaml"}
+	}},
+	{Name: "cortecs", Vars: "CORTECS_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cortecs", Title: "Cortecs", Group: "ai-models", Docs: "https://docs.cortecs.ai", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"CORTECS_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.cortecs.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cortecs.yaml"}
+	}},
+	{Name: "cratedb", Vars: "CRATEPW", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cratedb", Title: "CrateDB", Group: "data", Docs: "https://cratedb.com/docs/crate/crash/en/latest/run.html", Values: []spec.Value{
+			{Name: "password", Env: []string{"CRATEPW"}}}, Origin: "specs/cratedb.yaml"}
+	}},
+	{Name: "crowdin", Vars: "CROWDIN_BASE_URL CROWDIN_PERSONAL_TOKEN CROWDIN_PROJECT_ID", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "crowdin", Title: "Crowdin", Group: "dev-platforms", Docs: "https://crowdin.github.io/crowdin-cli/configuration", Values: []spec.Value{
+			{Name: "token", Env: []string{"CROWDIN_PERSONAL_TOKEN"}},
+			{Name: "project_id", Env: []string{"CROWDIN_PROJECT_ID"}, Public: true, Optional: true},
+			{Name: "base_url", Env: []string{"CROWDIN_BASE_URL"}, Public: true, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"api.crowdin.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/crowdin.yaml"}
+	}},
+	{Name: "cursor", Vars: "CURSOR_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cursor", Title: "Cursor CLI", Group: "ai-agents", Docs: "https://cursor.com/docs/cli/reference/authentication", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"CURSOR_API_KEY"}}}, Origin: "specs/cursor.yaml"}
+	}},
+	{Name: "cursor-mcp", Vars: "", Paths: "~/.cursor/mcp.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cursor-mcp", Title: "Cursor (keys of MCP servers)", Group: "ai-agents", Docs: "https://cursor.com/docs/context/mcp", Values: []spec.Value{
+			{Name: "env", Optional: true},
+			{Name: "headers", Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.cursor/mcp.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "mcpServers"}}}, Keys: []spec.Key{
+				{Value: "env", At: []spec.Path{{{Key: "env"}}}, Tree: true},
+				{Value: "headers", At: []spec.Path{{{Key: "headers"}}}, Tree: true}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/cursor-mcp.yaml"}
+	}},
+	{Name: "dashscope", Vars: "DASHSCOPE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "dashscope", Title: "Alibaba Model Studio (Qwen)", Group: "ai-models", Docs: "https://www.alibabacloud.com/help/en/model-studio/models", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"DASHSCOPE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/dashscope.yaml"}
+	}},
+	{Name: "databricks", Vars: "DATABRICKS_CLIENT_ID DATABRICKS_CLIENT_SECRET DATABRICKS_CONFIG_FILE DATABRICKS_HOST DATABRICKS_TOKEN", Paths: "~/.databrickscfg", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "databricks", Title: "Databricks", Group: "data", Docs: "https://docs.databricks.com/aws/en/dev-tools/auth/config-profiles", Values: []spec.Value{
+			{Name: "host", Env: []string{"DATABRICKS_HOST"}, Public: true, Optional: true},
+			{Name: "token", Env: []string{"DATABRICKS_TOKEN"}, Optional: true, Pattern: &spec.Pattern{Text: "dapi[a-f0-9]{32}(-\\d)?"}},
+			{Name: "client_id", Env: []string{"DATABRICKS_CLIENT_ID"}, Public: true, Optional: true},
+			{Name: "client_secret", Env: []string{"DATABRICKS_CLIENT_SECRET"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.databrickscfg"}, Override: []spec.Override{
+				{Var: "DATABRICKS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{Defaults: true}, Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT"}, Keys: []spec.Key{
+				{Value: "host", At: []spec.Path{{{Key: "host"}}}},
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}},
+				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
+				{Value: "client_secret", At: []spec.Path{{{Key: "client_secret"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"*.cloud.databricks.com", "*.azuredatabricks.net", "*.gcp.databricks.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/databricks.yaml"}
+	}},
+	{Name: "datadog", Vars: "DATADOG_API_KEY DATADOG_APP_KEY DD_API_KEY DD_APP_KEY", Paths: "~/.dogrc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "datadog", Title: "Datadog", Group: "operations", Docs: "https://docs.datadoghq.com/account_management/api-app-keys/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"DD_API_KEY", "DATADOG_API_KEY"}, Pattern: &spec.Pattern{Text: "[a-f0-9]{32}"}},
+			{Name: "app_key", Env: []string{"DD_APP_KEY", "DATADOG_APP_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "[a-f0-9]{40}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.dogrc"}, Format: "ini", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "Connection"}, {Key: "apikey"}}}},
+				{Value: "app_key", At: []spec.Path{{{Key: "Connection"}, {Key: "appkey"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.datadoghq.com", "api.datadoghq.eu", "api.us3.datadoghq.com", "api.us5.datadoghq.com", "api.ap1.datadoghq.com"}, Header: []spec.UseField{
+				{Name: "DD-API-KEY", Text: "{api_key}"},
+				{Name: "DD-APPLICATION-KEY", Text: "{app_key}"}}}}, Origin: "specs/datadog.yaml"}
+	}},
+	{Name: "deepgram", Vars: "DEEPGRAM_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "deepgram", Title: "Deepgram", Group: "ai-models", Docs: "https://developers.deepgram.com/docs/authenticating", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"DEEPGRAM_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.deepgram.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Token {api_key}"}}}}, Origin: "specs/deepgram.yaml"}
+	}},
+	{Name: "deepinfra", Vars: "DEEPINFRA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "deepinfra", Title: "DeepInfra", Group: "ai-models", Docs: "https://deepinfra.com/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"DEEPINFRA_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.deepinfra.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/deepinfra.yaml"}
+	}},
+	{Name: "deepseek", Vars: "DEEPSEEK_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "deepseek", Title: "DeepSeek", Group: "ai-models", Docs: "https://api-docs.deepseek.com/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"DEEPSEEK_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-[A-Za-z0-9]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.deepseek.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/deepseek.yaml"}
+	}},
+	{Name: "descope", Vars: "DESCOPE_MANAGEMENT_KEY DESCOPE_PROJECT_ID", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "descope", Title: "Descope", Group: "dev-platforms", Docs: "https://docs.descope.com/cli/descope", Values: []spec.Value{
+			{Name: "project_id", Env: []string{"DESCOPE_PROJECT_ID"}, Public: true},
+			{Name: "management_key", Env: []string{"DESCOPE_MANAGEMENT_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.descope.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {project_id}:{management_key}"}}}}, Origin: "specs/descope.yaml"}
+	}},
+	{Name: "digitalocean", Vars: "DIGITALOCEAN_ACCESS_TOKEN DIGITALOCEAN_TOKEN", Paths: "~/.config/doctl/config.yaml\n~/AppData/Roaming/doctl/config.yaml\n~/Library/Application Support/doctl/config.yaml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "digitalocean", Aliases: []string{"doctl"}, Title: "DigitalOcean", Group: "clouds", Docs: "https://docs.digitalocean.com/reference/api/create-personal-access-token/", Values: []spec.Value{
+			{Name: "token", Env: []string{"DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN"}, Pattern: &spec.Pattern{Text: "do[opr]_v1_[a-f0-9]{64}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/doctl/config.yaml", MacOS: "~/Library/Application Support/doctl/config.yaml", Windows: "~/AppData/Roaming/doctl/config.yaml"}, Format: "yaml", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "access-token"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/doctl/config.yaml", MacOS: "~/Library/Application Support/doctl/config.yaml", Windows: "~/AppData/Roaming/doctl/config.yaml"}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auth-contexts"}}}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.digitalocean.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/digitalocean.yaml"}
+	}},
+	{Name: "digitalocean-spaces", Vars: "SPACES_ACCESS_KEY_ID SPACES_SECRET_ACCESS_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "digitalocean-spaces", Title: "DigitalOcean Spaces", Group: "storage", Docs: "https://docs.digitalocean.com/products/spaces/", Values: []spec.Value{
+			{Name: "access_key", Env: []string{"SPACES_ACCESS_KEY_ID"}, Public: true},
+			{Name: "secret_key", Env: []string{"SPACES_SECRET_ACCESS_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"*.digitaloceanspaces.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
+				{Name: "access_key", Text: "access_key"},
+				{Name: "secret_key", Text: "secret_key"}}}}}, Origin: "specs/digitalocean-spaces.yaml"}
+	}},
+	{Name: "docker", Vars: "DOCKER_CONFIG SKYPILOT_DOCKER_PASSWORD SKYPILOT_DOCKER_SERVER SKYPILOT_DOCKER_USERNAME", Paths: "~/.docker/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "docker", Title: "Docker registries", Group: "packages", Docs: "https://docs.docker.com/reference/cli/docker/login/", Values: []spec.Value{
+			{Name: "username", Env: []string{"SKYPILOT_DOCKER_USERNAME"}, Public: true},
+			{Name: "password", Env: []string{"SKYPILOT_DOCKER_PASSWORD"}},
+			{Name: "server", Env: []string{"SKYPILOT_DOCKER_SERVER"}, Public: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.docker/config.json"}, Override: []spec.Override{
+				{Var: "DOCKER_CONFIG", Rel: "config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}, Default: "https://index.docker.io/v1/"}, Keys: []spec.Key{
+				{Value: "server", Profile: true},
+				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
+				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
+				{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
+				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/docker.yaml"}
+	}},
+	{Name: "doppler", Vars: "DOPPLER_CONFIG_DIR DOPPLER_TOKEN", Paths: "~/.doppler/.doppler.yaml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "doppler", Title: "Doppler", Group: "secret-managers", Docs: "https://docs.doppler.com/docs/cli", Values: []spec.Value{
+			{Name: "token", Env: []string{"DOPPLER_TOKEN"}, Pattern: &spec.Pattern{Text: "dp\\.(pt|st|ct|sa|scim|audit)\\..+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.doppler/.doppler.yaml"}, Override: []spec.Override{
+				{Var: "DOPPLER_CONFIG_DIR", Rel: ".doppler.yaml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "scoped"}}, Default: "/"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.doppler.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/doppler.yaml"}
+	}},
+	{Name: "e2b", Vars: "E2B_API_KEY", Paths: "~/.e2b/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "e2b", Title: "E2B sandboxes", Group: "ai-agents", Docs: "https://e2b.dev/docs/api-key", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"E2B_API_KEY"}},
+			{Name: "access_token", Optional: true},
+			{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.e2b/config.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "projectApiKey"}}}},
+				{Value: "access_token", At: []spec.Path{{{Key: "tokens"}, {Key: "access_token"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "tokens"}, {Key: "refresh_token"}}}}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
+			{Hosts: []string{"api.e2b.app", "api.e2b.dev"}, Header: []spec.UseField{
+				{Name: "X-API-Key", Text: "{api_key}"}}}}, Origin: "specs/e2b.yaml"}
+	}},
+	{Name: "elastic", Vars: "ELASTICSEARCH_API_KEY ELASTICSEARCH_ENDPOINTS ELASTICSEARCH_PASSWORD ELASTICSEARCH_USERNAME", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "elastic", Title: "Elasticsearch", Group: "data", Docs: "https://registry.terraform.io/providers/elastic/elasticstack/latest/docs", Values: []spec.Value{
+			{Name: "endpoints", Env: []string{"ELASTICSEARCH_ENDPOINTS"}, Public: true, Optional: true},
+			{Name: "username", Env: []string{"ELASTICSEARCH_USERNAME"}, Public: true, Optional: true},
+			{Name: "password", Env: []string{"ELASTICSEARCH_PASSWORD"}, Optional: true},
+			{Name: "api_key", Env: []string{"ELASTICSEARCH_API_KEY"}, Optional: true}}, Origin: "specs/elastic.yaml"}
+	}},
+	{Name: "elevenlabs", Vars: "ELEVENLABS_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "elevenlabs", Title: "ElevenLabs", Group: "ai-models", Docs: "https://elevenlabs.io/docs/api-reference/authentication", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ELEVENLABS_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.elevenlabs.io"}, Header: []spec.UseField{
+				{Name: "xi-api-key", Text: "{api_key}"}}}}, Origin: "specs/elevenlabs.yaml"}
+	}},
+	{Name: "evroc", Vars: "EVROC_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "evroc", Title: "evroc", Group: "ai-models", Docs: "https://docs.evroc.com/products/think/overview.html", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"EVROC_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"models.think.evroc.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/evroc.yaml"}
+	}},
+	{Name: "exercism", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/exercism/user.json\n~/AppData/Roaming/exercism/user.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "exercism", Title: "Exercism", Group: "dev-platforms", Docs: "https://exercism.org/docs/using/solving-exercises/working-locally", Values: []spec.Value{
+			{Name: "url", Public: true, Optional: true},
+			{Name: "token"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/exercism/user.json", Windows: "~/AppData/Roaming/exercism/user.json"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "exercism/user.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "url", At: []spec.Path{{{Key: "apibaseurl"}}}},
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Origin: "specs/exercism.yaml"}
+	}},
+	{Name: "exoscale", Vars: "EXOSCALE_API_KEY EXOSCALE_API_SECRET", Paths: "~/.config/exoscale/exoscale.toml\n~/AppData/Roaming/exoscale/exoscale.toml\n~/Library/Application Support/exoscale/exoscale.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "exoscale", Title: "Exoscale", Group: "clouds", Docs: "https://community.exoscale.com/documentation/tools/exoscale-command-line-interface/", Values: []spec.Value{
+			{Name: "key", Env: []string{"EXOSCALE_API_KEY"}, Public: true, Pattern: &spec.Pattern{Text: "EXO.+"}},
+			{Name: "secret", Env: []string{"EXOSCALE_API_SECRET"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/exoscale/exoscale.toml", MacOS: "~/Library/Application Support/exoscale/exoscale.toml", Windows: "~/AppData/Roaming/exoscale/exoscale.toml"}, Format: "toml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "accounts"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "key", At: []spec.Path{{{Key: "key"}}}},
+				{Value: "secret", At: []spec.Path{{{Key: "secret"}}}}}, Mode: 0600}}, Origin: "specs/exoscale.yaml"}
+	}},
+	{Name: "expo", Vars: "EXPO_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "expo", Title: "Expo", Group: "web-platforms", Docs: "https://docs.expo.dev/accounts/programmatic-access/", Values: []spec.Value{
+			{Name: "token", Env: []string{"EXPO_TOKEN"}}}, Origin: "specs/expo.yaml"}
+	}},
+	{Name: "fal", Vars: "FAL_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "fal", Title: "fal", Group: "ai-models", Docs: "https://docs.fal.ai/authentication/key-based", Values: []spec.Value{
+			{Name: "key", Env: []string{"FAL_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"fal.run", "queue.fal.run", "rest.alpha.fal.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Key {key}"}}}}, Origin: "specs/fal.yaml"}
+	}},
+	{Name: "fastly", Vars: "FASTLY_API_TOKEN", Paths: "~/.config/fastly/config.toml\n~/Library/Application Support/fastly/config.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "fastly", Title: "Fastly", Group: "clouds", Docs: "https://docs.fastly.com/en/guides/using-api-tokens", Values: []spec.Value{
+			{Name: "token", Env: []string{"FASTLY_API_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/fastly/config.toml", MacOS: "~/Library/Application Support/fastly/config.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profile"}}}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.fastly.com"}, Header: []spec.UseField{
+				{Name: "Fastly-Key", Text: "{token}"}}}}, Origin: "specs/fastly.yaml"}
+	}},
+	{Name: "fastrouter", Vars: "FASTROUTER_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "fastrouter", Title: "FastRouter", Group: "ai-models", Docs: "https://docs.fastrouter.ai", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"FASTROUTER_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"go.fastrouter.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/fastrouter.yaml"}
+	}},
+	{Name: "firebase", Vars: "FIREBASE_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/configstore/firebase-tools.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "firebase", Title: "Firebase", Group: "web-platforms", Docs: "https://firebase.google.com/docs/cli", Values: []spec.Value{
+			{Name: "refresh_token", Env: []string{"FIREBASE_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/configstore/firebase-tools.json"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "configstore/firebase-tools.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "refresh_token", At: []spec.Path{{{Key: "tokens"}, {Key: "refresh_token"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/firebase.yaml"}
+	}},
+	{Name: "fireworks", Vars: "FIREWORKS_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "fireworks", Title: "Fireworks AI", Group: "ai-models", Docs: "https://docs.fireworks.ai/getting-started/quickstart", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"FIREWORKS_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.fireworks.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/fireworks.yaml"}
+	}},
+	{Name: "fluidstack", Vars: "FLUIDSTACK_API_KEY", Paths: "~/.fluidstack/api_key", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "fluidstack", Title: "FluidStack", Group: "gpu-clouds", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#fluidstack", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"FLUIDSTACK_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.fluidstack/api_key"}, Format: "text", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/fluidstack.yaml"}
+	}},
+	{Name: "fly", Vars: "FLY_ACCESS_TOKEN FLY_API_TOKEN FLY_CONFIG_DIR", Paths: "~/.fly/config.yml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "fly", Aliases: []string{"flyctl"}, Title: "Fly.io", Group: "web-platforms", Docs: "https://fly.io/docs/flyctl/auth/", Values: []spec.Value{
+			{Name: "token", Env: []string{"FLY_ACCESS_TOKEN", "FLY_API_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.fly/config.yml"}, Override: []spec.Override{
+				{Var: "FLY_CONFIG_DIR", Rel: "config.yml"}}, Format: "yaml", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "access_token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.machines.dev", "api.fly.io"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/fly.yaml"}
+	}},
+	{Name: "fossa", Vars: "FOSSA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "fossa", Title: "FOSSA", Group: "dev-platforms", Docs: "https://docs.fossa.com/docs/api-reference", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"FOSSA_API_KEY"}}}, Origin: "specs/fossa.yaml"}
+	}},
+	{Name: "friendli", Vars: "FRIENDLI_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "friendli", Title: "FriendliAI", Group: "ai-models", Docs: "https://friendli.ai/docs/guides/serverless_endpoints/introduction", Values: []spec.Value{
+			{Name: "token", Env: []string{"FRIENDLI_TOKEN"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.friendli.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/friendli.yaml"}
+	}},
+	{Name: "gcp", Vars: "CLOUDSDK_CONFIG GOOGLE_APPLICATION_CREDENTIALS GOOGLE_CREDENTIALS", Paths: "~/.config/gcloud/application_default_credentials.json\n~/AppData/Roaming/gcloud/application_default_credentials.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gcp", Aliases: []string{"gcloud", "google"}, Title: "Google Cloud", Group: "clouds", Docs: "https://cloud.google.com/docs/authentication/application-default-credentials", Values: []spec.Value{
+			{Name: "type", Public: true, Optional: true},
+			{Name: "project_id", Public: true, Optional: true},
+			{Name: "client_email", Public: true, Optional: true},
+			{Name: "client_id", Public: true, Optional: true},
+			{Name: "client_secret", Optional: true},
+			{Name: "refresh_token", Optional: true},
+			{Name: "private_key_id", Public: true, Optional: true},
+			{Name: "private_key", Optional: true},
+			{Name: "quota_project_id", Public: true, Optional: true},
+			{Name: "account", Public: true, Optional: true},
+			{Name: "universe_domain", Public: true, Optional: true},
+			{Name: "auth_uri", Public: true, Optional: true},
+			{Name: "token_uri", Public: true, Optional: true},
+			{Name: "auth_provider_x509_cert_url", Public: true, Optional: true},
+			{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/gcloud/application_default_credentials.json", Windows: "~/AppData/Roaming/gcloud/application_default_credentials.json"}, Override: []spec.Override{
+				{Var: "GOOGLE_APPLICATION_CREDENTIALS"},
+				{Var: "CLOUDSDK_CONFIG", Rel: "application_default_credentials.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "*", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/gcp.yaml"}
+	}},
+	{Name: "gemini", Vars: "GEMINI_API_KEY GOOGLE_API_KEY GOOGLE_GENERATIVE_AI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gemini", Title: "Google Gemini", Group: "ai-models", Docs: "https://ai.google.dev/gemini-api/docs/api-key", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"}, Pattern: &spec.Pattern{Text: "AIza[0-9A-Za-z_-]{35}|AQ\\..+"}}}, Use: []spec.Use{
+			{Hosts: []string{"generativelanguage.googleapis.com"}, Header: []spec.UseField{
+				{Name: "x-goog-api-key", Text: "{api_key}"}}}}, Origin: "specs/gemini.yaml"}
+	}},
+	{Name: "gemini-cli", Vars: "", Paths: "~/.gemini/oauth_creds.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gemini-cli", Title: "Gemini CLI login", Group: "ai-agents", Docs: "https://github.com/google-gemini/gemini-cli/blob/main/docs/get-started/authentication.md", Values: []spec.Value{
+			{Name: "access_token"},
+			{Name: "refresh_token", Optional: true},
+			{Name: "id_token", Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.gemini/oauth_creds.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}},
+				{Value: "id_token", At: []spec.Path{{{Key: "id_token"}}}}}, Expires: spec.Path{{Key: "expiry_date"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/gemini-cli.yaml"}
+	}},
+	{Name: "git", Vars: "", Paths: "~/.git-credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "git", Title: "git credential store", Group: "dev-platforms", Docs: "https://git-scm.com/docs/git-credential-store", Values: []spec.Value{
+			{Name: "url", Public: true},
+			{Name: "username", Public: true},
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.git-credentials"}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/git.yaml"}
+	}},
+	{Name: "gitea", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/tea/config.yml\n~/Library/Application Support/tea/config.yml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gitea", Aliases: []string{"forgejo"}, Title: "Gitea and Forgejo (tea)", Group: "dev-platforms", Docs: "https://gitea.com/gitea/tea", Values: []spec.Value{
+			{Name: "url", Public: true},
+			{Name: "user", Public: true, Optional: true},
+			{Name: "token"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/tea/config.yml", MacOS: "~/Library/Application Support/tea/config.yml"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "tea/config.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "logins"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "url", At: []spec.Path{{{Key: "url"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Origin: "specs/gitea.yaml"}
+	}},
+	{Name: "github", Vars: "GH_CONFIG_DIR GH_TOKEN GITHUB_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/gh/hosts.yml\n~/AppData/Roaming/GitHub CLI/hosts.yml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "github", Aliases: []string{"gh"}, Title: "GitHub", Group: "dev-platforms", Docs: "https://cli.github.com/manual/gh_help_environment", Values: []spec.Value{
+			{Name: "oauth_token", Env: []string{"GH_TOKEN", "GITHUB_TOKEN"}},
+			{Name: "user", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/gh/hosts.yml", Windows: "~/AppData/Roaming/GitHub CLI/hosts.yml"}, Override: []spec.Override{
+				{Var: "GH_CONFIG_DIR", Rel: "hosts.yml"},
+				{Var: "XDG_CONFIG_HOME", Rel: "gh/hosts.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "github.com"}, Keys: []spec.Key{
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "oauth_token", At: []spec.Path{{{Key: "oauth_token"}}}, Mirror: []spec.Path{{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}, Text: "{oauth_token}"}}, States: []spec.State{
+				{State: "keyring", At: spec.Path{{Key: "users"}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.github.com", "uploads.github.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {oauth_token}"}}},
+			{Hosts: []string{"github.com"}, Basic: &spec.UseBasic{User: "*", Password: "{oauth_token}"}}}, Origin: "specs/github.yaml"}
+	}},
+	{Name: "gitlab", Vars: "GITLAB_ACCESS_TOKEN GITLAB_TOKEN GLAB_CONFIG_DIR XDG_CONFIG_HOME", Paths: "~/.config/glab-cli/config.yml\n~/Library/Application Support/glab-cli/config.yml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gitlab", Aliases: []string{"glab"}, Title: "GitLab", Group: "dev-platforms", Docs: "https://docs.gitlab.com/user/profile/personal_access_tokens/", Values: []spec.Value{
+			{Name: "token", Env: []string{"GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN"}, Pattern: &spec.Pattern{Text: "gl[a-z]+-[\\w.-]{20,300}|[a-f0-9]{64}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/glab-cli/config.yml", MacOS: "~/Library/Application Support/glab-cli/config.yml"}, Override: []spec.Override{
+				{Var: "GLAB_CONFIG_DIR", Rel: "config.yml"},
+				{Var: "XDG_CONFIG_HOME", Rel: "glab-cli/config.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "hosts"}}, Default: "gitlab.com"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"gitlab.com"}, Header: []spec.UseField{
+				{Name: "PRIVATE-TOKEN", Text: "{token}"}}},
+			{Hosts: []string{"gitlab.com"}, Basic: &spec.UseBasic{User: "*", Password: "{token}"}}}, Origin: "specs/gitlab.yaml"}
+	}},
+	{Name: "gmi-cloud", Vars: "GMICLOUD_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gmi-cloud", Title: "GMI Cloud", Group: "ai-models", Docs: "https://docs.gmicloud.ai/inference-engine/api-reference/llm-api-reference", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"GMICLOUD_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.gmi-serving.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/gmi-cloud.yaml"}
+	}},
+	{Name: "grafana", Vars: "GRAFANA_AUTH GRAFANA_CLOUD_ACCESS_POLICY_TOKEN GRAFANA_URL", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "grafana", Title: "Grafana", Group: "operations", Docs: "https://registry.terraform.io/providers/grafana/grafana/latest/docs", Values: []spec.Value{
+			{Name: "auth", Env: []string{"GRAFANA_AUTH"}, Optional: true},
+			{Name: "cloud_token", Env: []string{"GRAFANA_CLOUD_ACCESS_POLICY_TOKEN"}, Optional: true},
+			{Name: "url", Env: []string{"GRAFANA_URL"}, Public: true, Optional: true}}, Origin: "specs/grafana.yaml"}
+	}},
+	{Name: "groq", Vars: "GROQ_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "groq", Title: "Groq", Group: "ai-models", Docs: "https://console.groq.com/docs/quickstart", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"GROQ_API_KEY"}, Pattern: &spec.Pattern{Text: "gsk_[A-Za-z0-9]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.groq.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/groq.yaml"}
+	}},
+	{Name: "helicone", Vars: "HELICONE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "helicone", Title: "Helicone", Group: "ai-models", Docs: "https://docs.helicone.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"HELICONE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"ai-gateway.helicone.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/helicone.yaml"}
+	}},
+	{Name: "helm-registry", Vars: "HELM_CONFIG_HOME HELM_REGISTRY_CONFIG XDG_CONFIG_HOME", Paths: "~/.config/helm/registry/config.json\n~/AppData/Roaming/helm/registry/config.json\n~/Library/Preferences/helm/registry/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "helm-registry", Title: "Helm registries", Group: "packages", Docs: "https://helm.sh/docs/topics/registries/", Values: []spec.Value{
+			{Name: "server", Public: true},
+			{Name: "username", Public: true},
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/helm/registry/config.json", MacOS: "~/Library/Preferences/helm/registry/config.json", Windows: "~/AppData/Roaming/helm/registry/config.json"}, Override: []spec.Override{
+				{Var: "HELM_REGISTRY_CONFIG"},
+				{Var: "HELM_CONFIG_HOME", Rel: "registry/config.json"},
+				{Var: "XDG_CONFIG_HOME", Rel: "helm/registry/config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}}, Keys: []spec.Key{
+				{Value: "server", Profile: true},
+				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
+				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
+				{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
+				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/helm-registry.yaml"}
+	}},
+	{Name: "heroku", Vars: "HEROKU_API_KEY", Paths: "~/.netrc\n~/_netrc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "heroku", Title: "Heroku", Group: "web-platforms", Docs: "https://devcenter.heroku.com/articles/authentication", Values: []spec.Value{
+			{Name: "login", Public: true, Optional: true},
+			{Name: "api_key", Env: []string{"HEROKU_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Format: "netrc", Keys: []spec.Key{
+				{Value: "login", At: []spec.Path{{{Key: "api.heroku.com"}, {Key: "login"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "api.heroku.com"}, {Key: "password"}}}, Mirror: []spec.Path{{{Key: "git.heroku.com"}, {Key: "password"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.heroku.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}},
+			{Hosts: []string{"git.heroku.com"}, Basic: &spec.UseBasic{User: "*", Password: "{api_key}"}}}, Origin: "specs/heroku.yaml"}
+	}},
+	{Name: "hetzner", Vars: "HCLOUD_CONFIG HCLOUD_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/hcloud/cli.toml\n~/AppData/Roaming/hcloud/cli.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "hetzner", Aliases: []string{"hcloud"}, Title: "Hetzner Cloud", Group: "clouds", Docs: "https://github.com/hetznercloud/cli", Values: []spec.Value{
+			{Name: "token", Env: []string{"HCLOUD_TOKEN"}, Pattern: &spec.Pattern{Text: "[A-Za-z0-9]{64}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/hcloud/cli.toml", Windows: "~/AppData/Roaming/hcloud/cli.toml"}, Override: []spec.Override{
+				{Var: "HCLOUD_CONFIG"},
+				{Var: "XDG_CONFIG_HOME", Rel: "hcloud/cli.toml"}}, Format: "toml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.hetzner.cloud"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/hetzner.yaml"}
+	}},
+	{Name: "hex", Vars: "HEX_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "hex", Title: "Hex (Elixir)", Group: "packages", Docs: "https://hex.pm/docs/publish", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"HEX_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"hex.pm"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "{api_key}"}}}}, Origin: "specs/hex.yaml"}
+	}},
+	{Name: "homebrew", Vars: "HOMEBREW_GITHUB_API_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "homebrew", Title: "Homebrew's GitHub token", Group: "packages", Docs: "https://docs.brew.sh/Manpage#environment", Values: []spec.Value{
+			{Name: "token", Env: []string{"HOMEBREW_GITHUB_API_TOKEN"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.github.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/homebrew.yaml"}
+	}},
+	{Name: "huggingface", Vars: "HF_HOME HF_STORED_TOKENS_PATH HF_TOKEN HF_TOKEN_PATH HUGGING_FACE_HUB_TOKEN XDG_CACHE_HOME", Paths: "~/.cache/huggingface/stored_tokens\n~/.cache/huggingface/token\n~/.huggingface/token", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "huggingface", Aliases: []string{"hf"}, Title: "Hugging Face", Group: "ai-tools", Docs: "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables", Values: []spec.Value{
+			{Name: "token", Env: []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}, Pattern: &spec.Pattern{Text: "(hf|api_org)_[A-Za-z0-9_]+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.cache/huggingface/token"}, Override: []spec.Override{
+				{Var: "HF_TOKEN_PATH"},
+				{Var: "HF_HOME", Rel: "token"},
+				{Var: "XDG_CACHE_HOME", Rel: "huggingface/token"}}, Format: "text", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.cache/huggingface/stored_tokens"}, Override: []spec.Override{
+				{Var: "HF_STORED_TOKENS_PATH"},
+				{Var: "HF_HOME", Rel: "stored_tokens"},
+				{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "hf_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.huggingface/token"}, Format: "text", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
+			{Hosts: []string{"huggingface.co"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/huggingface.yaml"}
+	}},
+	{Name: "hyperbolic", Vars: "", Paths: "~/.hyperbolic/api_key", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "hyperbolic", Title: "Hyperbolic", Group: "gpu-clouds", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#hyperbolic", Values: []spec.Value{
+			{Name: "api_key"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.hyperbolic/api_key"}, Format: "text", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/hyperbolic.yaml"}
+	}},
+	{Name: "ibm-cloud", Vars: "IBMCLOUD_API_KEY IBMCLOUD_REGION", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ibm-cloud", Title: "IBM Cloud", Group: "clouds", Docs: "https://cloud.ibm.com/docs/account?topic=account-userapikey", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"IBMCLOUD_API_KEY"}},
+			{Name: "region", Env: []string{"IBMCLOUD_REGION"}, Public: true, Optional: true}}, Origin: "specs/ibm-cloud.yaml"}
+	}},
+	{Name: "iflow", Vars: "IFLOW_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "iflow", Title: "iFlow", Group: "ai-models", Docs: "https://platform.iflow.cn/en/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"IFLOW_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"apis.iflow.cn"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/iflow.yaml"}
+	}},
+	{Name: "inception", Vars: "INCEPTION_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "inception", Title: "Inception Labs", Group: "ai-models", Docs: "https://platform.inceptionlabs.ai/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"INCEPTION_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.inceptionlabs.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/inception.yaml"}
+	}},
+	{Name: "inference-net", Vars: "INFERENCE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "inference-net", Title: "Inference.net", Group: "ai-models", Docs: "https://docs.inference.net", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"INFERENCE_API_KEY"}}}, Origin: "specs/inference-net.yaml"}
+	}},
+	{Name: "infisical", Vars: "INFISICAL_TOKEN INFISICAL_UNIVERSAL_AUTH_CLIENT_ID INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "infisical", Title: "Infisical", Group: "secret-managers", Docs: "https://infisical.com/docs/cli/usage", Values: []spec.Value{
+			{Name: "token", Env: []string{"INFISICAL_TOKEN"}, Optional: true},
+			{Name: "client_id", Env: []string{"INFISICAL_UNIVERSAL_AUTH_CLIENT_ID"}, Public: true, Optional: true},
+			{Name: "client_secret", Env: []string{"INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET"}, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"app.infisical.com", "us.infisical.com", "eu.infisical.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/infisical.yaml"}
+	}},
+	{Name: "influxdb", Vars: "INFLUX_HOST INFLUX_ORG INFLUX_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "influxdb", Title: "InfluxDB", Group: "data", Docs: "https://docs.influxdata.com/influxdb/v2/reference/cli/influx/", Values: []spec.Value{
+			{Name: "token", Env: []string{"INFLUX_TOKEN"}},
+			{Name: "host", Env: []string{"INFLUX_HOST"}, Public: true, Optional: true},
+			{Name: "org", Env: []string{"INFLUX_ORG"}, Public: true, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"*.cloud2.influxdata.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Token {token}"}}}}, Origin: "specs/influxdb.yaml"}
+	}},
+	{Name: "io-net", Vars: "IOINTELLIGENCE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "io-net", Title: "io.net Intelligence", Group: "ai-models", Docs: "https://io.net/docs/guides/intelligence/io-intelligence", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"IOINTELLIGENCE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.intelligence.io.solutions"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/io-net.yaml"}
+	}},
+	{Name: "jira", Vars: "JIRA_API_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "jira", Title: "Jira (jira-cli)", Group: "dev-platforms", Docs: "https://github.com/ankitpokhrel/jira-cli", Values: []spec.Value{
+			{Name: "token", Env: []string{"JIRA_API_TOKEN"}}}, Origin: "specs/jira.yaml"}
+	}},
+	{Name: "junie", Vars: "JUNIE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "junie", Title: "JetBrains Junie", Group: "ai-agents", Docs: "https://junie.jetbrains.com/docs/environment-variables.html", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"JUNIE_API_KEY"}}}, Origin: "specs/junie.yaml"}
+	}},
+	{Name: "kaggle", Vars: "KAGGLE_API_TOKEN KAGGLE_CONFIG_DIR KAGGLE_KEY KAGGLE_USERNAME", Paths: "~/.kaggle/access_token\n~/.kaggle/kaggle.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "kaggle", Title: "Kaggle", Group: "ai-tools", Docs: "https://github.com/Kaggle/kaggle-api/blob/main/docs/README.md", Values: []spec.Value{
+			{Name: "username", Env: []string{"KAGGLE_USERNAME"}, Public: true, Optional: true},
+			{Name: "key", Env: []string{"KAGGLE_KEY"}, Optional: true},
+			{Name: "api_token", Env: []string{"KAGGLE_API_TOKEN"}, Optional: true}}, Together: [][]string{{"username", "key"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.kaggle/kaggle.json"}, Override: []spec.Override{
+				{Var: "KAGGLE_CONFIG_DIR", Rel: "kaggle.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "username", At: []spec.Path{{{Key: "username"}}}},
+				{Value: "key", At: []spec.Path{{{Key: "key"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.kaggle/access_token"}, Format: "text", Keys: []spec.Key{
+				{Value: "api_token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"www.kaggle.com"}, Basic: &spec.UseBasic{User: "{username}", Password: "{key}"}},
+			{Hosts: []string{"www.kaggle.com", "api.kaggle.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_token}"}}}}, Origin: "specs/kaggle.yaml"}
+	}},
+	{Name: "kilo", Vars: "KILO_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "kilo", Title: "Kilo Gateway", Group: "ai-models", Docs: "https://kilo.ai/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"KILO_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.kilo.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/kilo.yaml"}
+	}},
+	{Name: "kimi", Vars: "KIMI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "kimi", Title: "Kimi for coding", Group: "ai-agents", Docs: "https://www.kimi.com/code/docs/en/third-party-tools/other-coding-agents.html", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"KIMI_API_KEY"}}}, Origin: "specs/kimi.yaml"}
+	}},
+	{Name: "kiro", Vars: "KIRO_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "kiro", Title: "Kiro CLI", Group: "ai-agents", Docs: "https://kiro.dev/docs/cli/authentication/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"KIRO_API_KEY"}}}, Origin: "specs/kiro.yaml"}
+	}},
+	{Name: "kubernetes", Vars: "KUBECONFIG", Paths: "~/.kube/config", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "kubernetes", Aliases: []string{"kubeconfig", "kube"}, Title: "Kubernetes (one secret per context)", Group: "operations", Docs: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/", Values: []spec.Value{
+			{Name: "context", Public: true},
+			{Name: "cluster", Public: true},
+			{Name: "user"}}, Ambient: []string{"KUBERNETES_SERVICE_HOST"}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.kube/config"}, Override: []spec.Override{
+				{Var: "KUBECONFIG", List: true}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "context", At: []spec.Path{{{Key: "context"}}}, Tree: true},
+				{Value: "cluster", At: []spec.Path{{{Key: "clusters"}, {Field: "name", Equals: "{context.cluster}"}, {Key: "cluster"}}}, Root: true, Tree: true, Inline: map[string]string{"certificate-authority": "certificate-authority-data"}},
+				{Value: "user", At: []spec.Path{{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}}}, Root: true, Tree: true, Inline: map[string]string{"client-certificate": "client-certificate-data", "client-key": "client-key-data"}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "apiVersion"}}, Text: "v1", Root: true},
+				{At: spec.Path{{Key: "kind"}}, Text: "Config", Root: true},
+				{At: spec.Path{{Key: "current-context"}}, Text: "{profile}", Root: true}}, States: []spec.State{
+				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "exec"}}, Root: true, Wins: true},
+				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "auth-provider"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/kubernetes.yaml"}
+	}},
+	{Name: "lacework", Vars: "LW_ACCOUNT LW_API_KEY LW_API_SECRET", Paths: "~/.lacework.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "lacework", Title: "Lacework", Group: "operations", Docs: "https://docs.lacework.net/cli", Values: []spec.Value{
+			{Name: "account", Env: []string{"LW_ACCOUNT"}, Public: true},
+			{Name: "api_key", Env: []string{"LW_API_KEY"}, Public: true},
+			{Name: "api_secret", Env: []string{"LW_API_SECRET"}, Pattern: &spec.Pattern{Text: "_[0-9a-f]{32}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.lacework.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
+				{Value: "account", At: []spec.Path{{{Key: "account"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}},
+				{Value: "api_secret", At: []spec.Path{{{Key: "api_secret"}}}}}, Mode: 0600}}, Origin: "specs/lacework.yaml"}
+	}},
+	{Name: "lambda", Vars: "LAMBDA_API_KEY LAMBDA_LABS_API_KEY", Paths: "~/.lambda_cloud/lambda_keys", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "lambda", Title: "Lambda Cloud", Group: "gpu-clouds", Docs: "https://docs.lambda.ai/public-cloud/cloud-api/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"LAMBDA_API_KEY", "LAMBDA_LABS_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.lambda_cloud/lambda_keys"}, Format: "ini", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"cloud.lambda.ai", "cloud.lambdalabs.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/lambda.yaml"}
+	}},
+	{Name: "langchain", Vars: "LANGCHAIN_API_KEY LANGSMITH_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "langchain", Title: "LangChain (LangSmith)", Group: "ai-tools", Docs: "https://docs.smith.langchain.com/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"LANGCHAIN_API_KEY", "LANGSMITH_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.smith.langchain.com", "eu.api.smith.langchain.com"}, Header: []spec.UseField{
+				{Name: "X-Api-Key", Text: "{api_key}"}}}}, Origin: "specs/langchain.yaml"}
+	}},
+	{Name: "langfuse", Vars: "LANGFUSE_BASE_URL LANGFUSE_HOST LANGFUSE_PUBLIC_KEY LANGFUSE_SECRET_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "langfuse", Title: "Langfuse", Group: "ai-tools", Docs: "https://langfuse.com/docs/observability/sdk/overview", Values: []spec.Value{
+			{Name: "public_key", Env: []string{"LANGFUSE_PUBLIC_KEY"}, Public: true},
+			{Name: "secret_key", Env: []string{"LANGFUSE_SECRET_KEY"}, Pattern: &spec.Pattern{Text: "sk-lf-.+"}},
+			{Name: "host", Env: []string{"LANGFUSE_BASE_URL", "LANGFUSE_HOST"}, Public: true, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"cloud.langfuse.com", "us.cloud.langfuse.com"}, Basic: &spec.UseBasic{User: "{public_key}", Password: "{secret_key}"}}}, Origin: "specs/langfuse.yaml"}
+	}},
+	{Name: "laravel-forge", Vars: "FORGE_API_TOKEN", Paths: "~/.laravel-forge/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "laravel-forge", Title: "Laravel Forge", Group: "web-platforms", Docs: "https://forge.laravel.com/docs/cli", Values: []spec.Value{
+			{Name: "token", Env: []string{"FORGE_API_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.laravel-forge/config.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"forge.laravel.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/laravel-forge.yaml"}
+	}},
+	{Name: "laravel-vapor", Vars: "VAPOR_API_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "laravel-vapor", Title: "Laravel Vapor", Group: "web-platforms", Docs: "https://docs.vapor.build/introduction", Values: []spec.Value{
+			{Name: "token", Env: []string{"VAPOR_API_TOKEN"}}}, Origin: "specs/laravel-vapor.yaml"}
+	}},
+	{Name: "linode", Vars: "LINODE_CLI_CONFIG LINODE_CLI_TOKEN LINODE_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/linode-cli", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "linode", Title: "Akamai Linode", Group: "clouds", Docs: "https://techdocs.akamai.com/cloud-computing/docs/manage-personal-access-tokens", Values: []spec.Value{
+			{Name: "token", Env: []string{"LINODE_CLI_TOKEN", "LINODE_TOKEN"}, Pattern: &spec.Pattern{Text: "[a-f0-9]{64}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/linode-cli"}, Override: []spec.Override{
+				{Var: "LINODE_CLI_CONFIG"},
+				{Var: "XDG_CONFIG_HOME", Rel: "linode-cli"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.linode.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/linode.yaml"}
+	}},
+	{Name: "llama-api", Vars: "LLAMA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "llama-api", Title: "Meta Llama API", Group: "ai-models", Docs: "https://llama.developer.meta.com/docs/models", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"LLAMA_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.llama.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/llama-api.yaml"}
+	}},
+	{Name: "llm-gateway", Vars: "LLMGATEWAY_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "llm-gateway", Title: "LLM Gateway", Group: "ai-models", Docs: "https://llmgateway.io/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"LLMGATEWAY_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.llmgateway.io"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/llm-gateway.yaml"}
+	}},
+	{Name: "localstack", Vars: "LOCALSTACK_AUTH_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "localstack", Title: "LocalStack", Group: "dev-platforms", Docs: "https://docs.localstack.cloud/getting-started/auth-token/", Values: []spec.Value{
+			{Name: "auth_token", Env: []string{"LOCALSTACK_AUTH_TOKEN"}, Pattern: &spec.Pattern{Text: "ls-.+"}}}, Origin: "specs/localstack.yaml"}
+	}},
+	{Name: "minimax", Vars: "MINIMAX_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "minimax", Title: "MiniMax", Group: "ai-models", Docs: "https://platform.minimax.io/docs/guides/quickstart", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"MINIMAX_API_KEY"}}}, Origin: "specs/minimax.yaml"}
+	}},
+	{Name: "minio", Vars: "MC_CONFIG_DIR", Paths: "~/.mc/config.json\n~/mc/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "minio", Aliases: []string{"mc"}, Title: "MinIO client", Group: "storage", Docs: "https://min.io/docs/minio/linux/reference/minio-mc.html", Values: []spec.Value{
+			{Name: "url", Public: true},
+			{Name: "access_key", Public: true},
+			{Name: "secret_key"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.mc/config.json", Windows: "~/mc/config.json"}, Override: []spec.Override{
+				{Var: "MC_CONFIG_DIR", Rel: "config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "aliases"}}}, Keys: []spec.Key{
+				{Value: "url", At: []spec.Path{{{Key: "url"}}}},
+				{Value: "access_key", At: []spec.Path{{{Key: "accessKey"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "secretKey"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "api"}}, Text: "S3v4"},
+				{At: spec.Path{{Key: "path"}}, Text: "auto"}}, Mode: 0600}}, Origin: "specs/minio.yaml"}
+	}},
+	{Name: "mistral", Vars: "MISTRAL_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "mistral", Title: "Mistral AI", Group: "ai-models", Docs: "https://docs.mistral.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"MISTRAL_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.mistral.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/mistral.yaml"}
+	}},
+	{Name: "mlflow", Vars: "MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN MLFLOW_TRACKING_USERNAME", Paths: "~/.mlflow/credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "mlflow", Title: "MLflow tracking", Group: "ai-tools", Docs: "https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/", Values: []spec.Value{
+			{Name: "username", Env: []string{"MLFLOW_TRACKING_USERNAME"}, Public: true, Optional: true},
+			{Name: "password", Env: []string{"MLFLOW_TRACKING_PASSWORD"}, Optional: true},
+			{Name: "token", Env: []string{"MLFLOW_TRACKING_TOKEN"}, Optional: true}}, Together: [][]string{{"username", "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.mlflow/credentials"}, Format: "ini", Keys: []spec.Key{
+				{Value: "username", At: []spec.Path{{{Key: "mlflow"}, {Key: "mlflow_tracking_username"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "mlflow"}, {Key: "mlflow_tracking_password"}}}}}, Mode: 0600}}, Origin: "specs/mlflow.yaml"}
+	}},
+	{Name: "modal", Vars: "MODAL_CONFIG_PATH MODAL_TOKEN_ID MODAL_TOKEN_SECRET", Paths: "~/.modal.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "modal", Title: "Modal", Group: "gpu-clouds", Docs: "https://modal.com/docs/reference/modal.config", Values: []spec.Value{
+			{Name: "token_id", Env: []string{"MODAL_TOKEN_ID"}, Public: true, Pattern: &spec.Pattern{Text: "a[ks]-.+"}},
+			{Name: "token_secret", Env: []string{"MODAL_TOKEN_SECRET"}, Pattern: &spec.Pattern{Text: "as-.+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.modal.toml"}, Override: []spec.Override{
+				{Var: "MODAL_CONFIG_PATH"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
+				{Value: "token_id", At: []spec.Path{{{Key: "token_id"}}}},
+				{Value: "token_secret", At: []spec.Path{{{Key: "token_secret"}}}}}, Mode: 0600}}, Origin: "specs/modal.yaml"}
+	}},
+	{Name: "modelscope", Vars: "MODELSCOPE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "modelscope", Title: "ModelScope", Group: "ai-models", Docs: "https://modelscope.cn/docs/model-service/API-Inference/intro", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"MODELSCOPE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api-inference.modelscope.cn"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/modelscope.yaml"}
+	}},
+	{Name: "mongodb-atlas", Vars: "MONGODB_ATLAS_PRIVATE_API_KEY MONGODB_ATLAS_PUBLIC_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "mongodb-atlas", Title: "MongoDB Atlas", Group: "data", Docs: "https://www.mongodb.com/docs/atlas/configure-api-access/", Values: []spec.Value{
+			{Name: "public_key", Env: []string{"MONGODB_ATLAS_PUBLIC_API_KEY"}, Public: true},
+			{Name: "private_key", Env: []string{"MONGODB_ATLAS_PRIVATE_API_KEY"}}}, Origin: "specs/mongodb-atlas.yaml"}
+	}},
+	{Name: "moonshot", Vars: "MOONSHOT_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "moonshot", Title: "Moonshot AI", Group: "ai-models", Docs: "https://platform.moonshot.ai/docs/api/chat", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"MOONSHOT_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.moonshot.ai", "api.moonshot.cn"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/moonshot.yaml"}
+	}},
+	{Name: "morph", Vars: "MORPH_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "morph", Title: "Morph", Group: "ai-models", Docs: "https://docs.morphllm.com/api-reference/introduction", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"MORPH_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.morphllm.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/morph.yaml"}
+	}},
+	{Name: "motherduck", Vars: "MOTHERDUCK_TOKEN motherduck_token", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "motherduck", Title: "MotherDuck", Group: "data", Docs: "https://motherduck.com/docs/key-tasks/authenticating-and-connecting-to-motherduck/authenticating-to-motherduck/", Values: []spec.Value{
+			{Name: "token", Env: []string{"motherduck_token", "MOTHERDUCK_TOKEN"}}}, Origin: "specs/motherduck.yaml"}
+	}},
+	{Name: "mysql", Vars: "MYSQL_TEST_LOGIN_FILE", Paths: "~/.mylogin.cnf\n~/AppData/Roaming/MySQL/.mylogin.cnf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "mysql", Title: "MySQL", Group: "data", Docs: "https://dev.mysql.com/doc/refman/8.4/en/mysql-config-editor.html", Values: []spec.Value{
+			{Name: "user", Public: true, Optional: true},
+			{Name: "password"},
+			{Name: "host", Public: true, Optional: true},
+			{Name: "port", Public: true, Optional: true},
+			{Name: "socket", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.mylogin.cnf", Windows: "~/AppData/Roaming/MySQL/.mylogin.cnf"}, Override: []spec.Override{
+				{Var: "MYSQL_TEST_LOGIN_FILE"}}, Wasm: "mylogin", Profiles: &spec.Profiles{Default: "client"}, Mode: 0600}}, Origin: "specs/mysql.yaml"}
+	}},
+	{Name: "nano-gpt", Vars: "NANO_GPT_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "nano-gpt", Title: "NanoGPT", Group: "ai-models", Docs: "https://docs.nano-gpt.com", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NANO_GPT_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"nano-gpt.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/nano-gpt.yaml"}
+	}},
+	{Name: "near-ai", Vars: "NEARAI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "near-ai", Title: "NEAR AI Cloud", Group: "ai-models", Docs: "https://docs.near.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NEARAI_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"cloud-api.near.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/near-ai.yaml"}
+	}},
+	{Name: "nebius-ai", Vars: "NEBIUS_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "nebius-ai", Title: "Nebius Token Factory", Group: "ai-models", Docs: "https://docs.tokenfactory.nebius.com/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NEBIUS_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.tokenfactory.nebius.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/nebius-ai.yaml"}
+	}},
+	{Name: "neon", Vars: "NEON_API_KEY XDG_CONFIG_HOME", Paths: "~/.config/neonctl/credentials.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "neon", Title: "Neon", Group: "data", Docs: "https://neon.com/docs/reference/neon-cli", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NEON_API_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "napi_[a-z0-9]{20,}|[a-z0-9]{64}"}},
+			{Name: "access_token", Optional: true},
+			{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/neonctl/credentials.json"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "neonctl/credentials.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
+			{Hosts: []string{"console.neon.tech"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/neon.yaml"}
+	}},
+	{Name: "netlify", Vars: "NETLIFY_AUTH_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/netlify/config.json\n~/AppData/Roaming/netlify/Config/config.json\n~/Library/Preferences/netlify/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "netlify", Title: "Netlify", Group: "web-platforms", Docs: "https://docs.netlify.com/api-and-cli-guides/cli-guides/get-started-with-cli/", Values: []spec.Value{
+			{Name: "token", Env: []string{"NETLIFY_AUTH_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/netlify/config.json", MacOS: "~/Library/Preferences/netlify/config.json", Windows: "~/AppData/Roaming/netlify/Config/config.json"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "netlify/config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "users"}}}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "auth"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.netlify.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/netlify.yaml"}
+	}},
+	{Name: "newrelic", Vars: "NEW_RELIC_ACCOUNT_ID NEW_RELIC_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "newrelic", Title: "New Relic", Group: "operations", Docs: "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NEW_RELIC_API_KEY"}, Pattern: &spec.Pattern{Text: "NRAK-[A-Z0-9]{20,}"}},
+			{Name: "account_id", Env: []string{"NEW_RELIC_ACCOUNT_ID"}, Public: true, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"api.newrelic.com", "api.eu.newrelic.com"}, Header: []spec.UseField{
+				{Name: "Api-Key", Text: "{api_key}"}}}}, Origin: "specs/newrelic.yaml"}
+	}},
+	{Name: "ngrok", Vars: "NGROK_API_KEY NGROK_AUTHTOKEN", Paths: "~/.config/ngrok/ngrok.yml\n~/AppData/Local/ngrok/ngrok.yml\n~/Library/Application Support/ngrok/ngrok.yml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ngrok", Title: "ngrok", Group: "operations", Docs: "https://ngrok.com/docs/agent/config/v3", Values: []spec.Value{
+			{Name: "authtoken", Env: []string{"NGROK_AUTHTOKEN"}, Optional: true},
+			{Name: "api_key", Env: []string{"NGROK_API_KEY"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/ngrok/ngrok.yml", MacOS: "~/Library/Application Support/ngrok/ngrok.yml", Windows: "~/AppData/Local/ngrok/ngrok.yml"}, Format: "yaml", Keys: []spec.Key{
+				{Value: "authtoken", At: []spec.Path{{{Key: "agent"}, {Key: "authtoken"}}, {{Key: "authtoken"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "agent"}, {Key: "api_key"}}, {{Key: "api_key"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "version"}}, Text: "3"}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.ngrok.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/ngrok.yaml"}
+	}},
+	{Name: "nomad", Vars: "NOMAD_ADDR NOMAD_NAMESPACE NOMAD_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "nomad", Title: "HashiCorp Nomad", Group: "operations", Docs: "https://developer.hashicorp.com/nomad/docs/commands", Values: []spec.Value{
+			{Name: "token", Env: []string{"NOMAD_TOKEN"}},
+			{Name: "addr", Env: []string{"NOMAD_ADDR"}, Public: true, Optional: true},
+			{Name: "namespace", Env: []string{"NOMAD_NAMESPACE"}, Public: true, Optional: true}}, Origin: "specs/nomad.yaml"}
+	}},
+	{Name: "novita", Vars: "NOVITA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "novita", Title: "Novita AI", Group: "ai-models", Docs: "https://novita.ai/docs/guides/introduction", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NOVITA_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.novita.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/novita.yaml"}
+	}},
+	{Name: "nvidia", Vars: "NVIDIA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "nvidia", Title: "NVIDIA NIM", Group: "ai-models", Docs: "https://docs.api.nvidia.com/nim/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"NVIDIA_API_KEY"}, Pattern: &spec.Pattern{Text: "nvapi-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"integrate.api.nvidia.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/nvidia.yaml"}
+	}},
+	{Name: "oci", Vars: "OCI_CLI_CONFIG_FILE OCI_CLI_FINGERPRINT OCI_CLI_KEY_CONTENT OCI_CLI_PASSPHRASE OCI_CLI_REGION OCI_CLI_TENANCY OCI_CLI_USER OCI_CONFIG_FILE", Paths: "~/.oci/config", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "oci", Aliases: []string{"oracle"}, Title: "Oracle Cloud", Group: "clouds", Docs: "https://docs.oracle.com/iaas/Content/API/Concepts/sdkconfig.htm", Values: []spec.Value{
+			{Name: "user", Env: []string{"OCI_CLI_USER"}, Public: true, Optional: true},
+			{Name: "tenancy", Env: []string{"OCI_CLI_TENANCY"}, Public: true, Optional: true},
+			{Name: "fingerprint", Env: []string{"OCI_CLI_FINGERPRINT"}, Public: true, Optional: true},
+			{Name: "region", Env: []string{"OCI_CLI_REGION"}, Public: true, Optional: true},
+			{Name: "key_content", Env: []string{"OCI_CLI_KEY_CONTENT"}, Optional: true},
+			{Name: "pass_phrase", Env: []string{"OCI_CLI_PASSPHRASE"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.oci/config"}, Override: []spec.Override{
+				{Var: "OCI_CONFIG_FILE"},
+				{Var: "OCI_CLI_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{Defaults: true}, Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT", Inherit: "DEFAULT"}, Keys: []spec.Key{
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "fingerprint", At: []spec.Path{{{Key: "fingerprint"}}}},
+				{Value: "key_content", At: []spec.Path{{{Key: "key_content"}}}},
+				{Value: "pass_phrase", At: []spec.Path{{{Key: "pass_phrase"}}}},
+				{Value: "tenancy", At: []spec.Path{{{Key: "tenancy"}}}},
+				{Value: "region", At: []spec.Path{{{Key: "region"}}}}}, Mode: 0600}}, Origin: "specs/oci.yaml"}
+	}},
+	{Name: "octopus", Vars: "OCTOPUS_API_KEY OCTOPUS_SPACE OCTOPUS_URL", Paths: "~/.config/octopus/cli_config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "octopus", Title: "Octopus Deploy", Group: "operations", Docs: "https://octopus.com/docs/octopus-rest-api/how-to-create-an-api-key", Values: []spec.Value{
+			{Name: "url", Env: []string{"OCTOPUS_URL"}, Public: true, Optional: true},
+			{Name: "space", Env: []string{"OCTOPUS_SPACE"}, Public: true, Optional: true},
+			{Name: "api_key", Env: []string{"OCTOPUS_API_KEY"}, Pattern: &spec.Pattern{Text: "API-[A-Z0-9]+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/octopus/cli_config.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "url", At: []spec.Path{{{Key: "url"}}}},
+				{Value: "space", At: []spec.Path{{{Key: "space"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "apikey"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"*.octopus.app"}, Header: []spec.UseField{
+				{Name: "X-Octopus-ApiKey", Text: "{api_key}"}}}}, Origin: "specs/octopus.yaml"}
+	}},
+	{Name: "ohdear", Vars: "OHDEAR_API_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ohdear", Title: "Oh Dear", Group: "operations", Docs: "https://ohdear.app/docs/api/introduction", Values: []spec.Value{
+			{Name: "token", Env: []string{"OHDEAR_API_TOKEN"}}}, Use: []spec.Use{
+			{Hosts: []string{"ohdear.app"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/ohdear.yaml"}
+	}},
+	{Name: "okta", Vars: "OKTA_CLIENT_ORGURL OKTA_CLIENT_TOKEN", Paths: "~/.okta/okta.yaml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "okta", Title: "Okta", Group: "web-platforms", Docs: "https://developer.okta.com/docs/guides/create-an-api-token/main/", Values: []spec.Value{
+			{Name: "org_url", Env: []string{"OKTA_CLIENT_ORGURL"}, Public: true, Optional: true},
+			{Name: "token", Env: []string{"OKTA_CLIENT_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.okta/okta.yaml"}, Format: "yaml", Keys: []spec.Key{
+				{Value: "org_url", At: []spec.Path{{{Key: "okta"}, {Key: "client"}, {Key: "orgUrl"}}}},
+				{Value: "token", At: []spec.Path{{{Key: "okta"}, {Key: "client"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"*.okta.com", "*.oktapreview.com", "*.okta-emea.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "SSWS {token}"}}}}, Origin: "specs/okta.yaml"}
+	}},
+	{Name: "ollama-cloud", Vars: "OLLAMA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ollama-cloud", Title: "Ollama Cloud", Group: "ai-models", Docs: "https://docs.ollama.com/cloud", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"OLLAMA_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"ollama.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/ollama-cloud.yaml"}
+	}},
+	{Name: "openai", Vars: "OPENAI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "openai", Title: "OpenAI", Group: "ai-models", Docs: "https://platform.openai.com/docs/api-reference/authentication", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"OPENAI_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.openai.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/openai.yaml"}
+	}},
+	{Name: "opencode", Vars: "OPENCODE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "opencode", Title: "opencode", Group: "ai-agents", Docs: "https://opencode.ai/docs/providers/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"OPENCODE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"opencode.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/opencode.yaml"}
+	}},
+	{Name: "openrouter", Vars: "OPENROUTER_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "openrouter", Title: "OpenRouter", Group: "ai-models", Docs: "https://openrouter.ai/docs/quickstart", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"OPENROUTER_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-or-[A-Za-z0-9-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"openrouter.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/openrouter.yaml"}
+	}},
+	{Name: "openstack", Vars: "OS_APPLICATION_CREDENTIAL_ID OS_APPLICATION_CREDENTIAL_SECRET OS_AUTH_URL OS_CLIENT_CONFIG_FILE OS_PASSWORD OS_PROJECT_DOMAIN_NAME OS_PROJECT_NAME OS_REGION_NAME OS_USERNAME OS_USER_DOMAIN_NAME", Paths: "~/.config/openstack/clouds.yaml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "openstack", Title: "OpenStack", Group: "clouds", Docs: "https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html", Values: []spec.Value{
+			{Name: "auth_url", Env: []string{"OS_AUTH_URL"}, Public: true, Optional: true},
+			{Name: "username", Env: []string{"OS_USERNAME"}, Public: true, Optional: true},
+			{Name: "password", Env: []string{"OS_PASSWORD"}, Optional: true},
+			{Name: "project_name", Env: []string{"OS_PROJECT_NAME"}, Public: true, Optional: true},
+			{Name: "user_domain_name", Env: []string{"OS_USER_DOMAIN_NAME"}, Public: true, Optional: true},
+			{Name: "project_domain_name", Env: []string{"OS_PROJECT_DOMAIN_NAME"}, Public: true, Optional: true},
+			{Name: "region_name", Env: []string{"OS_REGION_NAME"}, Public: true, Optional: true},
+			{Name: "application_credential_id", Env: []string{"OS_APPLICATION_CREDENTIAL_ID"}, Public: true, Optional: true},
+			{Name: "application_credential_secret", Env: []string{"OS_APPLICATION_CREDENTIAL_SECRET"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/openstack/clouds.yaml"}, Override: []spec.Override{
+				{Var: "OS_CLIENT_CONFIG_FILE"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "clouds"}}}, Keys: []spec.Key{
+				{Value: "auth_url", At: []spec.Path{{{Key: "auth"}, {Key: "auth_url"}}}},
+				{Value: "username", At: []spec.Path{{{Key: "auth"}, {Key: "username"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "auth"}, {Key: "password"}}}},
+				{Value: "project_name", At: []spec.Path{{{Key: "auth"}, {Key: "project_name"}}}},
+				{Value: "user_domain_name", At: []spec.Path{{{Key: "auth"}, {Key: "user_domain_name"}}}},
+				{Value: "project_domain_name", At: []spec.Path{{{Key: "auth"}, {Key: "project_domain_name"}}}},
+				{Value: "application_credential_id", At: []spec.Path{{{Key: "auth"}, {Key: "application_credential_id"}}}},
+				{Value: "application_credential_secret", At: []spec.Path{{{Key: "auth"}, {Key: "application_credential_secret"}}}},
+				{Value: "region_name", At: []spec.Path{{{Key: "region_name"}}}}}, Mode: 0600}}, Origin: "specs/openstack.yaml"}
+	}},
+	{Name: "ovh", Vars: "OVH_APPLICATION_KEY OVH_APPLICATION_SECRET OVH_CONSUMER_KEY OVH_ENDPOINT", Paths: "~/.ovh.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ovh", Title: "OVHcloud", Group: "clouds", Docs: "https://github.com/ovh/python-ovh", Values: []spec.Value{
+			{Name: "endpoint", Env: []string{"OVH_ENDPOINT"}, Public: true},
+			{Name: "application_key", Env: []string{"OVH_APPLICATION_KEY"}, Public: true},
+			{Name: "application_secret", Env: []string{"OVH_APPLICATION_SECRET"}},
+			{Name: "consumer_key", Env: []string{"OVH_CONSUMER_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.ovh.conf"}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Value: "endpoint", Profile: true},
+				{Value: "application_key", At: []spec.Path{{{Key: "application_key"}}}},
+				{Value: "application_secret", At: []spec.Path{{{Key: "application_secret"}}}},
+				{Value: "consumer_key", At: []spec.Path{{{Key: "consumer_key"}}}}}, Mode: 0600}}, Origin: "specs/ovh.yaml"}
+	}},
+	{Name: "ovh-ai-endpoints", Vars: "OVHCLOUD_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ovh-ai-endpoints", Title: "OVHcloud AI Endpoints", Group: "ai-models", Docs: "https://www.ovhcloud.com/en/public-cloud/ai-endpoints/catalog/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"OVHCLOUD_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"oai.endpoints.kepler.ai.cloud.ovh.net"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/ovh-ai-endpoints.yaml"}
+	}},
+	{Name: "pagerduty", Vars: "PAGERDUTY_TOKEN PAGERDUTY_USER_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "pagerduty", Title: "PagerDuty", Group: "operations", Docs: "https://support.pagerduty.com/main/docs/api-access-keys", Values: []spec.Value{
+			{Name: "token", Env: []string{"PAGERDUTY_TOKEN"}},
+			{Name: "user_token", Env: []string{"PAGERDUTY_USER_TOKEN"}, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"api.pagerduty.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Token token={token}"}}}}, Origin: "specs/pagerduty.yaml"}
+	}},
+	{Name: "perplexity", Vars: "PERPLEXITY_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "perplexity", Title: "Perplexity", Group: "ai-models", Docs: "https://docs.perplexity.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"PERPLEXITY_API_KEY"}, Pattern: &spec.Pattern{Text: "pplx-[A-Za-z0-9]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.perplexity.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/perplexity.yaml"}
+	}},
+	{Name: "pinecone", Vars: "PINECONE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "pinecone", Title: "Pinecone", Group: "data", Docs: "https://docs.pinecone.io/guides/projects/manage-api-keys", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"PINECONE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"*.pinecone.io"}, Header: []spec.UseField{
+				{Name: "Api-Key", Text: "{api_key}"}}}}, Origin: "specs/pinecone.yaml"}
+	}},
+	{Name: "pipedream", Vars: "", Paths: "~/.config/pipedream/config", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "pipedream", Title: "Pipedream", Group: "dev-platforms", Docs: "https://pipedream.com/docs/cli/reference", Values: []spec.Value{
+			{Name: "api_key"},
+			{Name: "org_id", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/pipedream/config"}, Format: "ini", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}},
+				{Value: "org_id", At: []spec.Path{{{Key: "org_id"}}}}}, Mode: 0600}}, Origin: "specs/pipedream.yaml"}
+	}},
+	{Name: "planetscale", Vars: "PLANETSCALE_SERVICE_TOKEN PLANETSCALE_SERVICE_TOKEN_ID", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "planetscale", Title: "PlanetScale", Group: "data", Docs: "https://planetscale.com/docs/reference/service-tokens", Values: []spec.Value{
+			{Name: "service_token_id", Env: []string{"PLANETSCALE_SERVICE_TOKEN_ID"}, Public: true},
+			{Name: "service_token", Env: []string{"PLANETSCALE_SERVICE_TOKEN"}, Pattern: &spec.Pattern{Text: "pscale_tkn_.+"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.planetscale.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "{service_token_id}:{service_token}"}}}}, Origin: "specs/planetscale.yaml"}
+	}},
+	{Name: "podman", Vars: "REGISTRY_AUTH_FILE XDG_CONFIG_HOME XDG_RUNTIME_DIR", Paths: "~/.config/containers/auth.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "podman", Title: "Podman, Buildah and Skopeo", Group: "packages", Docs: "https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md", Values: []spec.Value{
+			{Name: "server", Public: true},
+			{Name: "username", Public: true},
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/containers/auth.json"}, Override: []spec.Override{
+				{Var: "REGISTRY_AUTH_FILE"},
+				{Var: "XDG_RUNTIME_DIR", Rel: "containers/auth.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}}, Keys: []spec.Key{
+				{Value: "server", Profile: true},
+				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
+				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
+				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/containers/auth.json"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "containers/auth.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}}, Keys: []spec.Key{
+				{Value: "server", Profile: true},
+				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
+				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, Mode: 0600}}, Origin: "specs/podman.yaml"}
+	}},
+	{Name: "poe", Vars: "POE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "poe", Title: "Poe", Group: "ai-models", Docs: "https://creator.poe.com/docs/external-applications/openai-compatible-api", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"POE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.poe.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/poe.yaml"}
+	}},
+	{Name: "poetry", Vars: "POETRY_CONFIG_DIR POETRY_PYPI_TOKEN_PYPI XDG_CONFIG_HOME", Paths: "~/.config/pypoetry/auth.toml\n~/AppData/Roaming/pypoetry/auth.toml\n~/Library/Application Support/pypoetry/auth.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "poetry", Title: "Poetry", Group: "packages", Docs: "https://python-poetry.org/docs/repositories/#configuring-credentials", Values: []spec.Value{
+			{Name: "token", Env: []string{"POETRY_PYPI_TOKEN_PYPI"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/pypoetry/auth.toml", MacOS: "~/Library/Application Support/pypoetry/auth.toml", Windows: "~/AppData/Roaming/pypoetry/auth.toml"}, Override: []spec.Override{
+				{Var: "POETRY_CONFIG_DIR", Rel: "auth.toml"},
+				{Var: "XDG_CONFIG_HOME", Rel: "pypoetry/auth.toml"}}, Format: "toml", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "pypi-token"}, {Key: "pypi"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"upload.pypi.org"}, Basic: &spec.UseBasic{User: "__token__", Password: "{token}"}}}, Origin: "specs/poetry.yaml"}
+	}},
+	{Name: "poolside", Vars: "POOLSIDE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "poolside", Title: "Poolside", Group: "ai-models", Docs: "https://docs.poolside.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"POOLSIDE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"inference.poolside.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/poolside.yaml"}
+	}},
+	{Name: "postgres", Vars: "PGPASSFILE", Paths: "~/.pgpass\n~/AppData/Roaming/postgresql/pgpass.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "postgres", Title: "PostgreSQL", Group: "data", Docs: "https://www.postgresql.org/docs/current/libpq-pgpass.html", Values: []spec.Value{
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.pgpass", Windows: "~/AppData/Roaming/postgresql/pgpass.conf"}, Override: []spec.Override{
+				{Var: "PGPASSFILE"}}, Wasm: "pgpass", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/postgres.yaml"}
+	}},
+	{Name: "prefect", Vars: "PREFECT_API_KEY PREFECT_API_URL PREFECT_HOME PREFECT_PROFILES_PATH", Paths: "~/.prefect/profiles.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "prefect", Title: "Prefect", Group: "data", Docs: "https://docs.prefect.io/v3/api-ref/settings-ref", Values: []spec.Value{
+			{Name: "api_url", Env: []string{"PREFECT_API_URL"}, Public: true, Optional: true},
+			{Name: "api_key", Env: []string{"PREFECT_API_KEY"}, Pattern: &spec.Pattern{Text: "pn[ub]_.+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.prefect/profiles.toml"}, Override: []spec.Override{
+				{Var: "PREFECT_PROFILES_PATH"},
+				{Var: "PREFECT_HOME", Rel: "profiles.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profiles"}}}, Keys: []spec.Key{
+				{Value: "api_url", At: []spec.Path{{{Key: "PREFECT_API_URL"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "PREFECT_API_KEY"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.prefect.cloud"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/prefect.yaml"}
+	}},
+	{Name: "prime", Vars: "PRIME_API_KEY PRIME_TEAM_ID", Paths: "~/.prime/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "prime", Title: "Prime Intellect", Group: "gpu-clouds", Docs: "https://docs.primeintellect.ai/cli-reference/introduction", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"PRIME_API_KEY"}},
+			{Name: "team_id", Env: []string{"PRIME_TEAM_ID"}, Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.prime/config.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}},
+				{Value: "team_id", At: []spec.Path{{{Key: "team_id"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.primeintellect.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/prime.yaml"}
+	}},
+	{Name: "pulumi", Vars: "PULUMI_ACCESS_TOKEN PULUMI_BACKEND_URL PULUMI_CREDENTIALS_PATH PULUMI_HOME", Paths: "~/.pulumi/credentials.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "pulumi", Title: "Pulumi", Group: "operations", Docs: "https://www.pulumi.com/docs/pulumi-cloud/access-management/access-tokens/", Values: []spec.Value{
+			{Name: "token", Env: []string{"PULUMI_ACCESS_TOKEN"}, Pattern: &spec.Pattern{Text: "pul-[a-f0-9]{40}"}},
+			{Name: "backend", Env: []string{"PULUMI_BACKEND_URL"}, Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.pulumi/credentials.json"}, Override: []spec.Override{
+				{Var: "PULUMI_CREDENTIALS_PATH", Rel: "credentials.json"},
+				{Var: "PULUMI_HOME", Rel: "credentials.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "accessTokens"}}, Default: "https://api.pulumi.com"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.pulumi.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/pulumi.yaml"}
+	}},
+	{Name: "pypi", Vars: "FLIT_PASSWORD HATCH_INDEX_AUTH TWINE_PASSWORD TWINE_USERNAME UV_PUBLISH_TOKEN", Paths: "~/.pypirc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "pypi", Title: "PyPI", Group: "packages", Docs: "https://packaging.python.org/en/latest/specifications/pypirc/", Values: []spec.Value{
+			{Name: "repository", Public: true, Optional: true},
+			{Name: "username", Env: []string{"TWINE_USERNAME"}, Public: true, Optional: true},
+			{Name: "token", Env: []string{"TWINE_PASSWORD", "UV_PUBLISH_TOKEN", "FLIT_PASSWORD", "HATCH_INDEX_AUTH"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.pypirc"}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "pypi"}, Keys: []spec.Key{
+				{Value: "repository", At: []spec.Path{{{Key: "repository"}}}},
+				{Value: "username", At: []spec.Path{{{Key: "username"}}}},
+				{Value: "token", At: []spec.Path{{{Key: "password"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "username"}}, Text: "__token__"}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"upload.pypi.org"}, Basic: &spec.UseBasic{User: "__token__", Password: "{token}"}}}, Origin: "specs/pypi.yaml"}
+	}},
+	{Name: "qiniu-ai", Vars: "QINIU_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "qiniu-ai", Title: "Qiniu AI", Group: "ai-models", Docs: "https://developer.qiniu.com/aitokenapi", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"QINIU_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.qnaigc.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/qiniu-ai.yaml"}
+	}},
+	{Name: "r2", Vars: "", Paths: "~/.cloudflare/r2.credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "r2", Title: "Cloudflare R2 (as SkyPilot has it)", Group: "storage", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#cloudflare-r2", Values: []spec.Value{
+			{Name: "access_key", Public: true},
+			{Name: "secret_key"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.cloudflare/r2.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "*", Default: "r2"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"*.r2.cloudflarestorage.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
+				{Name: "access_key", Text: "access_key"},
+				{Name: "secret_key", Text: "secret_key"}}}}}, Origin: "specs/r2.yaml"}
+	}},
+	{Name: "railway", Vars: "RAILWAY_API_TOKEN RAILWAY_TOKEN", Paths: "~/.railway/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "railway", Title: "Railway", Group: "web-platforms", Docs: "https://docs.railway.com/guides/cli", Values: []spec.Value{
+			{Name: "token", Env: []string{"RAILWAY_TOKEN"}, Optional: true},
+			{Name: "api_token", Env: []string{"RAILWAY_API_TOKEN"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.railway/config.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "api_token", At: []spec.Path{{{Key: "user"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"backboard.railway.com", "backboard.railway.app"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_token}"}}},
+			{Hosts: []string{"backboard.railway.com", "backboard.railway.app"}, Header: []spec.UseField{
+				{Name: "Project-Access-Token", Text: "{token}"}}}}, Origin: "specs/railway.yaml"}
+	}},
+	{Name: "rclone", Vars: "RCLONE_CONFIG XDG_CONFIG_HOME", Paths: "~/.config/rclone/rclone.conf\n~/AppData/Roaming/rclone/rclone.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "rclone", Title: "rclone", Group: "storage", Docs: "https://rclone.org/docs/#config-config-file", Values: []spec.Value{
+			{Name: "type", Public: true, Optional: true},
+			{Name: "provider", Public: true, Optional: true},
+			{Name: "region", Public: true, Optional: true},
+			{Name: "endpoint", Public: true, Optional: true},
+			{Name: "host", Public: true, Optional: true},
+			{Name: "port", Public: true, Optional: true},
+			{Name: "user", Public: true, Optional: true},
+			{Name: "username", Public: true, Optional: true},
+			{Name: "account", Public: true, Optional: true},
+			{Name: "vendor", Public: true, Optional: true},
+			{Name: "description", Public: true, Optional: true},
+			{Name: "env_auth", Public: true, Optional: true},
+			{Name: "location_constraint", Public: true, Optional: true},
+			{Name: "acl", Public: true, Optional: true},
+			{Name: "storage_class", Public: true, Optional: true},
+			{Name: "scope", Public: true, Optional: true},
+			{Name: "root_folder_id", Public: true, Optional: true},
+			{Name: "team_drive", Public: true, Optional: true},
+			{Name: "drive_id", Public: true, Optional: true},
+			{Name: "drive_type", Public: true, Optional: true},
+			{Name: "client_id", Public: true, Optional: true},
+			{Name: "access_key_id", Public: true, Optional: true},
+			{Name: "project_number", Public: true, Optional: true},
+			{Name: "bucket_acl", Public: true, Optional: true},
+			{Name: "location", Public: true, Optional: true},
+			{Name: "domain", Public: true, Optional: true},
+			{Name: "tenant", Public: true, Optional: true},
+			{Name: "tenant_id", Public: true, Optional: true},
+			{Name: "auth", Public: true, Optional: true},
+			{Name: "auth_url", Public: true, Optional: true},
+			{Name: "tls", Public: true, Optional: true},
+			{Name: "explicit_tls", Public: true, Optional: true},
+			{Name: "key_file", Public: true, Optional: true},
+			{Name: "service_account_file", Public: true, Optional: true},
+			{Name: "filename_encryption", Public: true, Optional: true},
+			{Name: "directory_name_encryption", Public: true, Optional: true},
+			{Name: "shell_type", Public: true, Optional: true},
+			{Name: "md5sum_command", Public: true, Optional: true},
+			{Name: "sha1sum_command", Public: true, Optional: true},
+			{Name: "force_path_style", Public: true, Optional: true},
+			{Name: "no_check_bucket", Public: true, Optional: true}}, Any: true, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/rclone/rclone.conf", Windows: "~/AppData/Roaming/rclone/rclone.conf"}, Override: []spec.Override{
+				{Var: "RCLONE_CONFIG"},
+				{Var: "XDG_CONFIG_HOME", Rel: "rclone/rclone.conf"}}, Wasm: "rclone", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/rclone.yaml"}
+	}},
+	{Name: "readme", Vars: "RDME_API_KEY RDME_EMAIL RDME_PROJECT XDG_CONFIG_HOME", Paths: "~/.config/configstore/rdme-production.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "readme", Aliases: []string{"rdme"}, Title: "ReadMe (rdme)", Group: "dev-platforms", Docs: "https://docs.readme.com/main/reference/intro/authentication", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"RDME_API_KEY"}},
+			{Name: "email", Env: []string{"RDME_EMAIL"}, Public: true, Optional: true},
+			{Name: "project", Env: []string{"RDME_PROJECT"}, Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/configstore/rdme-production.json"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "configstore/rdme-production.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "apiKey"}}}},
+				{Value: "email", At: []spec.Path{{{Key: "email"}}}},
+				{Value: "project", At: []spec.Path{{{Key: "project"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"dash.readme.com"}, Basic: &spec.UseBasic{User: "{api_key}"}}}, Origin: "specs/readme.yaml"}
+	}},
+	{Name: "redis", Vars: "REDISCLI_AUTH", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "redis", Title: "Redis", Group: "data", Docs: "https://redis.io/docs/latest/develop/tools/cli/", Values: []spec.Value{
+			{Name: "password", Env: []string{"REDISCLI_AUTH"}}}, Origin: "specs/redis.yaml"}
+	}},
+	{Name: "redis-cloud", Vars: "REDISCLOUD_ACCESS_KEY REDISCLOUD_SECRET_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "redis-cloud", Title: "Redis Cloud", Group: "data", Docs: "https://redis.io/docs/latest/operate/rc/api/get-started/manage-api-keys/", Values: []spec.Value{
+			{Name: "access_key", Env: []string{"REDISCLOUD_ACCESS_KEY"}},
+			{Name: "secret_key", Env: []string{"REDISCLOUD_SECRET_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.redislabs.com"}, Header: []spec.UseField{
+				{Name: "x-api-key", Text: "{access_key}"},
+				{Name: "x-api-secret-key", Text: "{secret_key}"}}}}, Origin: "specs/redis-cloud.yaml"}
+	}},
+	{Name: "regolo", Vars: "REGOLO_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "regolo", Title: "Regolo AI", Group: "ai-models", Docs: "https://docs.regolo.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"REGOLO_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.regolo.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/regolo.yaml"}
+	}},
+	{Name: "replicate", Vars: "REPLICATE_API_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/replicate/hosts", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "replicate", Title: "Replicate", Group: "ai-models", Docs: "https://replicate.com/docs/topics/security/api-tokens", Values: []spec.Value{
+			{Name: "api_token", Env: []string{"REPLICATE_API_TOKEN"}, Pattern: &spec.Pattern{Text: "r8_[A-Za-z0-9]{20,}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/replicate/hosts"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "replicate/hosts"}}, Format: "yaml", Keys: []spec.Key{
+				{Value: "api_token", At: []spec.Path{{{Key: "https://api.replicate.com"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.replicate.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_token}"}}}}, Origin: "specs/replicate.yaml"}
+	}},
+	{Name: "requesty", Vars: "REQUESTY_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "requesty", Title: "Requesty", Group: "ai-models", Docs: "https://docs.requesty.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"REQUESTY_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"router.requesty.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/requesty.yaml"}
+	}},
+	{Name: "resend", Vars: "RESEND_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "resend", Title: "Resend", Group: "messaging", Docs: "https://resend.com/docs/dashboard/api-keys/introduction", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"RESEND_API_KEY"}, Pattern: &spec.Pattern{Text: "re_.+"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.resend.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/resend.yaml"}
+	}},
+	{Name: "rubygems", Vars: "GEM_HOST_API_KEY XDG_DATA_HOME", Paths: "~/.gem/credentials\n~/.local/share/gem/credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "rubygems", Title: "RubyGems", Group: "packages", Docs: "https://guides.rubygems.org/api-key-scopes/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"GEM_HOST_API_KEY"}, Pattern: &spec.Pattern{Text: "rubygems_[a-f0-9]{48}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.gem/credentials"}, Format: "yaml", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: ":rubygems_api_key"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.local/share/gem/credentials"}, Override: []spec.Override{
+				{Var: "XDG_DATA_HOME", Rel: "gem/credentials"}}, Format: "yaml", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: ":rubygems_api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"rubygems.org"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "{api_key}"}}}}, Origin: "specs/rubygems.yaml"}
+	}},
+	{Name: "runpod", Vars: "RUNPOD_API_KEY", Paths: "~/.runpod/config.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "runpod", Title: "RunPod", Group: "gpu-clouds", Docs: "https://docs.runpod.io/get-started/api-keys", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"RUNPOD_API_KEY"}, Pattern: &spec.Pattern{Text: "rpa_[A-Z0-9]{40}[A-Za-z0-9]*|[A-Z0-9]{40}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.runpod/config.toml"}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"rest.runpod.io", "api.runpod.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/runpod.yaml"}
+	}},
+	{Name: "sakana", Vars: "SAKANA_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sakana", Title: "Sakana AI", Group: "ai-models", Docs: "https://console.sakana.ai/models", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"SAKANA_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.sakana.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/sakana.yaml"}
+	}},
+	{Name: "sarvam", Vars: "SARVAM_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sarvam", Title: "Sarvam AI", Group: "ai-models", Docs: "https://docs.sarvam.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"SARVAM_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.sarvam.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/sarvam.yaml"}
+	}},
+	{Name: "scaleway", Vars: "SCW_ACCESS_KEY SCW_CONFIG_PATH SCW_DEFAULT_ORGANIZATION_ID SCW_DEFAULT_PROJECT_ID SCW_DEFAULT_REGION SCW_DEFAULT_ZONE SCW_SECRET_KEY XDG_CONFIG_HOME", Paths: "~/.config/scw/config.yaml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "scaleway", Aliases: []string{"scw"}, Title: "Scaleway", Group: "clouds", Docs: "https://www.scaleway.com/en/docs/iam/how-to/create-api-keys/", Values: []spec.Value{
+			{Name: "access_key", Env: []string{"SCW_ACCESS_KEY"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "SCW[A-Z0-9]{17}"}},
+			{Name: "secret_key", Env: []string{"SCW_SECRET_KEY"}},
+			{Name: "organization_id", Env: []string{"SCW_DEFAULT_ORGANIZATION_ID"}, Public: true, Optional: true},
+			{Name: "project_id", Env: []string{"SCW_DEFAULT_PROJECT_ID"}, Public: true, Optional: true},
+			{Name: "region", Env: []string{"SCW_DEFAULT_REGION"}, Public: true, Optional: true},
+			{Name: "zone", Env: []string{"SCW_DEFAULT_ZONE"}, Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/scw/config.yaml"}, Override: []spec.Override{
+				{Var: "SCW_CONFIG_PATH"},
+				{Var: "XDG_CONFIG_HOME", Rel: "scw/config.yaml"}}, Format: "yaml", Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "access_key"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "secret_key"}}}},
+				{Value: "organization_id", At: []spec.Path{{{Key: "default_organization_id"}}}},
+				{Value: "project_id", At: []spec.Path{{{Key: "default_project_id"}}}},
+				{Value: "region", At: []spec.Path{{{Key: "default_region"}}}},
+				{Value: "zone", At: []spec.Path{{{Key: "default_zone"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/scw/config.yaml"}, Override: []spec.Override{
+				{Var: "SCW_CONFIG_PATH"},
+				{Var: "XDG_CONFIG_HOME", Rel: "scw/config.yaml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profiles"}}}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "access_key"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "secret_key"}}}},
+				{Value: "organization_id", At: []spec.Path{{{Key: "default_organization_id"}}}},
+				{Value: "project_id", At: []spec.Path{{{Key: "default_project_id"}}}},
+				{Value: "region", At: []spec.Path{{{Key: "default_region"}}}},
+				{Value: "zone", At: []spec.Path{{{Key: "default_zone"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.scaleway.com"}, Header: []spec.UseField{
+				{Name: "X-Auth-Token", Text: "{secret_key}"}}}}, Origin: "specs/scaleway.yaml"}
+	}},
+	{Name: "scaleway-ai", Vars: "SCALEWAY_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "scaleway-ai", Title: "Scaleway Generative APIs", Group: "ai-models", Docs: "https://www.scaleway.com/en/docs/generative-apis/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"SCALEWAY_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.scaleway.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/scaleway-ai.yaml"}
+	}},
+	{Name: "sendgrid", Vars: "SENDGRID_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sendgrid", Title: "SendGrid", Group: "messaging", Docs: "https://www.twilio.com/docs/sendgrid/ui/account-and-settings/api-keys", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"SENDGRID_API_KEY"}, Pattern: &spec.Pattern{Text: "SG\\.[A-Za-z0-9_=.-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.sendgrid.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/sendgrid.yaml"}
+	}},
+	{Name: "sentry", Vars: "SENTRY_AUTH_TOKEN SENTRY_ORG SENTRY_PROJECT SENTRY_URL", Paths: "~/.sentryclirc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sentry", Title: "Sentry", Group: "operations", Docs: "https://docs.sentry.io/cli/configuration/", Values: []spec.Value{
+			{Name: "token", Env: []string{"SENTRY_AUTH_TOKEN"}, Pattern: &spec.Pattern{Text: "sntry[a-z]_.+|[a-f0-9]{64}"}},
+			{Name: "org", Env: []string{"SENTRY_ORG"}, Public: true, Optional: true},
+			{Name: "project", Env: []string{"SENTRY_PROJECT"}, Public: true, Optional: true},
+			{Name: "url", Env: []string{"SENTRY_URL"}, Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.sentryclirc"}, Format: "ini", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "auth"}, {Key: "token"}}}},
+				{Value: "org", At: []spec.Path{{{Key: "defaults"}, {Key: "org"}}}},
+				{Value: "project", At: []spec.Path{{{Key: "defaults"}, {Key: "project"}}}},
+				{Value: "url", At: []spec.Path{{{Key: "defaults"}, {Key: "url"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"sentry.io", "us.sentry.io", "de.sentry.io"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/sentry.yaml"}
+	}},
+	{Name: "shadeform", Vars: "", Paths: "~/.shadeform/api_key", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "shadeform", Title: "Shadeform", Group: "gpu-clouds", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#shadeform", Values: []spec.Value{
+			{Name: "api_key"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.shadeform/api_key"}, Format: "text", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/shadeform.yaml"}
+	}},
+	{Name: "siliconflow", Vars: "SILICONFLOW_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "siliconflow", Title: "SiliconFlow", Group: "ai-models", Docs: "https://docs.siliconflow.com/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"SILICONFLOW_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.siliconflow.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/siliconflow.yaml"}
+	}},
+	{Name: "siliconflow-cn", Vars: "SILICONFLOW_CN_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "siliconflow-cn", Title: "SiliconFlow (China)", Group: "ai-models", Docs: "https://docs.siliconflow.cn/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"SILICONFLOW_CN_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.siliconflow.cn"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/siliconflow-cn.yaml"}
+	}},
+	{Name: "sky", Vars: "", Paths: "~/.ssh/sky-key", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sky", Title: "SkyPilot", Group: "machines", Docs: "https://docs.skypilot.co/", Values: []spec.Value{
+			{Name: "private_key"},
+			{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.ssh/sky-key"}, Format: "keypair", Mode: 0600}}, Origin: "specs/sky.yaml"}
+	}},
+	{Name: "slack-cli", Vars: "", Paths: "~/.slack/credentials.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "slack-cli", Title: "Slack CLI login", Group: "messaging", Docs: "https://docs.slack.dev/tools/slack-cli/", Values: []spec.Value{
+			{Name: "token"},
+			{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.slack/credentials.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{}}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/slack-cli.yaml"}
+	}},
+	{Name: "snowflake", Vars: "PRIVATE_KEY_PASSPHRASE SNOWFLAKE_ACCOUNT SNOWFLAKE_HOME SNOWFLAKE_PASSWORD SNOWFLAKE_TOKEN SNOWFLAKE_USER SNOWSQL_ACCOUNT SNOWSQL_PWD SNOWSQL_USER", Paths: "~/.snowflake/connections.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "snowflake", Title: "Snowflake", Group: "data", Docs: "https://docs.snowflake.com/en/developer-guide/snowflake-cli/connecting/configure-connections", Values: []spec.Value{
+			{Name: "account", Env: []string{"SNOWFLAKE_ACCOUNT", "SNOWSQL_ACCOUNT"}, Public: true, Optional: true},
+			{Name: "user", Env: []string{"SNOWFLAKE_USER", "SNOWSQL_USER"}, Public: true, Optional: true},
+			{Name: "password", Env: []string{"SNOWFLAKE_PASSWORD", "SNOWSQL_PWD"}, Optional: true},
+			{Name: "token", Env: []string{"SNOWFLAKE_TOKEN"}, Optional: true},
+			{Name: "private_key_file_pwd", Env: []string{"PRIVATE_KEY_PASSPHRASE"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.snowflake/connections.toml"}, Override: []spec.Override{
+				{Var: "SNOWFLAKE_HOME", Rel: "connections.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
+				{Value: "account", At: []spec.Path{{{Key: "account"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "password"}}}},
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}},
+				{Value: "private_key_file_pwd", At: []spec.Path{{{Key: "private_key_file_pwd"}}}}}, Mode: 0600}}, Origin: "specs/snowflake.yaml"}
+	}},
+	{Name: "snyk", Vars: "SNYK_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/configstore/snyk.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "snyk", Title: "Snyk", Group: "dev-platforms", Docs: "https://docs.snyk.io/snyk-api/authentication-for-api", Values: []spec.Value{
+			{Name: "token", Env: []string{"SNYK_TOKEN"}, Pattern: &spec.Pattern{Text: "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/configstore/snyk.json"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "configstore/snyk.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "api"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.snyk.io"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/snyk.yaml"}
+	}},
+	{Name: "sourcegraph", Vars: "SRC_ACCESS_TOKEN SRC_ENDPOINT", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sourcegraph", Title: "Sourcegraph", Group: "dev-platforms", Docs: "https://sourcegraph.com/docs/cli", Values: []spec.Value{
+			{Name: "token", Env: []string{"SRC_ACCESS_TOKEN"}},
+			{Name: "endpoint", Env: []string{"SRC_ENDPOINT"}, Public: true, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"sourcegraph.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/sourcegraph.yaml"}
+	}},
+	{Name: "ssh", Vars: "", Paths: "~/.ssh", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ssh", Title: "SSH key pairs", Group: "machines", Docs: "https://man.openbsd.org/ssh-keygen", Values: []spec.Value{
+			{Name: "private_key"},
+			{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.ssh/{profile}"}, Format: "keypair", Exclude: []string{"config", "known_hosts*", "authorized_keys*", "rc", "environment", "*.pub", "sky-key"}, Mode: 0600}}, Origin: "specs/ssh.yaml"}
+	}},
+	{Name: "stackit-ai", Vars: "STACKIT_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "stackit-ai", Title: "STACKIT AI Model Serving", Group: "ai-models", Docs: "https://docs.stackit.cloud/products/data-and-ai/ai-model-serving/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"STACKIT_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.openai-compat.model-serving.eu01.onstackit.cloud"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/stackit-ai.yaml"}
+	}},
+	{Name: "stepfun", Vars: "STEPFUN_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "stepfun", Title: "StepFun", Group: "ai-models", Docs: "https://platform.stepfun.com/docs/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"STEPFUN_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.stepfun.com", "api.stepfun.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/stepfun.yaml"}
+	}},
+	{Name: "stripe", Vars: "STRIPE_API_KEY XDG_CONFIG_HOME", Paths: "~/.config/stripe/config.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "stripe", Title: "Stripe", Group: "business", Docs: "https://docs.stripe.com/keys", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"STRIPE_API_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "(sk|rk)_(test|live)_[A-Za-z0-9]{10,}"}},
+			{Name: "test_mode_api_key", Optional: true, Reject: &spec.Pattern{Text: "(sk|rk)_test_\\*+.*"}},
+			{Name: "live_mode_api_key", Optional: true, Reject: &spec.Pattern{Text: "(sk|rk)_live_\\*+.*"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/stripe/config.toml"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "stripe/config.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
+				{Value: "test_mode_api_key", At: []spec.Path{{{Key: "test_mode_api_key"}}}},
+				{Value: "live_mode_api_key", At: []spec.Path{{{Key: "live_mode_api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.stripe.com", "files.stripe.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}},
+			{Hosts: []string{"api.stripe.com", "files.stripe.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {test_mode_api_key}"}}}}, Origin: "specs/stripe.yaml"}
+	}},
+	{Name: "supabase", Vars: "SUPABASE_ACCESS_TOKEN", Paths: "~/.supabase/access-token", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "supabase", Title: "Supabase", Group: "web-platforms", Docs: "https://supabase.com/docs/guides/local-development/cli/getting-started", Values: []spec.Value{
+			{Name: "access_token", Env: []string{"SUPABASE_ACCESS_TOKEN"}, Pattern: &spec.Pattern{Text: "sbp_[a-z0-9_]{20,}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.supabase/access-token"}, Format: "text", Keys: []spec.Key{
+				{Value: "access_token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.supabase.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {access_token}"}}}}, Origin: "specs/supabase.yaml"}
+	}},
+	{Name: "synthetic", Vars: "SYNTHETIC_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "synthetic", Title: "Synthetic", Group: "ai-models", Docs: "https://dev.synthetic.new/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"SYNTHETIC_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.synthetic.new"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/synthetic.yaml"}
+	}},
+	{Name: "tailscale", Vars: "TAILSCALE_API_KEY TAILSCALE_OAUTH_CLIENT_ID TAILSCALE_OAUTH_CLIENT_SECRET", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "tailscale", Title: "Tailscale", Group: "operations", Docs: "https://tailscale.com/kb/1101/api", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"TAILSCALE_API_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "tskey-.+"}},
+			{Name: "oauth_client_id", Env: []string{"TAILSCALE_OAUTH_CLIENT_ID"}, Public: true, Optional: true},
+			{Name: "oauth_client_secret", Env: []string{"TAILSCALE_OAUTH_CLIENT_SECRET"}, Optional: true}}, Use: []spec.Use{
+			{Hosts: []string{"api.tailscale.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tailscale.yaml"}
+	}},
+	{Name: "tavily", Vars: "TAVILY_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "tavily", Title: "Tavily", Group: "ai-tools", Docs: "https://docs.tavily.com/documentation/quickstart", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"TAVILY_API_KEY"}, Pattern: &spec.Pattern{Text: "tvly-.+"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.tavily.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tavily.yaml"}
+	}},
+	{Name: "tencent-cloud", Vars: "TENCENTCLOUD_SECRET_ID TENCENTCLOUD_SECRET_KEY", Paths: "~/.tccli", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "tencent-cloud", Title: "Tencent Cloud", Group: "clouds", Docs: "https://github.com/TencentCloud/tencentcloud-cli", Values: []spec.Value{
+			{Name: "secret_id", Env: []string{"TENCENTCLOUD_SECRET_ID"}, Public: true, Pattern: &spec.Pattern{Text: "AKID.+"}},
+			{Name: "secret_key", Env: []string{"TENCENTCLOUD_SECRET_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.tccli/{profile}.credential"}, Format: "json", Keys: []spec.Key{
+				{Value: "secret_id", At: []spec.Path{{{Key: "secretId"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "secretKey"}}}}}, Mode: 0600}}, Origin: "specs/tencent-cloud.yaml"}
+	}},
+	{Name: "tencent-tokenhub", Vars: "TENCENT_TOKENHUB_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "tencent-tokenhub", Title: "Tencent TokenHub", Group: "ai-models", Docs: "https://cloud.tencent.com/document/product/1823/130050", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"TENCENT_TOKENHUB_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"tokenhub.tencentmaas.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tencent-tokenhub.yaml"}
+	}},
+	{Name: "terraform-cloud", Vars: "TF_TOKEN_app_terraform_io", Paths: "~/.terraform.d/credentials.tfrc.json\n~/AppData/Roaming/terraform.d/credentials.tfrc.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "terraform-cloud", Aliases: []string{"tfc"}, Title: "HCP Terraform", Group: "operations", Docs: "https://developer.hashicorp.com/terraform/cli/config/config-file#credentials", Values: []spec.Value{
+			{Name: "token", Env: []string{"TF_TOKEN_app_terraform_io"}, Pattern: &spec.Pattern{Text: "[A-Za-z0-9]{14}\\.atlasv1\\.[A-Za-z0-9_=-]{60,}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.terraform.d/credentials.tfrc.json", Windows: "~/AppData/Roaming/terraform.d/credentials.tfrc.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "credentials"}}, Default: "app.terraform.io"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"app.terraform.io"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/terraform-cloud.yaml"}
+	}},
+	{Name: "tinfoil", Vars: "TINFOIL_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "tinfoil", Title: "Tinfoil", Group: "ai-models", Docs: "https://docs.tinfoil.sh", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"TINFOIL_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"inference.tinfoil.sh"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tinfoil.yaml"}
+	}},
+	{Name: "todoist", Vars: "", Paths: "~/.config/todoist/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "todoist", Title: "Todoist", Group: "business", Docs: "https://www.todoist.com/help/articles/find-your-api-token-Jpzx9IIlB", Values: []spec.Value{
+			{Name: "token"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/todoist/config.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.todoist.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/todoist.yaml"}
+	}},
+	{Name: "together", Vars: "TOGETHER_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "together", Title: "Together AI", Group: "ai-models", Docs: "https://docs.together.ai/docs/quickstart", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"TOGETHER_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.together.xyz", "api.together.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/together.yaml"}
+	}},
+	{Name: "treasuredata", Vars: "TD_API_KEY TD_CONFIG_PATH TREASURE_DATA_API_KEY TREASURE_DATA_CONFIG_PATH", Paths: "~/.td/td.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "treasuredata", Title: "Treasure Data", Group: "data", Docs: "https://docs.treasuredata.com/articles/pd/getting-your-api-keys", Values: []spec.Value{
+			{Name: "user", Public: true, Optional: true},
+			{Name: "api_key", Env: []string{"TD_API_KEY", "TREASURE_DATA_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.td/td.conf"}, Override: []spec.Override{
+				{Var: "TREASURE_DATA_CONFIG_PATH"},
+				{Var: "TD_CONFIG_PATH"}}, Format: "ini", Keys: []spec.Key{
+				{Value: "user", At: []spec.Path{{{Key: "account"}, {Key: "user"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "account"}, {Key: "apikey"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.treasuredata.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "TD1 {api_key}"}}}}, Origin: "specs/treasuredata.yaml"}
+	}},
+	{Name: "tugboat", Vars: "TUGBOAT_API_TOKEN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "tugboat", Title: "Tugboat", Group: "dev-platforms", Docs: "https://docs.tugboatqa.com/tugboat-cli/set-an-access-token/", Values: []spec.Value{
+			{Name: "token", Env: []string{"TUGBOAT_API_TOKEN"}}}, Origin: "specs/tugboat.yaml"}
+	}},
+	{Name: "turso", Vars: "TURSO_API_TOKEN", Paths: "~/.config/turso/settings.json\n~/Library/Application Support/turso/settings.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "turso", Title: "Turso", Group: "data", Docs: "https://docs.turso.tech/api-reference/authentication", Values: []spec.Value{
+			{Name: "token", Env: []string{"TURSO_API_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/turso/settings.json", MacOS: "~/Library/Application Support/turso/settings.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.turso.tech"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/turso.yaml"}
+	}},
+	{Name: "twilio", Vars: "TWILIO_ACCOUNT_SID TWILIO_API_KEY TWILIO_API_SECRET TWILIO_AUTH_TOKEN", Paths: "~/.twilio-cli/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "twilio", Title: "Twilio", Group: "messaging", Docs: "https://www.twilio.com/docs/iam/api-keys", Values: []spec.Value{
+			{Name: "account_sid", Env: []string{"TWILIO_ACCOUNT_SID"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "AC[a-f0-9]{32}"}},
+			{Name: "auth_token", Env: []string{"TWILIO_AUTH_TOKEN"}, Optional: true},
+			{Name: "api_key", Env: []string{"TWILIO_API_KEY"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "SK[a-f0-9]{32}"}},
+			{Name: "api_secret", Env: []string{"TWILIO_API_SECRET"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.twilio-cli/config.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "profiles"}}}, Keys: []spec.Key{
+				{Value: "account_sid", At: []spec.Path{{{Key: "accountSid"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "apiKey"}}}},
+				{Value: "api_secret", At: []spec.Path{{{Key: "apiSecret"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.twilio.com", "verify.twilio.com", "messaging.twilio.com"}, Basic: &spec.UseBasic{User: "{api_key}", Password: "{api_secret}"}},
+			{Hosts: []string{"api.twilio.com", "verify.twilio.com", "messaging.twilio.com"}, Basic: &spec.UseBasic{User: "{account_sid}", Password: "{auth_token}"}}}, Origin: "specs/twilio.yaml"}
+	}},
+	{Name: "upcloud", Vars: "UPCLOUD_PASSWORD UPCLOUD_USERNAME", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "upcloud", Title: "UpCloud", Group: "clouds", Docs: "https://upcloudltd.github.io/upcloud-cli/", Values: []spec.Value{
+			{Name: "username", Env: []string{"UPCLOUD_USERNAME"}, Public: true},
+			{Name: "password", Env: []string{"UPCLOUD_PASSWORD"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.upcloud.com"}, Basic: &spec.UseBasic{User: "{username}", Password: "{password}"}}}, Origin: "specs/upcloud.yaml"}
+	}},
+	{Name: "upstage", Vars: "UPSTAGE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "upstage", Title: "Upstage", Group: "ai-models", Docs: "https://developers.upstage.ai/docs/apis/chat", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"UPSTAGE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.upstage.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/upstage.yaml"}
+	}},
+	{Name: "upstash", Vars: "UPSTASH_API_KEY UPSTASH_EMAIL", Paths: "~/.upstash.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "upstash", Title: "Upstash", Group: "data", Docs: "https://upstash.com/docs/devops/developer-api/introduction", Values: []spec.Value{
+			{Name: "email", Env: []string{"UPSTASH_EMAIL"}, Public: true},
+			{Name: "api_key", Env: []string{"UPSTASH_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.upstash.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "email", At: []spec.Path{{{Key: "email"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "apiKey"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.upstash.com"}, Basic: &spec.UseBasic{User: "{email}", Password: "{api_key}"}}}, Origin: "specs/upstash.yaml"}
+	}},
+	{Name: "v0", Vars: "V0_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "v0", Title: "v0", Group: "ai-agents", Docs: "https://v0.app/docs/api/model", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"V0_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.v0.dev"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/v0.yaml"}
+	}},
+	{Name: "vast", Vars: "VAST_API_KEY XDG_CONFIG_HOME", Paths: "~/.config/vastai/vast_api_key\n~/.vast_api_key", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "vast", Title: "Vast.ai", Group: "gpu-clouds", Docs: "https://docs.vast.ai/cli/get-started", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"VAST_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/vastai/vast_api_key"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "vastai/vast_api_key"}}, Format: "text", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.vast_api_key"}, Format: "text", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
+			{Hosts: []string{"console.vast.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/vast.yaml"}
+	}},
+	{Name: "vault", Vars: "VAULT_ADDR VAULT_NAMESPACE VAULT_TOKEN", Paths: "~/.vault-token", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "vault", Title: "HashiCorp Vault token", Group: "secret-managers", Docs: "https://developer.hashicorp.com/vault/docs/commands/token-helper", Values: []spec.Value{
+			{Name: "addr", Env: []string{"VAULT_ADDR"}, Public: true, Optional: true},
+			{Name: "namespace", Env: []string{"VAULT_NAMESPACE"}, Public: true, Optional: true},
+			{Name: "token", Env: []string{"VAULT_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.vault-token"}, Format: "text", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/vault.yaml"}
+	}},
+	{Name: "venice", Vars: "VENICE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "venice", Title: "Venice AI", Group: "ai-models", Docs: "https://docs.venice.ai", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"VENICE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.venice.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/venice.yaml"}
+	}},
+	{Name: "vercel", Vars: "VERCEL_TOKEN XDG_DATA_HOME", Paths: "~/.config/com.vercel.cli/auth.json\n~/.local/share/com.vercel.cli/auth.json\n~/AppData/Roaming/xdg.data/com.vercel.cli/auth.json\n~/Library/Application Support/com.vercel.cli/auth.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "vercel", Title: "Vercel", Group: "web-platforms", Docs: "https://vercel.com/docs/rest-api", Values: []spec.Value{
+			{Name: "token", Env: []string{"VERCEL_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.local/share/com.vercel.cli/auth.json", MacOS: "~/Library/Application Support/com.vercel.cli/auth.json", Windows: "~/AppData/Roaming/xdg.data/com.vercel.cli/auth.json"}, Override: []spec.Override{
+				{Var: "XDG_DATA_HOME", Rel: "com.vercel.cli/auth.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Expires: spec.Path{{Key: "expiresAt"}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/com.vercel.cli/auth.json"}, Format: "json", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
+			{Hosts: []string{"api.vercel.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/vercel.yaml"}
+	}},
+	{Name: "vercel-ai-gateway", Vars: "AI_GATEWAY_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "vercel-ai-gateway", Title: "Vercel AI Gateway", Group: "ai-models", Docs: "https://vercel.com/docs/ai-gateway", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"AI_GATEWAY_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"ai-gateway.vercel.sh"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/vercel-ai-gateway.yaml"}
+	}},
+	{Name: "vertica", Vars: "VSQL_DATABASE VSQL_HOST VSQL_PASSWORD VSQL_PORT VSQL_USER", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "vertica", Title: "Vertica", Group: "data", Docs: "https://docs.vertica.com/latest/en/connecting-to/using-vsql/", Values: []spec.Value{
+			{Name: "user", Env: []string{"VSQL_USER"}, Public: true, Optional: true},
+			{Name: "password", Env: []string{"VSQL_PASSWORD"}},
+			{Name: "host", Env: []string{"VSQL_HOST"}, Public: true, Optional: true},
+			{Name: "port", Env: []string{"VSQL_PORT"}, Public: true, Optional: true},
+			{Name: "database", Env: []string{"VSQL_DATABASE"}, Public: true, Optional: true}}, Origin: "specs/vertica.yaml"}
+	}},
+	{Name: "voyage", Vars: "VOYAGE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "voyage", Title: "Voyage AI", Group: "ai-models", Docs: "https://docs.voyageai.com/docs/api-key-and-installation", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"VOYAGE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.voyageai.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/voyage.yaml"}
+	}},
+	{Name: "vultr", Vars: "VULTR_API_KEY", Paths: "~/.vultr-cli.yaml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "vultr", Title: "Vultr", Group: "clouds", Docs: "https://github.com/vultr/vultr-cli", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"VULTR_API_KEY"}, Pattern: &spec.Pattern{Text: "[A-Z0-9]{36}"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.vultr-cli.yaml"}, Format: "yaml", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api-key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.vultr.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/vultr.yaml"}
+	}},
+	{Name: "wandb", Vars: "NETRC WANDB_API_KEY", Paths: "~/.netrc\n~/_netrc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "wandb", Title: "Weights & Biases", Group: "ai-tools", Docs: "https://docs.wandb.ai/guides/track/environment-variables", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"WANDB_API_KEY"}, Pattern: &spec.Pattern{Text: "[0-9a-f]{40}|wandb_v1_[A-Za-z0-9_]+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Override: []spec.Override{
+				{Var: "NETRC"}}, Format: "netrc", Options: codec.Options{Clients: 0x28}, Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api.wandb.ai"}, {Key: "password"}}, {{Key: "api.forge.coreweave.com"}, {Key: "password"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "api.wandb.ai"}, {Key: "login"}}, Text: "user"},
+				{At: spec.Path{{Key: "api.forge.coreweave.com"}, {Key: "login"}}, Text: "user"}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.wandb.ai"}, Basic: &spec.UseBasic{User: "api", Password: "{api_key}"}}}, Origin: "specs/wandb.yaml"}
+	}},
+	{Name: "wrangler", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/.wrangler/config/default.toml\n~/AppData/Roaming/xdg.config/.wrangler/config/default.toml\n~/Library/Preferences/.wrangler/config/default.toml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "wrangler", Title: "Cloudflare Wrangler login", Group: "clouds", Docs: "https://developers.cloudflare.com/workers/wrangler/commands/#login", Values: []spec.Value{
+			{Name: "oauth_token"},
+			{Name: "refresh_token", Optional: true, Rotates: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/.wrangler/config/default.toml", MacOS: "~/Library/Preferences/.wrangler/config/default.toml", Windows: "~/AppData/Roaming/xdg.config/.wrangler/config/default.toml"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: ".wrangler/config/default.toml"}}, Format: "toml", Keys: []spec.Key{
+				{Value: "oauth_token", At: []spec.Path{{{Key: "oauth_token"}}}},
+				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}}}, Expires: spec.Path{{Key: "expiration_time"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/wrangler.yaml"}
+	}},
+	{Name: "xai", Vars: "XAI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "xai", Title: "xAI", Group: "ai-models", Docs: "https://docs.x.ai/docs/overview", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"XAI_API_KEY"}, Pattern: &spec.Pattern{Text: "xai-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.x.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/xai.yaml"}
+	}},
+	{Name: "xiaomi", Vars: "XIAOMI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "xiaomi", Title: "Xiaomi MiMo", Group: "ai-models", Docs: "https://platform.xiaomimimo.com/#/docs", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"XIAOMI_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.xiaomimimo.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/xiaomi.yaml"}
+	}},
+	{Name: "zai", Vars: "ZHIPU_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "zai", Title: "Z.ai and Zhipu (GLM)", Group: "ai-models", Docs: "https://docs.z.ai/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ZHIPU_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.z.ai", "open.bigmodel.cn"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/zai.yaml"}
+	}},
+	{Name: "zapier", Vars: "ZAPIER_DEPLOY_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "zapier", Title: "Zapier", Group: "business", Docs: "https://docs.zapier.com/platform/build-cli/overview", Values: []spec.Value{
+			{Name: "deploy_key", Env: []string{"ZAPIER_DEPLOY_KEY"}}}, Origin: "specs/zapier.yaml"}
+	}},
+	{Name: "zendesk", Vars: "ZENDESK_API_TOKEN ZENDESK_EMAIL ZENDESK_SUBDOMAIN", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "zendesk", Title: "Zendesk", Group: "business", Docs: "https://developer.zendesk.com/api-reference/introduction/security-and-auth/", Values: []spec.Value{
+			{Name: "token", Env: []string{"ZENDESK_API_TOKEN"}},
+			{Name: "email", Env: []string{"ZENDESK_EMAIL"}, Public: true, Optional: true},
+			{Name: "subdomain", Env: []string{"ZENDESK_SUBDOMAIN"}, Public: true, Optional: true}}, Origin: "specs/zendesk.yaml"}
+	}},
+	{Name: "zenmux", Vars: "ZENMUX_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "zenmux", Title: "ZenMux", Group: "ai-models", Docs: "https://docs.zenmux.ai", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ZENMUX_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"zenmux.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/zenmux.yaml"}
+	}},
 }

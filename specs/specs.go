@@ -1,11 +1,10 @@
-// Package specs has the built-in provider specs: one YAML file each, and the Go
-// data that they are compiled to.
+// Package specs has the built-in provider specs: one YAML file each, and the Go code
+// that they are compiled to.
 package specs
 
 import "github.com/rhx-dev/rhx/host/spec"
 
 //go:generate go run ./compile
 
-// All returns the built-in specs in the order of their names. They are shared:
-// nobody changes them.
-func All() []spec.Spec { return builtin }
+// All returns the built-in specs in the order of their names.
+func All() []spec.Builtin { return builtin }

@@ -49,7 +49,7 @@ func (c *providerNewCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(specs.All(), func(s spec.Spec) bool { return s.Name == c.Name }) {
+	if slices.ContainsFunc(specs.All(), func(b spec.Builtin) bool { return b.Name == c.Name }) {
 		a.warn(fmt.Sprintf("%s is a built-in provider; rhx provider add takes another one of that name with --replace only", c.Name))
 	}
 	dir := c.Dir

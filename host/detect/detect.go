@@ -20,7 +20,7 @@ type Detector struct {
 // of all. The error joins what is wrong with specs; the secrets that were found
 // are valid all the same.
 func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) ([]provider.Found, error) {
-	specs, specErr := d.specs(names)
+	specs, specErr := d.possible(m, names)
 	if specErr != nil && (len(specs) == 0 || len(names) > 0) {
 		return nil, specErr
 	}
@@ -33,6 +33,15 @@ func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) (
 		found = append(found, snap.Extract(ctx, sp)...)
 	}
 	return found, specErr
+}
+
+// possible returns the specs called names or, without names, those of which there
+// may be something on the machine: of the hundreds that there are, most have nothing.
+func (d *Detector) possible(m machine.Machine, names []string) ([]*spec.Spec, error) {
+	if l, ok := m.(machine.Looker); ok && len(names) == 0 {
+		return d.Specs.Possible(l.Look(d.Specs.Paths()))
+	}
+	return d.specs(names)
 }
 
 // specs returns the specs called names, or all.

@@ -27,6 +27,23 @@ type listings struct {
 	names map[string]map[string]bool
 }
 
+// Look returns what says cheaply of many variables and paths ("~/" is the home folder)
+// that they are not there: set is certain, there may be wrong in saying that a file is.
+func (l *local) Look(paths []string) (set, there func(string) bool) {
+	abs := func(p string) string {
+		if rest, ok := strings.CutPrefix(p, "~/"); ok {
+			return l.home + "/" + rest
+		}
+		return p
+	}
+	asked := make([]string, len(paths))
+	for i, p := range paths {
+		asked[i] = abs(p)
+	}
+	seen := newListings(l.home, asked)
+	return func(name string) bool { return l.getenv(name) != "" }, func(p string) bool { return !seen.absent(abs(p)) }
+}
+
 func newListings(home string, paths []string) *listings {
 	l := &listings{home: home, many: map[string]bool{}, names: map[string]map[string]bool{}}
 	if len(paths) < listFrom {
@@ -53,7 +70,7 @@ func (l *listings) folders(p string) func(yield func(dir, name string) bool) {
 		}
 		for dir, at := l.home, len(l.home)+1; at <= len(p); {
 			name := p[at:]
-			end := strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) })
+			end := strings.IndexByte(name, '/')
 			if end >= 0 {
 				name = name[:end]
 			}
@@ -87,10 +104,15 @@ func (l *listings) absent(p string) bool {
 	return false
 }
 
-// plain reports that a name has only letters of ASCII: file systems differ in what
-// they take for the same name beyond that.
+// plain reports that a name is of ASCII, and certainly one name: file systems differ
+// in what they take for the same one beyond that.
 func plain(name string) bool {
-	return name != "" && strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c > '~' || c == '\\' || c == ':' {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // list returns the names in a folder, in lower case, since there are file systems

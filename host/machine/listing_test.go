@@ -130,3 +130,28 @@ func TestNoListingForFewPaths(t *testing.T) {
 		t.Error("a folder was listed for two paths")
 	}
 }
+
+func TestLook(t *testing.T) {
+	home := t.TempDir()
+	put(t, home, ".tool3/credentials", "1")
+	paths := make([]string, 0, 2*listFrom)
+	for i := range 2 * listFrom {
+		paths = append(paths, fmt.Sprintf("~/.tool%d/credentials", i))
+	}
+	m, ok := Local(home, func(name string) string { return map[string]string{"A": "x", "EMPTY": ""}[name] }).(Looker)
+	if !ok {
+		t.Fatal("this machine cannot be looked at")
+	}
+	set, there := m.Look(paths)
+	if !set("A") || set("EMPTY") || set("B") {
+		t.Error("variables")
+	}
+	for _, p := range paths {
+		if there(p) != (p == paths[3]) {
+			t.Errorf("%s: %v", p, there(p))
+		}
+	}
+	if !there("/etc/passwd") {
+		t.Error("a path elsewhere is said to be absent")
+	}
+}

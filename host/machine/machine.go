@@ -48,6 +48,13 @@ type Machine interface {
 	Close() error
 }
 
+// Looker is a machine that can say at little cost what is not there. set reports
+// whether a variable is set; there reports whether a file may exist, "~/" being the
+// home folder: of what is not among paths it may say so although there is none.
+type Looker interface {
+	Look(paths []string) (set, there func(string) bool)
+}
+
 // Info is what a machine says of itself.
 type Info struct {
 	// Home is the absolute path of the home folder, without a last slash.

@@ -18,6 +18,9 @@ func TestBuiltinSpecs(t *testing.T) {
 	if len(all) < 200 {
 		t.Errorf("%d providers", len(all))
 	}
+	if !slices.IsSortedFunc(all, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("the specs are not in the order of their names")
+	}
 	names, vars := map[string]string{}, map[string]string{}
 	for _, s := range all {
 		for _, name := range append(slices.Clone(s.Aliases), s.Name) {
@@ -28,9 +31,6 @@ func TestBuiltinSpecs(t *testing.T) {
 		}
 		if !strings.HasPrefix(s.Docs, "https://") || s.Title == "" || s.Group == "" {
 			t.Errorf("%s: docs, title or group is missing", s.Name)
-		}
-		if !slices.IsSortedFunc(all, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) }) {
-			t.Error("the specs are not in the order of their names")
 		}
 		// A variable is one provider's: whoever sets it gets one secret.
 		for _, v := range s.Values {
@@ -54,7 +54,8 @@ func TestBuiltinSpecs(t *testing.T) {
 // A file has one provider, but for files that many tools share by their format.
 func TestBuiltinFilesAreOneProviders(t *testing.T) {
 	owners := map[string]string{}
-	for _, s := range specs.All() {
+	for _, b := range specs.All() {
+		s := b.Make()
 		for i := range s.Files {
 			for _, p := range s.Files[i].Paths.All() {
 				owner, ok := owners[p]

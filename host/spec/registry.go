@@ -13,13 +13,23 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
+// Builtin is a spec that is part of the program: it was parsed when that was built,
+// and is made when it is first asked for.
+type Builtin struct {
+	Name string
+	// Vars are the variables that hold the secret or move its files, and Paths the
+	// files' default paths on all systems, a folder for "{profile}" in it; between
+	// blanks and line breaks. Where none of them is there, the secret is not.
+	Vars, Paths string
+	Make        func() *Spec
+}
+
 // Registry finds specs by name: the built-in ones, then the user's own, then
-// those of packages that the user added. The built-in ones are part of the program,
-// parsed when it was built. Which others there are is found out once, and each is
-// read and parsed when it is first asked for, once. Its methods may be called from
-// several goroutines.
+// those of packages that the user added. Which there are is found out once, and a
+// spec is made, or read and parsed, when it is first asked for, once. Its methods
+// may be called from several goroutines.
 type Registry struct {
-	builtin  []Spec
+	builtin  []Builtin
 	userDir  string
 	packages Packages
 
@@ -44,7 +54,7 @@ type Packages interface {
 
 // NewRegistry returns a registry of the specs in builtin, in their order, and of
 // those in the folder userDir, which need not exist.
-func NewRegistry(builtin []Spec, userDir string) *Registry {
+func NewRegistry(builtin []Builtin, userDir string) *Registry {
 	return &Registry{builtin: builtin, userDir: userDir, parsed: map[string]*Spec{}, added: map[string]*Spec{},
 		userNames:    sync.OnceValues(func() ([]string, error) { return specsIn(userDir) }),
 		packageNames: func() ([]string, error) { return nil, nil },
@@ -62,16 +72,20 @@ func (r *Registry) WithPackages(p Packages) *Registry {
 func ValidName(name string) bool { return validProvider(name) }
 
 // Builtin reports whether name is that of a provider that is part of rhx.
-func (r *Registry) Builtin(name string) bool { return r.builtinSpec(name) != nil }
+func (r *Registry) Builtin(name string) bool {
+	return slices.ContainsFunc(r.builtin, func(b Builtin) bool { return b.Name == name })
+}
 
-// builtinSpec returns the built-in spec of that name; nil for none.
-func (r *Registry) builtinSpec(name string) *Spec {
-	for i := range r.builtin {
-		if r.builtin[i].Name == name {
-			return &r.builtin[i]
-		}
+// make returns a built-in spec, as it was made before if it was.
+func (r *Registry) make(b Builtin) *Spec {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.parsed[b.Name]
+	if s == nil {
+		s = b.Make()
+		r.parsed[b.Name] = s
 	}
-	return nil
+	return s
 }
 
 // UserFile returns the path of the user's own spec of that name; "" for none.
@@ -87,8 +101,8 @@ func (r *Registry) Names() []string {
 	users, _ := r.userNames()
 	packages, _ := r.packageNames()
 	names := make([]string, 0, len(r.builtin)+len(users)+len(packages))
-	for i := range r.builtin {
-		names = append(names, r.builtin[i].Name)
+	for _, b := range r.builtin {
+		names = append(names, b.Name)
 	}
 	names = append(names, users...)
 	for _, name := range packages {
@@ -124,13 +138,13 @@ func specsIn(dir string) ([]string, error) {
 // not known is a usage error with the nearest one.
 func (r *Registry) Get(name string) (*Spec, error) {
 	packages, packErr := r.packageNames()
-	if s := r.builtinSpec(name); s != nil {
+	if i := slices.IndexFunc(r.builtin, func(b Builtin) bool { return b.Name == name }); i >= 0 {
 		if slices.Contains(packages, name) {
 			if replaces, err := r.packages.Replaces(name); err != nil || replaces {
 				return r.fromPackage(name, err)
 			}
 		}
-		return s, nil
+		return r.make(r.builtin[i]), nil
 	}
 	users, err := r.userNames()
 	if err != nil {
@@ -145,9 +159,9 @@ func (r *Registry) Get(name string) (*Spec, error) {
 	if slices.Contains(packages, name) {
 		return r.fromPackage(name, nil)
 	}
-	for i := range r.builtin {
-		if slices.Contains(r.builtin[i].Aliases, name) {
-			return r.Get(r.builtin[i].Name)
+	for _, b := range r.builtin {
+		if slices.Contains(r.make(b).Aliases, name) {
+			return r.Get(b.Name)
 		}
 	}
 	// A broken spec of another provider is not what was asked about.
@@ -191,6 +205,40 @@ func (r *Registry) Known(name string) bool {
 // All returns every spec that is valid, the built-in ones first, and an error
 // that joins what is wrong with the others.
 func (r *Registry) All() ([]*Spec, error) {
+	return r.all(func(Builtin) bool { return true })
+}
+
+// Possible returns what All does, without those built-in specs of which nothing is
+// on a machine: set reports whether a variable is set, and there whether a file, with
+// "~/" for the home folder, may exist.
+func (r *Registry) Possible(set, there func(string) bool) ([]*Spec, error) {
+	return r.all(func(b Builtin) bool {
+		for name := range strings.FieldsSeq(b.Vars) {
+			if set(name) {
+				return true
+			}
+		}
+		for p := range strings.Lines(b.Paths) {
+			if there(strings.TrimSuffix(p, "\n")) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// Paths returns the default paths of the built-in specs' files, on all systems.
+func (r *Registry) Paths() []string {
+	paths := make([]string, 0, len(r.builtin))
+	for _, b := range r.builtin {
+		for p := range strings.Lines(b.Paths) {
+			paths = append(paths, strings.TrimSuffix(p, "\n"))
+		}
+	}
+	return paths
+}
+
+func (r *Registry) all(possible func(Builtin) bool) ([]*Spec, error) {
 	var specs []*Spec
 	var errs []error
 	add := func(s *Spec, err error) {
@@ -201,8 +249,8 @@ func (r *Registry) All() ([]*Spec, error) {
 		specs = append(specs, s)
 	}
 	packages, packErr := r.packageNames()
-	for i := range r.builtin {
-		name := r.builtin[i].Name
+	for _, b := range r.builtin {
+		name := b.Name
 		replaces, err := false, error(nil)
 		if slices.Contains(packages, name) {
 			replaces, err = r.packages.Replaces(name)
@@ -214,7 +262,9 @@ func (r *Registry) All() ([]*Spec, error) {
 		case slices.Contains(packages, name):
 			errs = append(errs, fmt.Errorf("the added provider %s is not used: the name is that of a built-in one; rhx provider remove %s, or add it anew with --replace", name, name))
 		}
-		add(&r.builtin[i], nil)
+		if possible(b) {
+			add(r.make(b), nil)
+		}
 	}
 	users, err := r.userNames()
 	if err != nil {

@@ -13,18 +13,18 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-func parsed(t *testing.T, file, text string) spec.Spec {
+func parsed(t *testing.T, file, text string) spec.Builtin {
 	t.Helper()
 	s, err := spec.Parse(file, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return *s
+	return spec.Builtin{Name: s.Name, Make: func() *spec.Spec { return s }}
 }
 
 func registry(t *testing.T, users map[string]string) *spec.Registry {
 	t.Helper()
-	builtin := []spec.Spec{
+	builtin := []spec.Builtin{
 		parsed(t, "specs/beta.yaml", "spec: 1\nname: beta\nvalues: {k: {env: BETA}}\n"),
 		parsed(t, "specs/alpha.yaml", "spec: 1\nname: alpha\naliases: [al]\nvalues: {k: {env: ALPHA}}\n"),
 	}
@@ -71,6 +71,40 @@ func TestRegistry(t *testing.T) {
 	for name, want := range map[string]bool{"alpha": true, "mine": true, "al": false, "nope": false, "notes": false} {
 		if r.Known(name) != want {
 			t.Errorf("Known(%q) is %v", name, !want)
+		}
+	}
+}
+
+// What is certainly not on the machine is not even made; the user's own always is.
+func TestRegistryPossible(t *testing.T) {
+	made := ""
+	builtin := func(name, vars, paths string) spec.Builtin {
+		return spec.Builtin{Name: name, Vars: vars, Paths: paths, Make: func() *spec.Spec {
+			made += name + " "
+			return &spec.Spec{Name: name}
+		}}
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mine.yaml"), []byte(userSpec), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := spec.NewRegistry([]spec.Builtin{builtin("a", "A A2", ""), builtin("b", "B", "~/b one\n~/b2"), builtin("c", "", "~/c")}, dir)
+	if got := r.Paths(); !slices.Equal(got, []string{"~/b one", "~/b2", "~/c"}) {
+		t.Errorf("%q", got)
+	}
+	for _, c := range []struct{ vars, paths, want string }{
+		{"", "", "mine"}, {"A2", "", "a mine"}, {"", "~/b one", "b mine"}, {"B", "~/c", "b c mine"}, {"", "~/b", "mine"},
+	} {
+		made = ""
+		is := func(list string) func(string) bool {
+			return func(name string) bool { return name == list && list != "" }
+		}
+		got, err := r.Possible(is(c.vars), is(c.paths))
+		if err != nil || strings.Join(names(got), " ") != c.want {
+			t.Errorf("%q, %q: %q, %v", c.vars, c.paths, names(got), err)
+		}
+		if strings.Contains(made, "c") && !strings.Contains(c.want, "c") {
+			t.Errorf("%q was made", made)
 		}
 	}
 }
@@ -141,7 +175,7 @@ func TestRegistryFolderThatCannotBeRead(t *testing.T) {
 	if err := os.WriteFile(dir, []byte("a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := spec.NewRegistry([]spec.Spec{parsed(t, "specs/a.yaml", "spec: 1\nname: a\nvalues: {k: {env: A}}\n")}, dir)
+	r := spec.NewRegistry([]spec.Builtin{parsed(t, "specs/a.yaml", "spec: 1\nname: a\nvalues: {k: {env: A}}\n")}, dir)
 	all, err := r.All()
 	if len(all) != 1 || err == nil || !strings.Contains(err.Error(), "read providers") {
 		t.Error(names(all), err)
