@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
@@ -30,6 +31,7 @@ type app struct {
 	made    *engine.Engine
 	logins  logins
 	trusted *manifest.Manifest // read, and trusted by the user
+	looked  bool               // for a manifest
 	remote  machine.Machine
 	keys    machine.Keys
 	asking  sync.Mutex
@@ -53,6 +55,7 @@ func (a *app) engine() (*engine.Engine, error) {
 	}
 	a.made = engine.New(parts)
 	a.made.Stores.Use(a.Store)
+	a.made.Records.Open = a.openStore
 	return a.made, nil
 }
 
@@ -118,6 +121,18 @@ func (a *app) engineHere(command string) (*engine.Engine, error) {
 		return nil, err
 	}
 	return e, a.localOnly(command)
+}
+
+// path is a path of an argument as it is looked up: from the working folder, or
+// with --on from the home folder there.
+func (a *app) path(name string) string {
+	if name == "" || a.On != "" || name == "~" || strings.HasPrefix(name, "~/") {
+		return name
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
 }
 
 // localOnly is the error of a command that --on makes no sense for.

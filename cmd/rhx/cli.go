@@ -32,42 +32,43 @@ type globals struct {
 // commands are in the order of the help.
 func commands() []command {
 	return []command{
-		{"detect", "Show the credentials on this machine.", &detectCmd{}},
-		{"save", "Save credentials of this machine to the store.", &saveCmd{}},
-		{"list", "List the secrets in the store.", &listCmd{}},
-		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}},
-		{"get", "Print one value, raw.", &getCmd{}},
-		{"load", "Bring secrets from the store into their native files.", &loadCmd{}},
-		{"delete", "Delete secrets from the store.", &deleteCmd{}},
-		{"history", "List the versions of a secret.", &historyCmd{}},
-		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}},
-		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}},
-		{"run", "Run a command with secrets in its environment.", &runCmd{}},
-		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}},
-		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}},
-		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}},
-		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}},
-		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}},
-		{"where", "Show where a secret is and where it goes.", &whereCmd{}},
-		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}},
-		{"log", "Show which secrets went where.", &logCmd{}},
-		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}},
-		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}},
-		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}},
-		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}},
-		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}},
-		{"import", "Save what other tools keep.", &importCmd{}},
-		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}},
-		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}},
-		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}},
-		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}},
-		{"version", "Print the version.", &versionCmd{}},
+		{"detect", "Show the credentials on this machine.", &detectCmd{}, false},
+		{"save", "Save credentials of this machine to the store.", &saveCmd{}, true},
+		{"list", "List the secrets in the store.", &listCmd{}, true},
+		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}, true},
+		{"get", "Print one value, raw.", &getCmd{}, true},
+		{"load", "Bring secrets from the store into their native files.", &loadCmd{}, true},
+		{"delete", "Delete secrets from the store.", &deleteCmd{}, true},
+		{"history", "List the versions of a secret.", &historyCmd{}, true},
+		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, true},
+		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, true},
+		{"run", "Run a command with secrets in its environment.", &runCmd{}, true},
+		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, true},
+		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, true},
+		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, true},
+		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}, false},
+		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, true},
+		{"where", "Show where a secret is and where it goes.", &whereCmd{}, true},
+		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, true},
+		{"log", "Show which secrets went where.", &logCmd{}, false},
+		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, true},
+		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}, true},
+		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}, true},
+		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, false},
+		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, false},
+		{"import", "Save what other tools keep.", &importCmd{}, true},
+		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}, false},
+		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, false},
+		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, false},
+		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}, false},
+		{"version", "Print the version.", &versionCmd{}, false},
 	}
 }
 
 type command struct {
 	name, help string
 	grammar    any
+	manifest   bool // it has a use for one
 }
 
 const description = `Finds the credentials that this machine has, keeps them in a store (encrypted files, or HashiCorp Vault), and puts them where they are needed: native files, hosts over SSH, the environment of a command.
@@ -119,7 +120,9 @@ func run(args []string) int {
 	if parsed == nil {
 		return 0 // help was printed
 	}
-	err = parsed.Run()
+	if err = a.checkFlags(strings.Fields(parsed.Command())[0]); err == nil {
+		err = parsed.Run()
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}

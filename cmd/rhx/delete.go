@@ -38,6 +38,9 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	if c.Secrets, err = a.stored(c.Secrets...); err != nil {
+		return err
+	}
 	// Before anything is asked: opening a store may start rhx anew.
 	if _, err := e.Records.Store(ctx); err != nil {
 		return err

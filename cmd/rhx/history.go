@@ -19,6 +19,9 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := a.storedOne(&c.Secret); err != nil {
+		return err
+	}
 	infos, err := e.Records.History(ctx, c.Secret)
 	if err != nil {
 		return err
@@ -52,6 +55,9 @@ func (c *rollbackCmd) Help() string {
 func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
 	e, err := a.engineHere("rollback")
 	if err != nil {
+		return err
+	}
+	if err := a.storedOne(&c.Secret); err != nil {
 		return err
 	}
 	saved, err := e.Exchange.Rollback(ctx, c.Secret, c.To)

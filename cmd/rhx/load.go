@@ -51,7 +51,10 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secrets) != 1 && c.Wrapped == "" || c.Env) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
-	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: c.To, DryRun: c.DryRun, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
+	if c.Secrets, err = a.stored(c.Secrets...); err != nil {
+		return err
+	}
+	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: a.path(c.To), DryRun: c.DryRun, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
 	if c.Env {
 		if err := a.localOnly("load --env"); err != nil {
 			return err

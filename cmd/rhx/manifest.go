@@ -53,11 +53,7 @@ func (a *app) manifest(ctx context.Context, yes bool) (*manifest.Manifest, error
 			return nil, err
 		}
 	}
-	if a.Store == "" {
-		a.Store = m.Store
-		e.Stores.Use(m.Store)
-	}
-	a.trusted = m
+	a.use(m)
 	return m, ctx.Err()
 }
 
@@ -161,13 +157,18 @@ func list(names []string) string {
 
 // environment returns what -b and -s of a command come to.
 func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secrets []string, yes bool) (*project.Environment, error) {
+	var m *manifest.Manifest
 	if len(bundles) == 0 {
 		if err := secretsNamed(secrets); err != nil {
 			return nil, err
 		}
-		return e.Project.Environment(ctx, nil, nil, secrets)
+	} else {
+		var err error
+		if m, err = a.manifest(ctx, yes); err != nil {
+			return nil, err
+		}
 	}
-	m, err := a.manifest(ctx, yes)
+	secrets, err := a.stored(secrets...)
 	if err != nil {
 		return nil, err
 	}

@@ -15,18 +15,19 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
-	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
 type saveCmd struct {
-	Args     []string `arg:"" predictor:"savable" optional:"" name:"secret" help:"Secrets as rhx detect names them; or one name and KEY=@FILE or KEY=- (from stdin or a hidden prompt)."`
-	All      bool     `help:"Everything that rhx detect finds."`
-	From     string   `help:"Read this file instead of the default one." placeholder:"PATH"`
-	FromEnv  bool     `help:"Read the provider's variables, whatever its files hold."`
-	Values   string   `help:"Take the values from a JSON or dotenv file, or - for stdin." placeholder:"FILE|-"`
-	Provider string   `help:"The secret's provider, where its name does not say it; none for a base secret." placeholder:"P"`
-	Name     string   `help:"The secret's name in the store." placeholder:"N"`
+	Args       []string `arg:"" predictor:"savable" optional:"" name:"secret" help:"Secrets as rhx detect names them; or one name and KEY=@FILE or KEY=- (from stdin or a hidden prompt)."`
+	All        bool     `help:"Everything that rhx detect finds."`
+	From       string   `help:"Read this file instead of the default one." placeholder:"PATH"`
+	FromEnv    bool     `help:"Read the provider's variables, whatever its files hold."`
+	Values     string   `help:"Take the values from a JSON or dotenv file, or - for stdin." placeholder:"FILE|-"`
+	Overwrite  bool     `help:"Save what is here although the store has a newer version, which this machine has not seen."`
+	AllowEmpty bool     `help:"Save empty values too."`
+	Provider   string   `help:"The secret's provider, where its name does not say it; none for a base secret." placeholder:"P"`
+	Name       string   `help:"The secret's name in the store." placeholder:"N"`
 }
 
 func (c *saveCmd) Help() string {
@@ -56,6 +57,9 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	names, pairs := splitPairs(c.Args)
+	if names, err = a.stored(names...); err != nil {
+		return err
+	}
 	if c.Values != "" || len(pairs) > 0 {
 		saved, err := c.values(ctx, a, e, names, pairs)
 		if err != nil {
@@ -70,7 +74,7 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 	if c.All && len(names) > 0 {
 		return fault.WithKind(errors.New("--all goes without names"), fault.Usage)
 	}
-	opts := exchange.SaveOptions{Names: names, All: c.All, From: c.From, FromEnv: c.FromEnv, Provider: c.Provider, As: c.Name}
+	opts := exchange.SaveOptions{Names: names, All: c.All, From: a.path(c.From), FromEnv: c.FromEnv, Provider: c.Provider, As: c.Name, At: a.at(), Overwrite: c.Overwrite}
 	if len(names) == 0 && c.Provider != "" && !c.FromEnv && c.From == "" {
 		opts.Names = []string{c.Provider}
 	}
@@ -119,15 +123,14 @@ func (c *saveCmd) values(ctx context.Context, a *app, e *engine.Engine, names, p
 		names = append(names, c.Name)
 	}
 	if len(names) != 1 || c.All || c.From != "" || c.FromEnv || c.Values != "" && len(pairs) > 0 {
-		return exchange.Saved{}, fault.WithHint(fault.WithKind(errors.New("values are for one secret"), fault.Usage),
+		return exchange.Saved{}, fault.WithHint(fault.WithKind(errors.New("KEY= and --values give the values of one secret"), fault.Usage),
 			"rhx save NAME KEY=-, or rhx save NAME --values FILE")
 	}
 	// Before stdin is read and anything asked: opening a store may start rhx anew.
 	if _, err := e.Records.Store(ctx); err != nil {
 		return exchange.Saved{}, err
 	}
-	sec := &secret.Secret{Name: names[0], Values: secret.Values{}}
-	sp, err := c.provider(e, sec)
+	sec, err := e.Exchange.NewSecret(names[0], c.Provider)
 	if err != nil {
 		return exchange.Saved{}, err
 	}
@@ -139,55 +142,10 @@ func (c *saveCmd) values(ctx context.Context, a *app, e *engine.Engine, names, p
 	if err != nil {
 		return exchange.Saved{}, err
 	}
-	if sp != nil {
-		if err := check(sp, sec.Values); err != nil {
-			return exchange.Saved{}, err
-		}
+	if err := e.Exchange.CheckValues(sec, c.AllowEmpty); err != nil {
+		return exchange.Saved{}, err
 	}
 	return e.Exchange.SaveSecret(ctx, sec)
-}
-
-// provider sets a secret's provider and profile by its name or the flag.
-func (c *saveCmd) provider(e *engine.Engine, sec *secret.Secret) (*spec.Spec, error) {
-	p, profile := secret.SplitName(sec.Name)
-	switch {
-	case c.Provider == "none":
-		return nil, nil
-	case c.Provider != "":
-		p, profile = c.Provider, ""
-	}
-	sp, err := e.Specs.Get(p)
-	switch {
-	case err == nil && c.Provider == "" && p != sp.Name:
-		// An alias: the secret is called as the provider is.
-		sec.Name = secret.Name(sp.Name, profile)
-	case err != nil && c.Provider == "" && !e.Specs.Known(p):
-		return nil, nil // a base secret
-	case err != nil:
-		return nil, err
-	}
-	sec.Provider, sec.Profile = sp.Name, profile
-	return sp, nil
-}
-
-// check compares the keys of values with those that a provider knows.
-func check(sp *spec.Spec, values secret.Values) error {
-	var known []string
-	for _, v := range sp.Values {
-		known = append(known, v.Name)
-	}
-	for _, k := range values.Keys() {
-		if _, ok := sp.Value(k); !ok {
-			return fault.WithHint(fault.WithKind(fmt.Errorf("%s has no value %q%s", sp.Name, k, fault.DidYouMean(k, known)), fault.Usage),
-				"its values are "+strings.Join(known, ", ")+"; --provider none saves any keys under this name")
-		}
-	}
-	for _, v := range sp.Values {
-		if w, ok := values[v.Name]; !v.Optional && (!ok || w.Empty()) {
-			return fault.WithKind(fmt.Errorf("%s needs a value for %s", sp.Name, v.Name), fault.Usage)
-		}
-	}
-	return nil
 }
 
 // readValues reads a JSON object or a dotenv file.

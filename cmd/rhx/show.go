@@ -46,6 +46,9 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := a.storedOne(&c.Secret); err != nil {
+		return err
+	}
 	rec, err := e.Records.Get(ctx, c.Secret, c.Version)
 	if err != nil {
 		return err

@@ -59,6 +59,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	} else if err := secretsNamed(c.Secret); err != nil {
 		return err
 	}
+	if c.Secret, err = a.stored(c.Secret...); err != nil {
+		return err
+	}
 	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, Wrap: wrap, Overwrite: c.Overwrite, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
 	if env != nil {
 		what := env.Delivery()

@@ -33,6 +33,8 @@ type Deliverer struct {
 // Delivery is what is to be brought to one machine. A record's Secret.Name is what
 // people call it, its Info.Name that in the store.
 type Delivery struct {
+	// Store is the URL of the store that the secrets come from.
+	Store string
 	// Files are secrets that go into native files.
 	Files []*store.Record
 	// Vars go into the env file.
@@ -115,6 +117,17 @@ func (d *Delivery) Values() map[string]secret.Values {
 	return out
 }
 
+// versions are those of the secrets, by their names in the store.
+func (d *Delivery) versions() map[string]session.Version {
+	out := map[string]session.Version{}
+	for _, rec := range d.Files {
+		if rec.Version > 0 {
+			out[rec.Info.Name] = session.Version{Number: rec.Version, Store: d.Store}
+		}
+	}
+	return out
+}
+
 // Failed are the outcomes of a delivery of which nothing came to a machine: one for
 // each secret.
 func (d *Delivery) Failed(at place.Place, err error) []session.Outcome {
@@ -178,7 +191,7 @@ func (d *Deliverer) deliver(ctx context.Context, s *session.Session, at place.Pl
 	if s == nil {
 		return w.out, nil
 	}
-	work := &session.Work{At: at, Machine: m, Changes: w.changes, Outcomes: w.out, Values: what.Values()}
+	work := &session.Work{At: at, Machine: m, Changes: w.changes, Outcomes: w.out, Values: what.Values(), Versions: what.versions()}
 	return w.out, s.Write(ctx, work)
 }
 

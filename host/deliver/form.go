@@ -37,6 +37,8 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 	if format == "" {
 		return nil, sec, fault.WithKind(fmt.Errorf("cannot tell the format of %s: its name should end in .json, .yaml, .toml or .env", to), fault.Usage)
 	}
+	// Such a file has no profiles.
+	whole := &secret.Secret{Name: sec.Name, Values: sec.Values}
 	if format == "dotenv" && sp != nil {
 		var env bundle.Env
 		env.Add(sp, sec)
@@ -44,14 +46,13 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 		if err != nil {
 			return nil, sec, err
 		}
-		named := &secret.Secret{Name: sec.Name, Values: secret.Values{}}
+		whole.Values = secret.Values{}
 		for _, v := range vars {
-			named.Values[v.Name] = v.Value
+			whole.Values[v.Name] = v.Value
 		}
-		sec = named
 	}
-	base, err := BaseSpec(sec, to, format)
-	return base, sec, err
+	base, err := BaseSpec(whole, to, format)
+	return base, whole, err
 }
 
 func hasFormat(sp *spec.Spec, format string) bool {

@@ -44,6 +44,9 @@ func (x *Exchange) Load(ctx context.Context, at place.Place, m machine.Machine, 
 	if opts.Env {
 		what = deliver.Delivery{Vars: x.Deliver.Groups(recs, !opts.All)}
 	}
+	if opts.Records == nil {
+		what.Store = x.storeURL(ctx)
+	}
 	if opts.To != "" {
 		what.Paths = map[string]string{}
 		for _, rec := range recs {
@@ -68,6 +71,16 @@ func (x *Exchange) wanted(ctx context.Context, recs []*store.Record, all bool, n
 		return x.Records.All(ctx)
 	}
 	return x.Records.GetAll(ctx, names)
+}
+
+// storeURL is the URL of the store, which is open by now; "" where secrets are at
+// hand without one.
+func (x *Exchange) storeURL(ctx context.Context) string {
+	st, err := x.Records.Store(ctx)
+	if err != nil {
+		return ""
+	}
+	return st.URL()
 }
 
 // SyncOptions say what goes to hosts, and how.
@@ -143,6 +156,7 @@ func (x *Exchange) syncOne(ctx context.Context, s *session.Session, opts SyncOpt
 		return nil, nil, err
 	}
 	what := x.Deliver.Compose(recs, opts.Env)
+	what.Store = x.storeURL(ctx)
 	if opts.Bundle != nil {
 		what.Files = append(what.Files, opts.Bundle.Files...)
 		what.Vars = append(what.Vars, opts.Bundle.Vars...)

@@ -149,6 +149,7 @@ func (x *Exchange) PlanDownload(ctx context.Context) (*Download, error) {
 		}
 	}
 	d.what, d.there = x.fitting(ctx, recs)
+	d.what.Store = x.storeURL(ctx)
 	planned, err := x.Deliver.Plan(ctx, place.Here, x.Local, d.what, deliver.Options{})
 	d.Outcomes = slices.Concat(planned, d.there, d.unread)
 	return d, err

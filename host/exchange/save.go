@@ -14,6 +14,7 @@ import (
 	"github.com/rhx-dev/rhx/host/detect"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -58,6 +59,10 @@ type SaveOptions struct {
 	Provider string
 	// As is the name in the store of a single secret; "" keeps its own.
 	As string
+	// At is the machine's place.
+	At place.Place
+	// Overwrite saves values from which the store has gone on, too.
+	Overwrite bool
 }
 
 // Save extracts secrets from a machine and saves them to the store. The error
@@ -101,10 +106,16 @@ func (x *Exchange) Save(ctx context.Context, m machine.Machine, opts SaveOptions
 			out[i], saved = create(ctx, st, sec)
 		}
 		if !saved {
-			out[i] = put(ctx, st, sec)
+			out[i] = put(ctx, st, sec, func(old *store.Record) error {
+				if opts.Overwrite {
+					return nil
+				}
+				return x.stale(ctx, st, opts.At, sec, old)
+			})
 		}
 		out[i].Notes = append(out[i].Notes, found[i].Notes...)
 	})
+	x.saw(opts.At, st, out)
 	return append(out, failed...), nil
 }
 
@@ -135,7 +146,7 @@ func (x *Exchange) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, e
 	if err != nil {
 		return Saved{}, err
 	}
-	s := put(ctx, st, sec)
+	s := put(ctx, st, sec, func(*store.Record) error { return nil })
 	return s, s.Err
 }
 
@@ -154,7 +165,8 @@ func (x *Exchange) Rollback(ctx context.Context, name string, to int) (Saved, er
 // put saves a secret as a new version, unless the newest has the same values.
 // The version that was read is the one that is replaced: a save by somebody
 // else in between is a conflict.
-func put(ctx context.Context, st store.Store, sec *secret.Secret) Saved {
+// may is asked before another version is replaced.
+func put(ctx context.Context, st store.Store, sec *secret.Secret, may func(old *store.Record) error) Saved {
 	s := Saved{Name: sec.Name}
 	old, err := st.Get(ctx, sec.Name, 0)
 	switch {
@@ -176,6 +188,10 @@ func put(ctx context.Context, st store.Store, sec *secret.Secret) Saved {
 		return s
 	default:
 		s.Action, s.Keys = provider.Updated, sec.Values.Diff(old.Secret.Values)
+		if s.Err = may(old); s.Err != nil {
+			s.Action = provider.Conflict
+			return s
+		}
 	}
 	expect := 0
 	if old != nil {
@@ -230,12 +246,13 @@ func (x *Exchange) extract(ctx context.Context, m machine.Machine, opts SaveOpti
 		if err != nil {
 			return nil, nil, err
 		}
-		f, err := pick(found, sp, name, opts.Provider != "")
+		other := x.ownName(sp, name)
+		f, err := pick(found, sp, name, other)
 		if err != nil {
 			failed = append(failed, Saved{Name: name, Action: provider.Failed, Err: err})
 			continue
 		}
-		if opts.Provider != "" {
+		if other {
 			f.Name = name
 		}
 		if !slices.ContainsFunc(keep, func(k provider.Found) bool { return k.Name == f.Name }) {
@@ -249,7 +266,7 @@ func (x *Exchange) extract(ctx context.Context, m machine.Machine, opts SaveOpti
 // alias, so that a secret has one name however it is saved.
 func (x *Exchange) canonical(name string, opts SaveOptions) string {
 	p, rest, deep := strings.Cut(name, "/")
-	if opts.Provider != "" || x.Specs.Known(p) {
+	if x.Specs.Known(p) {
 		return name
 	}
 	sp, err := x.Specs.Get(p)
@@ -260,6 +277,14 @@ func (x *Exchange) canonical(name string, opts SaveOptions) string {
 		return sp.Name + "/" + rest
 	}
 	return sp.Name
+}
+
+// ownName reports whether a secret's name is the user's own, and does not begin with
+// its provider.
+func (x *Exchange) ownName(sp *spec.Spec, name string) bool {
+	p, _ := secret.SplitName(name)
+	named, err := x.Specs.Get(p)
+	return err != nil || named.Name != sp.Name
 }
 
 func (x *Exchange) providerOf(name string, opts SaveOptions) string {
@@ -359,7 +384,7 @@ func (x *Exchange) extractFrom(ctx context.Context, m machine.Machine, opts Save
 		if err != nil {
 			return nil, nil, err
 		}
-		if f.Name = name; opts.Provider == "" {
+		if f.Name = name; !x.ownName(sp, name) {
 			_, f.Profile = secret.SplitName(name)
 			f.Name = secret.Name(sp.Name, f.Profile)
 		}
@@ -380,14 +405,14 @@ func (x *Exchange) extractFrom(ctx context.Context, m machine.Machine, opts Save
 			err = f.Err
 		}
 	} else {
-		f, err = pick(found, sp, name, opts.Provider != "")
+		f, err = pick(found, sp, name, x.ownName(sp, name))
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	_, profile := secret.SplitName(name)
 	switch {
-	case opts.Provider != "":
+	case x.ownName(sp, name):
 		f.Name = name
 	case len(found) == 1 && (profile != "" || sp.HasDefault()):
 		// The only secret of a file that was named is the one that is meant.

@@ -48,7 +48,14 @@ func (l *local) Close() error { return nil }
 func (l *local) Info(ctx context.Context, names []string) (Info, error) {
 	info := Info{Home: l.home, OS: runtime.GOOS, Env: make(map[string]string)}
 	for _, name := range names {
-		if v := l.getenv(name); v != "" {
+		v := l.getenv(name)
+		if name == WorkVar {
+			// What the kernel says, and not what a parent left in the variable.
+			if dir, err := os.Getwd(); err == nil {
+				v = dir
+			}
+		}
+		if v != "" {
 			info.Env[name] = v
 		}
 	}

@@ -24,6 +24,10 @@ var ErrNotRegular = errors.New("not a regular file")
 // ErrChanged is a change's error when the file is no longer what Change.Old says.
 var ErrChanged = errors.New("the file was changed by another program meanwhile")
 
+// WorkVar is the variable that says which folder paths count from. On this machine
+// Info gives the working folder that the kernel knows.
+const WorkVar = "PWD"
+
 // Machine is a home folder and an environment. Its methods may be called from
 // several goroutines.
 type Machine interface {

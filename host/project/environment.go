@@ -43,6 +43,8 @@ type Environment struct {
 	Strip []string
 	// Files are the records of secrets that are also wanted as native files.
 	Files []*store.Record
+	// store is the URL of the store that the secrets come from.
+	store string
 	// stored are the names in the store of the secrets, by their names here.
 	stored map[string]string
 	// used and texts are what Hidden needs.
@@ -52,7 +54,7 @@ type Environment struct {
 
 // Delivery is the environment as it is brought to a machine.
 func (e *Environment) Delivery() deliver.Delivery {
-	return deliver.Delivery{Files: e.Files, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
+	return deliver.Delivery{Store: e.store, Files: e.Files, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
 }
 
 // ManifestOptions are what manifests are read with, with the providers that are known here.
@@ -95,6 +97,13 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 	for name, rec := range recs {
 		out.stored[name] = rec.Info.Name
 		out.used = append(out.used, used{rec, m.Secret(name)})
+	}
+	if len(recs)+len(secrets) > 0 {
+		st, err := p.Records.Store(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.store = st.URL()
 	}
 	for _, b := range chosen {
 		for _, name := range b.Secrets {

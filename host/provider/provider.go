@@ -82,7 +82,7 @@ type Also struct {
 
 // TakeWith is Take with more files and variables, in the same round trips.
 func TakeWith(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, also Also) (*Snapshot, error) {
-	vars := append([]string{"PWD"}, also.Vars...)
+	vars := append([]string{machine.WorkVar}, also.Vars...)
 	for _, s := range specs {
 		vars = append(append(vars, s.Vars()...), s.Ambient...)
 	}
@@ -204,7 +204,7 @@ func (s *Snapshot) abs(p string) string {
 	case path.IsAbs(p) || len(p) > 2 && p[1] == ':':
 		return path.Clean(p)
 	}
-	dir := s.slashed(s.Info.Env["PWD"])
+	dir := s.slashed(s.Info.Env[machine.WorkVar])
 	if dir == "" {
 		dir = s.Info.Home
 	}

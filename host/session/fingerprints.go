@@ -161,6 +161,9 @@ func (f *fingerprints) notedOf(w *Work) note {
 		for key, v := range w.Values[o.Secret] {
 			n.set[entryKey(o.name(), key)] = f.of(v)
 		}
+		if v, ok := w.Versions[o.Stored]; ok {
+			n.set[entryKey(o.Stored, "")] = v.String()
+		}
 	}
 	return n
 }

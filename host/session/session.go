@@ -103,6 +103,9 @@ type Work struct {
 	// Values are those that the secrets have there afterwards, by Outcome.Secret and
 	// key; a variable's key is its name.
 	Values map[string]secret.Values
+	// Versions are those that the machine has afterwards, by the secret's name in the
+	// store.
+	Versions map[string]Version
 	// Displaced are places that are not rhx's to remember any more, by the secret's
 	// name in the store.
 	Displaced map[string]config.Location
