@@ -42,12 +42,12 @@ func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, dir 
 		movable := false
 		for i := range sp.Files {
 			f := &sp.Files[i]
-			if f.ReadOnly || len(f.Override) == 0 || slices.ContainsFunc(all, func(o moved) bool { return o.f == f }) {
-				movable = movable || len(f.Override) > 0 && !f.ReadOnly
+			o, moves := mover(f)
+			if f.ReadOnly || !moves || slices.ContainsFunc(all, func(o moved) bool { return o.f == f }) {
+				movable = movable || moves && !f.ReadOnly
 				continue
 			}
 			movable = true
-			o := f.Override[0]
 			at := path.Join(dir, sp.Name)
 			file := path.Join(at, path.Base(f.Path("linux")))
 			value := file
@@ -86,10 +86,19 @@ func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, dir 
 		}
 		files = append(files, PrivateFile{o.file, data, mode.Perm()})
 		value := o.file
-		if rel := o.f.Override[0].Rel; rel != "" {
-			value = o.file[:len(o.file)-len(rel)-1]
+		if mv, _ := mover(o.f); mv.Rel != "" {
+			value = o.file[:len(o.file)-len(mv.Rel)-1]
 		}
 		vars = append(vars, machine.Var{Name: o.name, Value: value})
 	}
 	return files, vars, errors.Join(errs...)
+}
+
+// mover is the first variable that moves a file by itself, not along with another.
+func mover(f *spec.File) (spec.Override, bool) {
+	i := slices.IndexFunc(f.Override, func(o spec.Override) bool { return !o.Beside() })
+	if i < 0 {
+		return spec.Override{}, false
+	}
+	return f.Override[i], true
 }

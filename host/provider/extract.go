@@ -25,10 +25,14 @@ func (s *Snapshot) Extract(ctx context.Context, sp *spec.Spec) []Found {
 	var c collector
 	for mirror := range 2 {
 		for i := range sp.Files {
-			if f := &sp.Files[i]; f.Mirror == (mirror == 1) {
-				for _, p := range s.locate(f) {
-					c.add(s.extractFile(ctx, sp, f, p)...)
-				}
+			f := &sp.Files[i]
+			if f.Mirror != (mirror == 1) {
+				continue
+			}
+			paths, err := s.locate(sp, f)
+			c.addMisled(sp, err)
+			for _, p := range paths {
+				c.add(s.extractFile(ctx, sp, f, p)...)
 			}
 		}
 	}
@@ -144,6 +148,18 @@ func (c *collector) addEnv(env Found) {
 		slices.Sort(differs)
 		f.Notes = append(f.Notes, fmt.Sprintf("%s: the environment has another value than %s, which rhx uses", strings.Join(differs, ", "), f.Sources[0]))
 	}
+}
+
+// addMisled adds, once, a variable that should name a file and does not.
+func (c *collector) addMisled(sp *spec.Spec, err error) {
+	var e *misled
+	if !errors.As(err, &e) || slices.ContainsFunc(c.broken, func(f Found) bool { return f.Sources[0].Var == e.variable }) {
+		return
+	}
+	c.broken = append(c.broken, Found{
+		Secret: secret.Secret{Name: sp.Name, Provider: sp.Name, Sources: []secret.Source{{Kind: secret.SourceEnv, Var: e.variable}}},
+		State:  Invalid, Err: blame(err),
+	})
 }
 
 func (c *collector) index(name string) int {

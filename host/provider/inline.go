@@ -1,8 +1,9 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/base64"
-	"maps"
+	"encoding/pem"
 	"path"
 	"slices"
 
@@ -16,7 +17,13 @@ type reference struct {
 	at, data codec.Path
 	// file is absolute.
 	file string
+	// key reports that the file is to be a private key, not certificates.
+	key bool
 }
+
+// maxInline is how large a file is that a document takes in: bundles of all public
+// certificate authorities have some 250 KB.
+const maxInline = 512 << 10
 
 // references lists the files that a document names and that its spec wants
 // carried along, such as a kubeconfig's client-certificate.
@@ -32,20 +39,49 @@ func (s *Snapshot) references(f *spec.File, docPath string, root *codec.Node) []
 			if text, ok, err := nodeText(node, k); ok && err == nil {
 				known[k.Value] = text
 			}
-			for _, field := range slices.Sorted(maps.Keys(k.Inline)) {
-				n := node.Get(field)
-				if !n.Scalar() || n.Text == "" || node.Get(k.Inline[field]) != nil {
+			for _, in := range k.Inline {
+				n := node.Get(in.Field)
+				if !n.Scalar() || n.Text == "" || node.Get(in.Into) != nil {
 					continue
 				}
 				file := s.slashed(n.Text)
 				if !path.IsAbs(file) && file[0] != '~' {
 					file = path.Join(path.Dir(docPath), file)
 				}
-				out = append(out, reference{join(at, codec.Step{Key: field}), join(at, codec.Step{Key: k.Inline[field]}), s.abs(file)})
+				out = append(out, reference{join(at, codec.Step{Key: in.Field}), join(at, codec.Step{Key: in.Into}), s.abs(file), in.Key})
 			}
 		}
 	}
 	return out
+}
+
+// content returns what the document takes of a file: all of it where it is of the
+// kind that the place is for, without what stands around its blocks. It is nil for
+// any other file: whoever wrote the document must not make rhx read those.
+func (r *reference) content(data []byte) []byte {
+	if len(data) > maxInline {
+		return nil
+	}
+	var blocks []byte
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			return blocks
+		}
+		switch block.Type {
+		case "CERTIFICATE":
+		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "EC PARAMETERS":
+			if !r.key {
+				return nil
+			}
+		default:
+			return nil
+		}
+		if blocks == nil && len(bytes.TrimSpace(rest)) == 0 && bytes.HasPrefix(data, []byte("-----BEGIN ")) {
+			return data // as it is, to the byte
+		}
+		blocks, data = append(blocks, pem.EncodeToMemory(block)...), rest
+	}
 }
 
 func hasInline(f *spec.File) bool {
@@ -54,15 +90,15 @@ func hasInline(f *spec.File) bool {
 
 // inlined returns a document with the content of the files that it names in
 // their stead, so that its values are whole by themselves. A file that cannot
-// be read stays a name.
+// be read, or is not what it should be, stays a name.
 func (s *Snapshot) inlined(f *spec.File, docPath string, root *codec.Node) *codec.Node {
 	if !hasInline(f) {
 		return root
 	}
 	var edits []codec.Edit
 	for _, r := range s.references(f, docPath, root) {
-		if file := s.files[r.file]; file.Path != "" && file.Err == nil {
-			edits = append(edits, codec.Edit{Path: r.data, Value: codec.Text(base64.StdEncoding.EncodeToString(file.Data))}, codec.Edit{Path: r.at})
+		if content := r.content(s.files[r.file].Data); content != nil {
+			edits = append(edits, codec.Edit{Path: r.data, Value: codec.Text(base64.StdEncoding.EncodeToString(content))}, codec.Edit{Path: r.at})
 		}
 	}
 	if out, err := codec.EditTree(root, edits); err == nil {
@@ -80,7 +116,8 @@ func (s *Snapshot) referenced(specs []*spec.Spec) []string {
 			if !hasInline(f) {
 				continue
 			}
-			for _, p := range s.locate(f) {
+			located, _ := s.locate(sp, f)
+			for _, p := range located {
 				if file := s.files[p]; file.Path != "" && file.Err == nil {
 					if format, err := codec.New(f.Format, f.Options); err == nil {
 						if root, err := format.Decode(file.Data); err == nil {

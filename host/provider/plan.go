@@ -250,7 +250,8 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 	if opts.To == "" && out[0].Action != Conflict && out[0].Action != Failed {
 		for i := range sp.Files {
 			if m := &sp.Files[i]; m.Mirror && m != f && p.holdsProfile(m, sec.Profile) {
-				for _, mp := range p.snap.locate(m) {
+				paths, _ := p.snap.locate(sp, m) // a copy that nothing names is not kept up
+				for _, mp := range paths {
 					if !missing(p.snap.files[mp]) {
 						out = append(out, p.putKeys(sp, m, mp, sec, Options{Resolve: ReplaceAll}))
 					}

@@ -92,6 +92,9 @@ func TakeWith(ctx context.Context, m machine.Machine, guests Guests, specs []*sp
 		return nil, err
 	}
 	snap := &Snapshot{Info: info, guests: guests, files: map[string]machine.File{}}
+	if err := snap.expand(ctx, m, specs); err != nil {
+		return nil, err
+	}
 	var paths, patterns []string
 	for _, p := range also.Paths {
 		paths = append(paths, snap.abs(p))
@@ -102,7 +105,8 @@ func TakeWith(ctx context.Context, m machine.Machine, guests Guests, specs []*sp
 	for _, s := range specs {
 		for i := range s.Files {
 			f := &s.Files[i]
-			for _, p := range snap.locate(f) {
+			located, _ := snap.locate(s, f) // Extract and Put tell what is wrong
+			for _, p := range located {
 				switch {
 				case f.PerFile():
 					patterns = append(patterns, p)
@@ -154,28 +158,6 @@ func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths, patterns 
 		s.files[f.Path] = f
 	}
 	return err
-}
-
-// locate returns the absolute paths of a spec's file on the machine; more than
-// one where a variable lists several.
-func (s *Snapshot) locate(f *spec.File) []string {
-	for _, o := range f.Override {
-		v := s.Info.Env[o.Var]
-		if v == "" {
-			continue
-		}
-		if o.List {
-			var list []string
-			for p := range strings.SplitSeq(v, s.listSeparator()) {
-				if p != "" {
-					list = append(list, s.abs(p))
-				}
-			}
-			return list
-		}
-		return []string{s.abs(path.Join(s.slashed(v), o.Rel))}
-	}
-	return []string{s.abs(f.Path(s.Info.OS))}
 }
 
 func (s *Snapshot) listSeparator() string {

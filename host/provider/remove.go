@@ -25,7 +25,8 @@ func (p *Plan) Remove(ctx context.Context, sp *spec.Spec, sec *secret.Secret) []
 		if f.ReadOnly || !p.holdsProfile(f, sec.Profile) {
 			continue
 		}
-		for _, path := range p.snap.locate(f) {
+		paths, _ := p.snap.locate(sp, f) // where no file is named, none has it
+		for _, path := range paths {
 			if f.PerFile() {
 				path = strings.Replace(path, "{profile}", sec.Profile, 1)
 			}
@@ -58,7 +59,8 @@ func (p *Plan) RemoveAt(ctx context.Context, sp *spec.Spec, sec *secret.Secret, 
 		if !m.Mirror || !p.holdsProfile(m, sec.Profile) {
 			continue
 		}
-		for _, mp := range p.snap.locate(m) {
+		paths, _ := p.snap.locate(sp, m)
+		for _, mp := range paths {
 			if file := p.current(mp); mp != at && !missing(file) {
 				out = append(out, p.removeFrom(ctx, sp, m, file, sec)...)
 			}

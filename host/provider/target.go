@@ -45,12 +45,13 @@ func complete(sp *spec.Spec, f *spec.File, sec *secret.Secret) error {
 func (p *Plan) target(sp *spec.Spec, sec *secret.Secret, opts Options) (*spec.File, string, error) {
 	var best *spec.File
 	bestPath, bestEmpty := "", 0
+	var nowhere error
 	for i := range sp.Files {
 		f := &sp.Files[i]
 		if f.ReadOnly || f.Mirror || !p.holdsProfile(f, sec.Profile) {
 			continue
 		}
-		paths := p.snap.locate(f)
+		paths, err := p.snap.locate(sp, f)
 		if opts.To != "" {
 			paths = []string{opts.To}
 		} else if f.PerFile() {
@@ -59,6 +60,9 @@ func (p *Plan) target(sp *spec.Spec, sec *secret.Secret, opts Options) (*spec.Fi
 			}
 		}
 		if len(paths) == 0 {
+			if nowhere == nil {
+				nowhere = blame(err)
+			}
 			continue
 		}
 		empty, whole := fit(sp, f, sec)
@@ -74,6 +78,9 @@ func (p *Plan) target(sp *spec.Spec, sec *secret.Secret, opts Options) (*spec.Fi
 		}
 	}
 	switch {
+	case nowhere != nil:
+		// The other files of the spec are not where the user wants it.
+		return nil, "", nowhere
 	case best != nil:
 		return best, bestPath, nil
 	case len(sp.Files) == 0:

@@ -17,6 +17,9 @@ import (
 // codecs are the names that a key's "as" may have.
 var codecs = []string{"base64", "basic-user", "basic-password", "url-user", "url-password", "trim"}
 
+// states are the signs that a secret is elsewhere.
+var states = []string{"keyring", "exec", "sso", "role"}
+
 // Parse reads and checks one spec. file is its name for messages; an error is
 // an [*Error] with line and column.
 func Parse(file string, data []byte) (*Spec, error) {
@@ -28,7 +31,7 @@ func Parse(file string, data []byte) (*Spec, error) {
 	s := &Spec{Origin: file}
 	version := false
 	// Read after the rest, in this order: each refers to what is before it.
-	var values, together, files, use *yaml.Node
+	var values, together, oneOf, files, use *yaml.Node
 	d.Mapping(root, "a spec", map[string]func(*yaml.Node){
 		"spec": func(n *yaml.Node) {
 			if version = true; d.Text(n) != "1" {
@@ -44,6 +47,8 @@ func Parse(file string, data []byte) (*Spec, error) {
 		"ambient":  func(n *yaml.Node) { d.Each(n, func(n *yaml.Node) { s.Ambient = append(s.Ambient, d.variable(n)) }) },
 		"values":   func(n *yaml.Node) { values = n },
 		"together": func(n *yaml.Node) { together = n },
+		"one_of":   func(n *yaml.Node) { oneOf = n },
+		"unsafe":   func(n *yaml.Node) { s.Unsafe = d.patterns(n) },
 		"files":    func(n *yaml.Node) { files = n },
 		"use":      func(n *yaml.Node) { use = n },
 	})
@@ -59,7 +64,10 @@ func Parse(file string, data []byte) (*Spec, error) {
 		d.values(values, s)
 	}
 	if together != nil && d.Err == nil {
-		d.together(together, s)
+		s.Together = d.groups(together, s, "together")
+	}
+	if oneOf != nil && d.Err == nil {
+		s.OneOf = d.groups(oneOf, s, "one_of")
 	}
 	if files != nil && d.Err == nil {
 		d.files(files, s)
@@ -150,17 +158,20 @@ func (d *decoder) values(n *yaml.Node, s *Spec) {
 	}
 }
 
-func (d *decoder) together(n *yaml.Node, s *Spec) {
+// groups reads a list of values, or a list of such lists.
+func (d *decoder) groups(n *yaml.Node, s *Spec, what string) [][]string {
+	var out [][]string
 	group := func(n *yaml.Node) {
 		var names []string
-		d.Each(n, func(n *yaml.Node) { names = append(names, d.valueName(n, s, "together")) })
-		s.Together = append(s.Together, names)
+		d.Each(n, func(n *yaml.Node) { names = append(names, d.valueName(n, s, what)) })
+		out = append(out, names)
 	}
 	if n.Kind == yaml.SequenceNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.SequenceNode {
 		d.Each(n, group)
-		return
+	} else {
+		group(n)
 	}
-	group(n)
+	return out
 }
 
 // valueName reads the name of a value that the spec must have.
@@ -308,6 +319,9 @@ func (d *decoder) holes(nodes map[string]*yaml.Node, f *File) {
 		for _, p := range k.At {
 			check(keys.Content[2*i+1], p.Holes())
 		}
+		for _, p := range k.Also {
+			check(keys.Content[2*i+1], p.Holes())
+		}
 		known[k.Value] = k.Value != "*"
 	}
 	for i, k := range f.Keys {
@@ -366,19 +380,29 @@ func (d *decoder) override(n *yaml.Node) Override {
 	var o Override
 	if n.Kind == yaml.MappingNode {
 		d.Mapping(n, "override", map[string]func(*yaml.Node){
-			"list": func(n *yaml.Node) { o.Var, o.List = d.variable(n), true },
+			"list":    func(n *yaml.Node) { o.Var, o.List = d.variable(n), true },
+			"path":    func(n *yaml.Node) { o.Var, o.Rel = d.moved(n) },
+			"expands": func(n *yaml.Node) { o.Expands = d.Bool(n) },
 		})
-		if o.Var == "" {
-			d.Fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
+		if o.Var == "" || o.List && o.Rel != "" {
+			d.Fail(n, overrideForms)
 		}
 		return o
 	}
-	v, rel, deep := strings.Cut(d.Text(n), "/")
-	if !ValidVar(v) || deep && (rel == "" || path.Clean("/"+rel) != "/"+rel) {
-		d.Fail(n, "an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}")
-	}
-	o.Var, o.Rel = v, rel
+	o.Var, o.Rel = d.moved(n)
 	return o
+}
+
+const overrideForms = "an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"
+
+// moved reads VARIABLE, VARIABLE/PATH or VARIABLE/../NAME.
+func (d *decoder) moved(n *yaml.Node) (name, rel string) {
+	name, rel, deep := strings.Cut(d.Text(n), "/")
+	below := strings.TrimPrefix(rel, "../")
+	if !ValidVar(name) || deep && (below == "" || path.Clean("/"+below) != "/"+below) {
+		d.Fail(n, overrideForms)
+	}
+	return name, rel
 }
 
 func (d *decoder) format(n *yaml.Node, f *File) {
@@ -540,12 +564,14 @@ func (d *decoder) keys(n *yaml.Node, s *Spec, f *File) {
 		case d.Err != nil:
 		case (len(key.At) == 0) != key.Profile:
 			d.Fail(n, "a key has at, or profile: true")
-		case key.Profile && (key.As != "" || key.Mirror != nil || key.Root || key.Tree):
+		case key.Profile && (key.As != "" || key.Also != nil || key.Mirror != nil || key.Root || key.Tree):
 			d.Fail(n, "a key with profile: true has nothing else")
 		case key.Profile && f.Profiles == nil:
 			d.Fail(n, "profile: true is for a file with profiles")
 		case key.Tree && key.As != "":
 			d.Fail(n, "a key has as, or tree: true")
+		case key.Also != nil && key.As == "":
+			d.Fail(n, "also is for a key with as; places of one form are all in at")
 		case key.Inline != nil && !key.Tree:
 			d.Fail(n, "inline is for a key with tree: true")
 		case k.Value == "*" && (len(key.At) > 1 || key.As != "" || key.Mirror != nil || key.Root || key.Tree):
@@ -576,8 +602,42 @@ func (d *decoder) key(n *yaml.Node, key *Key) {
 		"root":    func(n *yaml.Node) { key.Root = d.Bool(n) },
 		"tree":    func(n *yaml.Node) { key.Tree = d.Bool(n) },
 		"profile": func(n *yaml.Node) { key.Profile = d.Bool(n) },
-		"inline":  func(n *yaml.Node) { key.Inline = d.TextMap(n, "inline") },
+		"also":    func(n *yaml.Node) { key.Also = d.paths(n) },
+		"inline":  func(n *yaml.Node) { key.Inline = d.inline(n) },
 	})
+}
+
+// inline reads the fields of a tree that name other files.
+func (d *decoder) inline(n *yaml.Node) []Inline {
+	var out []Inline
+	if n.Kind != yaml.MappingNode {
+		d.Fail(n, "inline must be a mapping")
+		return nil
+	}
+	d.Pairs(n, func(k, n *yaml.Node) {
+		in := Inline{Field: k.Value}
+		if n.Kind != yaml.MappingNode {
+			in.Into = d.Text(n)
+		} else {
+			d.Mapping(n, "inline", map[string]func(*yaml.Node){
+				"into": func(n *yaml.Node) { in.Into = d.Text(n) },
+				"holds": func(n *yaml.Node) {
+					switch d.Text(n) {
+					case "certificates":
+					case "key":
+						in.Key = true
+					default:
+						d.Fail(n, "a file that is inlined holds certificates or key")
+					}
+				},
+			})
+			if in.Into == "" {
+				d.Fail(n, "inline is FIELD: FIELD, or FIELD: {into: FIELD, holds: key}")
+			}
+		}
+		out = append(out, in)
+	})
+	return out
 }
 
 func (d *decoder) fixed(n *yaml.Node) []Fixed {
@@ -608,8 +668,8 @@ func (d *decoder) state(n *yaml.Node) State {
 	var s State
 	d.Mapping(n, "a state", map[string]func(*yaml.Node){
 		"state": func(n *yaml.Node) {
-			if s.State = d.Text(n); s.State != "keyring" && s.State != "exec" {
-				d.Fail(n, "a state is keyring or exec")
+			if s.State = d.Text(n); !slices.Contains(states, s.State) {
+				d.Fail(n, "a state is %s", strings.Join(states, ", "))
 			}
 		},
 		"at":   func(n *yaml.Node) { s.At = d.path(n) },

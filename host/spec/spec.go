@@ -36,6 +36,11 @@ type Spec struct {
 	Ambient []string
 	// Together are groups of values of which a secret has all or none.
 	Together [][]string
+	// OneOf are groups of values of which a secret has at least one.
+	OneOf [][]string
+	// Unsafe are patterns of what makes a tool run a program, or read another file:
+	// "VALUE", or "VALUE.FIELD" for a field inside a value that is a tree.
+	Unsafe []string
 	// Files are where the secret is kept, in order of preference.
 	Files []File
 	// Use says to which hosts the secret is sent, and where in a request.
@@ -130,8 +135,11 @@ func (p Paths) All() []string {
 // Override is a variable that moves a file.
 type Override struct {
 	Var string
-	// Rel is the path below the folder that Var names; "" where Var names the file.
+	// Rel is the path below the folder that Var names; "" where Var names the file;
+	// "../NAME" for a file beside the one that Var names.
 	Rel string
+	// Expands reports that the tool replaces $NAME and ${NAME} in what Var holds.
+	Expands bool
 	// List reports that Var is a list of files, as PATH is.
 	List bool
 }
@@ -169,6 +177,9 @@ type Key struct {
 	Mirror []Path
 	// As is the codec that turns the text in the file into the value; "" for none.
 	As string
+	// Also are places of the value as it is, without As: another form of it, read
+	// where At has nothing and written where it exists.
+	Also []Path
 	// Root reports that the places are counted from the file's root even where
 	// the file has profiles.
 	Root bool
@@ -176,10 +187,22 @@ type Key struct {
 	Tree bool
 	// Profile reports that the value is the profile's own name in the file.
 	Profile bool
-	// Inline maps fields of a subtree that name another file to the fields that
-	// hold such a file's content in base64, which the value has in their stead.
-	Inline map[string]string
+	// Inline are fields of a subtree that name another file, whose content the value
+	// has in their stead.
+	Inline []Inline
 }
+
+// Inline is a field that names another file.
+type Inline struct {
+	Field string
+	// Into is the field that takes the file's content in base64 instead.
+	Into string
+	// Key reports that the file is a private key; else it is certificates.
+	Key bool
+}
+
+// Beside reports whether the file is beside the one that Var names.
+func (o Override) Beside() bool { return strings.HasPrefix(o.Rel, "../") }
 
 // Fixed is an entry that a write adds where it is absent.
 type Fixed struct {

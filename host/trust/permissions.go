@@ -35,7 +35,12 @@ func permissions(s *spec.Spec) []string {
 		}
 		for _, k := range f.Keys {
 			if len(k.Inline) > 0 {
-				out = append(out, fmt.Sprintf("read the files that %s names in %s", f.Path(""), strings.Join(slices.Sorted(maps.Keys(k.Inline)), ", ")))
+				var fields []string
+				for _, in := range k.Inline {
+					fields = append(fields, in.Field)
+				}
+				slices.Sort(fields)
+				out = append(out, fmt.Sprintf("read the certificates and keys that %s names in %s", f.Path(""), strings.Join(fields, ", ")))
 			}
 		}
 	}
