@@ -64,6 +64,10 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 			cell = "broken: " + j.Error
 		case provider.InKeyring:
 			cell = "in the system's keyring"
+		case provider.BySignIn:
+			cell = "by signing in, which the tool does itself"
+		case provider.ByRole:
+			cell = "a role, which the tool takes by another profile"
 		case provider.ByCommand:
 			cell = "from a command, which rhx does not run"
 		}

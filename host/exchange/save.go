@@ -353,6 +353,10 @@ func state(f provider.Found) (provider.Found, error) {
 	switch f.State {
 	case provider.InKeyring:
 		return f, fmt.Errorf("%s: the value is in the system's keyring, not in %s", f.Name, f.Sources[0])
+	case provider.BySignIn:
+		return f, fmt.Errorf("%s: the tool signs in for it, as %s says; there is no value to save", f.Name, f.Sources[0])
+	case provider.ByRole:
+		return f, fmt.Errorf("%s: the tool makes it of another profile, which %s names; there is no value to save", f.Name, f.Sources[0])
 	case provider.ByCommand:
 		return f, fmt.Errorf("%s: the value comes from a command that %s names, which rhx does not run", f.Name, f.Sources[0])
 	}

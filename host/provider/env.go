@@ -55,6 +55,11 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 			continue
 		}
 		text := strings.TrimRight(s.Info.Env[v.Env[i]], "\r\n")
+		for _, other := range v.Env[i+1:] {
+			if t := strings.TrimRight(s.Info.Env[other], "\r\n"); t != "" && t != text {
+				found.Notes = append(found.Notes, fmt.Sprintf("%s and %s have different values, and tools differ in which they use; rhx reads %s", v.Env[i], other, v.Env[i]))
+			}
+		}
 		if v.Reject != nil && v.Reject.MatchString(text) {
 			if !v.Optional {
 				lacks = append(lacks, v.Env[0])
@@ -75,6 +80,12 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 			if v, _ := sp.Value(name); len(v.Env) > 0 && !slices.Contains(lacks, v.Env[0]) {
 				lacks = append(lacks, v.Env[0])
 			}
+		}
+	}
+	for _, group := range sp.OneOf {
+		if none(group, texts) {
+			v, _ := sp.Value(group[0])
+			lacks = append(lacks, v.Env...)
 		}
 	}
 	if len(lacks) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -31,6 +32,10 @@ func (s *Snapshot) Extract(ctx context.Context, sp *spec.Spec) []Found {
 			}
 			paths, err := s.locate(sp, f)
 			c.addMisled(sp, err)
+			if merges(f) && len(paths) > 1 {
+				c.add(s.extractMerged(sp, f, paths)...)
+				continue
+			}
 			for _, p := range paths {
 				c.add(s.extractFile(ctx, sp, f, p)...)
 			}
@@ -171,6 +176,23 @@ func (c *collector) sorted() []Found {
 	return append(c.found, c.broken...)
 }
 
+// noteMode adds to the first of a file's findings that others can read the file.
+func (s *Snapshot) noteMode(f *spec.File, file machine.File, found []Found) []Found {
+	for i := range found {
+		if found[i].State == HasValue && s.open(file, f.Mode) {
+			found[i].Notes = append(found[i].Notes, fmt.Sprintf("others can read %s (mode %04o); rhx load mends that, as does chmod %04o", s.Short(file.Path), file.Mode.Perm(), file.Mode.Perm()&f.Mode))
+			break
+		}
+	}
+	return found
+}
+
+// open reports whether a file can be read or written by others than its owner,
+// which mode does not allow.
+func (s *Snapshot) open(file machine.File, mode fs.FileMode) bool {
+	return file.Err == nil && s.Info.OS != "windows" && file.Mode.Perm()&0o077&^mode != 0
+}
+
 func (s *Snapshot) extractFile(ctx context.Context, sp *spec.Spec, f *spec.File, p string) []Found {
 	if !f.PerFile() {
 		return s.extractOne(ctx, sp, f, s.files[p], "")
@@ -189,6 +211,10 @@ func (s *Snapshot) extractFile(ctx context.Context, sp *spec.Spec, f *spec.File,
 // extractOne returns the secrets in one file; profile is that of the whole
 // file, "" where the file is not a profile.
 func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File, profile string) []Found {
+	return s.noteMode(f, file, s.secretsIn(ctx, sp, f, file, profile))
+}
+
+func (s *Snapshot) secretsIn(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File, profile string) []Found {
 	if missing(file) {
 		return nil
 	}
@@ -204,19 +230,10 @@ func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, 
 	if f.Format == "keypair" {
 		return s.extractKeyPair(sp, f, file, profile)
 	}
-	format, err := codec.New(f.Format, f.Options)
+	root, unreadable, err := s.decode(f, file)
 	if err != nil {
 		return []Found{s.invalid(sp, profile, file.Path, err)}
 	}
-	root, err := format.Decode(file.Data)
-	if err != nil {
-		return []Found{s.invalid(sp, profile, file.Path, err)}
-	}
-	if err := shape(f, root); err != nil {
-		return []Found{s.invalid(sp, profile, file.Path, err)}
-	}
-	unreadable := codec.Unreadable(format, file.Data)
-	root = s.inlined(f, file.Path, root)
 	var out []Found
 	for _, e := range entries(f, root) {
 		if f.PerFile() {
@@ -230,6 +247,23 @@ func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, 
 		}
 	}
 	return out
+}
+
+// decode reads a file's document, with what it has in other files. unreadable says
+// which of the programs that should cannot read the file.
+func (s *Snapshot) decode(f *spec.File, file machine.File) (root *codec.Node, unreadable, err error) {
+	format, err := codec.New(f.Format, f.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, err = format.Decode(file.Data)
+	if err == nil {
+		err = shape(f, root)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.inlined(f, file.Path, root), codec.Unreadable(format, file.Data), nil
 }
 
 // invalid is a file that cannot be read. The error says where it is.
@@ -275,7 +309,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 	texts, stub, err := readEntry(sp, f, root, e)
 	if err != nil {
 		found.State, found.Err = Invalid, s.readError(p, err)
-		return found, true
+		return s.named(sp, found, texts), true
 	}
 	state, wins := readState(f, root, e, texts)
 	if stub && state == "" {
@@ -283,7 +317,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 	}
 	if state != "" && (wins || !private(sp, texts)) {
 		found.State = state
-		return found, true
+		return s.named(sp, found, texts), true
 	}
 	if !counts(sp, f, texts) {
 		return found, false
@@ -294,15 +328,32 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 			where += ", " + e.name
 		}
 		found.State, found.Err = Invalid, fmt.Errorf("read %s: %s is missing", where, strings.Join(lacks, ", "))
-		return found, true
+		return s.named(sp, found, texts), true
 	}
 	s.fill(sp, &found, texts)
+	found.Notes = append(found.Notes, spellings(f, root, e, texts)...)
 	if f.Expires != nil {
 		if at, ok := resolve(f, root, e, f.Expires, false, holes(e.name, texts)); ok {
 			found.Expires = parseTime(root.Find(at))
 		}
 	}
-	return found, true
+	return s.named(sp, found, texts), true
+}
+
+// named returns a finding as it is, or without values where its name would have
+// a secret in it: names are shown, and are folders in stores.
+func (s *Snapshot) named(sp *spec.Spec, found Found, texts map[string]string) Found {
+	reveals := secretForm(found.Profile)
+	for k, text := range texts {
+		reveals = reveals || !sp.Public(k) && len(text) >= 12 && strings.Contains(found.Profile, text)
+	}
+	if !reveals {
+		return found
+	}
+	return Found{
+		Secret: secret.Secret{Name: sp.Name, Provider: sp.Name, Sources: found.Sources}, State: Invalid,
+		Err: fmt.Errorf("read %s: a profile is called by a secret value there, so rhx has no name for it; give it another name", found.Sources[0]),
+	}
 }
 
 // fill sets a finding's values and its notes on them.
@@ -315,10 +366,15 @@ func (s *Snapshot) fill(sp *spec.Spec, found *Found, texts map[string]string) {
 		v, _ := sp.Value(k)
 		if v.Pattern != nil && !v.Pattern.MatchString(texts[k]) {
 			found.odd = true
-			found.Notes = append(found.Notes, fmt.Sprintf("%s does not look as it should", k))
+			found.Notes = append(found.Notes, fmt.Sprintf("%s does not look as it should, which is %s", k, expression(v)))
 		}
 		if v.Rotates {
 			found.Notes = append(found.Notes, fmt.Sprintf("%s is good for one machine: another one that uses it can log this one out", k))
 		}
 	}
+}
+
+// expression is a value's pattern as the spec has it.
+func expression(v spec.Value) string {
+	return strings.TrimSuffix(strings.TrimPrefix(v.Pattern.String(), "^(?:"), ")$")
 }

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 const pem = "-----BEGIN OPENSSH PRIVATE KEY-----\nZmFrZQ==\n-----END OPENSSH PRIVATE KEY-----\n"
 const pem2 = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3RoZXI=\n-----END OPENSSH PRIVATE KEY-----\n"
+const cert = "-----BEGIN CERTIFICATE-----\nZmFrZQ==\n-----END CERTIFICATE-----\n"
+const cert2 = "-----BEGIN CERTIFICATE-----\nb3RoZXI=\n-----END CERTIFICATE-----\n"
+const tlsKey = "-----BEGIN EC PRIVATE KEY-----\nZmFrZQ==\n-----END EC PRIVATE KEY-----\n"
 const pub = "ssh-ed25519 AAAAC3FAKE jane@laptop\n"
 
 const kubeconfig = `apiVersion: v1
@@ -66,6 +70,7 @@ sso_session = corp
 region = eu-central-1
 `}, `
 aws value from ~/.aws/credentials: access_key=` + akia + ` secret_key=` + awsKey + `
+aws/sso-only sso from ~/.aws/credentials:
 aws/team%20two value from ~/.aws/credentials: access_key=` + akia2 + ` secret_key=` + awsKey2 + ` session_token=tok%en==`},
 		{"aws", "CRLF and a byte order mark", tree{".aws/credentials": "\ufeff[default]\r\naws_access_key_id = " + akia + "\r\naws_secret_access_key = " + awsKey + "\r\n"}, `
 aws value from ~/.aws/credentials: access_key=` + akia + ` secret_key=` + awsKey + ` (the AWS command line cannot read this file: line 1: the file begins with a byte order mark)`},
@@ -83,7 +88,7 @@ aws value from /srv/creds: access_key=` + akia + ` secret_key=` + awsKey},
 		{"aws", "moved by a relative path", tree{"$AWS_SHARED_CREDENTIALS_FILE": "../c[1]*", "$PWD": "/srv/app", "/srv/c[1]*": "[default]\naws_access_key_id=" + akia + "\naws_secret_access_key=" + awsKey + "\n", "/srv/c1x": "[other]\n"}, `
 aws value from /srv/c[1]*: access_key=` + akia + ` secret_key=` + awsKey},
 		{"aws", "an odd key is noted", tree{".aws/credentials": "[default]\naws_access_key_id = key\naws_secret_access_key = s\n"}, `
-aws value from ~/.aws/credentials: access_key=key secret_key=s (access_key does not look as it should)`},
+aws value from ~/.aws/credentials: access_key=key secret_key=s (access_key does not look as it should, which is (AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16})`},
 		{"aws", "not ini at all", tree{".aws/credentials": "{}\n"}, `
 aws invalid from ~/.aws/credentials: read ~/.aws/credentials: line 1: neither [section] nor name = value`},
 
@@ -164,9 +169,9 @@ kubernetes/e exec from ~/.kube/config:`},
 kubernetes/e invalid from ~/.kube/config: read ~/.kube/config, e: user is missing`},
 		{"kubernetes", "several files, the first wins", tree{"$KUBECONFIG": ":/srv/a::" + home + "b:/srv/none", "/srv/a": "contexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: a}}]\nusers: [{name: u, user: {token: ta}}]\n", "b": "contexts: [{name: x, context: {cluster: c, user: u}}, {name: y, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: b}}]\nusers: [{name: u, user: {token: tb}}]\n", ".kube/config": kubeconfig}, `
 kubernetes/x value from /srv/a: cluster="{\"server\":\"a\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"token\":\"ta\"}"
-kubernetes/y value from ~/b: cluster="{\"server\":\"b\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"token\":\"tb\"}"`},
-		{"kubernetes", "files named in it are carried along", tree{".kube/config": "contexts: [{name: m, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: s, certificate-authority: certs/ca.crt}}]\nusers: [{name: u, user: {client-certificate: /srv/c.crt, client-key: ~/k}}]\n", ".kube/certs/ca.crt": "CA", "/srv/c.crt": "CRT", "k": "KEY"}, `
-kubernetes/m value from ~/.kube/config: cluster="{\"server\":\"s\",\"certificate-authority-data\":\"Q0E=\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"client-certificate-data\":\"Q1JU\",\"client-key-data\":\"S0VZ\"}"`},
+kubernetes/y value from ~/b: cluster="{\"server\":\"a\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"token\":\"ta\"}"`},
+		{"kubernetes", "files named in it are carried along", tree{".kube/config": "contexts: [{name: m, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: s, certificate-authority: certs/ca.crt}}]\nusers: [{name: u, user: {client-certificate: /srv/c.crt, client-key: ~/k}}]\n", ".kube/certs/ca.crt": cert, "/srv/c.crt": cert2, "k": tlsKey}, `
+kubernetes/m value from ~/.kube/config: cluster="{\"server\":\"s\",\"certificate-authority-data\":\"` + base64.StdEncoding.EncodeToString([]byte(cert)) + `\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"client-certificate-data\":\"` + base64.StdEncoding.EncodeToString([]byte(cert2)) + `\",\"client-key-data\":\"` + base64.StdEncoding.EncodeToString([]byte(tlsKey)) + `\"}"`},
 		{"kubernetes", "contexts that are no list", tree{".kube/config": "contexts: {a: b}\n"}, `
 kubernetes invalid from ~/.kube/config: read ~/.kube/config: line 1: a list was expected here`},
 
@@ -195,9 +200,9 @@ sky invalid from ~/.ssh/sky-key: read ~/.ssh/sky-key: the file is empty`},
 		{"anthropic", "a variable", tree{"$ANTHROPIC_API_KEY": "sk-ant-" + "api03-FAKEfakeFAKEfakeFAKE"}, `
 anthropic value from $ANTHROPIC_API_KEY: api_key=` + "sk-ant-" + `api03-FAKEfakeFAKEfakeFAKE`},
 		{"cohere", "an alias", tree{"$CO_API_KEY": "k"}, `cohere value from $CO_API_KEY: api_key=k`},
-		{"langchain", "the first of two", tree{"$LANGSMITH_API_KEY": "b", "$LANGCHAIN_API_KEY": "a"}, `langchain value from $LANGCHAIN_API_KEY: api_key=a`},
+		{"langchain", "the first of two", tree{"$LANGSMITH_API_KEY": "b", "$LANGCHAIN_API_KEY": "a"}, `langchain value from $LANGCHAIN_API_KEY: api_key=a (LANGCHAIN_API_KEY and LANGSMITH_API_KEY have different values, and tools differ in which they use; rhx reads LANGCHAIN_API_KEY)`},
 		{"openai", "a carriage return from export $(cat .env)", tree{"$OPENAI_API_KEY": sk + "\r"}, `openai value from $OPENAI_API_KEY: api_key=` + sk},
-		{"openai", "a key of unusual form", tree{"$OPENAI_API_KEY": "key"}, `openai value from $OPENAI_API_KEY: api_key=key (api_key does not look as it should)`},
+		{"openai", "a key of unusual form", tree{"$OPENAI_API_KEY": "key"}, `openai value from $OPENAI_API_KEY: api_key=key (api_key does not look as it should, which is sk-[A-Za-z0-9_-]{20,})`},
 		{"pinecone", "a variable", tree{"$PINECONE_API_KEY": "k"}, `pinecone value from $PINECONE_API_KEY: api_key=k`},
 
 		{"wandb", "one of a netrc's owners", tree{".netrc": "# several\nmachine github.com login j password no\nmachine api.wandb.ai\n  login user\n  password \"" + wandb + "\" # c\nmacdef init\nmachine api.wandb.ai login n password no\n\n"}, `
@@ -300,7 +305,7 @@ aws/ci value from /srv/config: access_key=` + akia + ` secret_key=` + awsKey},
 		{"huggingface", "a file of several tokens is not one token", "/srv/tokens", tree{"/srv/tokens": "[a]\nhf_token = " + hf + "\n"}, `
 huggingface/a value from /srv/tokens: token=` + hf},
 		{"huggingface", "a token of unusual form", "/srv/t", tree{"/srv/t": "odd\n"}, `
-huggingface value from /srv/t: token=odd (token does not look as it should)`},
+huggingface value from /srv/t: token=odd (token does not look as it should, which is (hf|api_org)_[A-Za-z0-9_]+)`},
 		{"azure", "az's own file", "/srv/c", tree{"/srv/c": "[AzureCloud]\nsubscription=s\n"}, `
 azure value from /srv/c: subscription_id=s`},
 		{"ssh", "RH-46, a key by its file, with its last newline", "/srv/keys/example", tree{"/srv/keys/example": pem, "/srv/keys/example.pub": pub}, `

@@ -3,6 +3,8 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -32,7 +34,30 @@ func (s *Snapshot) extractKeyPair(sp *spec.Spec, f *spec.File, file machine.File
 		found.Sources = append(found.Sources, s.fileSource(pub.Path))
 	}
 	s.fill(sp, &found, texts)
+	if !onlyKey(private.Text) {
+		found.Notes = append(found.Notes, "there is text around the key, with which rhx does not write it again")
+	}
 	return []Found{found}
+}
+
+// onlyKey reports whether a text is a PEM block and nothing before or after it: what
+// else is in the file might be a script, or options of another program.
+func onlyKey(text string) bool {
+	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
+	begin, rest, ok := strings.Cut(text, "-----\n")
+	kind, frame := strings.CutPrefix(begin, "-----BEGIN ")
+	body, after, ended := strings.Cut(rest, "\n-----END "+kind+"-----")
+	return ok && frame && ended && strings.TrimSpace(after) == "" && !strings.Contains(body, "-----")
+}
+
+// onlyPublic reports whether a text is empty, or a public key: in a line, as OpenSSH
+// writes it, or in a block.
+func onlyPublic(text string) bool {
+	line := strings.TrimRight(text, "\r\n")
+	if strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "---- BEGIN ") {
+		return strings.Count(line, "BEGIN ") == 1 && strings.HasSuffix(line, "----")
+	}
+	return !strings.ContainsFunc(line, unicode.IsControl)
 }
 
 // putKeyPair plans the two files of a key pair: both or none, because a pair
@@ -44,6 +69,12 @@ func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Place
 	}
 	if err != nil {
 		return []Placement{failed(p.snap.fileSource(path), fmt.Errorf("the value private_key: %w", err))}
+	}
+	if !onlyKey(sec.Values["private_key"].Reveal()) {
+		return []Placement{failed(p.snap.fileSource(path), errors.New("the value private_key has text around the key, which a file of keys does not have"))}
+	}
+	if !onlyPublic(sec.Values["public_key"].Reveal()) {
+		return []Placement{failed(p.snap.fileSource(path+".pub"), errors.New("the value public_key is not one line, or one block, with a public key"))}
 	}
 	var out []Placement
 	var files []*planned

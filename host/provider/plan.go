@@ -44,10 +44,17 @@ type ConflictError struct {
 	Keys []string
 	// Have are the values there, of the keys that have one.
 	Have secret.Values
+	// Others are the names of secrets that use the same entries of the file, whose
+	// values would change with them.
+	Others []string
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s has other values for %s", e.Path, strings.Join(e.Keys, ", "))
+	text := fmt.Sprintf("%s has other values for %s", e.Path, strings.Join(e.Keys, ", "))
+	if len(e.Others) > 0 {
+		text += ", which " + strings.Join(e.Others, ", ") + " would get, too"
+	}
+	return text
 }
 
 // conflict is the error for keys of which a place has other texts.
@@ -68,6 +75,9 @@ type Options struct {
 	Resolve func(*ConflictError) bool
 	// To is another file to write, absolute; "" for the provider's own.
 	To string
+	// Unsafe lets values be written that make a tool run a program or read another
+	// file: see [ErrUnsafe].
+	Unsafe bool
 }
 
 // replaces reports whether the values of a conflict are to be replaced.
@@ -82,6 +92,8 @@ type Plan struct {
 	snap  *Snapshot
 	files map[string]*planned
 	docs  map[string]document
+	// shared says for which secret the plan has written an entry that others may use.
+	shared map[sharedPlace]*secret.Secret
 	// batch leaves edits pending in docs until Settle; pending are those edits, by
 	// path and in order, and failed the errors of secrets whose edits did not hold.
 	batch   bool
@@ -102,6 +114,8 @@ type planned struct {
 	data   []byte
 	mode   fs.FileMode
 	remove bool
+	// mend reports that others can read the file, and shall no more.
+	mend bool
 }
 
 // document is a file as a codec reads it, and what the file's bytes were then.
@@ -114,7 +128,7 @@ type document struct {
 
 // NewPlan returns an empty plan.
 func NewPlan(snap *Snapshot) *Plan {
-	return &Plan{snap: snap, files: map[string]*planned{}, docs: map[string]document{}}
+	return &Plan{snap: snap, files: map[string]*planned{}, docs: map[string]document{}, shared: map[sharedPlace]*secret.Secret{}}
 }
 
 // NewBatch returns an empty plan for many secrets: what they change in one file
@@ -194,7 +208,7 @@ func (p *Plan) Changes() []machine.Change {
 		switch {
 		case f.remove && f.old != nil:
 			out = append(out, machine.Change{Path: path, Remove: true, Old: f.old})
-		case !f.remove && (f.old == nil && f.data != nil || !bytes.Equal(f.old, f.data)):
+		case !f.remove && (f.mend || f.old == nil && f.data != nil || !bytes.Equal(f.old, f.data)):
 			out = append(out, machine.Change{Path: path, Data: f.data, Old: f.old, Mode: f.mode})
 		}
 	}
@@ -246,6 +260,7 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 	default:
 		out = []Placement{p.putKeys(sp, f, path, sec, opts)}
 	}
+	p.mend(&out[0], f, path)
 	// Files that repeat this one's values follow it, where they exist.
 	if opts.To == "" && out[0].Action != Conflict && out[0].Action != Failed {
 		for i := range sp.Files {
@@ -253,13 +268,26 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 				paths, _ := p.snap.locate(sp, m) // a copy that nothing names is not kept up
 				for _, mp := range paths {
 					if !missing(p.snap.files[mp]) {
-						out = append(out, p.putKeys(sp, m, mp, sec, Options{Resolve: ReplaceAll}))
+						pl := p.putKeys(sp, m, mp, sec, Options{Resolve: ReplaceAll, Unsafe: opts.Unsafe})
+						p.mend(&pl, m, mp)
+						out = append(out, pl)
 					}
 				}
 			}
 		}
 	}
 	return out
+}
+
+// mend plans to make a file its owner's alone where its values are there already.
+func (p *Plan) mend(pl *Placement, f *spec.File, path string) {
+	if pl.Action != Unchanged || !p.snap.open(p.snap.files[path], f.Mode) {
+		return
+	}
+	if file, err := p.file(path, f.Mode); err == nil && !file.mend {
+		file.mend = true
+		pl.Action, p.files[path] = Updated, file
+	}
 }
 
 // revealed returns the texts of values that are not empty.

@@ -33,6 +33,10 @@ const (
 	InKeyring State = "keyring"
 	// ByCommand: the tool gets the secret from a command; rhx never runs it.
 	ByCommand State = "exec"
+	// BySignIn: the tool signs in, and keeps what it gets for some hours.
+	BySignIn State = "sso"
+	// ByRole: the tool makes the secret of another profile's.
+	ByRole State = "role"
 	// Invalid: the file or the variables are broken or not complete.
 	Invalid State = "invalid"
 )

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/codec"
@@ -25,11 +26,15 @@ func Public(sp *spec.Spec, values secret.Values) func(key string) bool {
 			}
 		}
 		for k, v := range values {
-			public[k] = sp.Public(k) && harmless(sp, k, v.Reveal(), secrets)
+			public[k] = sp.Public(k) && harmless(sp, k, v.Reveal(), secrets) && !(k == "username" && slices.ContainsFunc(secrets, noPassword))
 		}
 	}
 	return func(key string) bool { return public[key] }
 }
+
+// noPassword reports a word that stands where a password would: services that take a
+// token as the user's name have people write it.
+func noPassword(text string) bool { return text == "x-oauth-basic" || text == "x-oauth-token" }
 
 // harmless reports whether a value that the spec calls public can be shown.
 func harmless(sp *spec.Spec, key, text string, secrets []string) bool {

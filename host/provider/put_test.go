@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -405,7 +406,7 @@ func TestPutRefusesHalfASecret(t *testing.T) {
 		{"aws", nil, "failed: the secret has no values"},
 		{"azure", []string{"client_id", "c"}, "failed: the secret has no value for client_secret, tenant_id"},
 		{"gcp", nil, "failed: the secret has no values"},
-		{"docker", []string{"username", "u"}, "failed: the secret has no value for password"},
+		{"docker", []string{"username", "u"}, "failed: the secret has no value for password or identity_token or registry_token"},
 		{"openai", []string{"api_key", sk}, "failed: openai has variables only, no file"},
 		{"kubernetes", []string{"user", "{}"}, "failed: kubernetes has no default profile, so a secret needs one: name it kubernetes/PROFILE"},
 		{"ssh", []string{"private_key", pem}, "failed: ssh has no default profile, so a secret needs one: name it ssh/PROFILE"},
@@ -510,17 +511,17 @@ func TestPutGitHubMirrors(t *testing.T) {
 func TestPutKubernetes(t *testing.T) {
 	sp := builtin(t, "kubernetes")
 	certs := "contexts: [{name: m, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: s, certificate-authority: ca}}]\nusers: [{name: u, user: {token: t}}]\n"
-	s := sec(sp, "m", "context", `{"user":"u","cluster":"c"}`, "cluster", `{"certificate-authority-data":"Q0E=","server":"s"}`, "user", `{"token":"t"}`)
-	m := newMachine(tree{".kube/config": certs, ".kube/ca": "CA"})
+	s := sec(sp, "m", "context", `{"user":"u","cluster":"c"}`, "cluster", `{"certificate-authority-data":"`+base64.StdEncoding.EncodeToString([]byte(cert))+`","server":"s"}`, "user", `{"token":"t"}`)
+	m := newMachine(tree{".kube/config": certs, ".kube/ca": cert})
 	out, n := put(t, m, sp, s, provider.Options{})
 	if same(t, "the same", out, "~/.kube/config unchanged"); n != 0 {
 		t.Error("written")
 	}
-	m.PutFile(home+".kube/ca", []byte("other"), 0o600)
+	m.PutFile(home+".kube/ca", []byte(cert2), 0o600)
 	out, _ = put(t, m, sp, s, provider.Options{})
 	same(t, "another certificate", out, "~/.kube/config conflict cluster: ~/.kube/config has other values for cluster")
 	put(t, m, sp, s, provider.Options{Resolve: provider.ReplaceAll})
-	same(t, "overwritten", describe(extract(t, m, sp)), `kubernetes/m value from ~/.kube/config: cluster="{\"server\":\"s\",\"certificate-authority-data\":\"Q0E=\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"token\":\"t\"}"`)
+	same(t, "overwritten", describe(extract(t, m, sp)), `kubernetes/m value from ~/.kube/config: cluster="{\"server\":\"s\",\"certificate-authority-data\":\"`+base64.StdEncoding.EncodeToString([]byte(cert))+`\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"token\":\"t\"}"`)
 
 	// A token replaces a command.
 	m = newMachine(tree{".kube/config": "current-context: x\ncontexts: [{name: m, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: s}}]\nusers: [{name: u, user: {exec: {command: aws}}}]\n"})
@@ -553,7 +554,7 @@ func TestPutKubeconfigList(t *testing.T) {
 		same(t, "place", out, want)
 	}
 	out, _ := put(t, newMachine(tree{"$KUBECONFIG": "::"}), sp, s, provider.Options{})
-	same(t, "an empty list", out, `failed: kubernetes has no file that can hold the profile "dev"`)
+	same(t, "an empty list", out, "failed: $KUBECONFIG says that there is no file")
 }
 
 // azure has two files: az's own for the subscription alone, the SDKs' for the

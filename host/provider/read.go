@@ -4,39 +4,95 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-// shape reports a document that is of another kind than its spec says, which
-// would otherwise look as if it had nothing.
+// shape reports a document that is of another kind than its spec says: the tool
+// refuses such a file, and it would otherwise look as if it had nothing.
 func shape(f *spec.File, root *codec.Node) error {
+	if f.Format == "ini" {
+		return sectioned(f, root)
+	}
 	if f.Format != "json" && f.Format != "yaml" || root.Kind == codec.Null {
 		return nil
 	}
-	at, want := spec.Path{}, codec.Map
-	switch p := f.Profiles; {
-	case p == nil && slices.ContainsFunc(f.Keys, func(k spec.Key) bool {
-		return k.Value != "*" && slices.ContainsFunc(k.At, func(p spec.Path) bool { return len(p) == 0 || p[0].Field != "" })
-	}):
-		return nil
-	case p != nil && p.Entries != nil:
-		at, want = p.Entries, codec.List
-	case p != nil:
-		at = p.Keys
+	p := f.Profiles
+	if p == nil {
+		if !ofOneKind(f) {
+			return nil
+		}
+		return wanted(root, nil, codec.Map)
+	}
+	at, kind := p.Keys, codec.Map
+	if p.Entries != nil {
+		at, kind = p.Entries, codec.List
 	}
 	base, _ := at.Expand(noHoles)
-	for i := range len(base) + 1 {
-		kind := want
-		if i < len(base) {
-			kind = codec.Map
+	if err := wanted(root, base, kind); err != nil {
+		return err
+	}
+	// Each profile is a map. At the top, settings of the tool may be beside them.
+	profiles := root.Find(base)
+	if profiles == nil || len(base) == 0 {
+		profiles = &codec.Node{Pairs: []codec.Pair{{Value: root.Get(p.Default)}}}
+	}
+	for _, n := range slices.Concat(profiles.Items, values(profiles)) {
+		if n != nil && n.Kind != codec.Map && n.Kind != codec.Null {
+			return notOf(n, codec.Map)
 		}
-		if n := root.Find(base[:i]); n != nil && n.Kind != codec.Null && n.Kind != kind {
-			what := map[codec.Kind]string{codec.Map: "a mapping", codec.List: "a list"}[kind]
-			return &codec.Error{Line: n.Line, Msg: what + " was expected here"}
+	}
+	return nil
+}
+
+// ofOneKind reports whether every place of a file that is one profile is in a map.
+func ofOneKind(f *spec.File) bool {
+	return !slices.ContainsFunc(f.Keys, func(k spec.Key) bool {
+		return k.Value != "*" && slices.ContainsFunc(k.At, func(p spec.Path) bool { return len(p) == 0 || p[0].Field != "" })
+	})
+}
+
+// wanted reports what on the way to a place, or there, is of another kind.
+func wanted(root *codec.Node, at codec.Path, kind codec.Kind) error {
+	for i := range len(at) + 1 {
+		want := kind
+		if i < len(at) {
+			want = codec.Map
 		}
+		if n := root.Find(at[:i]); n != nil && n.Kind != codec.Null && n.Kind != want {
+			return notOf(n, want)
+		}
+	}
+	return nil
+}
+
+func notOf(n *codec.Node, kind codec.Kind) error {
+	what := "a mapping"
+	if kind == codec.List {
+		what = "a list"
+	}
+	return &codec.Error{Line: n.Line, Msg: what + " was expected here"}
+}
+
+func values(n *codec.Node) []*codec.Node {
+	out := make([]*codec.Node, 0, len(n.Pairs))
+	for _, p := range n.Pairs {
+		out = append(out, p.Value)
+	}
+	return out
+}
+
+// sectioned reports an option before the first section of a file whose profiles are
+// sections: the tools that read such files refuse it whole.
+func sectioned(f *spec.File, root *codec.Node) error {
+	if f.Profiles == nil || f.Profiles.Section == "" {
+		return nil
+	}
+	if top := root.Get(""); top != nil && len(top.Pairs) > 0 {
+		return &codec.Error{Line: top.Pairs[0].Value.Line, Msg: "an option stands before the first [section]; the tool refuses the whole file"}
 	}
 	return nil
 }
@@ -91,7 +147,17 @@ func lacking(sp *spec.Spec, f *spec.File, texts map[string]string) []string {
 	for _, group := range sp.Together {
 		out = append(out, lackingOf(group, texts)...)
 	}
+	for _, group := range sp.OneOf {
+		if none(group, texts) {
+			out = append(out, strings.Join(group, " or "))
+		}
+	}
 	return out
+}
+
+// none reports whether no member of group has a text.
+func none(group []string, texts map[string]string) bool {
+	return !slices.ContainsFunc(group, func(name string) bool { return texts[name] != "" })
 }
 
 // lackingOf returns the members of group without text, where others have one.
@@ -136,11 +202,46 @@ func readKey(f *spec.File, root *codec.Node, e entry, k spec.Key, known map[stri
 	if k.Profile {
 		return e.name, e.name != "", nil
 	}
-	_, n := findKey(f, root, e, k, known)
-	if n == nil {
-		return "", false, nil
+	if _, n := findKey(f, root, e, k, known); n != nil {
+		if text, ok, err := nodeText(n, k); ok || err != nil {
+			return text, ok, err
+		}
 	}
-	return nodeText(n, k)
+	if k = alsoKey(k); k.At != nil {
+		if _, n := findKey(f, root, e, k, known); n != nil {
+			return nodeText(n, k)
+		}
+	}
+	return "", false, nil
+}
+
+// alsoKey is the other form of a key, in which its value stands as it is.
+func alsoKey(k spec.Key) spec.Key { return spec.Key{Value: k.Value, At: k.Also, Root: k.Root} }
+
+// spellings notes the keys that are in the file under several names with different
+// values: which of them is used depends on the tool.
+func spellings(f *spec.File, root *codec.Node, e entry, texts map[string]string) []string {
+	var notes []string
+	for _, k := range f.Keys {
+		var names []string
+		differ := false
+		for _, k := range []spec.Key{k, alsoKey(k)} {
+			for _, p := range k.At {
+				at, ok := resolve(f, root, e, p, k.Root, holes(e.name, texts))
+				n := root.Find(at)
+				if !ok || n == nil || k.Value == "*" || len(at) == 0 {
+					continue
+				}
+				if text, has, err := nodeText(n, k); has && err == nil {
+					names, differ = append(names, at[len(at)-1].Key), differ || !sameText(k, text, texts[k.Value])
+				}
+			}
+		}
+		if differ {
+			notes = append(notes, fmt.Sprintf("%s have different values, and tools differ in which they use; rhx reads %s", strings.Join(names, " and "), names[0]))
+		}
+	}
+	return notes
 }
 
 // nodeText returns a node as a value's text.

@@ -249,7 +249,7 @@ func removals(f *spec.File, root *codec.Node, e entry, texts map[string]string) 
 		}
 	}
 	for _, k := range f.Keys {
-		for _, p := range append(slices.Clone(k.Mirror), k.At...) {
+		for _, p := range slices.Concat(k.Mirror, k.At, k.Also) {
 			at, ok := resolve(f, root, e, p, k.Root, holes(e.name, texts))
 			if !ok {
 				continue
@@ -284,23 +284,7 @@ func removals(f *spec.File, root *codec.Node, e entry, texts map[string]string) 
 // shared reports whether another profile of the file uses a list entry too, as
 // two kubeconfig contexts may one cluster.
 func shared(f *spec.File, root *codec.Node, e entry, at codec.Path) bool {
-	for _, other := range entries(f, root) {
-		if other.name == e.name {
-			continue
-		}
-		texts := map[string]string{}
-		for _, k := range f.Keys {
-			if text, ok, err := readKey(f, root, other, k, texts); ok && err == nil {
-				texts[k.Value] = text
-			}
-			for _, p := range k.At {
-				if q, ok := resolve(f, root, other, p, k.Root, holes(other.name, texts)); ok && len(q) > len(at) && slices.Equal(q[:len(at)], at) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(entries(f, root), func(other entry) bool { return other.name != e.name && uses(f, root, other, at) })
 }
 
 // onlyFixed reports whether the map or list at a place is empty, or holds

@@ -37,7 +37,7 @@ func (s *Snapshot) extractWasm(ctx context.Context, sp *spec.Spec, f *spec.File,
 		default:
 			s.fill(sp, &found, known(sp, g.Values))
 		}
-		out = append(out, found)
+		out = append(out, s.named(sp, found, g.Values))
 	}
 	return out
 }
@@ -105,6 +105,9 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	added, differ := compare(sp, find(before, name), want)
 	if len(added)+len(differ) == 0 {
 		return []Placement{{src, Unchanged, nil, nil}}
+	}
+	if err := safe(sp, want, find(before, name), slices.Concat(added, differ), opts); err != nil {
+		return []Placement{failed(src, fmt.Errorf("write %s: %w", src.Path, err))}
 	}
 	if len(differ) > 0 {
 		if c := conflict(src.Path, differ, find(before, name)); !opts.replaces(c) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -28,14 +29,22 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 	}
 	root = p.snap.inlined(f, path, root)
 	w := writer{sp: sp, f: f, root: root, e: place(f, root, p.profileName(f, sec)), texts: revealed(sec.Values)}
+	w.before, w.after = p.around(sp, f, path, opts)
 	if err := w.keys(); err != nil {
 		return refuse(err)
 	}
-	if len(w.differ) > 0 {
-		slices.Sort(w.differ)
-		w.differ = slices.Compact(w.differ)
-		have, _, _ := readEntry(sp, f, root, w.e) // what cannot be read differs from all
-		if c := conflict(src.Path, w.differ, have); !opts.replaces(c) {
+	changed := sorted(w.differ, w.added)
+	have, _, _ := readEntry(sp, f, w.view(root), w.e) // what cannot be read differs from all
+	if err := safe(sp, w.texts, have, changed, opts); err != nil {
+		return refuse(err)
+	}
+	if w.differ = sorted(w.differ); len(w.differ) > 0 {
+		c := conflict(src.Path, w.differ, have)
+		var err error
+		if c.Others, err = p.othersOf(&w, path, sec); err != nil {
+			return refuse(err)
+		}
+		if !opts.replaces(c) {
 			return Placement{src, Conflict, w.differ, c}
 		}
 	}
@@ -46,13 +55,21 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 		return Placement{src, Unchanged, nil, nil}
 	}
 	w.fixed()
-	placed, err := p.edit(src, f, path, doc, w.edits, append(w.differ, w.added...), func(after *codec.Node) error {
+	placed, err := p.edit(src, f, path, doc, w.edits, changed, func(after *codec.Node) error {
 		return w.readsBack(p.snap.inlined(f, path, after))
 	})
 	if err != nil {
 		return refuse(err)
 	}
+	p.noteShared(&w, path, sec)
 	return placed
+}
+
+// sorted returns the keys of several lists once each, in order.
+func sorted(lists ...[]string) []string {
+	all := slices.Concat(lists...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // writer works out the edits that bring a secret into one profile of a file.
@@ -66,8 +83,46 @@ type writer struct {
 	added, differ []string
 	// pending holds texts that several keys build up together, by place.
 	pending map[string]string
+	// before and after are the documents of the files with which the tool merges
+	// this one; nil where there are none.
+	before, after *codec.Node
 	// cleared are edits that turn an empty text into the map that others fill.
 	cleared []codec.Edit
+}
+
+// view is the document that the tool reads, where this file's is root.
+func (w *writer) view(root *codec.Node) *codec.Node {
+	if w.before == nil && w.after == nil {
+		return root
+	}
+	return merge(w.f.Profiles.Name, w.before, root, w.after)
+}
+
+// elsewhere reports whether another file that the tool merges with this one has a
+// value already. One in a file that comes first, and differs, would be used instead.
+func (w *writer) elsewhere(k spec.Key, text string) (bool, error) {
+	if !k.Root {
+		return false, nil
+	}
+	has := func(doc *codec.Node) (there, same bool) {
+		if doc == nil {
+			return false, false
+		}
+		_, n := findKey(w.f, doc, w.e, k, w.texts)
+		if n == nil {
+			return false, false
+		}
+		have, ok, err := nodeText(n, k)
+		return true, err == nil && ok && sameText(k, have, text)
+	}
+	there, same := has(w.before)
+	if there && !same {
+		return false, fmt.Errorf("a file that comes before it in the list has another %s of that name, which the tool would use", k.Value)
+	}
+	if _, n := findKey(w.f, w.root, w.e, k, w.texts); !there && n == nil {
+		_, same = has(w.after)
+	}
+	return same, nil
 }
 
 func (w *writer) holes() func(string) (string, bool) { return holes(w.e.name, w.texts) }
@@ -83,7 +138,9 @@ func (w *writer) keys() error {
 			return fmt.Errorf("the value %s is not the profile %q", k.Value, w.e.name)
 		case k.Profile:
 		case text == "":
-			w.stale(k)
+			if err := w.stale(k); err != nil {
+				return err
+			}
 		default:
 			if err := w.value(k, text); err != nil {
 				return err
@@ -123,23 +180,46 @@ func (w *writer) mirrors(k spec.Key) []codec.Path {
 
 // stale plans to take out a secret value that the stored secret does not have,
 // such as an old session token, which would spoil the new ones.
-func (w *writer) stale(k spec.Key) {
-	if v, _ := w.sp.Value(k.Value); v.Public || k.As != "" {
-		return
+func (w *writer) stale(k spec.Key) error {
+	if v, _ := w.sp.Value(k.Value); v.Public {
+		return nil
 	}
 	there, _ := w.places(k)
 	for _, at := range append(there, w.mirrors(k)...) {
-		if n := w.root.Find(at); n != nil && (!n.Scalar() || n.Text != "") {
+		n := w.root.Find(at)
+		switch {
+		case n == nil || n.Scalar() && n.Text == "":
+		case k.As == "basic-password" || k.As == "url-password":
+			// The text is another value's, too.
+			if had, err := decodeAs(k.As, n.Text); err != nil || had == "" {
+				continue
+			}
+			if err := w.one(k, at, n, ""); err != nil {
+				return err
+			}
+		default:
 			w.differ = append(w.differ, k.Value)
 			w.edits = append(w.edits, codec.Edit{Path: at})
 		}
 	}
+	if k = alsoKey(k); k.At != nil {
+		return w.stale(k)
+	}
+	return nil
 }
 
 // value plans one value at its places and at those that repeat it.
 func (w *writer) value(k spec.Key, text string) error {
+	if w.f.Format == "ini" && strings.ContainsAny(text, "\r\n") {
+		return fmt.Errorf("the value %s has a line break, and some readers of the file take what follows for options of its own", k.Value)
+	}
+	if done, err := w.elsewhere(k, text); done || err != nil {
+		return err
+	}
 	there, first := w.places(k)
-	if len(there) == 0 {
+	also := alsoKey(k)
+	others, _ := w.places(also)
+	if len(there) == 0 && len(others) == 0 {
 		if _, n := findKey(w.f, w.root, w.e, k, w.texts); n != nil {
 			// Inherited from another section.
 			if have, _, err := nodeText(n, k); err == nil && have == text {
@@ -153,6 +233,11 @@ func (w *writer) value(k spec.Key, text string) error {
 	}
 	for _, at := range append(there, w.mirrors(k)...) {
 		if err := w.one(k, at, w.root.Find(at), text); err != nil {
+			return err
+		}
+	}
+	for _, at := range others {
+		if err := w.one(also, at, w.root.Find(at), text); err != nil {
 			return err
 		}
 	}
@@ -173,6 +258,7 @@ func (w *writer) edit(at codec.Path, value *codec.Node) {
 
 // readsBack reports why a document would not be read as having the secret.
 func (w *writer) readsBack(root *codec.Node) error {
+	root = w.view(root)
 	e, ok := lookup(w.f, root, w.e.name)
 	if !ok {
 		return fmt.Errorf("the file's format cannot hold a profile of the name %q", w.e.name)
@@ -340,7 +426,11 @@ func (w *writer) fixed() {
 		if !ok || !ok2 || w.unspelled(at, values) {
 			continue
 		}
-		if n := w.root.Find(at); n == nil || n.Kind == codec.Null || n.Scalar() && n.Text == "" {
+		root := w.root
+		if fx.Root && len(spec.Holes(fx.Text)) > 0 {
+			root = w.view(root) // what is selected is so in any of the files
+		}
+		if n := root.Find(at); n == nil || n.Kind == codec.Null || n.Scalar() && n.Text == "" {
 			w.edit(at, codec.Text(text))
 		}
 	}

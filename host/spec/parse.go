@@ -48,7 +48,7 @@ func Parse(file string, data []byte) (*Spec, error) {
 		"values":   func(n *yaml.Node) { values = n },
 		"together": func(n *yaml.Node) { together = n },
 		"one_of":   func(n *yaml.Node) { oneOf = n },
-		"unsafe":   func(n *yaml.Node) { s.Unsafe = d.patterns(n) },
+		"unsafe":   func(n *yaml.Node) { s.Unsafe = d.patterns(n, "value, VALUE.FIELD or a pattern of values") },
 		"files":    func(n *yaml.Node) { files = n },
 		"use":      func(n *yaml.Node) { use = n },
 	})
@@ -235,7 +235,7 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 		d.clients(n, &f)
 	}
 	if n := nodes["exclude"]; n != nil && d.Err == nil {
-		if f.Exclude = d.patterns(n); !f.PerFile() {
+		if f.Exclude = d.patterns(n, "file name pattern"); !f.PerFile() {
 			d.Fail(n, `exclude is for a path with "{profile}"`)
 		}
 	}
@@ -484,12 +484,12 @@ func (d *decoder) clients(n *yaml.Node, f *File) {
 	f.Options.Clients = set
 }
 
-func (d *decoder) patterns(n *yaml.Node) []string {
+func (d *decoder) patterns(n *yaml.Node, what string) []string {
 	var list []string
 	d.Each(n, func(n *yaml.Node) {
 		p := d.Text(n)
 		if _, err := path.Match(p, ""); err != nil || p == "" {
-			d.Fail(n, "%q is not a file name pattern", p)
+			d.Fail(n, "%q is not a %s", p, what)
 		}
 		list = append(list, p)
 	})

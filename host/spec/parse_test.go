@@ -87,6 +87,8 @@ func refused() []refusal {
 		{"together with strangers", minimal + "together: [k, kk]\n", `5:15: together names "kk", which values does not have; did you mean "k"?`},
 		{"no source at all", "spec: 1\nname: x\nvalues: {k: {}}\n", "1:1: the spec has neither files nor variables"},
 		{"files as a mapping", minimal + "files: {}\n", "5:8: files must be a list, and not empty"},
+		{"one of strangers", minimal + "one_of: [k, kk]\n", `5:13: one_of names "kk", which values does not have; did you mean "k"?`},
+		{"unsafe and no pattern", minimal + "unsafe: 'b['\n", `5:9: "b[" is not a value, VALUE.FIELD or a pattern of values`},
 		{"no files", minimal + "files: []\n", "5:8: files must be a list, and not empty"},
 
 		{"no path", minimal + "files:\n  - format: ini\n", "6:5: path is missing"},
@@ -98,10 +100,12 @@ func refused() []refusal {
 		{"a path of no system", minimal + "files:\n  - path: {linx: ~/x}\n", `6:12: path has no field "linx"; did you mean "linux"?`},
 		{"no default path", minimal + "files:\n  - path: {linux: ~/x}\n", "6:11: path needs a default"},
 		{"profile in some paths", minimal + "files:\n  - path: {default: ~/x, linux: '~/{profile}'}\n", `6:11: "{profile}" is in all paths of a file, or in none`},
-		{"an override", withFile("    override: A B\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
-		{"an override that leaves the folder", withFile("    override: A/../b\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
-		{"an override without a path", withFile("    override: A/\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
-		{"an empty override", withFile("    override: {}\n"), "9:15: an override is VARIABLE, VARIABLE/PATH or {list: VARIABLE}"},
+		{"an override", withFile("    override: A B\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
+		{"an override that leaves the folder", withFile("    override: A/../../b\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
+		{"an override without a path", withFile("    override: A/\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
+		{"an empty override", withFile("    override: {}\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
+		{"an override of nothing but a folder above", withFile("    override: A/..\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
+		{"a list below a folder", withFile("    override: {list: A, path: A/b}\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
 		{"no format", withFile("    mode: 0600\n"), "8:5: format is missing"},
 		{"an unknown format", withFile("    format: yml\n"), `9:13: unknown format "yml"; did you mean "yaml"? (known: dotenv, ini, json, keypair, netrc, text, toml, yaml, or {wasm: MODULE})`},
 		{"an empty format", withFile("    format: {}\n"), `9:13: unknown format "" (known: dotenv, ini, json, keypair, netrc, text, toml, yaml, or {wasm: MODULE})`},
@@ -146,6 +150,11 @@ func refused() []refusal {
 		{"an unknown codec", withFile("    format: json\n    keys: {k: {at: a, as: base46}}\n"), `10:27: unknown codec "base46"; did you mean "base64"? (known: base64, basic-user, basic-password, url-user, url-password, trim)`},
 		{"a codec on a tree", withFile("    format: json\n    keys: {k: {at: a, as: trim, tree: true}}\n"), "10:15: a key has as, or tree: true"},
 		{"inline without tree", withFile("    format: json\n    keys: {k: {at: a, inline: {f: g}}}\n"), "10:15: inline is for a key with tree: true"},
+		{"inline of another kind", withFile("    format: json\n    keys: {k: {at: a, tree: true, inline: {f: {into: g, holds: text}}}}\n"), "10:64: a file that is inlined holds certificates or key"},
+		{"inline into nothing", withFile("    format: json\n    keys: {k: {at: a, tree: true, inline: {f: {holds: key}}}}\n"), "10:47: inline is FIELD: FIELD, or FIELD: {into: FIELD, holds: key}"},
+		{"inline as a list", withFile("    format: json\n    keys: {k: {at: a, tree: true, inline: [f]}}\n"), "10:43: inline must be a mapping"},
+		{"also without as", withFile("    format: json\n    keys: {k: {at: a, also: b}}\n"), "10:15: also is for a key with as; places of one form are all in at"},
+		{"a hole in also", withFile("    format: json\n    keys: {k: {at: a, as: trim, also: 'b.{x}'}}\n"), "10:15: {x} is neither the profile nor one of the file's keys before it"},
 		{"a place in text", withFile("    format: text\n    keys: {k: a}\n"), `10:15: a file of format text is one value: its place is "."`},
 		{"two values in text", withFile("    format: text\n    keys: {k: ., private_key: .}\n"), "10:11: a file of format text is one value"},
 		{"a deep key in a section", withFile("    format: ini\n    profiles: {section: '*'}\n    keys: {k: a.b}\n"), "11:15: a key in a section is one option"},
@@ -158,7 +167,7 @@ func refused() []refusal {
 		{"an open hole in what is added", withFile("    format: json\n    keys: {k: a}\n    add: {b: '{x'}\n"), "11:14: a hole is {NAME}"},
 		{"adding at many places", withFile("    format: json\n    keys: {k: a}\n    add: {'b.*': x}\n"), `11:11: what is added has one place, without "*"`},
 		{"add as a list", withFile("    format: json\n    keys: {k: a}\n    add: [b]\n"), "11:10: add must be a mapping"},
-		{"a state of no kind", withFile("    format: json\n    keys: {k: a}\n    states: [{state: lost, at: b}]\n"), "11:22: a state is keyring or exec"},
+		{"a state of no kind", withFile("    format: json\n    keys: {k: a}\n    states: [{state: lost, at: b}]\n"), "11:22: a state is keyring, exec, sso, role"},
 		{"a state without place", withFile("    format: json\n    keys: {k: a}\n    states: [{state: exec}]\n"), "11:14: a state has state and at"},
 
 		{"keys of a wasm file", withFile("    format: {wasm: m}\n    keys: {k: a}\n"), "10:11: a file of a wasm module has no keys"},
@@ -222,6 +231,17 @@ func accepted() []acceptance {
 			u := s.Use[0]
 			return slices.Equal(u.Keys(), []string{"i", "k"}) && u.Sign.Method == "aws-sigv4" && u.How() == "a signature, aws-sigv4"
 		}},
+		{"one of several, and what is unsafe", "spec: 1\nname: x\nvalues: {a: {env: A}, b: {env: B}, '*': {}}\none_of: [a, b]\nunsafe: [a, b.command, 'global.*']\n", func(s *spec.Spec) bool {
+			return len(s.OneOf) == 1 && slices.Equal(s.OneOf[0], []string{"a", "b"}) && slices.Equal(s.Unsafe, []string{"a", "b.command", "global.*"})
+		}},
+		{"overrides that expand, and beside a file", withFile("    format: json\n    keys: {k: a}\n    override: [{path: A/b, expands: true}, C/../d/e]\n"), func(s *spec.Spec) bool {
+			o := s.Files[0].Override
+			return o[0] == spec.Override{Var: "A", Rel: "b", Expands: true} && o[1] == spec.Override{Var: "C", Rel: "../d/e"} && o[1].Beside() && !o[0].Beside()
+		}},
+		{"another form, and a file that is a key", withFile("    format: json\n    keys: {private_key: {at: a, as: basic-user, also: [b, c]}, k: {at: m, tree: true, inline: {f: {into: g, holds: key}, h: {into: i, holds: certificates}}}}\n    states: [{state: sso, at: x}, {state: role, at: y}]\n"), func(s *spec.Spec) bool {
+			k := s.Files[0].Keys
+			return len(k[0].Also) == 2 && slices.Equal(k[1].Inline, []spec.Inline{{Field: "f", Into: "g", Key: true}, {Field: "h", Into: "i"}}) && s.Files[0].States[0].State == "sso"
+		}},
 		{"paths by system", minimal + "files:\n  - path: {default: ~/a, macos: ~/b, windows: ~/c}\n    format: text\n    keys: {k: .}\n", func(s *spec.Spec) bool {
 			f := s.Files[0]
 			return f.Path("linux") == "~/a" && f.Path("darwin") == "~/b" && f.Path("windows") == "~/c" && f.Mode == 0o600
@@ -242,7 +262,7 @@ func accepted() []acceptance {
 		}},
 		{"trees with what they refer to", withFile("    format: yaml\n    profiles: {entries: l, name: n}\n    keys:\n      private_key: {at: c, tree: true}\n      k: {at: 'm[name={private_key.user}].u', root: true, tree: true, inline: {f: f-data}}\n      public_key: {profile: true}\n    add: {kind: {text: '{profile}', root: true}}\n    states: {state: exec, at: x, wins: true}\n"), func(s *spec.Spec) bool {
 			f := s.Files[0]
-			return f.Keys[1].Inline["f"] == "f-data" && f.Add[0].Root && f.States[0].Wins && f.Keys[2].Profile
+			return f.Keys[1].Inline[0] == spec.Inline{Field: "f", Into: "f-data"} && f.Add[0].Root && f.States[0].Wins && f.Keys[2].Profile
 		}},
 		{"a wasm module with a default", withFile("    format: {wasm: m-1}\n    profiles: {default: client}\n    read_only: true\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Wasm == "m-1" && s.Files[0].Default() == "client" && s.Files[0].ReadOnly
