@@ -12,6 +12,7 @@ import (
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -21,9 +22,11 @@ import (
 // does not hide what other files hold.
 //
 // For each profile the first file that has its values counts, else the
-// variables; values of several places are never mixed.
+// variables; values of several places are never mixed. The modules of all files
+// together have the time of one call.
 func (s *Snapshot) Extract(ctx context.Context, sp *spec.Spec) []Found {
 	var c collector
+	ctx = abi.WithBudget(ctx)
 	for mirror := range 2 {
 		for i := range sp.Files {
 			f := &sp.Files[i]

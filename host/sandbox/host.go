@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
@@ -53,6 +54,8 @@ type call struct {
 	trueRandom bool
 	// broken is the limit that ended the instance, or nil.
 	broken error
+	// used is the time that the instance took: see Config.own.
+	used time.Duration
 }
 
 // output is what the instance wrote to one stream.

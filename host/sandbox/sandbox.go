@@ -32,6 +32,8 @@ type Config struct {
 	// Child is the program, with arguments, that calls [Serve]: it runs the
 	// modules that are not trusted.
 	Child []string
+	// own reports that the process is there for one call: its time is the call's.
+	own bool
 }
 
 // Sandbox runs modules. Its methods may be called from several goroutines.
@@ -147,8 +149,10 @@ func (c *call) wipe() {
 // instance runs one instance to its end.
 func (s *Sandbox) instance(ctx context.Context, p *program, c *call) (err error) {
 	defer recovered(&err)
-	ctx, cancel := context.WithTimeout(ctx, s.lim.Call)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	stop, used := s.alarm(s.lim.Call, cancel)
+	defer func() { c.used = used(); stop() }()
 	ctx = context.WithValue(experimental.WithMemoryAllocator(ctx, c.memory), callKey{}, c)
 	// Without a name, so that several can be there at once; without start
 	// functions, since _start is called below.
@@ -158,6 +162,34 @@ func (s *Sandbox) instance(ctx context.Context, p *program, c *call) (err error)
 		_ = mod.Close(context.WithoutCancel(ctx))
 	}
 	return s.verdict(ctx, c, err)
+}
+
+// alarm calls what is late when the time of a call is over: the processor's, where
+// this process is there for nothing else, and else that of the wall, with patience.
+func (s *Sandbox) alarm(limit time.Duration, late func()) (stop func(), used func() time.Duration) {
+	wall := time.AfterFunc(abi.Patience*limit, late)
+	if !s.config.own {
+		begin := time.Now()
+		return func() { wall.Stop() }, func() time.Duration { return time.Since(begin) }
+	}
+	begin := child.CPU()
+	used = func() time.Duration { return child.CPU() - begin }
+	tick := time.NewTicker(5 * time.Millisecond)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				if used() > limit {
+					late()
+					return
+				}
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { wall.Stop(); tick.Stop(); close(done) }), used
 }
 
 // verdict says how an instance ended.
@@ -309,13 +341,14 @@ func (s *Sandbox) compile(ctx context.Context, p *program, m *module, config waz
 			WithDebugInfoEnabled(false).
 			WithCloseOnContextDone(true))
 	}()
-	limit := time.NewTimer(s.lim.Compile)
-	defer limit.Stop()
+	over := make(chan struct{})
+	stop, _ := s.alarm(s.lim.Compile, sync.OnceFunc(func() { close(over) }))
+	defer stop()
 	select {
 	case r := <-done:
 		p.runtime, p.compiled = r.runtime, r.compiled
 		return r.err
-	case <-limit.C:
+	case <-over:
 		return abi.LimitError("took longer than " + s.lim.Compile.String() + " to compile")
 	case <-ctx.Done():
 		return errGivenUp

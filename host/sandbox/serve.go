@@ -19,7 +19,7 @@ func Serve(in io.Reader, out io.Writer) int {
 
 func do(job *child.Job, wasm, request []byte) *child.Result {
 	r := &child.Result{}
-	s := New(Config{CacheDir: job.CacheDir, Limits: job.Limits, Warn: func(w string) { r.Warnings = append(r.Warnings, w) }})
+	s := New(Config{own: true, CacheDir: job.CacheDir, Limits: job.Limits, Warn: func(w string) { r.Warnings = append(r.Warnings, w) }})
 	m := Module{Name: job.Args[0], Wasm: wasm, Trusted: job.Trusted, Random: job.Random}
 	ctx := context.Background()
 	var err error
@@ -29,7 +29,7 @@ func do(job *child.Job, wasm, request []byte) *child.Result {
 		var c *call
 		c, err = s.exec(ctx, m, job.Args, request)
 		c.memory.release()
-		r.Stdout, r.Stderr = c.stdout.b, c.stderr.b
+		r.Stdout, r.Stderr, r.Used = c.stdout.b, c.stderr.b, c.used
 	}
 	if err != nil {
 		r.Error, r.Limit = err.Error(), errors.Is(err, ErrLimit)

@@ -9,7 +9,9 @@
  * 200 bytes; git takes the first line that fits.
  *
  * A profile is the URL without its password, and without https://:
- * alice@git.example, http://bob@git.example:8080/repo. It is made of the values,
+ * alice@git.example, http://bob@git.example:8080/repo. Where a token stands in the
+ * user's place, as in https://TOKEN:x-oauth-basic@github.com, it is without the user:
+ * github.com. Names are shown. It is made of the values,
  * so equal lines are one profile. A change writes the line of its profile and
  * leaves all others as they are to the byte; a new line goes to the end.
  */
@@ -72,13 +74,30 @@ static const char *find(rhx_str s, const char *what) {
 
 static rhx_str between(const char *a, const char *b) { return (rhx_str){a, (size_t)(b - a)}; }
 
+static int begins(rhx_str s, const char *with) {
+	size_t n = strlen(with);
+	return s.len >= n && !memcmp(s.ptr, with, n);
+}
+
+/* Whether the user is a token, by what stands for the password or by its form. */
+static int token(rhx_str user, rhx_str password) {
+	static const char *const forms[] = {"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glcbt-", "glptt-", "gloas-", "hf_", "api_org_", "ATATT3", "ATBB", "npm_", "pypi-", "dckr_", "eyJ", "sk-", "hvs.", "dapi"};
+	if (!password.len || rhx_eq(password, RHX_STR("x-oauth-basic")) || rhx_eq(password, RHX_STR("x-oauth-token"))) return 1;
+	if (user.len >= 12 && rhx_eq(user, password)) return 1;
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+		if (user.len >= 24 && begins(user, forms[i])) return 1;
+	return 0;
+}
+
 /* Names the credential of user at url. */
-static rhx_str name(rhx_str url, rhx_str user) {
+static rhx_str name(rhx_str url, rhx_str user, rhx_str password) {
 	rhx_buf b = {0};
 	const char *at = find(url, "://") + 3;
 	if (!rhx_eq(between(url.ptr, at), RHX_STR("https://"))) rhx_add(&b, url.ptr, (size_t)(at - url.ptr));
-	encode(&b, user, "");
-	rhx_add_str(&b, RHX_STR("@"));
+	if (!token(user, password)) {
+		encode(&b, user, "");
+		rhx_add_str(&b, RHX_STR("@"));
+	}
 	rhx_add_str(&b, between(at, url.ptr + url.len));
 	return rhx_bytes(&b);
 }
@@ -108,7 +127,7 @@ static void understand(line *l) {
 	rhx_buf url = {0};
 	rhx_add_str(&url, between(s.ptr, auth));
 	rhx_add_str(&url, rest);
-	l->profile = name(rhx_bytes(&url), user);
+	l->profile = name(rhx_bytes(&url), user, password);
 	if (!nameable(l->profile)) return;
 	l->url = rhx_bytes(&url);
 	l->user = user;
@@ -145,7 +164,7 @@ static void extract(const rhx_request *req) {
 		if (++found > 1000) rhx_fail(RHX_UNSUPPORTED, "the file has more than 1000 credentials", req->files[0].path, (unsigned)i + 1);
 		rhx_secret(l[i].profile);
 		rhx_value("url", l[i].url, RHX_PUBLIC);
-		rhx_value("username", l[i].user, RHX_PUBLIC);
+		rhx_value("username", l[i].user, token(l[i].user, l[i].password) ? RHX_SECRET : RHX_PUBLIC);
 		rhx_value("password", l[i].password, RHX_SECRET);
 	}
 }
@@ -171,7 +190,7 @@ static void render(const rhx_request *req) {
 	if (!wanted.user.ptr || !rhx_eq(wanted.url, url) || !rhx_eq(wanted.user, user) || !rhx_eq(wanted.password, password))
 		rhx_fail(RHX_UNSUPPORTED, "a value cannot stand in a git credential", none, 0);
 	if (!rhx_eq(req->secret_profile, wanted.profile))
-		rhx_fail(RHX_UNSUPPORTED, "the profile of a git credential is its url without https:// and with the user: USER@HOST/PATH", none, 0);
+		rhx_fail(RHX_UNSUPPORTED, "the profile of a git credential is its url without https:// and with the user: USER@HOST/PATH; without the user where that is a token", none, 0);
 
 	size_t n;
 	line *l = read_lines(req, &n);
@@ -180,7 +199,7 @@ static void render(const rhx_request *req) {
 	for (size_t i = 0; i < n; i++) {
 		if (!done && l[i].user.ptr && rhx_eq(l[i].profile, wanted.profile)) {
 			done = 1;
-			if (!rhx_eq(l[i].password, password)) l[i].text = wanted.text;
+			if (!rhx_eq(l[i].password, password) || !rhx_eq(l[i].user, user)) l[i].text = wanted.text;
 		}
 		rhx_add_str(&out, l[i].text);
 		rhx_add_str(&out, l[i].ending);

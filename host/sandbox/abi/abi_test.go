@@ -1,8 +1,11 @@
 package abi
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The request is what the ABI says, and its buffer has no room to grow out of.
@@ -42,10 +45,38 @@ func TestMask(t *testing.T) {
 		{ini, "at password = \"fake-in-file\" there", "at ******** there"},
 		{file("machine h.example login user-name password fake-netrc\n"), "read fake-netrc", "read ********"},
 		{file(`{"token":"json-fake"}`), "read json-fake", "read ********"},
+		{file("# Encrypted rclone configuration file\nRCLONE_ENCRYPT_V0:\nfakebase64\n"), "the file is encrypted; rclone configuration undoes fakebase64", "the file is encrypted; rclone configuration undoes ********"},
+		{file("; old fake-key1 fakelongerthantwentyletters\n"), "old fake-key1 fakelongerthantwentyletters", "old ******** ********"},
+		{file("#x=two plain\n"), "two plain", "********"},
 		{file("fake-whole-file\n"), "is fake-whole-file.", "is ********."},
 	} {
 		if got := Mask(c.in, c.req); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
 		}
+	}
+}
+
+// Calls that share a budget have the time of one.
+func TestBudget(t *testing.T) {
+	lim := Limits{Call: 2 * time.Second}
+	if got, done, err := lim.Share(context.Background()); err != nil || got != lim {
+		t.Errorf("none: %v %v", got, err)
+	} else {
+		done(time.Hour)
+	}
+	ctx := WithBudget(context.Background())
+	for _, left := range []time.Duration{2 * time.Second, 1500 * time.Millisecond, time.Second, 500 * time.Millisecond} {
+		got, done, err := lim.Share(ctx)
+		if err != nil || got.Call != left {
+			t.Fatalf("left %v: %v %v", left, got.Call, err)
+		}
+		done(500 * time.Millisecond)
+	}
+	_, _, err := lim.Share(ctx)
+	if !errors.Is(err, ErrLimit) || err.Error() != "took longer than 2s for the files before this one" {
+		t.Error(err)
+	}
+	if _, _, err := lim.Share(WithBudget(ctx)); err != nil {
+		t.Error("another budget:", err)
 	}
 }

@@ -12,7 +12,8 @@ const masked = "********"
 // Mask replaces in text, which a module wrote, whatever the module could have
 // taken out of its request: values of variables and secrets, and the files'
 // contents, their lines, and the words in them that stand where values stand.
-// Names before a = or : and in brackets stay, since messages are made of them.
+// Names before a = or : and in brackets stay, and plain words of comments, since
+// messages are made of them.
 func Mask(text string, req *Request) string {
 	if text == "" {
 		return text
@@ -49,12 +50,16 @@ func Mask(text string, req *Request) string {
 				continue // the name of a section
 			}
 			note(line)
+			comment := strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";")
 			if at := strings.IndexAny(line, "=:"); at >= 0 {
 				line = line[at+1:]
 			}
 			note(line)
 			for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t\r\"'`,;=:{}[]()<>", r) }) {
-				note(word)
+				// What a comment says is what a message says, too.
+				if !comment || !plainWord(word) {
+					note(word)
+				}
 			}
 		}
 	}
@@ -67,6 +72,11 @@ func Mask(text string, req *Request) string {
 		text = maskWord(text, s)
 	}
 	return text
+}
+
+// plainWord reports whether a word is one of a language, and not one of a key.
+func plainWord(word string) bool {
+	return len(word) <= 20 && !strings.ContainsFunc(word, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') })
 }
 
 // maskWord masks a value of up to three bytes where it stands alone: replaced

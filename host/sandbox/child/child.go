@@ -36,6 +36,8 @@ type Result struct {
 	Limit bool
 	// Warnings are for the user.
 	Warnings []string
+	// Used is the processor's time that the call took, without compiling.
+	Used time.Duration
 	// Stdout and Stderr are what the module wrote.
 	Stdout, Stderr []byte `json:"-"`
 }
@@ -51,13 +53,16 @@ const (
 // from outside: it tells of its limits itself where it can.
 const slack = time.Second
 
-// life is how long the job may take at most.
-func (j *Job) life() time.Duration {
+// limit is how much of the processor's time the job may take.
+func (j *Job) limit() time.Duration {
 	if j.Compile {
-		return j.Limits.Compile + slack
+		return j.Limits.Compile
 	}
-	return j.Limits.Compile + j.Limits.Call + slack
+	return j.Limits.Compile + j.Limits.Call
 }
+
+// life is how long the process may live at most.
+func (j *Job) life() time.Duration { return abi.Patience*j.limit() + slack }
 
 // The statuses of a process that ended itself.
 const (

@@ -34,11 +34,16 @@ func (r *Runner) Run(ctx context.Context, m abi.Module, req *abi.Request) (*abi.
 	if err := req.Check(lim); err != nil {
 		return nil, err
 	}
+	lim, done, err := lim.Share(ctx)
+	if err != nil {
+		return nil, &abi.ModuleError{Module: m.Name, Err: err}
+	}
 	in := req.Encode()
 	defer clear(in)
 	res, err := r.do(ctx, &Job{Args: abi.Args(m, req), Limits: lim, Memory: RunMemory}, m, in)
 	defer clear(res.Stdout)
 	defer clear(res.Stderr)
+	done(res.Used)
 	return abi.Answer(ctx, m, req, lim, res.Stdout, res.Stderr, err)
 }
 
@@ -114,7 +119,7 @@ func (j *Job) ended(ctx context.Context, state *os.ProcessState, crash []byte, e
 	case state.ExitCode() == exitMemory, bytes.Contains(crash, []byte("out of memory")), bytes.Contains(crash, []byte("cannot allocate memory")):
 		return abi.LimitError(fmt.Sprintf("needs more than %s of memory to %s", abi.Size(j.Memory), to))
 	case state.ExitCode() == exitTime, errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return abi.LimitError(fmt.Sprintf("took longer than %v to %s", j.life()-slack, to))
+		return abi.LimitError(fmt.Sprintf("took longer than %v to %s", j.limit(), to))
 	}
 	return fmt.Errorf("failed: its process ended: %w", err)
 }

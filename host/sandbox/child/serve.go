@@ -47,12 +47,16 @@ func Serve(in io.Reader, out io.Writer, do func(job *Job, wasm, request []byte) 
 // than that, but may be killed.
 func confine(job *Job) {
 	restrict(job)
+	most := job.limit() + slack
 	time.AfterFunc(job.life(), func() { os.Exit(exitTime) })
 	go func() {
 		// What the system's limit counts differs from system to system, and under
 		// the race detector there is none; this holds everywhere.
 		used := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 		for range time.Tick(5 * time.Millisecond) {
+			if CPU() > most {
+				os.Exit(exitTime)
+			}
 			metrics.Read(used)
 			if int64(used[0].Value.Uint64()-used[1].Value.Uint64()) > job.Memory {
 				os.Exit(exitMemory)
