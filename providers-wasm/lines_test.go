@@ -65,6 +65,7 @@ func TestLinesChangeOnlyWhatTheyMust(t *testing.T) {
 		{"a password is replaced in its line", "gitcredentials", "#\nhttps://a:b@h\nx", "#\nhttps://a:n%3aw%c3%a9@h\nx", git("a@h", "https://h", "a", "n:wé")},
 		{"a line is added after one without a newline", "gitcredentials", "https://a:b@h", "https://a:b@h\nhttps://c:d@h\n", git("c@h", "https://h", "c", "d")},
 		{"an encoded spelling of the same password stays", "gitcredentials", "https://a:%62@h\n", "https://a:%62@h\n", git("a@h", "https://h", "a", "b")},
+		{"a token in the user's place is replaced", "gitcredentials", "https://t-old:x-oauth-basic@h\nhttps://a:b@h\n", "https://t-new:x-oauth-basic@h\nhttps://a:b@h\n", git("h", "https://h", "t-new", "x-oauth-basic")},
 		{"a password is replaced in its line", "pgpass", "# c\nh:1:d:u:old:rest\r\nx", "# c\nh:1:d:u:n\\:\\\\w:rest\r\nx", pg("h:1:d:u", `n:\w`)},
 		{"a line is added before those that fit all", "pgpass", "# c\n*:*:*:u:any\n", "# c\nh:1:d:u:new\n*:*:*:u:any\n", pg("h:1:d:u", "new")},
 		{"a line that fits all is added last", "pgpass", "*:*:*:v:any\nh:1:d:u:p", "*:*:*:v:any\nh:1:d:u:p\n*:*:*:*:new\n", pg("*:*:*:*", "new")},
@@ -173,4 +174,21 @@ func FuzzLines(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A token that stands in the user's place is in no profile's name, whatever stands
+// for the password.
+func TestTokensAreInNoName(t *testing.T) {
+	g := newGuestOf(t, "gitcredentials")
+	for _, form := range []string{"ghp_", "gho_", "github_pat_", "glpat-", "hf_", "npm_", "pypi-", "sk-", "hvs.", "ATATT3", "eyJ"} {
+		token := form + strings.Repeat("fake", 7)
+		got, err := g.extract([]byte("https://" + token + ":pass@h\n"))
+		if err != nil || len(got) != 1 || got[0].Profile != "h" || got[0].Values["username"] != token {
+			t.Errorf("%s: %v %v", form, got, err)
+		}
+	}
+	got, err := g.extract([]byte("https://ghp_short:pass@h\n"))
+	if err != nil || len(got) != 1 || got[0].Profile != "ghp_short@h" {
+		t.Errorf("a user's name: %v %v", got, err)
+	}
 }
