@@ -167,6 +167,15 @@ func loadedStatus(loaded []session.Outcome) error {
 	return outcome(bad, len(failed))
 }
 
+// conflictHint says what to do about a place that has other values.
+func conflictHint(err error) string {
+	var c *provider.ConflictError
+	if errors.As(err, &c) && len(c.Others) > 0 {
+		return "nothing was changed there; a yes at the terminal replaces them for all, --to FILE.yaml writes another file, and " + strings.Join(c.Others, ", ") + " can be loaded along"
+	}
+	return "nothing was changed there; --overwrite replaces them"
+}
+
 func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 	name := l.Secret
 	if l.At != place.Here {
@@ -184,7 +193,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 	case provider.Unchanged:
 		a.say(fmt.Sprintf("%s: already there, in %s", name, l.Source))
 	case provider.Conflict:
-		a.report(name, fault.WithHint(l.Err, "nothing was changed there; --overwrite replaces them"))
+		a.report(name, fault.WithHint(l.Err, conflictHint(l.Err)))
 	case provider.Failed:
 		err := l.Err
 		if errors.Is(err, deliver.ErrVariablesOnly) {

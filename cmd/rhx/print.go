@@ -14,6 +14,7 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -123,8 +124,9 @@ const maxShown = 40
 // others masked unless they are to be revealed.
 func valuesCell(sp *spec.Spec, values secret.Values, reveal bool) string {
 	var parts []string
+	of := shown(sp, values, reveal)
 	for _, k := range keysOf(sp, values) {
-		text := shown(sp, k, values[k], reveal)
+		text := of(k)
 		if r := []rune(text); !reveal && len(r) > maxShown {
 			text = string(r[:maxShown-1]) + "…"
 		}
@@ -150,19 +152,23 @@ func placesCell(sources []secret.Source) string {
 	return strings.Join(texts, ", ")
 }
 
-// shown is a value as it may be shown.
-func shown(sp *spec.Spec, key string, v secret.Value, reveal bool) string {
-	if reveal || sp != nil && sp.Public(key) {
-		return v.Reveal()
+// shown returns the values of a secret as they may be shown.
+func shown(sp *spec.Spec, values secret.Values, reveal bool) func(key string) string {
+	public := provider.Public(sp, values)
+	return func(key string) string {
+		if reveal || public(key) {
+			return values[key].Reveal()
+		}
+		return values[key].String()
 	}
-	return v.String()
 }
 
 // shownAll is every value of a secret as it may be shown.
 func shownAll(sp *spec.Spec, values secret.Values, reveal bool) map[string]string {
 	out := make(map[string]string, len(values))
-	for k, v := range values {
-		out[k] = shown(sp, k, v, reveal)
+	text := shown(sp, values, reveal)
+	for k := range values {
+		out[k] = text(k)
 	}
 	return out
 }

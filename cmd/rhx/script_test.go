@@ -165,6 +165,7 @@ func cmdFake(ts *testscript.TestScript, neg bool, args []string) {
 			return m
 		})
 		ts.Check(os.WriteFile(path, []byte(out), 0o600))
+		ts.Check(os.Chmod(path, 0o600)) // as tools have it; a script's own files can be read by all
 	}
 }
 

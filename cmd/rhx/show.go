@@ -97,9 +97,9 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	fmt.Fprintln(a.Out, "values:")
+	text := shown(sp, rec.Secret.Values, c.Reveal)
 	for _, k := range keysOf(sp, rec.Secret.Values) {
-		text := shown(sp, k, rec.Secret.Values[k], c.Reveal)
-		fmt.Fprintf(a.Out, "  %s: %s\n", term.Line(k), strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    "))
+		fmt.Fprintf(a.Out, "  %s: %s\n", term.Line(k), strings.ReplaceAll(strings.TrimRight(text(k), "\n"), "\n", "\n    "))
 	}
 	return nil
 }

@@ -164,8 +164,9 @@ type Options struct {
 	Warn func(text string)
 }
 
-// ReplaceAll is the Resolve of those who want no question.
-func ReplaceAll(Conflict) Decision { return Replace }
+// ReplaceAll is the Resolve of those who want no question. It is about the secrets of
+// the delivery: what would change the values of another one is kept.
+func ReplaceAll(c Conflict) Decision { return Decision(len(c.Others) == 0) }
 
 // Plan says what a delivery would do; it changes nothing.
 func (d *Deliverer) Plan(ctx context.Context, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
@@ -298,6 +299,10 @@ func (w *delivering) resolver(name, stored string) func(*provider.ConflictError)
 		return nil
 	}
 	return func(c *provider.ConflictError) bool {
+		// Those that come along have their own say.
+		c.Others = slices.DeleteFunc(c.Others, func(other string) bool {
+			return slices.ContainsFunc(w.what.Files, func(rec *store.Record) bool { return rec.Secret.Name == other })
+		})
 		return bool(w.opts.Resolve(Conflict{w.at, name, stored, c}))
 	}
 }

@@ -249,7 +249,7 @@ func (x *Exchange) extract(ctx context.Context, m machine.Machine, opts SaveOpti
 		other := x.ownName(sp, name)
 		f, err := pick(found, sp, name, other)
 		if err != nil {
-			failed = append(failed, Saved{Name: name, Action: provider.Failed, Err: err})
+			failed = append(failed, Saved{Name: name, Action: provider.Failed, Err: x.whyNot(ctx, m, sp, name, err)})
 			continue
 		}
 		if other {
@@ -260,6 +260,20 @@ func (x *Exchange) extract(ctx context.Context, m machine.Machine, opts SaveOpti
 		}
 	}
 	return keep, failed, nil
+}
+
+// whyNot returns what is wrong with the file of a secret that was not found, or else
+// why.
+func (x *Exchange) whyNot(ctx context.Context, m machine.Machine, sp *spec.Spec, name string, why error) error {
+	_, profile := secret.SplitName(name)
+	snap, err := provider.Take(ctx, m, x.Detector.Guests, []*spec.Spec{sp})
+	if err != nil || profile == "" {
+		return why
+	}
+	if err := snap.WhyNot(sp, profile); err != nil {
+		return err
+	}
+	return why
 }
 
 // canonical returns a secret's name with the provider's own name in place of an

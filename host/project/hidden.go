@@ -5,6 +5,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -46,7 +47,10 @@ func (p *Project) Hidden(env *Environment) []secret.Value {
 func (p *Project) public(u used) func(key string) bool {
 	if u.rec.Secret.Provider != "" {
 		sp, err := p.Specs.Get(u.rec.Secret.Provider)
-		return func(key string) bool { return err == nil && sp.Public(key) }
+		if err != nil {
+			sp = nil
+		}
+		return provider.Public(sp, u.rec.Secret.Values)
 	}
 	seen := map[string]bool{}
 	if u.declared != nil {

@@ -81,7 +81,47 @@ func (s *Snapshot) ExtractFile(ctx context.Context, sp *spec.Spec, name string) 
 	if good != nil {
 		return good, nil
 	}
+	for i := range sp.Files {
+		if f := &sp.Files[i]; f.Format == "keypair" {
+			return nil, s.notKey(s.files[p])
+		}
+	}
 	return nil, fmt.Errorf("%s has no secret of %s", s.Short(p), sp.Name)
+}
+
+// WhyNot says why a file that would be the profile's, and is there, has no secret of
+// the provider; nil where there is no such file.
+func (s *Snapshot) WhyNot(sp *spec.Spec, profile string) error {
+	for i := range sp.Files {
+		f := &sp.Files[i]
+		paths, _ := s.locate(sp, f)
+		if !f.PerFile() || len(paths) == 0 || strings.Contains(profile, "/") {
+			continue
+		}
+		file := s.files[strings.Replace(paths[0], "{profile}", profile, 1)]
+		switch {
+		case missing(file):
+		case file.Err != nil:
+			return s.readError(file.Path, file.Err)
+		case f.Excluded(profile):
+			return fmt.Errorf("%s is a file of the tool itself, not a secret", s.Short(file.Path))
+		case f.Format == "keypair":
+			return s.notKey(file)
+		}
+	}
+	return nil
+}
+
+// notKey says what a file is that is no key pair.
+func (s *Snapshot) notKey(file machine.File) error {
+	format, err := codec.New("keypair", codec.Options{})
+	if err == nil {
+		_, err = format.Decode(file.Data)
+	}
+	if err == nil {
+		err = errors.New("the file is empty")
+	}
+	return s.readError(file.Path, err)
 }
 
 // byName returns a provider's files, those first whose default path ends in the
@@ -180,9 +220,9 @@ func (c *collector) sorted() []Found {
 }
 
 // noteMode adds to the first of a file's findings that others can read the file.
-func (s *Snapshot) noteMode(f *spec.File, file machine.File, found []Found) []Found {
+func (s *Snapshot) noteMode(sp *spec.Spec, f *spec.File, file machine.File, found []Found) []Found {
 	for i := range found {
-		if found[i].State == HasValue && s.open(file, f.Mode) {
+		if found[i].State == HasValue && s.open(file, f.Mode) && private(sp, revealed(found[i].Values)) {
 			found[i].Notes = append(found[i].Notes, fmt.Sprintf("others can read %s (mode %04o); rhx load mends that, as does chmod %04o", s.Short(file.Path), file.Mode.Perm(), file.Mode.Perm()&f.Mode))
 			break
 		}
@@ -214,7 +254,7 @@ func (s *Snapshot) extractFile(ctx context.Context, sp *spec.Spec, f *spec.File,
 // extractOne returns the secrets in one file; profile is that of the whole
 // file, "" where the file is not a profile.
 func (s *Snapshot) extractOne(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File, profile string) []Found {
-	return s.noteMode(f, file, s.secretsIn(ctx, sp, f, file, profile))
+	return s.noteMode(sp, f, file, s.secretsIn(ctx, sp, f, file, profile))
 }
 
 func (s *Snapshot) secretsIn(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File, profile string) []Found {

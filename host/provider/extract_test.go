@@ -333,7 +333,7 @@ wandb invalid from /srv/n: read /srv/n: BROKEN`},
 		{"openai", "/srv/x", "openai keeps its secret in variables, not in a file"},
 		{"aws", "~/none", "read ~/none: no such file"},
 		{"aws", "/srv/empty", "/srv/empty has no secret of aws"},
-		{"ssh", "/srv/empty", "/srv/empty has no secret of ssh"},
+		{"ssh", "/srv/empty", "read /srv/empty: the file is empty"},
 	} {
 		m, sp := newMachine(tree{"/srv/empty": ""}), builtin(t, c.provider)
 		if _, err := take(t, m, sp, "/srv/empty").ExtractFile(ctx, sp, c.file); err == nil || err.Error() != c.want {

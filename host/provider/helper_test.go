@@ -213,3 +213,12 @@ func lineDiff(before, after string) string {
 	}
 	return strings.Join(append(gone, out...), "\n")
 }
+
+// windows is a machine with that system.
+type windows struct{ *machine.Memory }
+
+func (m windows) Info(ctx context.Context, names []string) (machine.Info, error) {
+	info, err := m.Memory.Info(ctx, names)
+	info.OS = "windows"
+	return info, err
+}

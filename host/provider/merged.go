@@ -87,7 +87,7 @@ func (s *Snapshot) extractMerged(sp *spec.Spec, f *spec.File, paths []string) []
 				here = append(here, found)
 			}
 		}
-		out = append(out, s.noteMode(f, s.files[paths[i]], here)...)
+		out = append(out, s.noteMode(sp, f, s.files[paths[i]], here)...)
 	}
 	return out
 }

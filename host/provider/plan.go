@@ -260,7 +260,7 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 	default:
 		out = []Placement{p.putKeys(sp, f, path, sec, opts)}
 	}
-	p.mend(&out[0], f, path)
+	p.mend(&out[0], sp, sec, f, path)
 	// Files that repeat this one's values follow it, where they exist.
 	if opts.To == "" && out[0].Action != Conflict && out[0].Action != Failed {
 		for i := range sp.Files {
@@ -269,7 +269,7 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 				for _, mp := range paths {
 					if !missing(p.snap.files[mp]) {
 						pl := p.putKeys(sp, m, mp, sec, Options{Resolve: ReplaceAll, Unsafe: opts.Unsafe})
-						p.mend(&pl, m, mp)
+						p.mend(&pl, sp, sec, m, mp)
 						out = append(out, pl)
 					}
 				}
@@ -280,8 +280,8 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 }
 
 // mend plans to make a file its owner's alone where its values are there already.
-func (p *Plan) mend(pl *Placement, f *spec.File, path string) {
-	if pl.Action != Unchanged || !p.snap.open(p.snap.files[path], f.Mode) {
+func (p *Plan) mend(pl *Placement, sp *spec.Spec, sec *secret.Secret, f *spec.File, path string) {
+	if pl.Action != Unchanged || !p.snap.open(p.snap.files[path], f.Mode) || !private(sp, revealed(sec.Values)) {
 		return
 	}
 	if file, err := p.file(path, f.Mode); err == nil && !file.mend {

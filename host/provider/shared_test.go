@@ -62,7 +62,7 @@ func TestSharedByTwoSecretsOfOnePlan(t *testing.T) {
 		"~/.kube/config failed: write ~/.kube/config: kubernetes/a has other values for the same clusters[name=kubernetes]")
 	same(t, "one that agrees", outcome(plan.Put(ctx, sp, sec(sp, "c", "context", `{"cluster":"kubernetes","user":"c"}`, "cluster", `{"server":"https://a"}`, "user", `{"token":"c"}`), opts)), "~/.kube/config created context,user")
 	same(t, "the first again", outcome(plan.Put(ctx, sp, sec(sp, "a", "context", `{"cluster":"kubernetes","user":"admin-a"}`, "cluster", `{"server":"https://later"}`, "user", `{"token":"ta"}`), opts)),
-		"~/.kube/config failed: write ~/.kube/config: kubernetes/a has other values for the same clusters[name=kubernetes]")
+		"~/.kube/config failed: write ~/.kube/config: kubernetes/c has other values for the same clusters[name=kubernetes]")
 }
 
 // Several files that KUBECONFIG lists are one document: what comes first counts, and

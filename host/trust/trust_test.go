@@ -54,7 +54,7 @@ use: {hosts: [api.x.example, "*.y.example"], header: {Authorization: "Bearer {ke
 	want := []string{
 		"read and write ~/.x/c.json, on darwin ~/Library/x.json, or the file that $X_FILE names, or $X_HOME/c.json, or the files that $X_LIST lists, as json, mode 0700",
 		`write type = "user" into ~/.x/c.json`,
-		"read the files that ~/.x/c.json names in ca-file, cert-file",
+		"read the certificates and keys that ~/.x/c.json names in ca-file, cert-file",
 		"read ~/.x/old, as text",
 		"read and write ~/.x/m.cnf, by xm.wasm, mode 0600",
 		"read and set $X_USER, for user (public)",
