@@ -409,15 +409,10 @@ func (s *Snapshot) fill(sp *spec.Spec, found *Found, texts map[string]string) {
 		v, _ := sp.Value(k)
 		if v.Pattern != nil && !v.Pattern.MatchString(texts[k]) {
 			found.odd = true
-			found.Notes = append(found.Notes, fmt.Sprintf("%s does not look as it should, which is %s", k, expression(v)))
+			found.Notes = append(found.Notes, fmt.Sprintf("%s does not look as it should, which is %s", k, v.Pattern))
 		}
 		if v.Rotates {
 			found.Notes = append(found.Notes, fmt.Sprintf("%s is good for one machine: another one that uses it can log this one out", k))
 		}
 	}
-}
-
-// expression is a value's pattern as the spec has it.
-func expression(v spec.Value) string {
-	return strings.TrimSuffix(strings.TrimPrefix(v.Pattern.String(), "^(?:"), ")$")
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -41,8 +42,8 @@ func (s *Snapshot) locate(sp *spec.Spec, f *spec.File) ([]string, error) {
 		if holds := s.noPath(sp, v); holds != "" {
 			return nil, &misled{o.Var, holds}
 		}
-		if o.Expands {
-			v = dollar.ReplaceAllStringFunc(v, func(ref string) string {
+		if o.Expands && strings.Contains(v, "$") {
+			v = dollar().ReplaceAllStringFunc(v, func(ref string) string {
 				if text := s.variable(strings.Trim(ref, "${}")); text != "" {
 					return text
 				}
@@ -71,7 +72,7 @@ func (s *Snapshot) locate(sp *spec.Spec, f *spec.File) ([]string, error) {
 }
 
 // dollar is a reference to a variable, as Python's os.path.expandvars knows it.
-var dollar = regexp.MustCompile(`\$(?:[A-Za-z0-9_]+|\{[^}]*\})`)
+var dollar = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$(?:[A-Za-z0-9_]+|\{[^}]*\})`) })
 
 // variable returns a variable of the machine that a path may refer to.
 func (s *Snapshot) variable(name string) string {
@@ -88,8 +89,11 @@ func (s *Snapshot) expand(ctx context.Context, m machine.Machine, specs []*spec.
 	for _, sp := range specs {
 		for i := range sp.Files {
 			for _, o := range sp.Files[i].Override {
-				for _, ref := range dollar.FindAllString(s.Info.Env[o.Var], -1) {
-					if name := strings.Trim(ref, "${}"); o.Expands && spec.ValidVar(name) {
+				if !o.Expands || !strings.Contains(s.Info.Env[o.Var], "$") {
+					continue
+				}
+				for _, ref := range dollar().FindAllString(s.Info.Env[o.Var], -1) {
+					if name := strings.Trim(ref, "${}"); spec.ValidVar(name) {
 						names[name] = true
 					}
 				}

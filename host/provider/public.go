@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -108,18 +109,20 @@ func inlinedIn(sp *spec.Spec, key, text string) bool {
 
 // secretForms are what is a secret wherever it stands: keys, passwords in URLs, and
 // the tokens of services that give theirs a prefix of its own.
-var secretForms = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY` +
-	`|://[^/?#\s"'@]*:[^/?#\s"'@]+@` +
-	`|AGE-SECRET-KEY-1` +
-	`|(?:^|[^A-Za-z0-9])(?:` + strings.Join([]string{
-	`gh[opusr]_[A-Za-z0-9]{20,}`, `github_pat_[A-Za-z0-9_]{20,}`, `gl[a-z]{2,5}-[A-Za-z0-9_-]{20,}`,
-	`(?:hf|api_org)_[A-Za-z0-9]{20,}`, `sk-[A-Za-z0-9_-]{20,}`, `[sr]k_(?:live|test)_[A-Za-z0-9]{10,}`, `gsk_[A-Za-z0-9]{20,}`, `nvapi-[A-Za-z0-9_-]{20,}`,
-	`xox[a-z]-[A-Za-z0-9-]{10,}`, `xapp-[A-Za-z0-9-]{10,}`, `AIza[A-Za-z0-9_-]{35}`, `ya29\.[A-Za-z0-9_-]{20,}`, `GOCSPX-[A-Za-z0-9_-]{20,}`, `1//0[A-Za-z0-9_-]{20,}`,
-	`npm_[A-Za-z0-9]{36}`, `pypi-[A-Za-z0-9_-]{20,}`, `dckr_[a-z]+_[A-Za-z0-9_-]{20,}`, `do[opr]_v1_[a-f0-9]{20,}`, `hv[sbr]\.[A-Za-z0-9_-]{20,}`,
-	`SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`, `gls[ac]_[A-Za-z0-9_=]{20,}`, `dapi[a-f0-9]{32}`, `tskey-[A-Za-z0-9-]{20,}`, `lin_api_[A-Za-z0-9]{20,}`,
-	`shp(?:at|ss|ca|pa)_[a-fA-F0-9]{20,}`, `ATATT3[A-Za-z0-9_=-]{20,}`, `r8_[A-Za-z0-9]{20,}`, `pat[A-Za-z0-9]{14}\.[a-f0-9]{20,}`, `wandb_v1_[A-Za-z0-9_]{20,}`,
-	`eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*`,
-}, "|") + `)`)
+var secretForms = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY` +
+		`|://[^/?#\s"'@]*:[^/?#\s"'@]+@` +
+		`|AGE-SECRET-KEY-1` +
+		`|(?:^|[^A-Za-z0-9])(?:` + strings.Join([]string{
+		`gh[opusr]_[A-Za-z0-9]{20,}`, `github_pat_[A-Za-z0-9_]{20,}`, `gl[a-z]{2,5}-[A-Za-z0-9_-]{20,}`,
+		`(?:hf|api_org)_[A-Za-z0-9]{20,}`, `sk-[A-Za-z0-9_-]{20,}`, `[sr]k_(?:live|test)_[A-Za-z0-9]{10,}`, `gsk_[A-Za-z0-9]{20,}`, `nvapi-[A-Za-z0-9_-]{20,}`,
+		`xox[a-z]-[A-Za-z0-9-]{10,}`, `xapp-[A-Za-z0-9-]{10,}`, `AIza[A-Za-z0-9_-]{35}`, `ya29\.[A-Za-z0-9_-]{20,}`, `GOCSPX-[A-Za-z0-9_-]{20,}`, `1//0[A-Za-z0-9_-]{20,}`,
+		`npm_[A-Za-z0-9]{36}`, `pypi-[A-Za-z0-9_-]{20,}`, `dckr_[a-z]+_[A-Za-z0-9_-]{20,}`, `do[opr]_v1_[a-f0-9]{20,}`, `hv[sbr]\.[A-Za-z0-9_-]{20,}`,
+		`SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`, `gls[ac]_[A-Za-z0-9_=]{20,}`, `dapi[a-f0-9]{32}`, `tskey-[A-Za-z0-9-]{20,}`, `lin_api_[A-Za-z0-9]{20,}`,
+		`shp(?:at|ss|ca|pa)_[a-fA-F0-9]{20,}`, `ATATT3[A-Za-z0-9_=-]{20,}`, `r8_[A-Za-z0-9]{20,}`, `pat[A-Za-z0-9]{14}\.[a-f0-9]{20,}`, `wandb_v1_[A-Za-z0-9_]{20,}`,
+		`eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*`,
+	}, "|") + `)`)
+})
 
 // secretForm reports whether a text has in it what is a secret wherever it stands.
-func secretForm(text string) bool { return secretForms.MatchString(text) }
+func secretForm(text string) bool { return secretForms().MatchString(text) }

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
