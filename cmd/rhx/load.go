@@ -22,6 +22,7 @@ type loadCmd struct {
 	Env       bool     `help:"As variables in rhx's env file, instead of native files."`
 	Wrapped   string   `help:"Unwrap tokens of Vault's response wrapping, one a line of stdin or at a hidden prompt, and load what they stand for." placeholder:"-"`
 	Overwrite bool     `help:"Replace values that differ."`
+	Unsafe    bool     `help:"Also write values by which a tool would run a program, or read another file."`
 	DryRun    bool     `help:"Say what would change; change nothing."`
 }
 
@@ -54,7 +55,7 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.Secrets, err = a.stored(c.Secrets...); err != nil {
 		return err
 	}
-	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: a.path(c.To), DryRun: c.DryRun, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
+	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: a.path(c.To), DryRun: c.DryRun, Unsafe: c.Unsafe, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
 	if c.Env {
 		if err := a.localOnly("load --env"); err != nil {
 			return err
@@ -198,6 +199,9 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 		err := l.Err
 		if errors.Is(err, deliver.ErrVariablesOnly) {
 			err = fault.WithHint(err, "rhx run -s "+l.Secret+" -- COMMAND gives them to a command; rhx load --env "+l.Secret+" to your shell; --to FILE.json writes a file")
+		}
+		if errors.Is(err, provider.ErrUnsafe) {
+			err = fault.WithHint(err, "if you trust who wrote it: --unsafe")
 		}
 		if errors.Is(err, machine.ErrChanged) {
 			err = fault.WithHint(err, "run the command again")

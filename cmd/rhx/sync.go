@@ -25,6 +25,7 @@ type syncCmd struct {
 	Bundle      []string      `short:"b" sep:"none" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
 	Yes         bool          `short:"y" help:"Trust the manifest without asking."`
 	Overwrite   bool          `help:"Replace values that differ."`
+	Unsafe      bool          `help:"Also write values by which a tool would run a program, or read another file."`
 	Via         string        `help:"ssh sends the secrets; vault sends only single-use tokens, with which rhx or the vault command there gets them from Vault." enum:"ssh,vault" default:"ssh" placeholder:"ssh|vault"`
 	WrapTTL     time.Duration `name:"wrap-ttl" help:"With --via vault: how long the tokens are good for." default:"2m" placeholder:"2m"`
 	DryRun      bool          `help:"Say what would change; change nothing."`
@@ -62,7 +63,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if c.Secret, err = a.stored(c.Secret...); err != nil {
 		return err
 	}
-	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, Wrap: wrap, Overwrite: c.Overwrite, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
+	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, Wrap: wrap, Overwrite: c.Overwrite, Unsafe: c.Unsafe, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
 	if env != nil {
 		what := env.Delivery()
 		opts.Bundle = &what

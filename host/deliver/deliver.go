@@ -160,6 +160,9 @@ type Options struct {
 	// Resolve decides what happens where another value stands; nil keeps all. It is
 	// asked once for each place, from the goroutine of the delivery.
 	Resolve func(Conflict) Decision
+	// Unsafe writes values, too, that make a tool run a program or read another file:
+	// see provider.ErrUnsafe.
+	Unsafe bool
 	// Warn is told what a user should know beside the outcome; nil for nobody.
 	Warn func(text string)
 }
@@ -290,7 +293,7 @@ func (w *delivering) putFile(ctx context.Context, plan *provider.Plan, i int, re
 	if err != nil {
 		return []provider.Placement{{Action: provider.Failed, Err: err}}, sec
 	}
-	return plan.Put(ctx, sp, sec, provider.Options{To: to, Resolve: w.resolver(rec.Secret.Name, rec.Info.Name)}), sec
+	return plan.Put(ctx, sp, sec, provider.Options{To: to, Unsafe: w.opts.Unsafe, Resolve: w.resolver(rec.Secret.Name, rec.Info.Name)}), sec
 }
 
 // resolver is Options.Resolve for one secret.

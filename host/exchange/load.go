@@ -29,6 +29,8 @@ type LoadOptions struct {
 	DryRun bool
 	// Resolve decides what happens where another value stands; nil keeps all.
 	Resolve func(deliver.Conflict) deliver.Decision
+	// Unsafe is that of [deliver.Options].
+	Unsafe bool
 	// Warn is told what a user should know beside the outcome; nil for nobody.
 	Warn func(text string)
 }
@@ -53,7 +55,7 @@ func (x *Exchange) Load(ctx context.Context, at place.Place, m machine.Machine, 
 			what.Paths[rec.Secret.Name] = opts.To
 		}
 	}
-	with := deliver.Options{Resolve: opts.Resolve, Warn: opts.Warn}
+	with := deliver.Options{Resolve: opts.Resolve, Unsafe: opts.Unsafe, Warn: opts.Warn}
 	if opts.DryRun {
 		return x.Deliver.Plan(ctx, at, m, what, with)
 	}
@@ -98,6 +100,8 @@ type SyncOptions struct {
 	Wrap time.Duration
 	// Overwrite replaces values that differ.
 	Overwrite bool
+	// Unsafe is that of [deliver.Options].
+	Unsafe bool
 	// DryRun changes nothing.
 	DryRun bool
 	Fleet  fleet.Fleet
@@ -161,7 +165,7 @@ func (x *Exchange) syncOne(ctx context.Context, s *session.Session, opts SyncOpt
 		what.Files = append(what.Files, opts.Bundle.Files...)
 		what.Vars = append(what.Vars, opts.Bundle.Vars...)
 	}
-	with := deliver.Options{Warn: opts.Warn}
+	with := deliver.Options{Unsafe: opts.Unsafe, Warn: opts.Warn}
 	if opts.Overwrite {
 		with.Resolve = deliver.ReplaceAll
 	}

@@ -3,8 +3,11 @@ package provider
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/rhx-dev/rhx/host/codec"
 )
 
 var errShape = errors.New("the text does not have the form that the spec says")
@@ -12,7 +15,7 @@ var errShape = errors.New("the text does not have the form that the spec says")
 // decodeAs turns the text in a file into the value, by a spec's "as".
 func decodeAs(as, text string) (string, error) {
 	switch as {
-	case "":
+	case "", "number", "bool":
 		return text, nil
 	case "trim":
 		return strings.TrimSpace(text), nil
@@ -44,6 +47,11 @@ func decodeAs(as, text string) (string, error) {
 func encodeAs(as, old, value string) (string, error) {
 	switch as {
 	case "":
+		return value, nil
+	case "number", "bool":
+		if typed(as, nil, value).Kind == codec.String {
+			return "", fmt.Errorf("it is not a %s", as)
+		}
 		return value, nil
 	case "trim":
 		// Blanks around the value stay: they are not the value's.

@@ -127,7 +127,7 @@ func TestShapesThatToolsRefuse(t *testing.T) {
 		if c.path == ".aws/config" {
 			continue // the credentials file is written
 		}
-		if out, n := put(t, m, sp, sec(sp, profile, s...), provider.Options{Resolve: provider.ReplaceAll}); n != 0 || !strings.Contains(out, " failed: write ~/"+c.path+": "+c.err) {
+		if out, n := put(t, m, sp, sec(sp, profile, s...), provider.Options{Resolve: provider.ReplaceAll}); n != 0 || !strings.Contains(out, " failed: read ~/"+c.path+": "+c.err) {
 			t.Errorf("%s: %s", c.text, out)
 		}
 	}
@@ -160,8 +160,8 @@ role_arn = x
 sso_start_url = https://corp.example
 [profile keys]
 role_arn = x
-aws_access_key_id = `+akia+`
-aws_secret_access_key = `+awsKey+`
+aws_access_key_id = ` + akia + `
+aws_secret_access_key = ` + awsKey + `
 `}), builtin(t, "aws"))), `
 aws/cmd exec from ~/.aws/config:
 aws/keys value from ~/.aws/config: access_key=`+akia+` secret_key=`+awsKey+`
@@ -294,5 +294,37 @@ func TestFileThatIsNoKey(t *testing.T) {
 	}
 	if err := take(t, m, builtin(t, "aws")).WhyNot(builtin(t, "aws"), "default"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Numbers and booleans of a document stay what they are.
+func TestKindsOfValues(t *testing.T) {
+	sp := parse(t, `
+spec: 1
+name: x
+values: {port: {}, tls: {}, any: {}, '*': {}}
+files:
+  - {path: ~/f.json, format: json, keys: {port: {at: port, as: number}, tls: {at: tls, as: bool}, any: any, '*': .}}
+`)
+	values := func(kv ...string) []string { return append([]string{"port", "5432", "tls", "true", "any", "1"}, kv...) }
+	m := newMachine(nil)
+	put(t, m, sp, sec(sp, "", values()...), provider.Options{})
+	flat := func() string {
+		return strings.NewReplacer("\n", "", "  ", "", `": `, `":`).Replace(content(m, "f.json"))
+	}
+	same(t, "a new file", flat(), `{"port":5432,"tls":true,"any":"1"}`)
+	m.PutFile(home+"f.json", []byte(`{"port":"1","tls":false,"any":2,"n":1.50,"ok":true,"s":"1"}`), 0o600)
+	out, n := put(t, m, sp, sec(sp, "", "port", "1", "tls", "false", "any", "2", "n", "1.50", "ok", "true", "s", "1"), provider.Options{})
+	if n != 0 {
+		t.Error(out)
+	}
+	put(t, m, sp, sec(sp, "", values("n", "2", "ok", "false", "s", "2")...), provider.Options{Resolve: provider.ReplaceAll})
+	same(t, "what is there stays of its kind", flat(), `{"port":5432,"tls":true,"any":1,"n":2,"ok":false,"s":"2"}`)
+	put(t, m, sp, sec(sp, "", values("n", "two", "ok", "no", "s", "true")...), provider.Options{Resolve: provider.ReplaceAll})
+	same(t, "where it can", flat(), `{"port":5432,"tls":true,"any":1,"n":"two","ok":"no","s":"true"}`)
+	for _, bad := range [][]string{{"port", "x", "tls", "true", "any", "1"}, {"port", "1", "tls", "1", "any", "1"}, {"port", "true", "tls", "true", "any", "1"}} {
+		if out, n := put(t, newMachine(nil), sp, sec(sp, "", bad...), provider.Options{}); n != 0 || !strings.Contains(out, ": it is not a ") {
+			t.Errorf("%v: %s", bad, out)
+		}
 	}
 }

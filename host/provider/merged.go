@@ -106,7 +106,7 @@ func (p *Plan) around(sp *spec.Spec, f *spec.File, path string, opts Options) (b
 			if file := p.files[q]; q == path || missing(p.snap.files[q]) && (file == nil || file.remove) {
 				continue
 			}
-			if doc, err := p.document(f, q); err == nil && shape(f, doc.Root()) == nil {
+			if doc, err := p.document(f, q); err == nil {
 				out = merge(f.Profiles.Name, out, p.snap.inlined(f, q, doc.Root()))
 			}
 		}

@@ -322,6 +322,9 @@ func (p *Plan) document(f *spec.File, path string) (codec.Document, error) {
 		return codec.Document{}, err
 	}
 	d, err := codec.Open(format, file.data)
+	if err == nil {
+		err = shape(f, d.Root())
+	}
 	if err != nil {
 		return codec.Document{}, p.snap.readError(path, err)
 	}

@@ -23,18 +23,17 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 	if err := doc.Unreadable(); err != nil {
 		return refuse(err)
 	}
-	root := doc.Root()
-	if err := shape(f, root); err != nil {
-		return refuse(err)
-	}
-	root = p.snap.inlined(f, path, root)
+	root := p.snap.inlined(f, path, doc.Root())
 	w := writer{sp: sp, f: f, root: root, e: place(f, root, p.profileName(f, sec)), texts: revealed(sec.Values)}
 	w.before, w.after = p.around(sp, f, path, opts)
 	if err := w.keys(); err != nil {
 		return refuse(err)
 	}
 	changed := sorted(w.differ, w.added)
-	have, _, _ := readEntry(sp, f, w.view(root), w.e) // what cannot be read differs from all
+	var have map[string]string
+	if len(w.differ) > 0 || len(sp.Unsafe) > 0 {
+		have, _, _ = readEntry(sp, f, w.view(root), w.e) // what cannot be read differs from all
+	}
 	if err := safe(sp, w.texts, have, changed, opts); err != nil {
 		return refuse(err)
 	}
@@ -351,8 +350,27 @@ func (w *writer) one(k spec.Key, at codec.Path, node *codec.Node, text string) e
 	} else {
 		w.differ = append(w.differ, k.Value)
 	}
-	w.edit(at, codec.Text(encoded))
+	w.edit(at, typed(k.As, node, encoded))
 	return nil
+}
+
+// typed returns a text as the kind of node that the spec says, or that stands there:
+// a number in a document stays one.
+func typed(as string, old *codec.Node, text string) *codec.Node {
+	var kind codec.Kind
+	if old != nil {
+		kind = old.Kind
+	}
+	isBool := text == "true" || text == "false"
+	switch {
+	case isBool && (as == "bool" || as == "" && kind == codec.Bool):
+		return &codec.Node{Kind: codec.Bool, Text: text}
+	case as == "number" || as == "" && kind == codec.Number:
+		if n, err := codec.FromJSON([]byte(text)); err == nil && n.Kind == codec.Number {
+			return &codec.Node{Kind: codec.Number, Text: text}
+		}
+	}
+	return codec.Text(text)
 }
 
 func (w *writer) tree(key string, at codec.Path, node, tree *codec.Node) {
@@ -376,7 +394,8 @@ func (w *writer) any(k spec.Key) {
 		if takenByOther(w.f, w.root, w.e, at, w.texts) || slices.ContainsFunc(w.f.Keys, func(o spec.Key) bool { return o.Value == key }) {
 			continue
 		}
-		node, value := w.root.Find(at), codec.Text(w.texts[key])
+		node := w.root.Find(at)
+		value := typed("", node, w.texts[key])
 		if tree, ok := codec.TreeIn(w.texts[key]); ok && !node.Scalar() {
 			value = tree
 		}

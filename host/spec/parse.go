@@ -15,7 +15,7 @@ import (
 )
 
 // codecs are the names that a key's "as" may have.
-var codecs = []string{"base64", "basic-user", "basic-password", "url-user", "url-password", "trim"}
+var codecs = []string{"base64", "basic-user", "basic-password", "url-user", "url-password", "trim", "number", "bool"}
 
 // states are the signs that a secret is elsewhere.
 var states = []string{"keyring", "exec", "sso", "role"}

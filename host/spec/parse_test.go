@@ -147,7 +147,7 @@ func refused() []refusal {
 		{"a key with both", withFile("    format: json\n    profiles: {keys: .}\n    keys: {k: {at: a, profile: true}}\n"), "11:15: a key has at, or profile: true"},
 		{"a profile key with more", withFile("    format: json\n    profiles: {keys: .}\n    keys: {k: {profile: true, as: trim}}\n"), "11:15: a key with profile: true has nothing else"},
 		{"a profile key without profiles", withFile("    format: json\n    keys: {k: {profile: true}}\n"), "10:15: profile: true is for a file with profiles"},
-		{"an unknown codec", withFile("    format: json\n    keys: {k: {at: a, as: base46}}\n"), `10:27: unknown codec "base46"; did you mean "base64"? (known: base64, basic-user, basic-password, url-user, url-password, trim)`},
+		{"an unknown codec", withFile("    format: json\n    keys: {k: {at: a, as: base46}}\n"), `10:27: unknown codec "base46"; did you mean "base64"? (known: base64, basic-user, basic-password, url-user, url-password, trim, number, bool)`},
 		{"a codec on a tree", withFile("    format: json\n    keys: {k: {at: a, as: trim, tree: true}}\n"), "10:15: a key has as, or tree: true"},
 		{"inline without tree", withFile("    format: json\n    keys: {k: {at: a, inline: {f: g}}}\n"), "10:15: inline is for a key with tree: true"},
 		{"inline of another kind", withFile("    format: json\n    keys: {k: {at: a, tree: true, inline: {f: {into: g, holds: text}}}}\n"), "10:64: a file that is inlined holds certificates or key"},
