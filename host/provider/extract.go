@@ -222,7 +222,7 @@ func (c *collector) sorted() []Found {
 // noteMode adds to the first of a file's findings that others can read the file.
 func (s *Snapshot) noteMode(sp *spec.Spec, f *spec.File, file machine.File, found []Found) []Found {
 	for i := range found {
-		if found[i].State == HasValue && s.open(file, f.Mode) && private(sp, revealed(found[i].Values)) {
+		if found[i].State == HasValue && s.exposed(file, f.Mode) && private(sp, revealed(found[i].Values)) {
 			found[i].Notes = append(found[i].Notes, fmt.Sprintf("others can read %s (mode %04o); rhx load mends that, as does chmod %04o", s.Short(file.Path), file.Mode.Perm(), file.Mode.Perm()&f.Mode))
 			break
 		}
@@ -230,9 +230,9 @@ func (s *Snapshot) noteMode(sp *spec.Spec, f *spec.File, file machine.File, foun
 	return found
 }
 
-// open reports whether a file can be read or written by others than its owner,
-// which mode does not allow.
-func (s *Snapshot) open(file machine.File, mode fs.FileMode) bool {
+// exposed reports whether a file can be read or written by others than its owner,
+// though mode, which is that of its spec, does not let them.
+func (s *Snapshot) exposed(file machine.File, mode fs.FileMode) bool {
 	return file.Err == nil && s.Info.OS != "windows" && file.Mode.Perm()&0o077&^mode != 0
 }
 

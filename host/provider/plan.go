@@ -221,7 +221,8 @@ func (p *Plan) open(path string, mode fs.FileMode) (*planned, error) {
 	return p.file(path, mode)
 }
 
-// file is open for those who care for its document rather than for its bytes.
+// file is like open, but leaves the edits of its document pending: for callers that
+// go on editing that, and do not look at the bytes.
 func (p *Plan) file(path string, mode fs.FileMode) (*planned, error) {
 	if f := p.files[path]; f != nil {
 		return f, nil
@@ -281,7 +282,7 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 
 // mend plans to make a file its owner's alone where its values are there already.
 func (p *Plan) mend(pl *Placement, sp *spec.Spec, sec *secret.Secret, f *spec.File, path string) {
-	if pl.Action != Unchanged || !p.snap.open(p.snap.files[path], f.Mode) || !private(sp, revealed(sec.Values)) {
+	if pl.Action != Unchanged || !p.snap.exposed(p.snap.files[path], f.Mode) || !private(sp, revealed(sec.Values)) {
 		return
 	}
 	if file, err := p.file(path, f.Mode); err == nil && !file.mend {

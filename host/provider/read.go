@@ -97,8 +97,8 @@ func sectioned(f *spec.File, root *codec.Node) error {
 	return nil
 }
 
-// counts reports whether a profile's values are a secret, if only a part of
-// one: public values alone are not, in a file that is for secret ones.
+// counts reports whether the values that a profile has are a secret, or part of one.
+// Public values alone do not count in a file that has places for secret ones, too.
 func counts(sp *spec.Spec, f *spec.File, texts map[string]string) bool {
 	expected := false
 	for _, k := range f.Keys {

@@ -416,8 +416,9 @@ func (w *writer) any(k spec.Key) {
 	}
 }
 
-// unspelled reports whether a fixed entry belongs beside a spelling of a key that
-// is neither in the file nor about to be: the key is spelled in another way.
+// unspelled reports whether a fixed entry is of no use. An entry such as the login of
+// a netrc machine goes with one spelling of a key, the machine's password; where the
+// file has or gets the key in another spelling only, the entry is not added.
 func (w *writer) unspelled(at codec.Path, planned []codec.Edit) bool {
 	beside := false
 	for _, k := range w.f.Keys {
