@@ -109,17 +109,25 @@ var builtin = []spec.Builtin{
 			{Name: "secret_key", Env: []string{"AWS_SECRET_ACCESS_KEY"}},
 			{Name: "session_token", Env: []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}, Optional: true}}, Ambient: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.aws/credentials"}, Override: []spec.Override{
-				{Var: "AWS_SHARED_CREDENTIALS_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+				{Var: "AWS_SHARED_CREDENTIALS_FILE", Expands: true}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
 				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
 				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
 				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
-				{State: "exec", At: spec.Path{{Key: "credential_process"}}}}, Mode: 0600},
+				{State: "exec", At: spec.Path{{Key: "credential_process"}}},
+				{State: "role", At: spec.Path{{Key: "role_arn"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_session"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_start_url"}}},
+				{State: "sso", At: spec.Path{{Key: "login_session"}}}}, Mode: 0600},
 			{Paths: spec.Paths{Default: "~/.aws/config"}, Override: []spec.Override{
-				{Var: "AWS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
+				{Var: "AWS_CONFIG_FILE", Expands: true}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
 				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
 				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
 				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
-				{State: "exec", At: spec.Path{{Key: "credential_process"}}}}, Mode: 0600}}, Use: []spec.Use{
+				{State: "exec", At: spec.Path{{Key: "credential_process"}}},
+				{State: "role", At: spec.Path{{Key: "role_arn"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_session"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_start_url"}}},
+				{State: "sso", At: spec.Path{{Key: "login_session"}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"*.amazonaws.com", "*.amazonaws.com.cn"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
 				{Name: "access_key", Text: "access_key"},
 				{Name: "secret_key", Text: "secret_key"},
@@ -440,13 +448,17 @@ var builtin = []spec.Builtin{
 	{Name: "docker", Vars: "DOCKER_CONFIG SKYPILOT_DOCKER_PASSWORD SKYPILOT_DOCKER_SERVER SKYPILOT_DOCKER_USERNAME", Paths: "~/.docker/config.json", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "docker", Title: "Docker registries", Group: "packages", Docs: "https://docs.docker.com/reference/cli/docker/login/", Values: []spec.Value{
 			{Name: "username", Env: []string{"SKYPILOT_DOCKER_USERNAME"}, Public: true},
-			{Name: "password", Env: []string{"SKYPILOT_DOCKER_PASSWORD"}},
-			{Name: "server", Env: []string{"SKYPILOT_DOCKER_SERVER"}, Public: true}}, Files: []spec.File{
+			{Name: "password", Env: []string{"SKYPILOT_DOCKER_PASSWORD"}, Optional: true},
+			{Name: "identity_token", Optional: true},
+			{Name: "registry_token", Optional: true},
+			{Name: "server", Env: []string{"SKYPILOT_DOCKER_SERVER"}, Public: true}}, OneOf: [][]string{{"password", "identity_token", "registry_token"}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.docker/config.json"}, Override: []spec.Override{
 				{Var: "DOCKER_CONFIG", Rel: "config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}, Default: "https://index.docker.io/v1/"}, Keys: []spec.Key{
 				{Value: "server", Profile: true},
-				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
-				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
+				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user", Also: []spec.Path{{{Key: "username"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password", Also: []spec.Path{{{Key: "password"}}}},
+				{Value: "identity_token", At: []spec.Path{{{Key: "identitytoken"}}}},
+				{Value: "registry_token", At: []spec.Path{{{Key: "registrytoken"}}}}}, States: []spec.State{
 				{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
 				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/docker.yaml"}
 	}},
@@ -585,7 +597,7 @@ var builtin = []spec.Builtin{
 			{Name: "auth_uri", Public: true, Optional: true},
 			{Name: "token_uri", Public: true, Optional: true},
 			{Name: "auth_provider_x509_cert_url", Public: true, Optional: true},
-			{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Files: []spec.File{
+			{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Unsafe: []string{"credential_source.executable", "credential_source.file"}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/gcloud/application_default_credentials.json", Windows: "~/AppData/Roaming/gcloud/application_default_credentials.json"}, Override: []spec.Override{
 				{Var: "GOOGLE_APPLICATION_CREDENTIALS"},
 				{Var: "CLOUDSDK_CONFIG", Rel: "application_default_credentials.json"}}, Format: "json", Keys: []spec.Key{
@@ -607,12 +619,14 @@ var builtin = []spec.Builtin{
 				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}},
 				{Value: "id_token", At: []spec.Path{{{Key: "id_token"}}}}}, Expires: spec.Path{{Key: "expiry_date"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/gemini-cli.yaml"}
 	}},
-	{Name: "git", Vars: "", Paths: "~/.git-credentials", Make: func() *spec.Spec {
+	{Name: "git", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/git/credentials\n~/.git-credentials", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "git", Title: "git credential store", Group: "dev-platforms", Docs: "https://git-scm.com/docs/git-credential-store", Values: []spec.Value{
 			{Name: "url", Public: true},
 			{Name: "username", Public: true},
 			{Name: "password"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.git-credentials"}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/git.yaml"}
+			{Paths: spec.Paths{Default: "~/.git-credentials"}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/git/credentials"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "git/credentials"}}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/git.yaml"}
 	}},
 	{Name: "gitea", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/tea/config.yml\n~/Library/Application Support/tea/config.yml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "gitea", Aliases: []string{"forgejo"}, Title: "Gitea and Forgejo (tea)", Group: "dev-platforms", Docs: "https://gitea.com/gitea/tea", Values: []spec.Value{
@@ -723,18 +737,18 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.github.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/homebrew.yaml"}
 	}},
-	{Name: "huggingface", Vars: "HF_HOME HF_STORED_TOKENS_PATH HF_TOKEN HF_TOKEN_PATH HUGGING_FACE_HUB_TOKEN XDG_CACHE_HOME", Paths: "~/.cache/huggingface/stored_tokens\n~/.cache/huggingface/token\n~/.huggingface/token", Make: func() *spec.Spec {
+	{Name: "huggingface", Vars: "HF_HOME HF_TOKEN HF_TOKEN_PATH HUGGING_FACE_HUB_TOKEN XDG_CACHE_HOME", Paths: "~/.cache/huggingface/stored_tokens\n~/.cache/huggingface/token\n~/.huggingface/token", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "huggingface", Aliases: []string{"hf"}, Title: "Hugging Face", Group: "ai-tools", Docs: "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables", Values: []spec.Value{
 			{Name: "token", Env: []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}, Pattern: &spec.Pattern{Text: "(hf|api_org)_[A-Za-z0-9_]+"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.cache/huggingface/token"}, Override: []spec.Override{
-				{Var: "HF_TOKEN_PATH"},
-				{Var: "HF_HOME", Rel: "token"},
-				{Var: "XDG_CACHE_HOME", Rel: "huggingface/token"}}, Format: "text", Keys: []spec.Key{
+				{Var: "HF_TOKEN_PATH", Expands: true},
+				{Var: "HF_HOME", Rel: "token", Expands: true},
+				{Var: "XDG_CACHE_HOME", Rel: "huggingface/token", Expands: true}}, Format: "text", Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600},
 			{Paths: spec.Paths{Default: "~/.cache/huggingface/stored_tokens"}, Override: []spec.Override{
-				{Var: "HF_STORED_TOKENS_PATH"},
-				{Var: "HF_HOME", Rel: "stored_tokens"},
-				{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Var: "HF_TOKEN_PATH", Rel: "../stored_tokens", Expands: true},
+				{Var: "HF_HOME", Rel: "stored_tokens", Expands: true},
+				{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens", Expands: true}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "hf_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600},
 			{Paths: spec.Paths{Default: "~/.huggingface/token"}, Format: "text", Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
@@ -831,12 +845,15 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "kubernetes", Aliases: []string{"kubeconfig", "kube"}, Title: "Kubernetes (one secret per context)", Group: "operations", Docs: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/", Values: []spec.Value{
 			{Name: "context", Public: true},
 			{Name: "cluster", Public: true},
-			{Name: "user"}}, Ambient: []string{"KUBERNETES_SERVICE_HOST"}, Files: []spec.File{
+			{Name: "user"}}, Ambient: []string{"KUBERNETES_SERVICE_HOST"}, Unsafe: []string{"user.tokenFile", "user.client-certificate", "user.client-key", "cluster.certificate-authority"}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.kube/config"}, Override: []spec.Override{
 				{Var: "KUBECONFIG", List: true}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
 				{Value: "context", At: []spec.Path{{{Key: "context"}}}, Tree: true},
-				{Value: "cluster", At: []spec.Path{{{Key: "clusters"}, {Field: "name", Equals: "{context.cluster}"}, {Key: "cluster"}}}, Root: true, Tree: true, Inline: map[string]string{"certificate-authority": "certificate-authority-data"}},
-				{Value: "user", At: []spec.Path{{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}}}, Root: true, Tree: true, Inline: map[string]string{"client-certificate": "client-certificate-data", "client-key": "client-key-data"}}}, Add: []spec.Fixed{
+				{Value: "cluster", At: []spec.Path{{{Key: "clusters"}, {Field: "name", Equals: "{context.cluster}"}, {Key: "cluster"}}}, Root: true, Tree: true, Inline: []spec.Inline{
+					{Field: "certificate-authority", Into: "certificate-authority-data"}}},
+				{Value: "user", At: []spec.Path{{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}}}, Root: true, Tree: true, Inline: []spec.Inline{
+					{Field: "client-certificate", Into: "client-certificate-data", Key: true},
+					{Field: "client-key", Into: "client-key-data", Key: true}}}}, Add: []spec.Fixed{
 				{At: spec.Path{{Key: "apiVersion"}}, Text: "v1", Root: true},
 				{At: spec.Path{{Key: "kind"}}, Text: "Config", Root: true},
 				{At: spec.Path{{Key: "current-context"}}, Text: "{profile}", Root: true}}, States: []spec.State{
@@ -1370,7 +1387,7 @@ var builtin = []spec.Builtin{
 			{Name: "md5sum_command", Public: true, Optional: true},
 			{Name: "sha1sum_command", Public: true, Optional: true},
 			{Name: "force_path_style", Public: true, Optional: true},
-			{Name: "no_check_bucket", Public: true, Optional: true}}, Any: true, Files: []spec.File{
+			{Name: "no_check_bucket", Public: true, Optional: true}}, Any: true, Unsafe: []string{"ssh", "bearer_token_command", "global.*", "override.*"}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/rclone/rclone.conf", Windows: "~/AppData/Roaming/rclone/rclone.conf"}, Override: []spec.Override{
 				{Var: "RCLONE_CONFIG"},
 				{Var: "XDG_CONFIG_HOME", Rel: "rclone/rclone.conf"}}, Wasm: "rclone", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/rclone.yaml"}
