@@ -15,7 +15,7 @@ func TestPutIntoAFileThatItsToolRefuses(t *testing.T) {
 	keys := "[default]\naws_access_key_id = " + akia + "\naws_secret_access_key = " + awsKey + "\n"
 	for file, want := range map[string]string{
 		keys + "[default]\n":       "line 4: a section that is there already",
-		"region = x\n" + keys:      "line 1: this stands before any [section]",
+		"region = x\n" + keys:      "line 1: an option stands before the first [section]",
 		keys + "flag\n":            "line 4: neither [section] nor name = value",
 		"\ufeff" + keys:            "line 1: the file begins with a byte order mark",
 		keys + "[a]\nb=1\nB: 2\n":  "line 6: an option that is there already",

@@ -35,6 +35,9 @@ func shape(f *spec.File, root *codec.Node) error {
 	if err := wanted(root, base, kind); err != nil {
 		return err
 	}
+	if !ofOneKind(f) {
+		return nil
+	}
 	// Each profile is a map. At the top, settings of the tool may be beside them.
 	profiles := root.Find(base)
 	if profiles == nil || len(base) == 0 {
@@ -48,7 +51,8 @@ func shape(f *spec.File, root *codec.Node) error {
 	return nil
 }
 
-// ofOneKind reports whether every place of a file that is one profile is in a map.
+// ofOneKind reports whether every place of a value is in a map: no value is a profile
+// as a whole, or in a list.
 func ofOneKind(f *spec.File) bool {
 	return !slices.ContainsFunc(f.Keys, func(k spec.Key) bool {
 		return k.Value != "*" && slices.ContainsFunc(k.At, func(p spec.Path) bool { return len(p) == 0 || p[0].Field != "" })
