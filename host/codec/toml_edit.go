@@ -258,33 +258,12 @@ func (d *tomlDoc) addEntry(n *tomlNode, text string, y tomlLayout) ([]byte, erro
 		}
 		return treePut(d.data, n.start+1, n.start+1, text+" "), nil
 	}
-	last := n.entries[len(n.entries)-1]
-	end, comma := last.end, false
-	if i := s.skip(end, ""); d.data[i] == ',' {
-		comma, end = true, i+1
-		text += ","
+	entry := n.entries[len(n.entries)-1]
+	last := treeLast{entry.keyStart, entry.end, -1}
+	if i := s.skip(last.end, ""); d.data[i] == ',' {
+		last.comma = i
 	}
-	own := len(bytes.TrimSpace(d.data[treeLineStart(d.data, last.keyStart):last.keyStart])) == 0
-	tail := end
-	for d.data[tail] == ' ' || d.data[tail] == '\t' {
-		tail++
-	}
-	if d.data[tail] == '#' {
-		own = true
-		tail = len(bytes.TrimRight(d.data[:treeLineEnd(d.data, tail)], "\r\n"))
-	} else {
-		tail = end
-	}
-	if own {
-		text = y.eol + treeIndent(d.data, last.keyStart) + text
-	} else {
-		text = " " + text
-	}
-	out := treePut(d.data, tail, tail, text)
-	if !comma {
-		out = treePut(out, last.end, last.end, ",")
-	}
-	return out, nil
+	return last.follow(d.data, text, y.eol), nil
 }
 
 // remove takes n out of the file.
@@ -348,7 +327,7 @@ func (d *tomlDoc) removeEntry(n *tomlNode) ([]byte, error) {
 		text := bytes.TrimSpace(rest)
 		switch {
 		case bytes.IndexByte(d.data[end:after], '#') >= 0:
-			return treePut(treePut(d.data, after, after+1, ""), start, end, ""), nil
+			return treeCut(d.data, start, end, after), nil
 		case len(bytes.TrimSpace(d.data[line:start])) == 0 && (len(text) == 0 || text[0] == '#'):
 			start, end = line, treeLineEnd(d.data, after)
 		case at+1 < len(n.box.entries) && len(text) > 0 && text[0] != '#':
@@ -358,10 +337,7 @@ func (d *tomlDoc) removeEntry(n *tomlNode) ([]byte, error) {
 		}
 	case at > 0:
 		before := n.box.entries[at-1].end
-		if comma := s.skip(before, ""); bytes.IndexByte(d.data[before:start], '#') >= 0 {
-			return treePut(treePut(d.data, start, end, ""), comma, comma+1, ""), nil
-		}
-		start = before
+		return treeCutLast(d.data, before, s.skip(before, ""), start, end), nil
 	}
 	return treePut(d.data, start, end, ""), nil
 }

@@ -362,10 +362,7 @@ func (e *yamlEditor) replaceRoot(n *Node) ([]byte, error) {
 	end := e.bodyEnd(l.end)
 	e.layout.flat = e.commentFollows(end)
 	lines, open := e.rootLines(n)
-	start := treeLineStart(e.data, l.from)
-	if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
-		start = len(treeBOM)
-	}
+	start := yamlLineStart(e.data, l.from)
 	before, after := string(e.data[start:l.from]), ""
 	if l.end < end {
 		after = string(bytes.TrimSpace(e.data[l.end:end]))
@@ -417,10 +414,7 @@ func (e *yamlEditor) remove(places []yamlPlace) ([]byte, error) {
 	if l.flow() {
 		return e.removeFlow(l, at.index)
 	}
-	start, end := treeLineStart(e.data, entry.start), e.bodyEnd(entry.end())
-	if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
-		start = len(treeBOM)
-	}
+	start, end := yamlLineStart(e.data, entry.start), e.bodyEnd(entry.end())
 	if len(bytes.TrimSpace(e.data[start:entry.start])) == 0 {
 		open := at.index > 0 && l.entries[at.index-1].endsInBlockScalar()
 		return e.finish(treePut(e.data, start, end, ""), open), nil
@@ -443,10 +437,7 @@ func (e *yamlEditor) removeOnly(at yamlPlace) ([]byte, error) {
 		n.Kind = List
 	}
 	if at.parent == nil && l.block() && n.Kind == Map && l.from == l.start && !bytes.Contains(e.data[max(l.end-1, 0):], []byte("\n...")) {
-		start := treeLineStart(e.data, l.start)
-		if start == 0 && bytes.HasPrefix(e.data, []byte(treeBOM)) {
-			start = len(treeBOM)
-		}
+		start := yamlLineStart(e.data, l.start)
 		return e.finish(treePut(e.data, start, e.bodyEnd(l.end), ""), false), nil
 	}
 	if l.flow() && !l.pair {

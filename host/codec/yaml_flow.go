@@ -88,36 +88,12 @@ func (e *yamlEditor) addFlow(at yamlPlace, key *string, value *Node) ([]byte, er
 		return treePut(e.data, l.start+1, l.start+1, text), nil
 	}
 	s := &yamlScanner{data: e.data}
-	last := &l.entries[len(l.entries)-1]
-	end, comma := last.end(), -1
-	if i := s.skip(end); s.at(i) == ',' {
-		comma = i
-		text += ","
-		end = i + 1
+	entry := &l.entries[len(l.entries)-1]
+	last := treeLast{entry.start, entry.end(), -1}
+	if i := s.skip(last.end); s.at(i) == ',' {
+		last.comma = i
 	}
-	// Its own line where the last entry has one, or where a comment follows.
-	line := treeLineStart(e.data, last.start)
-	own := len(bytes.TrimSpace(e.data[line:last.start])) == 0
-	tail := end
-	for tail < len(e.data) && strings.IndexByte(" \t", e.data[tail]) >= 0 {
-		tail++
-	}
-	if s.at(tail) == '#' {
-		own = true
-		tail = len(bytes.TrimRight(e.data[:treeLineEnd(e.data, tail)], "\r\n"))
-	} else {
-		tail = end
-	}
-	if own {
-		text = y.eol + treeIndent(e.data, last.start) + text
-	} else {
-		text = " " + text
-	}
-	out := treePut(e.data, tail, tail, text)
-	if comma < 0 {
-		out = treePut(out, last.end(), last.end(), ",")
-	}
-	return out, nil
+	return last.follow(e.data, text, y.eol), nil
 }
 
 // removeFlow takes an entry out of a flow collection, with one comma.
@@ -136,18 +112,14 @@ func (e *yamlEditor) removeFlow(l *yamlLoc, index int) ([]byte, error) {
 		} else if end == after {
 			end = after + 1
 		} else {
-			// A comment stands before the comma: both must go separately.
-			return treePut(treePut(e.data, after, after+1, ""), start, end, ""), nil
+			return treeCut(e.data, start, end, after), nil
 		}
 	case index > 0:
 		before := l.entries[index-1].end()
-		if comma := s.skip(before); bytes.Contains(e.data[before:start], []byte("#")) {
-			return treePut(treePut(e.data, start, end, ""), comma, comma+1, ""), nil
-		}
-		start = before
+		return treeCutLast(e.data, before, s.skip(before), start, end), nil
 	case s.at(after) == ',':
 		if bytes.Contains(e.data[end:after], []byte("#")) {
-			return treePut(treePut(e.data, after, after+1, ""), start, end, ""), nil
+			return treeCut(e.data, start, end, after), nil
 		}
 		end = after + 1
 	}

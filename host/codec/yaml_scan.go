@@ -126,6 +126,16 @@ func (s *yamlScanner) fail(at int) error {
 	return &Error{Line: line, Msg: errYAMLPlace.Error()}
 }
 
+// yamlLineStart returns where the text of the line that holds offset begins: behind
+// the byte order mark in the first one.
+func yamlLineStart(data []byte, offset int) int {
+	start := treeLineStart(data, offset)
+	if start == 0 && bytes.HasPrefix(data, []byte(treeBOM)) {
+		start = min(len(treeBOM), offset)
+	}
+	return start
+}
+
 // at returns the byte at i, or a newline after the end.
 func (s *yamlScanner) at(i int) byte {
 	if i < len(s.data) {
@@ -373,10 +383,7 @@ func (s *yamlScanner) key(n *yamlv3.Node, at int, flow bool, indent int) (yamlEn
 
 func (s *yamlScanner) blockMap(l *yamlLoc) error {
 	at := l.start
-	l.column = at - treeLineStart(s.data, at)
-	if treeLineStart(s.data, at) == 0 && bytes.HasPrefix(s.data, []byte(treeBOM)) {
-		l.column -= len(treeBOM)
-	}
+	l.column = at - yamlLineStart(s.data, at)
 	for i := 0; i+1 < len(l.node.Content); i += 2 {
 		e, next, err := s.key(l.node.Content[i], at, false, l.column)
 		if err != nil {
@@ -394,10 +401,7 @@ func (s *yamlScanner) blockMap(l *yamlLoc) error {
 
 func (s *yamlScanner) blockList(l *yamlLoc) error {
 	at := l.start
-	l.column = at - treeLineStart(s.data, at)
-	if treeLineStart(s.data, at) == 0 && bytes.HasPrefix(s.data, []byte(treeBOM)) {
-		l.column -= len(treeBOM)
-	}
+	l.column = at - yamlLineStart(s.data, at)
 	for _, n := range l.node.Content {
 		at = s.skip(at)
 		if s.at(at) != '-' || !s.gap(at+1) {
