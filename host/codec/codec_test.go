@@ -243,3 +243,92 @@ func runReads(t *testing.T, f Format, cases []readCase) {
 		}
 	}
 }
+
+// Trees are the same only if every value is: of its kind, with its text, readable as
+// it is, and for all readers.
+func TestSame(t *testing.T) {
+	one := func(n Node) *Node { return &Node{Kind: Map, Pairs: []Pair{{"k", &n}}} }
+	list := func(items ...*Node) *Node { return &Node{Kind: List, Items: items} }
+	base := one(Node{Kind: String, Text: "1", Line: 3})
+	for name, other := range map[string]*Node{
+		"another kind":        one(Node{Kind: Number, Text: "1"}),
+		"another text":        one(Node{Kind: String, Text: "2"}),
+		"what is no value":    one(Node{Kind: String, Text: "1", Opaque: true}),
+		"another key":         {Kind: Map, Pairs: []Pair{{"l", Text("1")}}},
+		"one more":            {Kind: Map, Pairs: []Pair{{"k", Text("1")}, {"l", Text("1")}}},
+		"one less":            {Kind: Map},
+		"a list":              list(Text("1")),
+		"an entry of nothing": {Kind: Map, Pairs: []Pair{{"k", nil}}},
+		"nothing":             nil,
+	} {
+		if same(base, other) || same(other, base) || Equal(base, other) || Equal(other, base) {
+			t.Errorf("%s is the same", name)
+		}
+	}
+	disputed := one(Node{Kind: String, Text: "1", Disputed: true})
+	if same(base, disputed) || !Equal(base, disputed) {
+		t.Error("what readers dispute is the same for all of them, or another value here")
+	}
+	if !same(base, one(Node{Kind: String, Text: "1"})) || !same(nil, nil) {
+		t.Error("lines count")
+	}
+	a := &Node{Kind: Map, Pairs: []Pair{{"a", Text("1")}, {"b", Text("2")}}}
+	b := &Node{Kind: Map, Pairs: []Pair{{"b", Text("2")}, {"a", Text("1")}}}
+	if !same(a, b) {
+		t.Error("the order of entries counts")
+	}
+	if same(list(Text("1"), Text("2")), list(Text("2"), Text("1"))) || same(list(Text("1")), list(Text("1"), Text("1"))) {
+		t.Error("the order or the number of items does not count")
+	}
+	for n, want := range map[*Node]bool{base: false, disputed: true, list(disputed): true, list(base): false, nil: false} {
+		if n.AnyDisputed() != want {
+			t.Errorf("AnyDisputed of %v is not %v", show(n), want)
+		}
+	}
+}
+
+// liar is a format that writes a value of another kind than it was asked for, or one
+// that readers dispute.
+type liar struct{ says Node }
+
+func (liar) Decode(data []byte) (*Node, error) {
+	return jsonFormat{}.Decode(data)
+}
+
+func (l liar) Splice(data []byte, edits []Edit) ([]byte, error) {
+	edits = append([]Edit(nil), edits...)
+	for i := range edits {
+		n := l.says
+		edits[i].Value = &n
+	}
+	return jsonFormat{}.Splice(data, edits)
+}
+
+func TestApplyChecksKindAndText(t *testing.T) {
+	for _, c := range []struct{ says, asked Node }{
+		{Node{Kind: Number, Text: "1"}, Node{Kind: String, Text: "1"}},
+		{Node{Kind: Bool, Text: "true"}, Node{Kind: String, Text: "true"}},
+		{Node{Kind: String, Text: "1"}, Node{Kind: Number, Text: "1"}},
+		{Node{Kind: String, Text: "1"}, Node{Kind: String, Text: "2"}},
+		{Node{Kind: Null}, Node{Kind: String}},
+	} {
+		if out, err := Apply(liar{c.says}, []byte(`{"a": 0}`), []Edit{{Keys("a"), &c.asked}}); !errors.Is(err, ErrVerify) {
+			t.Errorf("%v for %v: %s, %v", c.says, c.asked, out, err)
+		}
+		if _, err := Apply(liar{c.asked}, []byte(`{"a": 0}`), []Edit{{Keys("a"), &c.asked}}); err != nil {
+			t.Errorf("%v: %v", c.asked, err)
+		}
+	}
+}
+
+// The kinds of JSON's values stay through every edit, and new ones are as asked for.
+func TestKindsOfJSON(t *testing.T) {
+	file := `{"n": 1.50, "b": true, "z": null, "s": "1", "l": [1, "1", false]}`
+	runEdits(t, jsonFormat{}, []editCase{
+		{"a number", file, []Edit{{Keys("x"), &Node{Kind: Number, Text: "1e3"}}}, file[:len(file)-1] + `, "x": 1e3}`},
+		{"a number in place of a text", file, []Edit{{Keys("s"), &Node{Kind: Number, Text: "1"}}}, strings.Replace(file, `"s": "1"`, `"s": 1`, 1)},
+		{"a text in place of a number", file, set("1.50", "n"), strings.Replace(file, "1.50", `"1.50"`, 1)},
+		{"false in place of true", file, []Edit{{Keys("b"), &Node{Kind: Bool, Text: "false"}}}, strings.Replace(file, "true", "false", 1)},
+		{"null", file, []Edit{{Keys("s"), &Node{}}}, strings.Replace(file, `"s": "1"`, `"s": null`, 1)},
+	})
+}

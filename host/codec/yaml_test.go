@@ -240,3 +240,20 @@ func TestYAMLLawsOnManyTexts(t *testing.T) {
 	treeStress(t, yaml{}, []string{"a: ", "b:\n", "c: x\n", "name: n\n", "  ", "  ", "    ", "\n", "\n", "- ", "-\n", "- name: n\n", "  - ", "# c #m\n", " # c #m\n", "x", "y z", "'q'", "\"d\\n\"", "'m\n\n  n'", "|\n", ">-\n", "|+\n", "|2\n",
 		"&a ", "*a", "!!str ", "!t ", "! ", "{", "}", "[", "]", ", ", ",", ": ", "? ", "~", "12", "\t", "\r\n", "---\n", "...\n", "{}", "[]", "é", "<<: ", "  text\n", "{a: 1, b}", "[x, {name: n}]", "\"k\":", "#\n"}, "#m")
 }
+
+// When the first key of a list's item goes, the next one takes its place behind the
+// dash, and no comment goes with it but that on its own line.
+func TestYAMLRemovesTheFirstKeyOfAnItem(t *testing.T) {
+	at := func(key string) []Edit {
+		return []Edit{{Path: Path{{Key: "l"}, {Field: "n", Equals: "1"}, {Key: key}}}}
+	}
+	runEdits(t, yaml{}, []editCase{
+		{"the next one moves up", "l:\n- a: x\n  n: 1\n  b: y\n", at("a"), "l:\n- n: 1\n  b: y\n"},
+		{"with the comment behind it", "l:\n- a: x # gone\n  n: 1 # stays\n", at("a"), "l:\n- n: 1 # stays\n"},
+		{"a comment between stays", "l:\n- a: x\n  # about n\n  n: 1\n", at("a"), "l:\n-\n  # about n\n  n: 1\n"},
+		{"with its indentation", "l:\n  -   a: x\n\n      # about n\n      n: 1\n", at("a"), "l:\n  -\n\n      # about n\n      n: 1\n"},
+		{"a comment above stays", "l:\n# about the item\n- a: x\n  n: 1\n", at("a"), "l:\n# about the item\n- n: 1\n"},
+		{"a value of several lines goes whole", "l:\n- a: |\n    x\n    y\n  n: 1\n", at("a"), "l:\n- n: 1\n"},
+		{"in a file with CRLF", "l:\r\n- a: x\r\n  # c\r\n  n: 1\r\n", at("a"), "l:\r\n-\r\n  # c\r\n  n: 1\r\n"},
+	})
+}
