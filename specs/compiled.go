@@ -32,7 +32,7 @@ var builtin = []spec.Builtin{
 			{Name: "client_token"},
 			{Name: "client_secret"},
 			{Name: "access_token"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.edgerc"}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.edgerc"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
 				{Value: "client_secret", At: []spec.Path{{{Key: "client_secret"}}}},
 				{Value: "host", At: []spec.Path{{{Key: "host"}}}},
 				{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}},
@@ -336,7 +336,7 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "coreweave", Title: "CoreWeave object storage (as SkyPilot has it)", Group: "storage", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#coreweave", Values: []spec.Value{
 			{Name: "access_key", Public: true},
 			{Name: "secret_key"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.coreweave/cw.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "*", Default: "cw"}, Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.coreweave/cw.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "cw"}, Keys: []spec.Key{
 				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
 				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}}}, Mode: 0600}}, Origin: "specs/coreweave.yaml"}
 	}},
@@ -383,7 +383,7 @@ var builtin = []spec.Builtin{
 			{Name: "client_id", Env: []string{"DATABRICKS_CLIENT_ID"}, Public: true, Optional: true},
 			{Name: "client_secret", Env: []string{"DATABRICKS_CLIENT_SECRET"}, Optional: true}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.databrickscfg"}, Override: []spec.Override{
-				{Var: "DATABRICKS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{Defaults: true}, Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT"}, Keys: []spec.Key{
+				{Var: "DATABRICKS_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{Defaults: true, Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT"}, Keys: []spec.Key{
 				{Value: "host", At: []spec.Path{{{Key: "host"}}}},
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}},
 				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
@@ -395,7 +395,7 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "datadog", Title: "Datadog", Group: "operations", Docs: "https://docs.datadoghq.com/account_management/api-app-keys/", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"DD_API_KEY", "DATADOG_API_KEY"}, Pattern: &spec.Pattern{Text: "[a-f0-9]{32}"}},
 			{Name: "app_key", Env: []string{"DD_APP_KEY", "DATADOG_APP_KEY"}, Optional: true, Pattern: &spec.Pattern{Text: "[a-f0-9]{40}"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.dogrc"}, Format: "ini", Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.dogrc"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Keys: []spec.Key{
 				{Value: "api_key", At: []spec.Path{{{Key: "Connection"}, {Key: "apikey"}}}},
 				{Value: "app_key", At: []spec.Path{{{Key: "Connection"}, {Key: "appkey"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.datadoghq.com", "api.datadoghq.eu", "api.us3.datadoghq.com", "api.us5.datadoghq.com", "api.ap1.datadoghq.com"}, Header: []spec.UseField{
@@ -748,7 +748,7 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.cache/huggingface/stored_tokens"}, Override: []spec.Override{
 				{Var: "HF_TOKEN_PATH", Rel: "../stored_tokens", Expands: true},
 				{Var: "HF_HOME", Rel: "stored_tokens", Expands: true},
-				{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens", Expands: true}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens", Expands: true}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "hf_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600},
 			{Paths: spec.Paths{Default: "~/.huggingface/token"}, Format: "text", Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
@@ -908,7 +908,7 @@ var builtin = []spec.Builtin{
 			{Name: "token", Env: []string{"LINODE_CLI_TOKEN", "LINODE_TOKEN"}, Pattern: &spec.Pattern{Text: "[a-f0-9]{64}"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/linode-cli"}, Override: []spec.Override{
 				{Var: "LINODE_CLI_CONFIG"},
-				{Var: "XDG_CONFIG_HOME", Rel: "linode-cli"}}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Var: "XDG_CONFIG_HOME", Rel: "linode-cli"}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.linode.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/linode.yaml"}
@@ -957,7 +957,7 @@ var builtin = []spec.Builtin{
 			{Name: "username", Env: []string{"MLFLOW_TRACKING_USERNAME"}, Public: true, Optional: true},
 			{Name: "password", Env: []string{"MLFLOW_TRACKING_PASSWORD"}, Optional: true},
 			{Name: "token", Env: []string{"MLFLOW_TRACKING_TOKEN"}, Optional: true}}, Together: [][]string{{"username", "password"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.mlflow/credentials"}, Format: "ini", Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.mlflow/credentials"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Keys: []spec.Key{
 				{Value: "username", At: []spec.Path{{{Key: "mlflow"}, {Key: "mlflow_tracking_username"}}}},
 				{Value: "password", At: []spec.Path{{{Key: "mlflow"}, {Key: "mlflow_tracking_password"}}}}}, Mode: 0600}}, Origin: "specs/mlflow.yaml"}
 	}},
@@ -1092,7 +1092,7 @@ var builtin = []spec.Builtin{
 			{Name: "pass_phrase", Env: []string{"OCI_CLI_PASSPHRASE"}, Optional: true}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.oci/config"}, Override: []spec.Override{
 				{Var: "OCI_CONFIG_FILE"},
-				{Var: "OCI_CLI_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{Defaults: true}, Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT", Inherit: "DEFAULT"}, Keys: []spec.Key{
+				{Var: "OCI_CLI_CONFIG_FILE"}}, Format: "ini", Options: codec.Options{Defaults: true, Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "DEFAULT", Inherit: "DEFAULT"}, Keys: []spec.Key{
 				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
 				{Value: "fingerprint", At: []spec.Path{{{Key: "fingerprint"}}}},
 				{Value: "key_content", At: []spec.Path{{{Key: "key_content"}}}},
@@ -1181,7 +1181,7 @@ var builtin = []spec.Builtin{
 			{Name: "application_key", Env: []string{"OVH_APPLICATION_KEY"}, Public: true},
 			{Name: "application_secret", Env: []string{"OVH_APPLICATION_SECRET"}},
 			{Name: "consumer_key", Env: []string{"OVH_CONSUMER_KEY"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.ovh.conf"}, Format: "ini", Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.ovh.conf"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
 				{Value: "endpoint", Profile: true},
 				{Value: "application_key", At: []spec.Path{{{Key: "application_key"}}}},
 				{Value: "application_secret", At: []spec.Path{{{Key: "application_secret"}}}},
@@ -1310,7 +1310,7 @@ var builtin = []spec.Builtin{
 			{Name: "repository", Public: true, Optional: true},
 			{Name: "username", Env: []string{"TWINE_USERNAME"}, Public: true, Optional: true},
 			{Name: "token", Env: []string{"TWINE_PASSWORD", "UV_PUBLISH_TOKEN", "FLIT_PASSWORD", "HATCH_INDEX_AUTH"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.pypirc"}, Format: "ini", Profiles: &spec.Profiles{Section: "*", Default: "pypi"}, Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.pypirc"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "pypi"}, Keys: []spec.Key{
 				{Value: "repository", At: []spec.Path{{{Key: "repository"}}}},
 				{Value: "username", At: []spec.Path{{{Key: "username"}}}},
 				{Value: "token", At: []spec.Path{{{Key: "password"}}}}}, Add: []spec.Fixed{
@@ -1327,7 +1327,7 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "r2", Title: "Cloudflare R2 (as SkyPilot has it)", Group: "storage", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#cloudflare-r2", Values: []spec.Value{
 			{Name: "access_key", Public: true},
 			{Name: "secret_key"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.cloudflare/r2.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true}, Profiles: &spec.Profiles{Section: "*", Default: "r2"}, Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.cloudflare/r2.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "r2"}, Keys: []spec.Key{
 				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
 				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"*.r2.cloudflarestorage.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
