@@ -1076,6 +1076,14 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.novita.ai"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/novita.yaml"}
 	}},
+	{Name: "npm", Vars: "NODE_AUTH_TOKEN NPM_CONFIG_USERCONFIG NPM_TOKEN npm_config_userconfig", Paths: "~/.npmrc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "npm", Title: "npm registries", Group: "packages", Docs: "https://docs.npmjs.com/cli/configuring-npm/npmrc", Values: []spec.Value{
+			{Name: "token", Env: []string{"NPM_TOKEN", "NODE_AUTH_TOKEN"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.npmrc"}, Override: []spec.Override{
+				{Var: "NPM_CONFIG_USERCONFIG"},
+				{Var: "npm_config_userconfig"}}, Format: "ini", Options: codec.Options{Delimiters: "=", CommentsAnywhere: true, CaseSensitive: true, Continued: 0x1, Quotes: true, References: true, Clients: 0x10}, Profiles: &spec.Profiles{Option: "//*/:_authToken", Default: "registry.npmjs.org"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/npm.yaml"}
+	}},
 	{Name: "nvidia", Vars: "NVIDIA_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "nvidia", Title: "NVIDIA NIM", Group: "ai-models", Docs: "https://docs.api.nvidia.com/nim/", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"NVIDIA_API_KEY"}, Pattern: &spec.Pattern{Text: "nvapi-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
