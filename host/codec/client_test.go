@@ -302,3 +302,34 @@ func TestIniDialects(t *testing.T) {
 	semicolon := withClients(t, "ini", Options{Comments: ";"})
 	runReads(t, semicolon, []readCase{{"other comment signs", "[a]\n#k = 1\n;m = 2\n", "{a:{#k:1}}"}})
 }
+
+func TestSoakNpm(t *testing.T) {
+	node := startNode(t)
+	npm := withClients(t, "ini", npmrc, "npm")
+	words := []string{"//h/:_authToken=", "\n", "\n", "a=", "b = ", "x", "Y", " ", ";", "#", "\"", "'", "\\", "\\\\", "\\;", "${V}", "=", ":", "\r\n", "\t", "é", "; c\n", "[s]\n", "[ s ]\n", "k\n", "\"x;y\"", "'x'"}
+	check := func(t *testing.T, data []byte) reading {
+		t.Helper()
+		want, ok := node.reads("npm", data)
+		agrees(t, "npm", data, want, ok)
+		return want
+	}
+	written := 0
+	soak(t, func(t *testing.T, r *rand.Rand) {
+		for range 700 {
+			data := []byte(randomText(r, words, 12))
+			check(t, data)
+			key, value := []string{"//h/:_authToken", "a", "new"}[r.IntN(3)], randomText(r, []string{"x", "Y", " ", ";", "#", "\"", "'", "\\", "$", "{", "=", "é"}, 4)
+			out, err := Apply(npm, data, set(value, "", key))
+			if err != nil || bytes.Equal(out, data) {
+				continue
+			}
+			written++
+			if got := check(t, out); got[place{"", key}] != value {
+				t.Errorf("npm reads %q from %q, not %q", got[place{"", key}], out, value)
+			}
+		}
+	})
+	if written < 100 {
+		t.Errorf("only %d values were written", written)
+	}
+}
