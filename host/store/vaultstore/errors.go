@@ -35,7 +35,7 @@ func (c *client) explain(ctx context.Context, r *request, err error) error {
 	}
 	said := re.Errors
 	if re.RawError {
-		// A proxy's page, or anything else: not for a terminal.
+		// A proxy's page, or anything else that is no message of Vault's.
 		said = nil
 	}
 	text := strings.Join(said, "; ")

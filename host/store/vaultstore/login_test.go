@@ -446,7 +446,7 @@ func TestLoginWithABrowserThatFails(t *testing.T) {
 			}
 		})
 	})
-	refused(t, got, err, "the identity provider refused the login: access_denied not [31m today", "")
+	refused(t, got, err, "the identity provider refused the login: access_denied not", "")
 	// A code that is not the provider's.
 	got, err = with(t.Context(), "", func(u string) {
 		browser.Go(func() {

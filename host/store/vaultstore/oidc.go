@@ -10,10 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/vault/api"
 
@@ -162,7 +160,7 @@ func (cb *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if what := r.FormValue("error"); what != "" {
-		cb.err = oidcFault("", "%w: the identity provider refused the login%s", store.ErrDenied, quote([]string{visible(what + " " + r.FormValue("error_description"))}, nil))
+		cb.err = oidcFault("", "%w: the identity provider refused the login%s", store.ErrDenied, quote([]string{what + " " + r.FormValue("error_description")}, nil))
 	} else {
 		cb.got, cb.err = cb.exchange(r.FormValue("code"), r.FormValue("id_token"))
 	}
@@ -174,14 +172,4 @@ func (cb *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintln(w, "You are logged in. You can close this page and go back to the terminal.")
 	}
 	close(cb.done)
-}
-
-// visible takes out what would be more than text on a terminal.
-func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
 }
