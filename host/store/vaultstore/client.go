@@ -48,10 +48,10 @@ type client struct {
 	// of a kept login why its token is not.
 	session *Session
 	ended   string
-	// stay is VAULT_DISABLE_REDIRECTS; cluster are the origins that redirects may
-	// lead to, beside the server's own.
-	stay    bool
-	cluster []string
+	// noRedirects is VAULT_DISABLE_REDIRECTS; cluster are the origins that redirects
+	// may lead to, beside the server's own.
+	noRedirects bool
+	cluster     []string
 	// reached is set by the first answer of the server.
 	reached atomic.Bool
 }

@@ -155,7 +155,7 @@ func (c *client) configureLimits(cfg *api.Config) error {
 	if cfg.SRVLookup, err = parseBool(c.getenv, api.EnvVaultSRVLookup); err != nil {
 		return err
 	}
-	if c.stay, err = parseBool(c.getenv, api.EnvVaultDisableRedirects); err != nil {
+	if c.noRedirects, err = parseBool(c.getenv, api.EnvVaultDisableRedirects); err != nil {
 		return err
 	}
 	proxy := c.getenv(api.EnvVaultProxyAddr)

@@ -2,6 +2,7 @@ package vaultstore
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -43,7 +44,7 @@ func (c *client) checkRedirect(req *http.Request, via []*http.Request) error {
 	from, to := origin(first.URL), origin(req.URL)
 	known := to == from || slices.Contains(c.cluster, to)
 	// The HTTP client makes a GET without a body of what is moved by 301 or 302.
-	if known && !c.stay && req.Method == first.Method && len(via) <= maxRedirects {
+	if known && !c.noRedirects && req.Method == first.Method && len(via) <= maxRedirects {
 		return nil
 	}
 	return &redirectError{
@@ -60,7 +61,7 @@ func origin(u *url.URL) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[scheme]
 	}
-	return scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
 // parseCluster reads EnvCluster. Its servers are spoken to as that at addr is, so

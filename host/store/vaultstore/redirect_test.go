@@ -143,13 +143,13 @@ func TestRedirectsToTheSameServerAreFollowed(t *testing.T) {
 			puts(w, r)
 			return
 		}
-		http.Redirect(w, r, "/elsewhere", 307)
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	})
 	if n, err := s.Put(t.Context(), awsProd(), 0); n != 1 || err != nil {
 		t.Errorf("put made version %d, %v", n, err)
 	}
 	var asked atomic.Int32
-	s = fake(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.Redirect(w, r, r.URL.Path, 302) })
+	s = fake(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.Redirect(w, r, r.URL.Path, http.StatusFound) })
 	_, err := s.Get(t.Context(), "a", 0)
 	wantFault(t, err, store.ErrUnavailable, "which is not followed", "")
 	if n := asked.Load(); n != maxRedirects+1 {
@@ -171,7 +171,7 @@ func TestARedirectToTLSSaysSo(t *testing.T) {
 	var asked atomic.Int32
 	s := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
-		http.Redirect(w, r, "https://"+r.Host+r.URL.Path, 307)
+		http.Redirect(w, r, "https://"+r.Host+r.URL.Path, http.StatusTemporaryRedirect)
 	})
 	_, err := s.Get(t.Context(), "a", 0)
 	wantFault(t, err, store.ErrUnavailable, `redirects to "https://127.0.0.1:`, "VAULT_ADDR must begin with https://")
@@ -186,7 +186,7 @@ func TestAStandbyWithoutALeaderIsAskedAgain(t *testing.T) {
 	var asked atomic.Int32
 	s := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		if asked.Add(1) < 3 {
-			http.Redirect(w, r, "http://127.0.0.1:1"+r.URL.Path, 307)
+			http.Redirect(w, r, "http://127.0.0.1:1"+r.URL.Path, http.StatusTemporaryRedirect)
 			return
 		}
 		answerWith(w, 200, fmt.Sprintf(found, 1))
