@@ -149,7 +149,10 @@ func TestRedirectsToTheSameServerAreFollowed(t *testing.T) {
 		t.Errorf("put made version %d, %v", n, err)
 	}
 	var asked atomic.Int32
-	s = fake(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.Redirect(w, r, r.URL.Path, http.StatusFound) })
+	s = fake(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		http.Redirect(w, r, r.URL.Path, http.StatusFound)
+	})
 	_, err := s.Get(t.Context(), "a", 0)
 	wantFault(t, err, store.ErrUnavailable, "which is not followed", "")
 	if n := asked.Load(); n != maxRedirects+1 {
