@@ -37,8 +37,8 @@ const (
 	dialTimeout    = 10 * time.Second
 )
 
-// newClient returns a client as the vault CLI's variables and token file want
-// it (https://developer.hashicorp.com/vault/docs/commands#configure-environment-variables).
+// newClient returns a client that the variables and the files of the vault CLI
+// configure (https://developer.hashicorp.com/vault/docs/commands#configure-environment-variables).
 // It connects to nothing. login may be nil: see [Options].
 func newClient(getenv func(string) string, home string, login func() (*Session, error)) (*client, error) {
 	getenv = Environment(getenv)
@@ -69,7 +69,7 @@ func newClient(getenv func(string) string, home string, login func() (*Session, 
 	if c.api, err = api.NewClient(cfg); err != nil {
 		return nil, fmt.Errorf("configure the Vault client: %w", err)
 	}
-	// The API client wants to see the transport itself before this.
+	// NewClient sets up the *http.Transport itself, so it is wrapped after that.
 	cfg.HttpClient.Transport = bounded{c.transport}
 	c.addr = cfg.Address
 	if c.cluster, err = parseCluster(getenv(EnvCluster), c.addr); err != nil {

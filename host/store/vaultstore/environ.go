@@ -102,7 +102,7 @@ func serverOf(u *url.URL) *url.URL {
 	return &server
 }
 
-// warnings say what of the way to the server protects nothing.
+// warnings says where the connection to the server is not protected.
 func (c *client) warnings() []string {
 	var out []string
 	u, err := url.Parse(c.addr)

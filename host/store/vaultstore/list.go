@@ -125,7 +125,7 @@ func walkFolders(ctx context.Context, e engine, root string) ([]string, error) {
 			}
 			for _, k := range found[i] {
 				switch {
-				case k == beside+"/":
+				case k == metaFolder+"/":
 				case len(dir)+len(k) > maxPath:
 					return nil, errors.New("there are folders in folders without an end")
 				case strings.HasSuffix(k, "/"):

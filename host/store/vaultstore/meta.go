@@ -24,7 +24,7 @@ const maxParts = 16
 // keptExpiries is for how many versions back the time of expiry is kept.
 const keptExpiries = 16
 
-// meta is what a store knows about a secret beside its values.
+// meta is all of a secret but its name and values.
 type meta struct {
 	provider, profile string
 	sources           []secret.Source
@@ -35,7 +35,7 @@ func metaOf(s *secret.Secret) meta {
 	return meta{s.Provider, s.Profile, s.Sources, s.Expires}
 }
 
-// secret returns the secret that m and values make.
+// secret returns the secret with the metadata m and the values.
 func (m meta) secret(name string, values secret.Values) secret.Secret {
 	return secret.Secret{Name: name, Provider: m.provider, Profile: m.profile, Values: values, Sources: m.sources, Expires: m.expires}
 }
@@ -81,9 +81,9 @@ func metaFrom(f map[string]string, version int) meta {
 	return m
 }
 
-// patch returns the JSON merge patch that turns the custom metadata have into
-// one with want's fields, leaving fields that are not rhx's own as they are;
-// nil if there is nothing to change. version is the one that want describes.
+// patch returns the JSON merge patch that puts want in the place of rhx's own
+// fields in the custom metadata have, and leaves the fields of others; nil if there
+// is nothing to change. version is the one that want describes.
 func patch(have, want map[string]string, version int) map[string]any {
 	p := map[string]any{}
 	for k, v := range want {
@@ -102,8 +102,8 @@ func patch(have, want map[string]string, version int) map[string]any {
 	return p
 }
 
-// stale reports whether the field k is rhx's and describes neither all
-// versions nor one of the last versions before version.
+// stale reports whether the field k, which version does not have, is to be removed:
+// it is rhx's, and not the expiry of one of the versions just before.
 func stale(k string, version int) bool {
 	base, suffix, numbered := strings.Cut(k, ".")
 	n, err := strconv.Atoi(suffix)

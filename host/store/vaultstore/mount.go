@@ -59,7 +59,7 @@ func (s *Store) discover(ctx context.Context) error {
 	return nil
 }
 
-// use is told what engine the store is in.
+// use sets the engine of the store.
 func (s *Store) use(mount, version string) {
 	if s.root = strings.TrimPrefix(strings.TrimPrefix(s.path, mount), "/"); s.root != "" {
 		s.root += "/"
@@ -72,13 +72,13 @@ func (s *Store) use(mount, version string) {
 	}
 }
 
-// kvHint is for a token, or a way to the server, on which the question is refused.
+// kvHint says how to do without asking for the engine, where that is refused.
 func (s *Store) kvHint() string {
 	mount, _, _ := strings.Cut(s.path, "/")
 	return EnvKV + "=" + mount + "=2 says that the engine at " + mount + " is KV version 2, so that Vault is not asked"
 }
 
-// noMount says more about why Vault did not tell what is at the path. Its
+// noMount explains why Vault did not say what is at the path. Its
 // answer is the same for a path without an engine and for an engine in which
 // the token may do nothing; a token that may read all mounts tells them apart.
 func (s *Store) noMount(ctx context.Context, err error) error {

@@ -91,5 +91,5 @@ func (e *v1) rules(path string, all, write bool) []rule {
 	if all {
 		return []rule{{e.mount + path + "*", append(caps, "list")}}
 	}
-	return []rule{{e.mount + path, caps}, {e.mount + besidePath(path), caps}}
+	return []rule{{e.mount + path, caps}, {e.mount + metaPath(path), caps}}
 }

@@ -25,7 +25,8 @@ type Session struct {
 	// User is what Vault calls who logged in.
 	User     string
 	Policies []string
-	// Root reports a root token that does not expire: others may rely on it.
+	// Root reports a root token that does not expire. It is not revoked, because
+	// others may rely on it.
 	Root bool
 	// Renewable reports that Vault extends the token's life when asked.
 	Renewable bool

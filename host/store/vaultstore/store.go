@@ -9,9 +9,9 @@
 //
 // # Version 2
 //
-// What is known beside the values is custom metadata of the entry: provider,
-// profile, locations (a JSON list of where the values came from) and
-// expires.VERSION. Other custom metadata is never touched.
+// All but the values is custom metadata of the entry: provider, profile,
+// locations (a JSON list of where the values came from) and expires.VERSION. Other
+// custom metadata is never touched.
 //
 // Put is two requests: the values, with check-and-set, then the custom
 // metadata, if it differs. A crash in between leaves the new version complete
@@ -23,15 +23,15 @@
 // # Version 1
 //
 // The engine keeps the newest version only, without a number, a time or custom
-// metadata. What is known beside the values is an entry of its own, ".rhx/LEAF"
-// in the folder of the secret "FOLDER/LEAF", that List does not show; names
-// must not have the step ".rhx". It is written after the values and
-// holds a short salted check of them: where that does not fit, because of a
-// crash in between or because somebody wrote the values by hand, its time and
-// expiry count as unknown and the version as one more than it says. List, which
-// reads no values, cannot know that. Check-and-set is a read before the write:
-// two writers at the same instant can both succeed, the later wins. Delete
-// removes the secret, as Destroy does, and its next version is 1 again.
+// metadata. The metadata of the secret "FOLDER/LEAF" is therefore an entry of its
+// own, "FOLDER/.rhx/LEAF", which List does not show; names must not have the step
+// ".rhx". It is written after the values and holds a short salted checksum of them.
+// Where that does not fit, because of a crash in between or because somebody wrote
+// the values by hand, its time and expiry count as unknown and the version as one
+// more than it says. List, which reads no values, cannot know that. Check-and-set
+// is a read before the write: two writers at the same instant can both succeed,
+// and the later one wins. Delete removes the secret, as Destroy does, and its next
+// version is 1 again.
 package vaultstore
 
 import (
@@ -49,10 +49,10 @@ import (
 	"github.com/rhx-dev/rhx/host/store"
 )
 
-// beside is the folder, in that of a secret, of the entries that say what is
-// known about the secrets of an engine of version 1. An engine that was
-// upgraded to version 2 still has them, so no name may have this step.
-const beside = ".rhx"
+// metaFolder is the folder, in that of a secret, of the metadata that an engine of
+// version 1 cannot keep itself. An engine that was upgraded to version 2 still has
+// these entries, so no name may have this step.
+const metaFolder = ".rhx"
 
 // Scheme begins the URL of every store of this package.
 const Scheme = "vault://"
@@ -72,8 +72,8 @@ type Options struct {
 	// Login returns the session that rhx login keeps, nil if there is none. It is
 	// called where VAULT_TOKEN is not set. nil: there is no such login.
 	Login func() (*Session, error)
-	// Warn is told what of the way to the server protects nothing: no TLS beyond
-	// this machine, or certificates that are not checked. nil: nobody is told.
+	// Warn is told when the connection is not protected: no TLS beyond this
+	// machine, or certificates that are not checked. nil: nobody is told.
 	Warn func(text string)
 }
 
@@ -110,8 +110,8 @@ type engine interface {
 	undelete(ctx context.Context, path, name string, version int) error
 	destroy(ctx context.Context, path string) error
 	history(ctx context.Context, path, name string) ([]store.Info, error)
-	// rules are what a policy must have for reading path, or writing it too; all
-	// is for everything that begins so, and for listing it.
+	// rules are what a policy must have for reading path and, with write, for
+	// writing it; with all, for all paths that begin so, and for listing them.
 	rules(path string, all, write bool) []rule
 }
 
@@ -239,8 +239,8 @@ func (s *Store) Get(ctx context.Context, name string, version int) (*store.Recor
 }
 
 // Put writes sec as a new version: see [store.Store]. If the values were
-// written and what is known beside them was not, it returns the new version's
-// number and an error that says so.
+// written and the metadata was not, it returns the new version's number and an
+// error that says so.
 func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, error) {
 	if err := checkName(sec.Name); err != nil {
 		return 0, err
@@ -309,8 +309,8 @@ func (s *Store) History(ctx context.Context, name string) ([]store.Info, error) 
 }
 
 func checkName(name string) error {
-	if slices.Contains(strings.Split(name, "/"), beside) {
-		return fmt.Errorf("secret name %q has the step %q, which the store uses itself", name, beside)
+	if slices.Contains(strings.Split(name, "/"), metaFolder) {
+		return fmt.Errorf("secret name %q has the step %q, which the store uses itself", name, metaFolder)
 	}
 	return secret.ValidName(name)
 }

@@ -9,8 +9,8 @@ import (
 
 // marker begins every text that Vault cannot hold as it is: JSON has no bytes
 // that are not UTF-8, and Vault refuses unprintable runes in paths and in
-// custom metadata, and ".." in paths. The rest of such a text is base64. Text that begins with the
-// marker itself is encoded too, so that decoding is exact.
+// custom metadata, and ".." in paths. The rest of such a text is base64. Text that
+// begins with the marker itself is encoded too, so that decoding is exact.
 //
 // The marker is part of the text rather than a list of encoded keys in the
 // metadata: custom metadata belongs to all versions of a secret at once and is

@@ -44,7 +44,7 @@ func (e *v1) info(ctx context.Context, path, name string) (*store.Info, error) {
 }
 
 func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Record, error) {
-	c, d, err := e.both(ctx, path)
+	c, d, err := e.load(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +57,11 @@ func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Re
 	}, nil
 }
 
-// put writes the values, then what is known beside them.
+// put writes the values, then the metadata.
 func (e *v1) put(ctx context.Context, path string, s *secret.Secret, expect int) (int, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	c, now, err := e.both(ctx, path)
+	c, now, err := e.load(ctx, path)
 	if errors.Is(err, store.ErrDenied) && expect == store.AnyVersion {
 		// What may not be read can still be replaced, as by `vault kv put`.
 		now, err = e.description(ctx, path)
@@ -92,7 +92,7 @@ func (e *v1) put(ctx context.Context, path string, s *secret.Secret, expect int)
 	if _, err := e.c.call(ctx, r); err != nil {
 		return 0, err
 	}
-	r = &request{method: http.MethodPost, path: e.mount + besidePath(path), needs: "create or update", body: d}
+	r = &request{method: http.MethodPost, path: e.mount + metaPath(path), needs: "create or update", body: d}
 	if _, err := e.c.call(ctx, r); err != nil {
 		return version, fmt.Errorf("the values are saved, but not the provider and locations: %w", err)
 	}
@@ -115,10 +115,9 @@ func (e *v1) undelete(context.Context, string, string, int) error {
 		"`vault kv enable-versioning` makes it version 2, which keeps what is deleted from then on")
 }
 
-// destroy removes the values first: what is left beside a secret that is gone
-// is never shown.
+// destroy removes the values first: metadata without values is never shown.
 func (e *v1) destroy(ctx context.Context, path string) error {
-	for _, p := range []string{path, besidePath(path)} {
+	for _, p := range []string{path, metaPath(path)} {
 		if _, err := e.c.call(ctx, &request{method: http.MethodDelete, path: e.mount + p, needs: "delete"}); err != nil {
 			return err
 		}
@@ -140,9 +139,10 @@ type content struct {
 	foreign fields
 }
 
-// both returns the content of an entry, nil if there is none, and what is known
-// beside it, as far as it is about these values.
-func (e *v1) both(ctx context.Context, path string) (*content, *description, error) {
+// load returns the content of an entry, nil if there is none, and its metadata. If
+// that was written for other values, its version is one more, and its time and
+// expiry are unknown.
+func (e *v1) load(ctx context.Context, path string) (*content, *description, error) {
 	c, err := e.read(ctx, path)
 	if err != nil || c == nil {
 		return nil, nil, err
@@ -155,9 +155,9 @@ func (e *v1) both(ctx context.Context, path string) (*content, *description, err
 		if d.fits(c.values) {
 			return c, d, nil
 		}
-		// Either the values are newer than what is beside them, or somebody
-		// wrote both between the two reads: then the values have changed.
-		same := d.check == "" || attempt == bothAttempts
+		// Either the values are newer than the metadata, or somebody wrote both
+		// between the two reads: then the values have changed.
+		same := d.check == "" || attempt == loadAttempts
 		if !same {
 			again, err := e.read(ctx, path)
 			if err != nil || again == nil {
@@ -190,14 +190,14 @@ func (e *v1) read(ctx context.Context, path string) (*content, error) {
 	return &content{values, foreign}, nil
 }
 
-// bothAttempts bounds how often both reads again while others write.
-const bothAttempts = 5
+// loadAttempts bounds how often load reads again while others write.
+const loadAttempts = 5
 
 // noValues is the field of an entry that has none: Vault refuses an empty
 // entry. No key is ever encoded as the marker alone.
 const noValues = marker
 
-// description is what the entry beside a secret says.
+// description is the metadata of a secret.
 type description struct {
 	meta    meta
 	version int
@@ -206,9 +206,9 @@ type description struct {
 }
 
 // description returns an empty one if there is none, or if the token may not
-// read it: the secret itself can be read without.
+// read it: the values can be read without it.
 func (e *v1) description(ctx context.Context, path string) (*description, error) {
-	a, err := e.c.call(ctx, &request{method: http.MethodGet, path: e.mount + besidePath(path), needs: "read"})
+	a, err := e.c.call(ctx, &request{method: http.MethodGet, path: e.mount + metaPath(path), needs: "read"})
 	if errors.Is(err, store.ErrDenied) {
 		return &description{}, nil
 	}
@@ -229,7 +229,7 @@ func (e *v1) description(ctx context.Context, path string) (*description, error)
 	return d, nil
 }
 
-// describe returns the entry to write beside s.
+// describe returns the fields of the metadata of s.
 func describe(s *secret.Secret, version int) (map[string]string, error) {
 	d, err := metaOf(s).fields(version)
 	if err != nil {
@@ -270,7 +270,7 @@ func writeSized(h hash.Hash, s string) {
 	h.Write([]byte(s))
 }
 
-func besidePath(path string) string {
+func metaPath(path string) string {
 	i := strings.LastIndex(path, "/") + 1
-	return path[:i] + beside + "/" + path[i:]
+	return path[:i] + metaFolder + "/" + path[i:]
 }

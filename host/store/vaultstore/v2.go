@@ -140,8 +140,8 @@ func conflict(name string, expect, now int, gone bool) error {
 	return fmt.Errorf("%q: %w: expected %s, found %s", name, store.ErrConflict, was, is)
 }
 
-// describe makes the custom metadata of the entry that of want, leaving other
-// fields alone. have is what the entry has now, nil if that is not known.
+// describe writes want into the custom metadata of the entry, and leaves the fields
+// of others alone. have is what the entry has now, nil if that is not known.
 func (e *v2) describe(ctx context.Context, path string, have, want map[string]string, version int) error {
 	if have == nil {
 		m, err := e.metadata(ctx, path)

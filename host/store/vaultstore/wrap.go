@@ -63,8 +63,8 @@ func (s *Store) WrapText(ctx context.Context, text secret.Value, ttl time.Durati
 	return secret.NewValue(a.wrapped), nil
 }
 
-// Reach implements [store.Wrapper]. Whether a certificate is checked is for the
-// other machine to say.
+// Reach implements [store.Wrapper]. Whether certificates are checked is decided on
+// the other machine.
 func (s *Store) Reach() (map[string]string, error) {
 	if strings.HasPrefix(s.c.addr, "unix:") {
 		return nil, fault.WithHint(errors.New("a socket leads to Vault here, which another machine cannot reach"), "set VAULT_ADDR there")
@@ -90,8 +90,8 @@ func (s *Store) Reach() (map[string]string, error) {
 
 // Unwrap returns the secret that a token of [Store.Wrap] stands for. The token is
 // all it needs, and is used up. name is the secret's name, or "" if it is not
-// known: then the provider and profile make it, or else its path in Vault. Of o,
-// Getenv and Warn count.
+// known: then the provider and profile make it, or else its path in Vault. Only
+// Getenv and Warn of o are used.
 //
 // An error that is [store.ErrIntercepted] says that the token was used or has
 // expired, or stands for something else than name.
