@@ -119,7 +119,7 @@ func TestTheVaultCLISeesPlainFieldsInVersion1(t *testing.T) {
 	}
 	out = server.CLI(t, server.RootToken, "kv", "get", "-field=provider", "-mount="+mount, "aws/.rhx/prod%20eu")
 	if strings.TrimSpace(out) != "aws" {
-		t.Errorf("the provider beside it is %q", out)
+		t.Errorf("the provider in its metadata is %q", out)
 	}
 }
 
@@ -347,7 +347,7 @@ func TestAnEngineThatRequiresCheckAndSet(t *testing.T) {
 	}
 }
 
-// The entries beside the secrets stay out of sight when the engine is upgraded.
+// The entries with the metadata stay out of sight when the engine is upgraded.
 func TestAnEngineUpgradedToVersion2(t *testing.T) {
 	server, mount, old := shared(t, "kv", 1, "/p")
 	put(t, old, awsProd(), 0)
