@@ -73,7 +73,7 @@ func (s *Store) Reach() (map[string]string, error) {
 	if s.c.namespace != "" {
 		vars[api.EnvVaultNamespace] = s.c.namespace
 	}
-	for _, name := range []string{api.EnvVaultTLSServerName, api.EnvVaultCACertBytes} {
+	for _, name := range []string{api.EnvVaultTLSServerName, api.EnvVaultCACertBytes, EnvCluster} {
 		if v := s.c.getenv(name); v != "" {
 			vars[name] = v
 		}

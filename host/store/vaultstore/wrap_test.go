@@ -3,6 +3,9 @@ package vaultstore
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/store/vaulttest"
 )
 
 // A token is good for one use, by somebody who needs no other one.
@@ -147,5 +151,47 @@ func TestOneUseOfAToken(t *testing.T) {
 	}
 	if got != 1 {
 		t.Errorf("%d got it", got)
+	}
+}
+
+// What another machine is told suffices to reach the server, and has no token.
+func TestReach(t *testing.T) {
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	server := vaulttest.SharedTLS(t)
+	if err := os.WriteFile(ca, server.CA, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reach := func(pairs ...string) (map[string]string, error) {
+		s, err := Open(Options{URL: "vault://secret", Getenv: vars(append(pairs, "VAULT_TOKEN", "fake", "VAULT_SKIP_VERIFY", "true")...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Reach()
+	}
+	for _, c := range []struct {
+		env  []string
+		want map[string]string
+	}{
+		{[]string{"VAULT_ADDR", "https://vault:8200/v1"}, map[string]string{"VAULT_ADDR": "https://vault:8200"}},
+		{[]string{"VAULT_ADDR", "https://vault", "VAULT_NAMESPACE", "/team/", "VAULT_TLS_SERVER_NAME", "v", EnvCluster, "https://vault-2", "VAULT_CACERT", ca},
+			map[string]string{"VAULT_ADDR": "https://vault", "VAULT_NAMESPACE": "team", "VAULT_TLS_SERVER_NAME": "v", EnvCluster: "https://vault-2", "VAULT_CACERT_BYTES": string(server.CA)}},
+		{[]string{"BAO_ADDR", "https://bao", "BAO_CACERT_BYTES", string(server.CA), "VAULT_CACERT", ca},
+			map[string]string{"VAULT_ADDR": "https://bao", "VAULT_CACERT_BYTES": string(server.CA)}},
+	} {
+		if got, err := reach(c.env...); err != nil || !maps.Equal(got, c.want) {
+			t.Errorf("%v: %v, %v", c.env, got, err)
+		}
+	}
+	_, err := reach("VAULT_ADDR", "unix:///run/vault.sock")
+	wantFault(t, err, nil, "cannot reach", "VAULT_ADDR")
+	s, err := Open(Options{URL: "vault://secret", Getenv: vars("VAULT_ADDR", "https://vault", "VAULT_CACERT", ca)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(ca); err != nil {
+		t.Fatal(err)
+	}
+	if vars, err := s.Reach(); !errors.Is(err, os.ErrNotExist) || vars != nil {
+		t.Errorf("without the file: %v, %v", vars, err)
 	}
 }
