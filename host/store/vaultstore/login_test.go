@@ -640,3 +640,21 @@ func TestATokenThatIsNotConfirmed(t *testing.T) {
 		}
 	}
 }
+
+// Nor has a login succeeded whose answer has no token.
+func TestALoginWithoutAnAnswer(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+	}{{204, ""}, {200, "null"}, {200, "{}"}, {200, `{"auth":null}`}, {200, `{"auth":{}}`}, {200, `{"data":{"client_token":"x"}}`}, {302, ""}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answerWith(w, c.status, c.body) }))
+		for _, l := range []Login{{Method: "userpass", Username: "jane"}, {Method: "jwt", Role: "r"}, {Method: "cert"}, {Method: "approle", Role: "r"}} {
+			l.Secret = secret.NewValue("fake")
+			s, err := Authenticate(t.Context(), Options{Getenv: vars("VAULT_ADDR", server.URL, "VAULT_MAX_RETRIES", "0")}, l)
+			if err == nil || s != nil {
+				t.Errorf("%s, HTTP %d %q: %+v", l.Method, c.status, c.body, s)
+			}
+		}
+		server.Close()
+	}
+}
