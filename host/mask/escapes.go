@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -11,7 +12,7 @@ import (
 func percent(text, raw []byte) ([]byte, int) {
 	n, size := digits(raw[1:], 2)
 	if size < 2 {
-		return text, missing(raw[1:], size)
+		return nil, missing(raw[1:], size)
 	}
 	return append(text, byte(n)), 3
 }
@@ -21,7 +22,7 @@ func percent(text, raw []byte) ([]byte, int) {
 // right.
 func backslash(text, raw []byte) ([]byte, int) {
 	if len(raw) < 2 {
-		return text, incomplete
+		return nil, incomplete
 	}
 	c := raw[1]
 	switch i := strings.IndexByte("abefnrtv", c); {
@@ -30,7 +31,7 @@ func backslash(text, raw []byte) ([]byte, int) {
 	case c == 'x':
 		n, size := digits(raw[2:], 2)
 		if size < 2 {
-			return text, missing(raw[2:], size)
+			return nil, missing(raw[2:], size)
 		}
 		return append(text, byte(n)), 4
 	case c == 'u':
@@ -38,7 +39,7 @@ func backslash(text, raw []byte) ([]byte, int) {
 	case c == 'U':
 		n, size := digits(raw[2:], 8)
 		if size < 8 {
-			return text, missing(raw[2:], size)
+			return nil, missing(raw[2:], size)
 		}
 		return utf8.AppendRune(text, n), 10
 	case '0' <= c && c <= '3':
@@ -46,65 +47,57 @@ func backslash(text, raw []byte) ([]byte, int) {
 	case c > ' ' && c < 0x7f && !isLetter(c) && !isDigit(c) || c == ' ':
 		return append(text, c), 2
 	}
-	return text, 0
+	return nil, 0
 }
 
 // unicodeEscape is of \uXXXX, and of two such that are one character.
 func unicodeEscape(text, raw []byte) ([]byte, int) {
 	r, size := digits(raw[2:], 4)
 	if size < 4 {
-		return text, missing(raw[2:], size)
+		return nil, missing(raw[2:], size)
 	}
 	if !utf16.IsSurrogate(r) {
 		return utf8.AppendRune(text, r), 6
 	}
 	rest := raw[6:]
-	if len(rest) < 2 {
-		if strings.HasPrefix(`\u`, string(rest)) {
-			return text, incomplete
-		}
-		return text, 0
+	switch low, size := digits(rest[min(2, len(rest)):], 4); {
+	case !strings.HasPrefix(`\u`, string(rest[:min(2, len(rest))])):
+	case size < 4:
+		return nil, missing(raw[6:], min(2, len(rest))+size)
+	case utf16.DecodeRune(r, low) != utf8.RuneError:
+		return utf8.AppendRune(text, utf16.DecodeRune(r, low)), 12
 	}
-	if rest[0] != '\\' || rest[1] != 'u' {
-		return text, 0
-	}
-	low, size := digits(rest[2:], 4)
-	if size < 4 {
-		return text, missing(rest[2:], size)
-	}
-	if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-		return text, 0
-	}
-	return utf8.AppendRune(text, r), 12
+	return nil, 0
 }
 
 func octal(text, raw []byte) ([]byte, int) {
-	n := 0
+	var n byte
 	for i := 1; i < 4; i++ {
 		if i == len(raw) {
-			return text, incomplete
+			return nil, incomplete
 		}
-		if raw[i] < '0' || raw[i] > '7' {
-			return text, 0
+		d := raw[i] - '0'
+		if d > 7 {
+			return nil, 0
 		}
-		n = n*8 + int(raw[i]-'0')
+		n = n*8 + d
 	}
-	return append(text, byte(n)), 4
+	return append(text, n), 4
 }
 
 // quote is of a quote in a quoted text: of a shell, SQL, YAML, CSV.
 func quote(text, raw []byte) ([]byte, int) {
 	cut := false
 	for _, s := range []string{`''`, `""`, `'\''`, `'"'"'`} {
-		if len(raw) >= len(s) && string(raw[:len(s)]) == s {
-			return append(text, s[0]), len(s)
+		if bytes.HasPrefix(raw, []byte(s)) {
+			return append(text, raw[0]), len(s)
 		}
 		cut = cut || strings.HasPrefix(s, string(raw[:min(len(raw), len(s))]))
 	}
 	if cut {
-		return text, incomplete
+		return nil, incomplete
 	}
-	return text, 0
+	return nil, 0
 }
 
 // longestEntity is the length of the longest that is read, such as &#x10FFFF; .
@@ -114,23 +107,23 @@ const longestEntity = 10
 func entity(text, raw []byte) ([]byte, int) {
 	for i := 1; i < longestEntity; i++ {
 		if i == len(raw) {
-			return text, incomplete
+			return nil, incomplete
 		}
 		switch c := raw[i]; {
 		case c == ';':
-			if r, ok := entityName(string(raw[1:i])); ok {
+			if r, ok := entityName(raw[1:i]); ok {
 				return utf8.AppendRune(text, r), i + 1
 			}
-			return text, 0
+			return nil, 0
 		case !isLetter(c) && !isDigit(c) && (c != '#' || i > 1):
-			return text, 0
+			return nil, 0
 		}
 	}
-	return text, 0
+	return nil, 0
 }
 
-func entityName(name string) (rune, bool) {
-	switch name {
+func entityName(name []byte) (rune, bool) {
+	switch string(name) {
 	case "amp":
 		return '&', true
 	case "lt":
@@ -142,13 +135,13 @@ func entityName(name string) (rune, bool) {
 	case "apos":
 		return '\'', true
 	}
-	number, ok := strings.CutPrefix(name, "#")
+	number, numeric := bytes.CutPrefix(name, []byte("#"))
 	base := 10
-	if rest, hex := strings.CutPrefix(strings.ToLower(number), "x"); hex {
-		number, base = rest, 16
+	if len(number) > 0 && number[0]|0x20 == 'x' {
+		number, base = number[1:], 16
 	}
-	r, err := strconv.ParseUint(number, base, 31)
-	return rune(r), ok && err == nil
+	r, err := strconv.ParseUint(string(number), base, 31)
+	return rune(r), numeric && err == nil
 }
 
 const (
@@ -171,20 +164,26 @@ func lineBreak(text, raw []byte) ([]byte, int) {
 	}
 	switch {
 	case breaks > mostBreaks || i-breaks > mostIndent:
-		return text, 0
+		return nil, 0
 	case i == len(raw):
-		return text, incomplete
+		return nil, incomplete
 	}
 	return text, i
 }
 
 // digits reads up to n hexadecimal digits.
 func digits(raw []byte, n int) (number rune, size int) {
-	for size < n && size < len(raw) && isHex(raw[size]) {
+	for size < n && size < len(raw) {
+		d := raw[size] - '0'
+		if letter := raw[size] | 0x20 - 'a'; letter < 6 {
+			d = letter + 10
+		} else if d > 9 {
+			break
+		}
+		number = number<<4 | rune(d)
 		size++
 	}
-	v, _ := strconv.ParseUint(string(raw[:size]), 16, 32) // no digits are 0
-	return rune(v), size
+	return number, size
 }
 
 // missing is the length of an escape whose digits are too few.
@@ -195,6 +194,5 @@ func missing(raw []byte, size int) int {
 	return 0
 }
 
-func isHex(c byte) bool    { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

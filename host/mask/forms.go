@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -29,7 +30,7 @@ func parts(value string) []string {
 			out = append(out, line)
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(s string) bool { return len(s) < MinLength })
 }
 
 // trim takes away what is around a value and not a part of it: line ends, and

@@ -141,7 +141,9 @@ func (w *words) add(word int32, s string) {
 func (w *words) common(g uint32) int {
 	cost, same := 0, true
 	for e := w.lists[hash(g, w.listsShift)]; e != 0 && cost < 64; e = w.entries[e].next {
-		cost += 8
+		if w.entries[e].gram == g {
+			cost += 8
+		}
 	}
 	for i := range w.gram {
 		c := byte(g >> (8 * i))
