@@ -53,7 +53,11 @@ func (a *app) engine() (*engine.Engine, error) {
 	if a.showsProgress() {
 		parts.Progress = a.Progress
 	}
-	a.made = engine.New(parts)
+	e := engine.New(parts)
+	if err := e.Dirs.Check(); err != nil {
+		return nil, err
+	}
+	a.made = e
 	a.made.Stores.Use(a.Store)
 	a.made.Records.Open = a.openStore
 	return a.made, nil

@@ -22,9 +22,9 @@ func TestTheKeyOfThisMachineIsSharedByGoroutines(t *testing.T) {
 	stores := make([]*agestore.Store, 16)
 	for i := range stores {
 		wg.Go(func() {
-			sealed, err := e.Book.Journal.Seal(t.Context(), []byte("fake"))
+			sealed, err := e.Book.Journal.Seal(t.Context(), "x", []byte("fake"))
 			if err == nil {
-				_, err = e.Book.Journal.Unseal(t.Context(), sealed)
+				_, err = e.Book.Journal.Unseal(t.Context(), "x", sealed)
 			}
 			if err == nil {
 				stores[i], err = e.Stores.Local()

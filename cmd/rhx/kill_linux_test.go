@@ -71,7 +71,7 @@ func TestApplyKilledAtAnyInstant(t *testing.T) {
 				write(name, text)
 			}
 		}
-		for _, name := range []string{"journal", "applied.json", "log.jsonl"} {
+		for _, name := range []string{"journal", "applied.age", "log.jsonl"} {
 			_ = os.RemoveAll(filepath.Join(home, ".local/state/rhx", name))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/session"
 )
@@ -26,7 +27,9 @@ func (c *logCmd) Run(_ context.Context, a *app) error {
 		return err
 	}
 	all, err := e.Book.Events()
-	if err != nil {
+	if fault.KindOf(err) == fault.Partial {
+		a.warn(err.Error())
+	} else if err != nil {
 		return err
 	}
 	var events []session.Event

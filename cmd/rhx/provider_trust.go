@@ -19,7 +19,7 @@ type providerAddCmd struct {
 	Package  string `arg:"" optional:"" help:"A folder with provider.yaml in it, that in a .tar.gz file, or the https address of such a file."`
 	Yes      bool   `short:"y" help:"Do not ask."`
 	Replace  bool   `help:"Let it take the place of a built-in provider."`
-	TrustKey string `placeholder:"KEY" help:"Trust this minisign public key, or the one in this file: what it signs is added without a question."`
+	TrustKey string `placeholder:"KEY" help:"Trust this minisign public key, or the one in this file: what it signs is added without a question, and so are later versions that may not do more."`
 }
 
 func (c *providerAddCmd) Help() string {
@@ -113,16 +113,20 @@ func (c *providerAddCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// consent shows what a package may do and asks, unless a trusted key signed it
-// or the user has said yes ahead.
+// consent shows what a package may do and asks, unless a trusted key's signature
+// answers for it or the user has said yes ahead. What runs programs is shown in red
+// besides.
 func (a *app) consent(pr *trust.Proposal, yes bool) error {
 	text := summary(pr)
 	question := "Add the provider " + pr.Spec.Name + "?"
 	if pr.Changes {
 		question = "Approve the changed provider " + pr.Spec.Name + "?"
 	}
+	if red := slices.DeleteFunc(slices.Clone(pr.Permissions), func(p string) bool { return !trust.Dangerous(p) }); len(red) > 0 {
+		a.Alarm(pr.Spec.Name + " could run programs as you, outside of any sandbox:\n  " + strings.Join(red, "\n  "))
+	}
 	switch {
-	case yes || pr.Signer != nil:
+	case yes || !pr.Ask():
 		if !a.Quiet {
 			fmt.Fprint(a.Err, text)
 		}
@@ -139,6 +143,11 @@ func (a *app) consent(pr *trust.Proposal, yes bool) error {
 func summary(pr *trust.Proposal) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintln(&b, term.Linef(format, args...)) }
+	doubts := func() {
+		for _, d := range pr.Doubts {
+			line("You are asked in spite of the signature: %s.", d)
+		}
+	}
 	line("%s: %s", pr.Spec.Name, pr.Spec.Title)
 	line("from: %s", pr.Origin)
 	if pr.Project {
@@ -161,6 +170,7 @@ func summary(pr *trust.Proposal) string {
 		for _, p := range pr.Permissions {
 			line("  %s", p)
 		}
+		doubts()
 		return b.String()
 	}
 	if len(pr.More)+len(pr.Less) == 0 {
@@ -178,6 +188,7 @@ func summary(pr *trust.Proposal) string {
 		}
 		line("%s %s", mark, p)
 	}
+	doubts()
 	return b.String()
 }
 

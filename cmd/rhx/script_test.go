@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	untouched FILE      fail unless FILE is as it was at its snapshot
 //	quiet CMD...        run CMD, whatever its status; fail if it prints a canary
 //	nocanary PATH...    fail if a file below PATH holds a canary
+//	movelogin FROM TO   have the login that is kept be one at the server TO
 //	serve DIR           serve DIR over https, at $URL, until the script ends
 func TestScript(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){
@@ -47,6 +48,7 @@ func TestScript(t *testing.T) {
 		"quiet":     cmdQuiet,
 		"nocanary":  cmdNoCanary,
 		"serve":     cmdServe,
+		"movelogin": cmdMoveLogin,
 	}
 	maps.Copy(commands, serverCommands(t))
 	testscript.Run(t, testscript.Params{

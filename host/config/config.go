@@ -11,13 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
-	"github.com/gofrs/flock"
-	"gopkg.in/yaml.v3"
-
+	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/machine"
-	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // Dirs are rhx's own folders, after the XDG base directory specification.
@@ -46,16 +45,41 @@ func NewDirs(home string, getenv func(string) string) Dirs {
 	}
 }
 
+// Check returns an error where one of the folders, or the RHX_HOME that they are in,
+// can be written by others than this user and root: what is in them says where
+// secrets go.
+func (d Dirs) Check() error {
+	dirs := []string{d.Config, d.Data, d.State, d.Cache}
+	if up := filepath.Dir(d.Data); d.Config == filepath.Join(up, "config") && d.State == filepath.Join(up, "state") {
+		dirs = append([]string{up}, dirs...)
+	}
+	for _, dir := range dirs {
+		if err := ownfile.Dir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Config is config.yaml.
 type Config struct {
 	// Store is the store's URL; "" for the local one.
-	Store string `yaml:"store,omitempty"`
+	Store string
 	// Identity is the file that decrypts the local store; "" for rhx's own.
-	Identity string `yaml:"identity,omitempty"`
+	Identity string
 	// Secrets says where load placed each secret: a path, or a list of variables.
-	Secrets map[string]Location `yaml:"secrets,omitempty"`
+	Secrets map[string]Location
 	// Vault is the server that rhx login logged in to.
-	Vault Vault `yaml:"vault,omitempty"`
+	Vault Vault
+}
+
+// Vault is the server that rhx login logged in to.
+type Vault struct {
+	Address string
+	// Namespace is that of Vault Enterprise; "" for the root.
+	Namespace string
+	// CACert is the file with the authority's certificate; "" for the system's.
+	CACert string
 }
 
 // Location is one path or a list of variables; a secret that was placed several
@@ -65,26 +89,6 @@ type Location struct {
 	Vars []string
 	// Also are further paths.
 	Also []string
-}
-
-// UnmarshalYAML reads a path as text, or variables (and paths, which are no
-// names of variables) as a list.
-func (l *Location) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind != yaml.SequenceNode {
-		return n.Decode(&l.Path)
-	}
-	var list []string
-	if err := n.Decode(&list); err != nil {
-		return err
-	}
-	for _, text := range list {
-		if spec.ValidVar(text) {
-			l.Vars = append(l.Vars, text)
-		} else {
-			l.AddPath(text)
-		}
-	}
-	return nil
 }
 
 // AddPath adds a file, once.
@@ -125,32 +129,6 @@ func (l Location) without(less Location) Location {
 		}
 	}
 	return left
-}
-
-// Load reads config.yaml; a missing one is empty.
-func Load(d Dirs) (*Config, error) {
-	c := &Config{}
-	path := Path(d)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := yaml.Unmarshal(data, c); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return c, nil
-}
-
-// Vault is the server that rhx login logged in to.
-type Vault struct {
-	Address string `yaml:"address,omitempty"`
-	// Namespace is that of Vault Enterprise; "" for the root.
-	Namespace string `yaml:"namespace,omitempty"`
-	// CACert is the file with the authority's certificate; "" for the system's.
-	CACert string `yaml:"ca_cert,omitempty"`
 }
 
 // Path is the file config.yaml.
@@ -242,30 +220,42 @@ func Forget(ctx context.Context, d Dirs, m machine.Machine) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	data, err := os.ReadFile(Path(d))
+	data, err := ownfile.Read(Path(d), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	if err != nil || len(bytes.TrimSpace(bytes.Trim(bytes.TrimSpace(data), "{}"))) > 0 {
+	if err != nil || !nothingIn(data) {
 		return false, err
 	}
 	return true, os.Remove(Path(d))
 }
 
+// nothingIn reports whether a config.yaml says nothing but its version, and has no
+// comment.
+func nothingIn(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimSpace(line)
+		if text := string(line); text != "" && text != "{}" && text != versionLine {
+			return false
+		}
+	}
+	return true
+}
+
 // update changes config.yaml. Comments and what else is in the file stay. A
 // lock keeps commands that run at once from losing one another's notes.
-func update(ctx context.Context, d Dirs, m machine.Machine, change func(*Config) []codec.Edit) error {
-	unlock, err := lock(d.Config)
+func update(ctx context.Context, d Dirs, m machine.Machine, change func(*Config) []codec.Edit) (err error) {
+	unlock, err := lock(ctx, d.Config)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	path := Path(d)
-	old, err := os.ReadFile(path)
+	old, err := ownfile.Read(path, maxFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	conf, err := Load(d)
+	conf, err := parse(path, old)
 	if err != nil {
 		return err
 	}
@@ -277,7 +267,11 @@ func update(ctx context.Context, d Dirs, m machine.Machine, change func(*Config)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	edits := slices.DeleteFunc(change(conf), func(e codec.Edit) bool { return e.Value == nil && root.Find(e.Path) == nil })
+	all := change(conf)
+	if len(bytes.TrimSpace(old)) == 0 && slices.ContainsFunc(all, func(e codec.Edit) bool { return e.Value != nil }) {
+		all = append([]codec.Edit{{Path: codec.Keys("version"), Value: &codec.Node{Kind: codec.Number, Text: strconv.Itoa(version)}}}, all...)
+	}
+	edits := slices.DeleteFunc(all, func(e codec.Edit) bool { return e.Value == nil && root.Find(e.Path) == nil })
 	data, err := codec.Apply(format, old, together(root, edits, "secrets"))
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -309,15 +303,11 @@ func together(root *codec.Node, edits []codec.Edit, name string) []codec.Edit {
 }
 
 // lock keeps other commands from a folder's files until unlock is called.
-func lock(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func lock(ctx context.Context, dir string) (unlock func() error, err error) {
+	if err := atomicfile.MkdirAll(dir); err != nil {
 		return nil, err
 	}
-	l := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
-	if err := l.Lock(); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
-	return func() { _ = l.Unlock() }, nil
+	return ownfile.Lock(ctx, filepath.Join(dir, ".lock"))
 }
 
 func (l Location) node() *codec.Node {

@@ -1,17 +1,21 @@
 package config_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 func TestNewDirs(t *testing.T) {
@@ -68,21 +72,50 @@ func TestLoad(t *testing.T) {
 	if c, err := config.Load(d); err != nil || !reflect.DeepEqual(c, &config.Config{}) {
 		t.Errorf("without a file: %+v, %v", c, err)
 	}
-	write(t, file, "store: vault://secret\nidentity: ~/k\nsecrets:\n  aws: ~/.aws/credentials\n  openai: [A, B]\nlater: 1\n")
+	write(t, file, "store: vault://secret\nidentity: ~/k\nsecrets:\n  aws: ~/.aws/credentials\n  openai: [A, B]\n")
 	c, err := config.Load(d)
 	want := &config.Config{Store: "vault://secret", Identity: "~/k", Secrets: map[string]config.Location{"aws": {Path: "~/.aws/credentials"}, "openai": {Vars: []string{"A", "B"}}}}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v, %v", c, err)
 	}
-	for text, want := range map[string]string{"store: [\n": "line 1", "store: {}\n": "line 1", "secrets: x\n": "line 1", "secrets: {a: {b: c}}\n": "line 1"} {
+	for text, want := range map[string]string{
+		"store: [\n":                            ":1:1: ",
+		"store: {}\n":                           ":1:8: text expected",
+		"store:\n":                              ":1:7: text expected",
+		"store: ''\n":                           ":1:8: text expected; without the line the default holds",
+		"# mine\nstroe: vault://secret\n":       `:2:1: config.yaml has no field "stroe"; did you mean "store"?`,
+		"a: 1\n":                                `:1:1: config.yaml has no field "a"`,
+		"store: local\nstore: vault://x\n":      `:2:1: "store" is set twice`,
+		"secrets: x\n":                          ":1:10: secrets must be a mapping",
+		"secrets: {a: {b: c}}\n":                ":1:14: text expected",
+		"secrets: {a: [b, {c: d}]}\n":           ":1:18: text expected",
+		"secrets: {a: }\n":                      ":1:14: text expected",
+		"vault: x\n":                            ":1:8: vault must be a mapping",
+		"vault:\n  address: a\n  namespce: b\n": `:3:3: vault has no field "namespce"; did you mean "namespace"?`,
+		"vault: {ca_cert: }\n":                  ":1:18: text expected",
+		"version: 2\n":                          ":1:10: it is of version 2, which a newer rhx wrote",
+		"version: x\n":                          ":1:10: version must be a number",
+		"version: -1\n":                         ":1:10: version must be a number",
+		"version: [1]\n":                        ":1:10: version must be a number",
+		"- a\n":                                 ":1:1: config.yaml must be a mapping",
+		"store: local\n---\nstore: vault://x\n": "several YAML documents",
+		"identity: *a\n":                        ":1:1: ",
+		"store: &a local\nidentity: *a\n":       ":2:11: text expected",
+	} {
 		write(t, file, text)
-		if _, err := config.Load(d); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), want) {
+		if _, err := config.Load(d); err == nil || !strings.Contains(err.Error(), file+want) && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	write(t, file, "")
-	if c, err := config.Load(d); err != nil || c.Store != "" {
-		t.Errorf("an empty file: %+v, %v", c, err)
+	for text, want := range map[string]config.Config{
+		"": {}, "# nothing\n\n---\n": {}, "version: 1\nstore: local\n": {Store: "local"}, "version: 0\nsecrets:\nvault:\n": {},
+		"secrets: {a: b}\nvault: {address: x, namespace: y, ca_cert: z}\n": {
+			Secrets: map[string]config.Location{"a": {Path: "b"}}, Vault: config.Vault{Address: "x", Namespace: "y", CACert: "z"}},
+	} {
+		write(t, file, text)
+		if c, err := config.Load(d); err != nil || !reflect.DeepEqual(*c, want) {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
@@ -107,14 +140,14 @@ func TestRecord(t *testing.T) {
 	if err := config.Record(ctx, d, m, map[string]config.Location{"b": {Vars: []string{"X", "Y"}}, "aws/team%20two": {Path: "~/.aws/credentials"}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, file); got != "secrets:\n  aws/team%20two: ~/.aws/credentials\n  b:\n  - X\n  - \"Y\"\n" {
+	if got := read(t, file); got != "version: 1\nsecrets:\n  aws/team%20two: ~/.aws/credentials\n  b:\n  - X\n  - \"Y\"\n" {
 		t.Errorf("%s", got)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
-	// Comments, order and what rhx does not know stay.
-	mine := "# mine\r\nother: {a: b}   # kept\r\nsecrets:\r\n    old: ~/x   # by hand\r\nstore: local\r\n"
+	// Comments and order stay.
+	mine := "# mine\r\nvault: {address: b}   # kept\r\nsecrets:\r\n    old: ~/x   # by hand\r\nstore: local\r\n"
 	write(t, file, mine)
 	if err := config.Record(ctx, d, m, map[string]config.Location{"old": {Path: "~/y"}, "none": {}}); err != nil {
 		t.Fatal(err)
@@ -229,7 +262,7 @@ func TestPlacesAreAddedAndRemoved(t *testing.T) {
 		if err := c.do(t.Context(), d, m, map[string]config.Location{"x": c.what}); err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, file); got != c.want {
+		if got := read(t, file); got != "version: 1\n"+c.want {
 			t.Errorf("after %+v:\n%s", c.what, got)
 		}
 	}
@@ -243,4 +276,63 @@ func TestPlacesAreAddedAndRemoved(t *testing.T) {
 
 func add(ctx context.Context, d config.Dirs, m machine.Machine, placed map[string]config.Location) error {
 	return config.Add(ctx, d, m, placed)
+}
+
+// What others can have written is not followed, and a pipe is not waited for.
+func TestForeignFoldersAndFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("who may write is not in a file's mode there")
+	}
+	base := t.TempDir()
+	d := config.NewDirs("/h", func(k string) string { return map[string]string{"RHX_HOME": base}[k] })
+	if err := d.Check(); err != nil {
+		t.Errorf("nothing is there yet: %v", err)
+	}
+	for _, dir := range []string{base, d.Config, d.Data, d.State, d.Cache} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Check(); !errors.Is(err, ownfile.ErrForeign) || !strings.Contains(err.Error(), dir+" ") {
+			t.Errorf("%s: %v", dir, err)
+		}
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	write(t, config.Path(d), "store: vault://evil\n")
+	if err := os.Chmod(config.Path(d), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(d); !errors.Is(err, ownfile.ErrForeign) {
+		t.Error(err)
+	}
+	if err := config.Add(t.Context(), d, local(t), map[string]config.Location{"x": {Path: "y"}}); !errors.Is(err, ownfile.ErrForeign) {
+		t.Error(err)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("version: 1\nstore: local\nsecrets: {a: b, c: [D, ~/e]}\nvault: {address: x}\n"))
+	f.Add([]byte("store: &a [*a]\n"))
+	f.Add([]byte("--- \n? a\n: b\n"))
+	d := config.Dirs{Config: f.TempDir()}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(config.Path(d), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(d)
+		if (c == nil) == (err == nil) {
+			t.Errorf("%v, %v", c, err)
+		}
+		// A line with another store than the one that is used is never passed over.
+		if err == nil && c.Store == "" && bytes.HasPrefix(data, []byte("store: vault")) {
+			t.Errorf("%q: %+v", data, c)
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // Which files rhx made is kept in the state folder, one path a line: what rhx
@@ -22,19 +23,23 @@ func createdPath(d Dirs) string { return filepath.Join(d.State, "created") }
 // Created returns the files that were not there before rhx wrote them, with
 // "~/" for the home folder.
 func Created(d Dirs) ([]string, error) {
-	data, err := os.ReadFile(createdPath(d))
+	data, err := ownfile.Read(createdPath(d), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("which files rhx made: %w", err)
 	}
-	return slices.DeleteFunc(strings.Split(string(data), "\n"), func(l string) bool { return l == "" }), nil
+	return createdIn(data), nil
+}
+
+func createdIn(data []byte) []string {
+	return slices.DeleteFunc(strings.Split(string(data), "\n"), func(l string) bool { return l == "" })
 }
 
 // noteCreated adds files to the list, and takes out those that are gone: when
 // somebody makes them anew they are not rhx's.
-func noteCreated(ctx context.Context, d Dirs, m machine.Machine, more []string) error {
+func noteCreated(ctx context.Context, d Dirs, m machine.Machine, more []string) (err error) {
 	if _, err := os.Stat(createdPath(d)); errors.Is(err, fs.ErrNotExist) && len(more) == 0 {
 		return nil
 	}
@@ -42,19 +47,16 @@ func noteCreated(ctx context.Context, d Dirs, m machine.Machine, more []string) 
 	if err != nil {
 		return err
 	}
-	unlock, err := lock(d.State)
+	unlock, err := lock(ctx, d.State)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	old, err := os.ReadFile(createdPath(d))
+	defer func() { err = errors.Join(err, unlock()) }()
+	old, err := ownfile.Read(createdPath(d), maxFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	files, err := Created(d)
-	if err != nil {
-		return err
-	}
+	files := createdIn(old)
 	files = slices.DeleteFunc(files, func(f string) bool {
 		if rest, ok := strings.CutPrefix(f, "~/"); ok {
 			f = info.Home + "/" + rest

@@ -67,7 +67,7 @@ func New(p Parts) *Engine {
 	e.Guests = &Guests{cache: filepath.Join(dirs.Cache, "wasm"), added: e.Added, newRunner: p.NewRunner, warn: p.Warn, note: p.Note}
 	e.Stores = &Stores{Dirs: dirs, Home: p.Home, Getenv: p.Getenv, OpenVault: p.OpenVault, Passphrase: p.Passphrase, Warn: p.Warn, Note: p.Note}
 	e.Records = &records.Records{Open: e.Stores.Open, Known: e.Specs.Known, Progress: p.Progress}
-	e.Book = &session.Book{Dirs: dirs, Local: e.Local, Warn: p.Warn, Journal: &journal.Journal{
+	e.Book = &session.Book{Dirs: dirs, Local: e.Local, Keys: e.Stores, Warn: p.Warn, Journal: &journal.Journal{
 		Dir:    filepath.Join(dirs.State, "journal"),
 		Seal:   e.Stores.Seal,
 		Unseal: e.Stores.Unseal,

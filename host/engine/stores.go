@@ -148,20 +148,30 @@ func (s *Stores) passphrase(prompt string) (string, error) {
 	return text, nil
 }
 
-// Seal encrypts for this user alone, with the key of the local store.
-func (s *Stores) Seal(ctx context.Context, data []byte) ([]byte, error) {
+// Seal encrypts for this user alone, with the key of the local store; see
+// [agestore.Store.Seal].
+func (s *Stores) Seal(ctx context.Context, label string, data []byte) ([]byte, error) {
 	local, err := s.Local()
 	if err != nil {
 		return nil, err
 	}
-	return local.Seal(ctx, data)
+	return local.Seal(ctx, label, data)
 }
 
-// Unseal decrypts what Seal gave.
-func (s *Stores) Unseal(ctx context.Context, data []byte) ([]byte, error) {
+// Unseal decrypts what Seal gave for the same label.
+func (s *Stores) Unseal(ctx context.Context, label string, sealed []byte) ([]byte, error) {
 	local, err := s.Local()
 	if err != nil {
 		return nil, err
 	}
-	return local.Unseal(ctx, data)
+	return local.Unseal(ctx, label, sealed)
+}
+
+// Derive makes a key for a purpose out of that of the local store.
+func (s *Stores) Derive(ctx context.Context, purpose string) ([]byte, error) {
+	local, err := s.Local()
+	if err != nil {
+		return nil, err
+	}
+	return local.Derive(ctx, purpose)
 }

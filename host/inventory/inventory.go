@@ -13,6 +13,9 @@ import (
 // Most is how many hosts one list may come to.
 const Most = 10_000
 
+// version is that of the files that Parse reads.
+const version = "1"
+
 // Inventory is a file of hosts.
 type Inventory struct {
 	// order are the groups by first mention; "" is for hosts outside of any.
@@ -25,6 +28,11 @@ type Inventory struct {
 // ansible_host, ansible_user and ansible_port behind it; [GROUP] begins a group,
 // [GROUP:children] lists the groups in it, [GROUP:vars] is left out. name is for
 // errors, which have the line.
+//
+// A file that needs a newer rhx than this one can say so, in a comment that Ansible
+// passes over:
+//
+//	# rhx hosts, version 1
 func Parse(name string, r io.Reader) (*Inventory, error) {
 	inv := &Inventory{hosts: map[string][]string{}, children: map[string][]string{}}
 	group, kind := "", ""
@@ -35,6 +43,9 @@ func Parse(name string, r io.Reader) (*Inventory, error) {
 		line := strings.TrimSpace(lines.Text())
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("%s:%d: %s", name, n, fmt.Sprintf(format, args...))
+		}
+		if v, ok := strings.CutPrefix(line, "# rhx hosts, version "); ok && v != version {
+			return nil, fail("it is of version %s, and this rhx reads version %s: use a newer rhx", v, version)
 		}
 		switch {
 		case line == "" || line[0] == '#' || line[0] == ';':

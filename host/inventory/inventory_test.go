@@ -39,7 +39,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-const sample = `# mine
+const sample = `# rhx hosts, version 1
 bastion
 [gpu]
 gpu-[1:2] ansible_user=ubuntu  # two
@@ -85,15 +85,16 @@ func TestInventory(t *testing.T) {
 
 func TestInventoryErrorsHaveTheLine(t *testing.T) {
 	for text, want := range map[string]string{
-		"a\n[g":                 "hosts:2: a group's line ends in ]",
-		"[ab:b:c]":              "hosts:1: not a group: [ab:b:c]",
-		"[]":                    "hosts:1: not a group: []",
-		"---\nall:":             "hosts:1: this is YAML; an inventory has a host on each line and [GROUP] above those of a group",
-		"a b":                   `hosts:1: "b" is neither a second host, which would need a line of its own, nor a variable`,
-		"h[1:2] ansible_host=x": "hosts:1: ansible_host cannot be that of a range of hosts",
-		"h[9:1]":                "hosts:1: h[9:1]: [9:1] is empty: it goes down",
-		"[g:children]\na b":     "hosts:2: a group's name is expected here",
-		"a[1:9999]\nb[1:9999]":  "hosts:2: more than 10000 hosts",
+		"a\n[g":                        "hosts:2: a group's line ends in ]",
+		"[ab:b:c]":                     "hosts:1: not a group: [ab:b:c]",
+		"a\n# rhx hosts, version 2\nb": "hosts:2: it is of version 2, and this rhx reads version 1: use a newer rhx",
+		"[]":                           "hosts:1: not a group: []",
+		"---\nall:":                    "hosts:1: this is YAML; an inventory has a host on each line and [GROUP] above those of a group",
+		"a b":                          `hosts:1: "b" is neither a second host, which would need a line of its own, nor a variable`,
+		"h[1:2] ansible_host=x":        "hosts:1: ansible_host cannot be that of a range of hosts",
+		"h[9:1]":                       "hosts:1: h[9:1]: [9:1] is empty: it goes down",
+		"[g:children]\na b":            "hosts:2: a group's name is expected here",
+		"a[1:9999]\nb[1:9999]":         "hosts:2: more than 10000 hosts",
 	} {
 		if _, err := Parse("hosts", strings.NewReader(text)); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, want %s", text, err, want)

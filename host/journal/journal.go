@@ -1,9 +1,12 @@
-// Package journal keeps what files were before rhx changed them, encrypted, so
-// that the change can be undone byte for byte, on other machines too.
+// Package journal keeps what files were before rhx changed them, sealed, so that
+// the change can be undone byte for byte, on other machines too.
 //
 // A session is a folder of the state folder, named by its time. Before a machine
 // writes, an entry with the old contents is there, on the disk. So whenever rhx is
 // killed, each file is as the entry says it was, or as it was to be.
+//
+// An entry that this user's rhx has not sealed, for its own place in its own
+// session, is an error: undo writes what entries say.
 package journal
 
 import (
@@ -16,29 +19,43 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
+	"regexp"
 	"sync"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
-// What is kept: the last keepSessions sessions, for keepDays.
 const (
+	// Of the sessions that are older than an hour, the last keepSessions are kept,
+	// for keepDays. Younger ones may be those of commands that still run; of them
+	// there are mostSessions at most.
 	keepSessions = 20
 	keepDays     = 30
+	mostSessions = 200
 
-	folderTime = "20060102T150405.000000000Z"
+	folderTime  = "20060102T150405.000000000Z"
+	sessionFile = "session.age"
+	// oldSessionFile is what the file was before version 1, when nothing was sealed.
+	oldSessionFile = "session.json"
+
+	version = 1
+	// maxFile bounds what is read: an entry has the files of one machine.
+	maxFile = 1 << 30
 )
+
+var entryName = regexp.MustCompile(`^[0-9]{6,}\.age$`)
 
 // Journal is the sessions in one folder.
 type Journal struct {
 	// Dir is the folder; it is made when a session first writes.
 	Dir string
-	// Seal encrypts for the user alone; Unseal decrypts.
-	Seal, Unseal func(ctx context.Context, data []byte) ([]byte, error)
+	// Seal encrypts for the user alone, with a proof that the user's own rhx did so
+	// for label. Unseal decrypts, and fails where that is not proven.
+	Seal, Unseal func(ctx context.Context, label string, data []byte) ([]byte, error)
 }
 
 // Session is one command's changes. Its methods may be called from several
@@ -46,8 +63,7 @@ type Journal struct {
 type Session struct {
 	j       *Journal
 	command string
-	// note is JSON, kept beside the entries unencrypted: it must hold no secret.
-	note json.RawMessage
+	note    func() ([]byte, error)
 
 	mu  sync.Mutex
 	dir string // "" until something is written
@@ -56,13 +72,15 @@ type Session struct {
 
 // meta says what a session was.
 type meta struct {
-	Command string          `json:"command"`
-	Time    time.Time       `json:"time"`
-	Note    json.RawMessage `json:"note,omitempty"`
+	Version int       `json:"version"`
+	Command string    `json:"command"`
+	Time    time.Time `json:"time"`
+	Note    []byte    `json:"note,omitempty"`
 }
 
 // entry is what one machine was asked to write.
 type entry struct {
+	Version int      `json:"version"`
 	Machine string   `json:"machine"`
 	Changes []change `json:"changes"`
 }
@@ -75,15 +93,16 @@ type change struct {
 	New string `json:"new"`
 }
 
-// Begin starts a session; nothing is made before it writes. note is JSON, and given
-// back by Undo.
-func (j *Journal) Begin(command string, note json.RawMessage) *Session {
+// Begin starts a session; nothing is made before it writes. note is called then, and
+// what it returns is the Note of Last; it may be nil.
+func (j *Journal) Begin(command string, note func() ([]byte, error)) *Session {
 	return &Session{j: j, command: command, note: note}
 }
 
-// Write adds an entry of what a machine is to write, and then calls write.
+// Write adds an entry of what a machine is to write, and then calls write. Where the
+// entry cannot be kept, write is not called.
 func (s *Session) Write(ctx context.Context, name string, changes []machine.Change, write func(context.Context) ([]error, error)) ([]error, error) {
-	e := entry{Machine: name}
+	e := entry{Version: version, Machine: name}
 	for _, c := range changes {
 		ch := change{Path: c.Path, Old: c.Old, New: digest(c.Data)}
 		if c.Remove {
@@ -103,29 +122,20 @@ func digest(data []byte) string {
 }
 
 func (s *Session) add(ctx context.Context, e entry) error {
-	plain, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	defer clear(plain)
-	sealed, err := s.j.Seal(ctx, plain)
-	if err != nil {
-		return err
-	}
-	name, err := s.next()
+	path, err := s.next(ctx)
 	if err != nil {
 		return err
 	}
 	// Without the lock: many hosts' entries go to the disk together.
-	return atomicfile.Write(name, sealed, 0o600)
+	return s.j.write(ctx, path, e)
 }
 
 // next returns the file of the next entry.
-func (s *Session) next() (string, error) {
+func (s *Session) next(ctx context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dir == "" {
-		if err := s.open(); err != nil {
+		if err := s.open(ctx); err != nil {
 			return "", err
 		}
 	}
@@ -134,217 +144,136 @@ func (s *Session) next() (string, error) {
 }
 
 // open makes the session's folder, and removes the oldest ones.
-func (s *Session) open() error {
-	now := time.Now().UTC()
-	dir := filepath.Join(s.j.Dir, now.Format(folderTime))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func (s *Session) open(ctx context.Context) error {
+	var note []byte
+	if s.note != nil {
+		var err error
+		if note, err = s.note(); err != nil {
+			return err
+		}
+	}
+	if err := atomicfile.MkdirAll(s.j.Dir); err != nil {
 		return err
 	}
-	data, err := json.Marshal(meta{s.command, now, s.note})
+	now := time.Now().UTC()
+	dir := filepath.Join(s.j.Dir, now.Format(folderTime))
+	// The folder is this session's alone: another command may begin in the same
+	// instant.
+	err := os.Mkdir(dir, 0o700)
+	for ; errors.Is(err, fs.ErrExist); err = os.Mkdir(dir, 0o700) {
+		now = now.Add(1)
+		dir = filepath.Join(s.j.Dir, now.Format(folderTime))
+	}
 	if err == nil {
-		err = atomicfile.Write(filepath.Join(dir, "session.json"), data, 0o600)
+		err = atomicfile.Options{}.SyncDir(s.j.Dir)
+	}
+	if err == nil {
+		err = s.j.write(ctx, filepath.Join(dir, sessionFile), meta{version, s.command, now, note})
 	}
 	if err != nil {
 		return err
 	}
 	s.dir = dir
-	if all, err := s.j.sessions(); err == nil {
-		oldest := now.AddDate(0, 0, -keepDays).Format(folderTime)
-		for i, name := range all {
-			if i < len(all)-keepSessions || name < oldest {
-				_ = os.RemoveAll(filepath.Join(s.j.Dir, name))
-			}
-		}
-	}
+	s.j.prune(now)
 	return nil
 }
 
-// sessions lists the sessions that were not undone, the oldest first.
-func (j *Journal) sessions() ([]string, error) {
+// label names the place of a file of the journal: a sealed file is good there alone.
+func label(path string) string {
+	return "journal/" + filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
+}
+
+func (j *Journal) write(ctx context.Context, path string, what any) error {
+	plain, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	defer clear(plain)
+	sealed, err := j.Seal(ctx, label(path), plain)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, sealed, 0o600)
+}
+
+// read is the inverse of write. versionOf returns the version that was read.
+func (j *Journal) read(ctx context.Context, path string, into any, versionOf func() int) error {
+	sealed, err := ownfile.Read(path, maxFile)
+	if err != nil {
+		return err
+	}
+	plain, err := j.Unseal(ctx, label(path), sealed)
+	defer clear(plain)
+	if err == nil {
+		err = json.Unmarshal(plain, into)
+	}
+	if err != nil {
+		return fault.WithHint(fmt.Errorf("read %s: %w; nothing was undone", path, err),
+			"if you know why it is so, move "+filepath.Dir(path)+" away: rhx undo then goes on with the session before")
+	}
+	return ownfile.CheckVersion(path, versionOf(), version)
+}
+
+// prune removes old sessions, and what processes that were killed have left. It is
+// no error where that fails: the next session tries again.
+func (j *Journal) prune(now time.Time) {
+	all, left, err := j.sessions()
+	if err != nil {
+		return
+	}
+	tooOld := now.AddDate(0, 0, -keepDays).Format(folderTime)
+	ended := now.Add(-time.Hour).Format(folderTime)
+	for i, name := range all {
+		if name < tooOld || i < len(all)-keepSessions && name < ended || i < len(all)-mostSessions {
+			_ = j.remove(filepath.Join(j.Dir, name))
+		}
+	}
+	for _, name := range left {
+		if name < ended {
+			_ = j.remove(filepath.Join(j.Dir, name))
+		}
+	}
+	_ = atomicfile.Sweep(j.Dir)
+}
+
+// remove deletes a session. Its first file goes first: a half of one is never taken
+// for a whole.
+func (j *Journal) remove(dir string) error {
+	for _, name := range []string{sessionFile, oldSessionFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// sessions lists the sessions that were not undone, the oldest first. left are
+// those whose making or removal was not ended.
+func (j *Journal) sessions() (whole, left []string, err error) {
 	entries, err := os.ReadDir(j.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var out []string
-	for _, e := range entries {
-		if _, err := os.Stat(filepath.Join(j.Dir, e.Name(), "session.json")); err == nil && e.IsDir() {
-			out = append(out, e.Name())
-		}
-	}
-	slices.Sort(out)
-	return out, err
-}
-
-// ErrNothing is what Last returns where no session is left.
-var ErrNothing = errors.New("nothing is left to undo")
-
-// Last is the newest session, for its changes to be undone.
-type Last struct {
-	Command string
-	Time    time.Time
-	// Note is what Begin was given.
-	Note json.RawMessage
-	// Machines are those whose files it changed, by name.
-	Machines []string
-
-	dir     string
-	entries []entry
-}
-
-// Last reads the newest session.
-func (j *Journal) Last(ctx context.Context) (*Last, error) {
-	all, err := j.sessions()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(all) == 0 {
-		return nil, ErrNothing
-	}
-	dir := filepath.Join(j.Dir, all[len(all)-1])
-	data, err := os.ReadFile(filepath.Join(dir, "session.json"))
-	if err != nil {
-		return nil, err
-	}
-	var m meta
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("read %s: %w", dir, err)
-	}
-	l := &Last{Command: m.Command, Time: m.Time, Note: m.Note, dir: dir}
-	names, err := filepath.Glob(filepath.Join(dir, "*.age"))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		sealed, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		plain, err := j.Unseal(ctx, sealed)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
-		}
-		var e entry
-		err = json.Unmarshal(plain, &e)
-		clear(plain)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
-		}
-		l.entries = append(l.entries, e)
-		if !slices.Contains(l.Machines, e.Machine) {
-			l.Machines = append(l.Machines, e.Machine)
-		}
-	}
-	return l, nil
-}
-
-// Undone is the outcome for one file.
-type Undone struct {
-	// Path is the file; "" where the machine as a whole could not be had.
-	Path string
-	// Restored reports that it is as it was before; Removed that it was not there.
-	Restored, Removed bool
-	// Err says why it was left.
-	Err error
-}
-
-// ErrChangedSince is a file that is not as the session left it.
-var ErrChangedSince = errors.New("it was changed since")
-
-// UndoOptions say how far an undo goes.
-type UndoOptions struct {
-	// DryRun only says what would be restored.
-	DryRun bool
-	// Overwrite restores files that were changed since, too.
-	Overwrite bool
-}
-
-// Action says what was done, or would be: restored, removed or failed.
-func (u *Undone) Action() string {
-	switch {
-	case u.Err != nil:
-		return "failed"
-	case u.Removed:
-		return "removed"
-	}
-	return "restored"
-}
-
-// Undo brings the files of the machine called name back to what they were before
-// the session, by write.
-func (l *Last) Undo(ctx context.Context, name string, m machine.Machine, opts UndoOptions, write func(context.Context, []machine.Change) ([]error, error)) ([]Undone, error) {
-	// What was changed twice goes back to what it was first.
-	var paths []string
-	first, last := map[string]change{}, map[string][]string{}
-	for _, e := range l.entries {
-		if e.Machine != name {
+	for _, e := range entries { // sorted
+		if _, err := time.Parse(folderTime, e.Name()); err != nil || !e.IsDir() {
 			continue
 		}
-		for _, c := range e.Changes {
-			if _, ok := first[c.Path]; !ok {
-				first[c.Path] = c
-				paths = append(paths, c.Path)
+		there := false
+		for _, name := range []string{sessionFile, oldSessionFile} {
+			_, err := os.Lstat(filepath.Join(j.Dir, e.Name(), name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, nil, err
 			}
-			last[c.Path] = append(last[c.Path], c.New)
+			there = there || err == nil
+		}
+		if there {
+			whole = append(whole, e.Name())
+		} else {
+			left = append(left, e.Name())
 		}
 	}
-	quoted := make([]string, len(paths))
-	for i, p := range paths {
-		quoted[i] = machine.Quote(p)
-	}
-	files, err := m.Read(ctx, quoted)
-	if err != nil {
-		return nil, err
-	}
-	now := map[string]machine.File{}
-	for _, f := range files {
-		now[f.Path] = f
-	}
-	out := make([]Undone, len(paths))
-	var changes []machine.Change
-	var of []int
-	for i, p := range paths {
-		out[i] = Undone{Path: p}
-		f, was := now[p], first[p].Old
-		gone := f.Path == "" || errors.Is(f.Err, fs.ErrNotExist)
-		switch {
-		case f.Err != nil && !gone:
-			out[i].Err = f.Err
-		case gone && was == nil, !gone && was != nil && digest(f.Data) == digest(was):
-			out[i].Restored = true // by an earlier try, or the change never came
-		case opts.Overwrite:
-			changes, of = append(changes, machine.Change{Path: p, Data: was, Remove: was == nil, Old: f.Data}), append(of, i)
-		case gone && !slices.Contains(last[p], ""), !gone && !slices.Contains(last[p], digest(f.Data)):
-			out[i].Err = ErrChangedSince
-		default:
-			c := machine.Change{Path: p, Data: was, Remove: was == nil}
-			if !gone {
-				c.Old = f.Data
-			}
-			changes, of = append(changes, c), append(of, i)
-		}
-	}
-	if opts.DryRun || len(changes) == 0 {
-		for _, i := range of {
-			out[i].Restored, out[i].Removed = true, first[out[i].Path].Old == nil
-		}
-		return out, nil
-	}
-	errs, err := write(ctx, changes)
-	for k, i := range of {
-		if k < len(errs) && errs[k] == nil && err == nil {
-			out[i].Restored, out[i].Removed = true, changes[k].Remove
-		} else if k < len(errs) {
-			out[i].Err = errors.Join(errs[k], err)
-		}
-	}
-	return out, err
-}
-
-// Forget removes the session, once it is undone.
-func (l *Last) Forget() error { return os.RemoveAll(l.dir) }
-
-// Describe says what the session was: its command and time.
-func (l *Last) Describe() string {
-	return strings.TrimSpace("rhx " + l.Command + " of " + l.Time.Local().Format("2006-01-02 15:04:05"))
+	return whole, left, nil
 }

@@ -10,11 +10,14 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // FailedSync is what a sync did not get done, for another try. It holds names,
 // and no values.
 type FailedSync struct {
+	// Version is that of the file; 0 is one of before there were versions.
+	Version int      `json:"version"`
 	Hosts   []string `json:"hosts"`
 	Secrets []string `json:"secrets"`
 	Bundles []string `json:"bundles,omitempty"`
@@ -27,6 +30,8 @@ type FailedSync struct {
 	// Via is "vault" where the hosts got wrapping tokens only.
 	Via string `json:"via,omitempty"`
 }
+
+const failedSyncVersion = 1
 
 func (b *Book) failedSyncFile() string {
 	return filepath.ToSlash(filepath.Join(b.Dirs.State, "sync-failed.json"))
@@ -42,11 +47,15 @@ func (b *Book) NoteFailedSync(ctx context.Context, f FailedSync) error {
 	}
 	change := machine.Change{Path: path, Remove: len(f.Hosts) == 0}
 	if len(files) > 0 {
+		if files[0].Err != nil && !errors.Is(files[0].Err, fs.ErrNotExist) {
+			return fmt.Errorf("read %s: %w", path, files[0].Err)
+		}
 		change.Old = files[0].Data
 	}
 	if change.Remove && change.Old == nil {
 		return nil
 	}
+	f.Version = failedSyncVersion
 	if change.Data, err = json.MarshalIndent(f, "", "  "); err != nil {
 		return err
 	}
@@ -70,5 +79,5 @@ func (b *Book) FailedSync(ctx context.Context) (FailedSync, error) {
 	if err := json.Unmarshal(files[0].Data, &f); err != nil {
 		return f, fmt.Errorf("read %s: %w", path, err)
 	}
-	return f, nil
+	return f, ownfile.CheckVersion(path, f.Version, failedSyncVersion)
 }

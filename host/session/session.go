@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/fingerprint"
 	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/place"
@@ -24,6 +25,8 @@ type Book struct {
 	Dirs config.Dirs
 	// Local is this machine.
 	Local machine.Machine
+	// Keys seal and derive with this user's key, for the fingerprints.
+	Keys fingerprint.Keys
 	// Journal keeps what files were; nil where nothing is kept for undo.
 	Journal *journal.Journal
 	// Warn is told what could not be remembered of a write that was made; nil for
@@ -73,8 +76,8 @@ type Session struct {
 	journal *journal.Session // nil: nothing is kept for undo
 
 	mu      sync.Mutex
-	notes   []note    // of values, which are not in the file yet
-	flushed time.Time // when notes last went there
+	noted   bool      // of values, and not in the file yet
+	flushed time.Time // when they last went there
 }
 
 // flushEvery is how long the fingerprints of what was written may be in memory alone.
@@ -84,7 +87,7 @@ const flushEvery = time.Second
 func (b *Book) Begin(command string) *Session {
 	s := b.BeginFinal(command)
 	if b.Journal != nil {
-		s.journal = b.Journal.Begin(command, b.remembered())
+		s.journal = b.Journal.Begin(command, func() ([]byte, error) { return b.remembered(), nil })
 	}
 	return s
 }
@@ -157,24 +160,21 @@ func (s *Session) remember(ctx context.Context, w *Work, done bool) {
 	if err := b.notePlaces(ctx, w, done); err != nil {
 		b.warn("the places were not noted in rhx's configuration: " + err.Error())
 	}
-	s.noteValues(w)
+	s.noteValues(ctx, w)
 }
 
 // noteValues notes the fingerprints of what a machine has now. The file has those of
 // all machines, so many machines' go there together.
-func (s *Session) noteValues(w *Work) {
-	f, err := s.book.load()
+func (s *Session) noteValues(ctx context.Context, w *Work) {
+	rec, err := s.book.fingerprints(ctx)
 	if err != nil {
 		s.notNoted(err)
 		return
 	}
-	n := f.notedOf(w)
-	if len(n.set)+len(n.gone) == 0 {
-		return
-	}
+	noteWork(rec, w)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.notes = append(s.notes, n); s.flushed.IsZero() {
+	if s.noted = true; s.flushed.IsZero() {
 		s.flushed = time.Now()
 	}
 	if time.Since(s.flushed) > flushEvery {
@@ -190,13 +190,19 @@ func (s *Session) End() {
 }
 
 func (s *Session) flush() {
-	if len(s.notes) == 0 {
+	if !s.noted {
 		return
 	}
-	if err := s.book.changePrints(s.notes); err != nil {
+	// What is done is noted, also where ctx of the command has ended.
+	ctx := context.Background()
+	rec, err := s.book.fingerprints(ctx)
+	if err == nil {
+		err = rec.Save(ctx)
+	}
+	if err != nil {
 		s.notNoted(err)
 	}
-	s.notes, s.flushed = nil, time.Now()
+	s.noted, s.flushed = false, time.Now()
 }
 
 func (s *Session) notNoted(err error) {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/fingerprint"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -20,7 +23,8 @@ var errNoJournal = errors.New("nothing is kept for undo here")
 // memory is what rhx remembered before a session: it is kept with the session, and
 // undo brings it back. It holds names and fingerprints, and no values.
 type memory struct {
-	Prints json.RawMessage            `json:"prints,omitempty"`
+	// Prints are the fingerprints, sealed as they are in their file.
+	Prints []byte                     `json:"prints,omitempty"`
 	Places map[string]config.Location `json:"places"`
 	// Created are the files that were rhx's.
 	Created []string `json:"created"`
@@ -30,7 +34,7 @@ type memory struct {
 func (b *Book) remembered() []byte {
 	var m memory
 	var err1, err2, err3, err4 error
-	m.Prints, err1 = os.ReadFile(b.printsFile())
+	m.Prints, err1 = os.ReadFile(fingerprint.Path(b.Dirs.State))
 	if errors.Is(err1, fs.ErrNotExist) {
 		err1 = nil
 	}
@@ -86,7 +90,7 @@ func (b *Book) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, opts
 			r.Value = []journal.Undone{{Err: r.Err}}
 		}
 		for _, u := range r.Value {
-			left = left || u.Err != nil
+			left = left || !u.Restored
 			out = append(out, Undone{r.At, u})
 			events = append(events, Event{Command: "undo", Machine: r.At.String(), Path: u.Path, Action: u.Action()})
 		}
@@ -113,31 +117,16 @@ func (b *Book) recall(ctx context.Context, last *journal.Last) error {
 	}
 	var before memory
 	if err := json.Unmarshal(last.Note, &before); err != nil {
-		return nil //nolint:nilerr // an older rhx's: what is there counts as somebody else's
+		return fmt.Errorf("what rhx remembered before: %w", err)
 	}
-	was := prints{}
-	if len(before.Prints) > 0 {
-		if err := json.Unmarshal(before.Prints, &was); err != nil {
-			return err
-		}
+	local := slices.ContainsFunc(last.Machines, func(name string) bool { return place.Parse(name) == place.Here })
+	rec, err := b.fingerprints(ctx)
+	if err == nil {
+		err = rec.Restore(ctx, before.Prints, last.Machines)
 	}
-	now, err := b.load()
-	if err != nil {
-		return err
+	if err == nil {
+		err = rec.Save(ctx)
 	}
-	var notes []note
-	local := false
-	for _, name := range last.Machines {
-		local = local || place.Parse(name) == place.Here
-		n := note{at: name, set: was[name]}
-		for key := range now.by[name] {
-			if _, ok := was[name][key]; !ok {
-				n.gone = append(n.gone, key)
-			}
-		}
-		notes = append(notes, n)
-	}
-	err = b.changePrints(notes)
 	if local {
 		err = errors.Join(err, config.Restore(ctx, b.Dirs, b.Local, before.Places, before.Created))
 	}

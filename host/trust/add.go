@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
@@ -30,11 +32,18 @@ type Proposal struct {
 	// SignedBy is the number of the key that signed it; "" where none did.
 	SignedBy string
 	// Signer is that key, where it is trusted and the signature is right. Then
-	// nobody need be asked.
+	// nobody need be asked, unless there are Doubts.
 	Signer *Key
+	// Doubts are what a trusted key's signature does not answer for: each is a reason
+	// to ask all the same.
+	Doubts []string
 
 	newKey *Key
+	signed int64
 }
+
+// Ask reports whether somebody has to say yes to the package before it is installed.
+func (pr *Proposal) Ask() bool { return pr.Signer == nil || len(pr.Doubts) > 0 }
 
 // Options are how a package is to be added.
 type Options struct {
@@ -71,6 +80,7 @@ func (p *Providers) Propose(pkg *Package, opts Options) (*Proposal, error) {
 		return nil, err
 	}
 	if old == nil {
+		out.Doubts = out.doubts(nil)
 		return out, nil
 	}
 	out.Changes = true
@@ -82,6 +92,7 @@ func (p *Providers) Propose(pkg *Package, opts Options) (*Proposal, error) {
 			out.Same = false
 		}
 	}
+	out.Doubts = out.doubts(old)
 	if !at.project && pkg.Origin == at.dir {
 		// Approved anew where it lies: it still comes from where it came from.
 		pkg.Origin = old.Origin
@@ -89,12 +100,60 @@ func (p *Providers) Propose(pkg *Package, opts Options) (*Proposal, error) {
 	return out, nil
 }
 
+// doubts are what the signature of a trusted key does not answer for. A key speaks for
+// the providers that it has signed before, onwards in time, and not for more
+// permissions.
+func (pr *Proposal) doubts(old *entry) []string {
+	if pr.Signer == nil {
+		return nil
+	}
+	var out []string
+	more := pr.Permissions
+	if old != nil {
+		more = pr.More
+	}
+	switch {
+	case slices.ContainsFunc(more, Dangerous):
+		out = append(out, "it could run programs as you")
+	case old != nil && len(more) > 0:
+		out = append(out, "it may do more than what you approved")
+	}
+	if old == nil || old.Files[sumsFile] == digest(pr.Files[sumsFile]) && old.Signer == pr.Signer.String() {
+		return out // new, or the same bytes, signed once more
+	}
+	switch {
+	case old.Signer == "":
+		out = append(out, "what you approved was not signed by a key that you trusted")
+	case old.Signer != pr.Signer.String():
+		by := old.Signer
+		if k, err := ParseKey(by); err == nil {
+			by = k.ID()
+		}
+		out = append(out, fmt.Sprintf("what you approved was signed by another key, %s", by))
+	case pr.signed == 0 || old.Signed == 0:
+		out = append(out, "the signatures do not say which version is the newer one")
+	case pr.signed < old.Signed:
+		out = append(out, fmt.Sprintf("it is an older version: it was signed on %s, and what you have on %s", day(pr.signed), day(old.Signed)))
+	}
+	return out
+}
+
+func day(seconds int64) string { return time.Unix(seconds, 0).UTC().Format("2006-01-02 15:04 UTC") }
+
 // proposed returns where a package will be, and what was approved of it before.
 func (p *Providers) proposed(l *lock, pkg *Package) (place, error) {
-	name, dir := pkg.Spec.Name, p.project()
+	name := pkg.Spec.Name
 	own := filepath.Join(p.folder(), name)
+	dir, err := p.project()
+	if err != nil {
+		return place{}, err
+	}
 	if dir == "" || !sameFolder(filepath.Dir(pkg.Origin), dir) {
 		return place{dir: own, entry: l.Providers[name]}, nil
+	}
+	added, err := isDir(own)
+	if err != nil {
+		return place{}, err
 	}
 	// However the user wrote its path, here is how it will be found.
 	pkg.Origin = filepath.Join(dir, filepath.Base(pkg.Origin))
@@ -102,7 +161,7 @@ func (p *Providers) proposed(l *lock, pkg *Package) (place, error) {
 	switch {
 	case pkg.Origin != at.dir:
 		return at, fmt.Errorf("%s: the provider is named %q, and its folder must be, too", pkg.Origin, name)
-	case l.Providers[name] != nil || isDir(own):
+	case l.Providers[name] != nil || added:
 		return at, fault.WithHint(fmt.Errorf("there is a provider %s that you added, and it comes first", name), "rhx provider remove "+name+" takes it away")
 	}
 	at.entry = l.Projects[at.dir]
@@ -144,7 +203,7 @@ func (p *Providers) signature(out *Proposal, extra *Key) error {
 		switch {
 		case k.ID() != id:
 		case k.signed(sums, sig):
-			out.Signer = &k
+			out.Signer, out.signed = &k, signedAt(sig)
 			return nil
 		default:
 			return fmt.Errorf("%s: the signature is wrong: key %s did not sign this %s", out.Origin, id, sumsFile)
@@ -206,7 +265,7 @@ func (p *Providers) install(l *lock, pr *Proposal) error {
 	name := pr.Spec.Name
 	e := &entry{Origin: pr.Origin, Files: digests(pr.Package), Permissions: pr.Permissions, Replaces: pr.Replaces}
 	if pr.Signer != nil {
-		e.Signer = pr.Signer.String()
+		e.Signer, e.Signed = pr.Signer.String(), pr.signed
 	}
 	if pr.newKey != nil && !slices.Contains(l.Keys, pr.newKey.String()) {
 		l.Keys = append(l.Keys, pr.newKey.String())
@@ -219,27 +278,37 @@ func (p *Providers) install(l *lock, pr *Proposal) error {
 	return p.copyIn(name, pr.Files, func() error { return p.write(l) })
 }
 
+// What copyIn has in the making, and what it replaces, are folders with these names.
+const (
+	newPrefix = atomicfile.Prefix
+	oldPrefix = ".old-"
+)
+
 // copyIn puts files in the place of a provider's and calls commit. Where that
 // fails, the old files are back.
 func (p *Providers) copyIn(name string, files map[string][]byte, commit func() error) error {
-	fresh, err := os.MkdirTemp(p.folder(), ".new-*") // mode 0700
+	fresh, err := os.MkdirTemp(p.folder(), newPrefix+"*") // mode 0700
 	if err != nil {
 		return err
 	}
 	for file, data := range files {
-		if err := os.WriteFile(filepath.Join(fresh, file), data, 0o600); err != nil {
+		if err := atomicfile.Write(filepath.Join(fresh, file), data, 0o600); err != nil {
 			return err
 		}
 	}
-	dir, old := filepath.Join(p.folder(), name), filepath.Join(p.folder(), ".old-"+name)
+	dir, old := filepath.Join(p.folder(), name), filepath.Join(p.folder(), oldPrefix+name)
 	had := os.Rename(dir, old)
 	if had != nil && !errors.Is(had, fs.ErrNotExist) {
 		return had
 	}
-	if err := os.Rename(fresh, dir); err != nil {
-		return err
+	err = os.Rename(fresh, dir)
+	if err == nil {
+		err = atomicfile.Options{}.SyncDir(p.folder())
 	}
-	if err := commit(); err != nil {
+	if err == nil {
+		err = commit()
+	}
+	if err != nil {
 		_ = os.RemoveAll(dir)
 		if had == nil {
 			_ = os.Rename(old, dir)
@@ -253,8 +322,15 @@ func (p *Providers) copyIn(name string, files map[string][]byte, commit func() e
 // entry alone; false where there is neither.
 func (p *Providers) Remove(name string) (found bool, err error) {
 	err = p.change(func(l *lock) error {
-		at := p.find(l, name)
-		found = at.entry != nil || !at.project && isDir(at.dir)
+		at, err := p.find(l, name)
+		if err != nil {
+			return err
+		}
+		there, err := isDir(at.dir)
+		if err != nil {
+			return err
+		}
+		found = at.entry != nil || !at.project && there
 		if at.entry != nil {
 			delete(l.Providers, name)
 			if at.project {

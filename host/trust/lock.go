@@ -2,16 +2,17 @@ package trust
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/gofrs/flock"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // lock is rhx.lock: JSON, written by rhx alone.
@@ -34,11 +35,17 @@ type entry struct {
 	// Permissions are those that were approved, to compare a changed package
 	// with, when the approved spec itself may be lost.
 	Permissions []string `json:"permissions"`
-	Signer      string   `json:"signer,omitempty"`
-	Replaces    bool     `json:"replaces,omitempty"`
+	// Signer is the key whose signature stood for a yes, and Signed when it was made,
+	// in seconds since 1970; 0 where it does not say.
+	Signer   string `json:"signer,omitempty"`
+	Signed   int64  `json:"signed,omitempty"`
+	Replaces bool   `json:"replaces,omitempty"`
 }
 
-const lockVersion = 1
+const (
+	lockVersion = 1
+	maxLock     = 64 << 20
+)
 
 func (p *Providers) lockPath() string { return filepath.Join(p.data, "rhx.lock") }
 
@@ -58,7 +65,7 @@ func (p *Providers) locked() (*lock, error) {
 
 func readLock(path string) (*lock, error) {
 	l := &lock{Version: lockVersion, Providers: map[string]*entry{}, Projects: map[string]*entry{}, Manifests: map[string]string{}}
-	data, err := os.ReadFile(path)
+	data, err := ownfile.Read(path, maxLock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
@@ -68,9 +75,10 @@ func readLock(path string) (*lock, error) {
 	if err := json.Unmarshal(data, l); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	if l.Version != lockVersion {
-		return nil, fmt.Errorf("read %s: version %d is not known to this rhx, which reads version %d", path, l.Version, lockVersion)
+	if err := ownfile.CheckVersion(path, l.Version, lockVersion); err != nil {
+		return nil, err
 	}
+	l.Version = lockVersion
 	if l.Manifests == nil {
 		l.Manifests = map[string]string{}
 	}
@@ -89,16 +97,18 @@ func readLock(path string) (*lock, error) {
 
 // change has do change the lock as it is now on disk, and writes it. Commands
 // that run at once wait for one another.
-func (p *Providers) change(do func(*lock) error) error {
-	if err := os.MkdirAll(p.folder(), 0o700); err != nil {
+func (p *Providers) change(do func(*lock) error) (err error) {
+	if err := atomicfile.MkdirAll(p.folder()); err != nil {
 		return err
 	}
-	held := flock.New(filepath.Join(p.folder(), ".lock"), flock.SetPermissions(0o600))
-	if err := held.Lock(); err != nil {
-		return fmt.Errorf("lock %s: %w", p.folder(), err)
+	unlock, err := ownfile.Lock(context.Background(), filepath.Join(p.folder(), ".lock"))
+	if err != nil {
+		return err
 	}
-	defer func() { _ = held.Unlock() }()
-	p.sweep()
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := p.sweep(); err != nil {
+		return err
+	}
 	l, err := readLock(p.lockPath())
 	if err != nil {
 		return err
@@ -124,12 +134,14 @@ func (p *Providers) write(l *lock) error {
 	return atomicfile.Write(p.lockPath(), b.Bytes(), 0o600)
 }
 
-// sweep removes what a command that was killed left behind.
-func (p *Providers) sweep() {
-	for _, pattern := range []string{filepath.Join(p.folder(), ".new-*"), filepath.Join(p.folder(), ".old-*"), filepath.Join(p.data, ".new-*")} {
-		left, _ := filepath.Glob(pattern)
-		for _, path := range left {
-			_ = os.RemoveAll(path)
+// sweep removes what a command that was killed left behind. The lock is held, so in
+// the providers' folder nobody is at work.
+func (p *Providers) sweep() error {
+	entries, err := os.ReadDir(p.folder())
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), newPrefix) || strings.HasPrefix(e.Name(), oldPrefix) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(p.folder(), e.Name())))
 		}
 	}
+	return errors.Join(err, atomicfile.Sweep(p.data))
 }

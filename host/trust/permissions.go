@@ -28,6 +28,7 @@ func permissions(s *spec.Spec) []string {
 		if !f.ReadOnly {
 			line += fmt.Sprintf(", mode %04o", f.Mode)
 		}
+		line += fileDanger(f)
 		out = append(out, line)
 		for _, add := range f.Add {
 			out = append(out, fmt.Sprintf("write %s = %q into %s", add.At, add.Text, f.Path("")))
@@ -53,11 +54,19 @@ func permissions(s *spec.Spec) []string {
 			if i > 0 {
 				verb = "read"
 			}
-			out = append(out, fmt.Sprintf("%s $%s, for %s (%s)", verb, name, v.Name, kind))
+			line := fmt.Sprintf("%s $%s, for %s (%s)", verb, name, v.Name, kind)
+			if i == 0 && runsByVar(name) {
+				line += varDanger
+			}
+			out = append(out, line)
 		}
 	}
 	if s.Document != "" {
-		out = append(out, fmt.Sprintf("read and set $%s, for all values", s.Document))
+		line := fmt.Sprintf("read and set $%s, for all values", s.Document)
+		if runsByVar(s.Document) {
+			line += varDanger
+		}
+		out = append(out, line)
 	}
 	for _, name := range s.Ambient {
 		out = append(out, fmt.Sprintf("see whether $%s is set", name))

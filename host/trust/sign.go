@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"aead.dev/minisign"
@@ -56,6 +57,23 @@ func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }
 
 // signed reports whether sig is a signature of data by the key.
 func (k Key) signed(data, sig []byte) bool { return minisign.Verify(k.key, data, sig) }
+
+// signedAt is when a signature that is right says that it was made: minisign writes
+// that into the comment that it signs, too. 0 is for one that does not say.
+func signedAt(sig []byte) int64 {
+	var s minisign.Signature
+	if err := s.UnmarshalText(sig); err != nil {
+		return 0
+	}
+	for _, word := range strings.Fields(s.TrustedComment) {
+		if text, ok := strings.CutPrefix(word, "timestamp:"); ok {
+			if at, err := strconv.ParseInt(text, 10, 64); err == nil && at > 0 {
+				return at
+			}
+		}
+	}
+	return 0
+}
 
 // signerID is the number of the key that a signature says it is by.
 func signerID(sig []byte) (string, error) {

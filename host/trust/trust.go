@@ -28,8 +28,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
@@ -37,8 +39,9 @@ import (
 // goroutines.
 type Providers struct {
 	data string
-	// project is the folder of the project's providers; "" for none.
-	project func() string
+	// project is the folder of the project's providers; "" for none. An error is one
+	// that cannot be looked for, or that others can write.
+	project func() (string, error)
 
 	mu   sync.Mutex
 	lock *lock // nil until it is needed
@@ -47,15 +50,17 @@ type Providers struct {
 // Open returns the providers kept in rhx's data folder, and those of the project
 // that the folder work is in. It reads nothing yet.
 func Open(data, work string) *Providers {
-	return &Providers{data: data, project: sync.OnceValue(func() string { return findProject(work) })}
+	return &Providers{data: data, project: sync.OnceValues(func() (string, error) { return findProject(work) })}
 }
 
 // findProject returns the folder .rhx/providers that is nearest above a folder.
-func findProject(work string) string {
+func findProject(work string) (string, error) {
 	for work != "" {
 		dir := filepath.Join(work, ".rhx", "providers")
-		if isDir(dir) {
-			return dir
+		if there, err := isDir(dir); err != nil {
+			return "", fmt.Errorf("look for providers of the project: %w", err)
+		} else if there {
+			return dir, ownProject(work, dir)
 		}
 		up := filepath.Dir(work)
 		if up == work {
@@ -63,12 +68,26 @@ func findProject(work string) string {
 		}
 		work = up
 	}
-	return ""
+	return "", nil
 }
 
-func isDir(path string) bool {
+// ownProject returns an error where others than the user and root can have put a
+// project's providers there, such as another user in /tmp.
+func ownProject(work, dir string) error {
+	for _, d := range []string{filepath.Join(work, ".rhx"), dir} {
+		if err := ownfile.Dir(d); err != nil {
+			return fmt.Errorf("the project's providers: %w", err)
+		}
+	}
+	return nil
+}
+
+func isDir(path string) (bool, error) {
 	info, err := os.Lstat(path)
-	return err == nil && info.IsDir()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil
+	}
+	return err == nil && info.IsDir(), err
 }
 
 func (p *Providers) folder() string { return filepath.Join(p.data, "providers") }
@@ -81,23 +100,33 @@ type place struct {
 }
 
 // find returns a provider's place. One that the user added hides the project's.
-func (p *Providers) find(l *lock, name string) place {
+func (p *Providers) find(l *lock, name string) (place, error) {
 	own := place{dir: filepath.Join(p.folder(), name), entry: l.Providers[name]}
-	if own.entry != nil || isDir(own.dir) || p.project() == "" {
-		return own
+	if own.entry != nil {
+		return own, nil
 	}
-	dir := filepath.Join(p.project(), name)
-	return place{dir, l.Projects[dir], true}
+	if there, err := isDir(own.dir); err != nil || there {
+		return own, err
+	}
+	project, err := p.project()
+	if err != nil || project == "" {
+		return own, err
+	}
+	dir := filepath.Join(project, name)
+	return place{dir, l.Projects[dir], true}, nil
 }
 
 // Names lists the folders of added providers and of the project's, approved or
 // not, without opening anything in them.
 func (p *Providers) Names() ([]string, error) {
 	names, err := providersIn(p.folder())
-	if dir := p.project(); dir != "" {
-		more, err2 := providersIn(dir)
-		names, err = append(names, more...), errors.Join(err, err2)
+	dir, err2 := p.project()
+	if dir != "" && err2 == nil {
+		var more []string
+		more, err2 = providersIn(dir)
+		names = append(names, more...)
 	}
+	err = errors.Join(err, err2)
 	slices.Sort(names)
 	return slices.Compact(names), err
 }
@@ -126,8 +155,8 @@ func (p *Providers) Replaces(name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	e := p.find(l, name).entry
-	return e != nil && e.Replaces, nil
+	at, err := p.find(l, name)
+	return err == nil && at.entry != nil && at.entry.Replaces, err
 }
 
 // Spec returns the spec of an added provider, if it is as it was approved.
@@ -140,7 +169,10 @@ func (p *Providers) Spec(name string) (*spec.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := p.find(l, name)
+	at, err := p.find(l, name)
+	if err != nil {
+		return nil, err
+	}
 	s, err := spec.Parse(filepath.Join(at.dir, specFile), data)
 	if err != nil {
 		return nil, err
@@ -165,7 +197,10 @@ func (p *Providers) file(provider, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := p.find(l, provider)
+	at, err := p.find(l, provider)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", provider, err)
+	}
 	if at.entry == nil {
 		return nil, at.refused(provider, at.unapproved())
 	}
@@ -232,7 +267,10 @@ func (p *Providers) List() ([]Status, error) {
 	slices.Sort(names)
 	var out []Status
 	for _, name := range slices.Compact(names) {
-		at := p.find(l, name)
+		at, err := p.find(l, name)
+		if err != nil {
+			return nil, err
+		}
 		e := at.entry
 		if e == nil {
 			out = append(out, Status{Name: name, Origin: at.dir, Project: at.project, Problems: []string{at.unapproved()}})

@@ -185,7 +185,7 @@ func TestOnlyFilesOfTheLockAreRead(t *testing.T) {
 
 func TestLockOfAnotherVersionIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"version": 2}`: "version 2 is not known to this rhx, which reads version 1",
+		`{"version": 2}`: "it is of version 2, and this rhx reads version 1 at most",
 		`{"version": 1, "providers": {"p": null}}`: "p has no entry",
 		`[]`:                            "rhx.lock",
 		`{"version": 1, "keys": ["x"]}`: "not a minisign public key",

@@ -17,6 +17,7 @@ import (
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 	"github.com/rhx-dev/rhx/host/store/vaultstore"
@@ -135,26 +136,29 @@ func (l *Logins) EnvFor(address, namespace string) (func(string) string, error) 
 	return Overlay(base, with), nil
 }
 
+// SealLabel is what the token is sealed for.
+const SealLabel = "vault-token"
+
 // path is the file of the token.
 func (l *Logins) path() string { return filepath.Join(l.Stores.Dirs.Data, "vault-token.age") }
 
 // Read returns the login that is kept, nil if there is none, and the file as it is.
 func (l *Logins) Read(ctx context.Context) (*vaultstore.Session, []byte, error) {
-	sealed, err := os.ReadFile(l.path())
+	sealed, err := ownfile.Read(l.path(), 1<<20)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := l.Stores.Unseal(ctx, sealed)
+	data, err := l.Stores.Unseal(ctx, SealLabel, sealed)
 	if err == nil {
 		var s *vaultstore.Session
 		if s, err = vaultstore.DecodeSession(data); err == nil {
 			return s, sealed, nil
 		}
 	}
-	return nil, sealed, fmt.Errorf("%s: %w", l.path(), err)
+	return nil, sealed, fault.WithHint(fmt.Errorf("%s: %w", l.path(), err), "rhx login again replaces it")
 }
 
 // write keeps a login in place of the file as it was read.
@@ -163,7 +167,7 @@ func (l *Logins) write(ctx context.Context, old []byte, s *vaultstore.Session) e
 	if err != nil {
 		return err
 	}
-	sealed, err := l.Stores.Seal(ctx, data)
+	sealed, err := l.Stores.Seal(ctx, SealLabel, data)
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,13 @@ func (w text) Write(p []byte) (int, error) {
 // Warn prints something that stops nothing.
 func (t *Terminal) Warn(text string) { t.labelled("33", "rhx: warning:", text) }
 
+// Alarm prints what somebody must not overlook, all of it in red.
+func (t *Terminal) Alarm(text string) {
+	for line := range strings.Lines(text) {
+		_, _ = io.WriteString(t.err, t.paint("31", Line(strings.TrimSuffix(line, "\n")), t.ErrTTY)+"\n")
+	}
+}
+
 // Fail prints what failed, and the hint, if there is one, what can be done about it.
 func (t *Terminal) Fail(text, hint string) {
 	t.labelled("31", "rhx:", text)

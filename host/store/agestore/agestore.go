@@ -46,6 +46,8 @@ type Options struct {
 	// NewPassphrase protects the identity.txt that the first Put makes with a
 	// passphrase, for which Passphrase is called twice.
 	NewPassphrase bool
+	// Weak takes a passphrase for a new key that is guessed easily.
+	Weak bool
 	// Warn is told what is not an error but ought to be put right, such as a
 	// key that others can read. nil: nobody is told.
 	Warn func(message string)

@@ -13,6 +13,9 @@ import (
 	"github.com/rhx-dev/rhx/host/store"
 )
 
+// maxFile is how long the file of a version may be in bytes.
+const maxFile = 64 << 20
+
 // encodeFile returns the file of one version: plain, as [encodePayload] returns
 // it, encrypted to all of to, under a header that says what it is.
 func encodeFile(i store.Info, plain []byte, to []age.Recipient) ([]byte, error) {
@@ -30,6 +33,9 @@ func encodeFile(i store.Info, plain []byte, to []age.Recipient) ([]byte, error) 
 	}
 	if err != nil {
 		return nil, fmt.Errorf("encrypt %q: %w", i.Name, err)
+	}
+	if b.Len() > maxFile {
+		return nil, fmt.Errorf("%q is larger than %d MiB, the most that one secret may have", i.Name, maxFile>>20)
 	}
 	return b.Bytes(), nil
 }

@@ -4,19 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/gofrs/flock"
-
-	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // version is one version in the folder of a secret: the file "3.age", and
@@ -106,93 +102,29 @@ func (s *Store) folders() ([]string, error) {
 	return names, err
 }
 
-// makeDir makes a folder for the user alone, if it is not there, and makes sure
-// that it is still there after a power failure.
-func (s *Store) makeDir(dir string) error {
-	s.step()
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return s.syncDir(filepath.Dir(dir))
-}
-
-// writeFile writes a file of mode 0600 so that at any instant it is there as
-// it was or as it shall be. tmp is a folder of the same file system. Its error
-// names path.
-func (s *Store) writeFile(path string, data []byte, tmp, pattern string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write %s: %w", path, fault.Cause(err))
-		}
-	}()
-	s.step()
-	f, err := os.CreateTemp(tmp, pattern)
-	if err != nil {
-		return err
-	}
-	s.step()
-	_, err = f.Write(data)
-	if err == nil {
-		s.step()
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		s.step()
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return err
-	}
-	return s.syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the names in a folder survive a power failure. Windows has no
-// such call for folders; NTFS keeps a journal of its own.
-func (s *Store) syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	s.step()
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+// disk writes files of the store by way of its temporary folder, which whoever
+// writes next clears.
+func (s *Store) disk() atomicfile.Options {
+	return atomicfile.Options{Temp: s.temp(), Step: s.onStep}
 }
 
 // locked runs work while no other process and no other goroutine writes. It
 // makes the folders of the store, and clears up what a process that died left.
 func (s *Store) locked(ctx context.Context, work func() error) (err error) {
-	s.step()
-	if err := os.MkdirAll(s.opt.Dir, 0o700); err != nil {
-		return err
-	}
-	for _, dir := range []string{s.root(), s.secrets(), s.temp()} {
-		if err := s.makeDir(dir); err != nil {
+	for _, dir := range []string{s.opt.Dir, s.root(), s.secrets(), s.temp()} {
+		if err := s.disk().MkdirAll(dir); err != nil {
 			return err
 		}
 	}
-	lock := flock.New(filepath.Join(s.root(), "lock"))
 	// The lock ends with the process that holds it, however that ends, and is
 	// held for milliseconds; nobody is asked for anything meanwhile.
-	if _, err := lock.TryLockContext(ctx, 2*time.Millisecond); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("lock %s: %w", lock.Path(), fault.Cause(err))
+	unlock, err := ownfile.Lock(ctx, filepath.Join(s.root(), "lock"))
+	if err != nil {
+		return err
 	}
 	defer func() {
-		if e := lock.Unlock(); err == nil && e != nil {
-			err = fmt.Errorf("unlock %s: %w", lock.Path(), e)
+		if e := unlock(); err == nil {
+			err = e
 		}
 	}()
 	left, err := dirNames(s.temp())

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"filippo.io/age"
 
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -101,7 +101,7 @@ func parseHeader(data []byte) (store.Info, error) {
 
 // readHeader is [parseHeader] of a file. Its errors name the file.
 func readHeader(path string) (store.Info, error) {
-	f, err := os.Open(path)
+	f, err := ownfile.Open(path)
 	if err != nil {
 		return store.Info{}, err
 	}

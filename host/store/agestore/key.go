@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"filippo.io/age/armor"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -27,10 +27,12 @@ type key struct {
 	recipients []age.Recipient
 	// public are the recipients as text.
 	public []string
-	// ids are the private keys; nil while a passphrase is missing, then open
-	// asks for it and returns them. Only SSH keys show their public half before.
-	ids  []age.Identity
-	open func() ([]age.Identity, error)
+	// ids are the private keys, and roots the bytes that Derive makes others of;
+	// nil while a passphrase is missing, then open asks for it and adds them. Only
+	// SSH keys show their public half before.
+	ids   []age.Identity
+	roots [][]byte
+	open  func(*key) error
 }
 
 // load returns the key, which may still need its passphrase for reading.
@@ -77,20 +79,19 @@ func (s *Store) unlocked() (*key, error) {
 		} else if len(known) > 0 && !k.oneOf(known) {
 			return nil, s.wrongStore(known, k)
 		}
-		ids, err := k.open()
-		if err != nil {
+		if err := k.open(k); err != nil {
 			if errors.Is(err, store.ErrDenied) {
 				s.deny = err
 			}
 			return nil, err
 		}
-		k.ids, k.open = ids, nil
+		k.open = nil
 	}
 	return k, nil
 }
 
 func (s *Store) readIdentity(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := ownfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -135,13 +136,15 @@ func parseIdentities(path string, data []byte) (*key, error) {
 			fmt.Errorf("%s is not a key that rhx can read%s", path, whatItIs(data)),
 			"Use a file made by age-keygen, or an Ed25519 or RSA private key of SSH.")
 	}
-	k := &key{path: path, ids: ids}
+	k := &key{path: path}
 	for _, id := range ids {
 		switch id := id.(type) {
 		case *age.X25519Identity:
 			k.add(id.Recipient(), id.Recipient().String())
+			k.unlock(id, []byte(id.String()))
 		case *age.HybridIdentity:
 			k.add(id.Recipient(), id.Recipient().String())
+			k.unlock(id, []byte(id.String()))
 		default:
 			return nil, fmt.Errorf("%s has a kind of key that rhx does not know", path)
 		}

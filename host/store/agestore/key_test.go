@@ -293,7 +293,7 @@ func TestWrongPassphrase(t *testing.T) {
 
 func TestNewKeyWithPassphrase(t *testing.T) {
 	dir := dataDir(t)
-	for _, answers := range [][]string{{"one", "other"}, {"", ""}} {
+	for _, answers := range [][]string{{passphrase, passphrase + "x"}, {"", ""}, {"a", "a"}, {"Password2026", "Password2026"}} {
 		s := Open(Options{Dir: dir, NewPassphrase: true, Passphrase: (&person{answers: answers}).ask})
 		if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err == nil {
 			t.Errorf("the answers %q made a key", answers)
@@ -321,6 +321,29 @@ func TestNewKeyWithPassphrase(t *testing.T) {
 	p = &person{answers: []string{passphrase}}
 	if _, err := Open(Options{Dir: dir, Passphrase: p.ask}).Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 1 {
 		t.Errorf("Get by the next process: %v; asked %q", err, p.prompts)
+	}
+	// Who means it may have a weak one.
+	weak := Open(Options{Dir: dataDir(t), NewPassphrase: true, Weak: true, Passphrase: (&person{answers: []string{"a", "a"}}).ask})
+	weak.workFactor = workFactor
+	if _, err := weak.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
+		t.Error(err)
+	}
+	weak = Open(Options{Dir: dataDir(t), NewPassphrase: true, Weak: true, Passphrase: (&person{answers: []string{"", ""}}).ask})
+	if _, err := weak.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err == nil {
+		t.Error("no passphrase is no weak one")
+	}
+}
+
+func TestStrengthOfPassphrases(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "a": false, "abc": false, "aaaaaaaaaaaaaaaaaaaaaaaaa": false, "12345678901234567890": false, "abcdefghijklmnopqrstuvwxyz": false,
+		"zyxwvutsrqponmlkjihgfedcba": false, "password": false, "PASSWORD1234": false, "Passw0rd!": false, "letmein2026": false, "hunter2hunter2": false,
+		"xkqxkqxkqxkqxkqxkqxkq": false, "48151623": false, "qwertyuiop": false, "8675309": false, "Tr0ub4d": false,
+		"four words of mine": true, "correct horse battery staple": true, "vq3Xw-9bLp2z": true, "wvbzkqmxhtgd": true, "90317468025518473": true, "фальшивая фраза": true,
+	} {
+		if err := strong(text); (err == nil) != want || err != nil && (len(text) > 3 && strings.Contains(err.Error(), text) || !strings.Contains(fault.Hint(err), "--weak")) {
+			t.Errorf("%q: %.0f bits, %v", text, guessBits(text), err)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"filippo.io/age/armor"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -57,13 +58,8 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 		} else if held {
 			return s.keyGone(err)
 		}
-		left, _ := filepath.Glob(filepath.Join(s.opt.Dir, ".identity-*.tmp"))
-		for _, name := range left {
-			s.step()
-			_ = os.Remove(name)
-		}
 		made = true
-		return s.writeFile(path, data, s.opt.Dir, ".identity-*.tmp")
+		return s.disk().Write(path, data, 0o600)
 	})
 	if err != nil {
 		return nil, err
@@ -71,8 +67,9 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 	if !made {
 		return s.load()
 	}
-	s.key = &key{path: path, ids: []age.Identity{id}}
+	s.key = &key{path: path}
 	s.key.add(id.Recipient(), id.Recipient().String())
+	s.key.unlock(id, []byte(id.String()))
 	return s.key, nil
 }
 
@@ -136,8 +133,10 @@ func (s *Store) choosePassphrase(path string) (string, error) {
 		return "", errors.New("the two passphrases differ: no key was made")
 	case answers[0] == "":
 		return "", errors.New("the passphrase is empty: no key was made")
+	case s.opt.Weak:
+		return answers[0], nil
 	}
-	return answers[0], nil
+	return answers[0], strong(answers[0])
 }
 
 // holdsSecrets reports whether there is any version of any secret, deleted or
@@ -184,12 +183,12 @@ func (s *Store) checkRecipients(k *key) error {
 	for _, p := range append(known, missing...) {
 		b.WriteString(p + "\n")
 	}
-	return s.writeFile(s.recipientsPath(), []byte(b.String()), s.temp(), "recipients-*.tmp")
+	return s.disk().Write(s.recipientsPath(), []byte(b.String()), 0o600)
 }
 
 // recorded returns the public keys of the store; none if it has no list.
 func (s *Store) recorded() ([]string, error) {
-	data, err := os.ReadFile(s.recipientsPath())
+	data, err := ownfile.Read(s.recipientsPath(), maxIdentity)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -174,7 +175,7 @@ func (s *Store) read(name string, number int) (path string, data []byte, n int, 
 		}
 		v := version{n: n}
 		path = filepath.Join(folder, v.file())
-		data, err := os.ReadFile(path)
+		data, err := ownfile.Read(path, maxFile)
 		if err == nil && number != 0 {
 			_, marked := os.Lstat(filepath.Join(folder, v.mark()))
 			if marked == nil {

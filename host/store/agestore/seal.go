@@ -3,27 +3,50 @@ package agestore
 import (
 	"bytes"
 	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"filippo.io/age"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
-// Seal encrypts data to the store's key, which is made where there is none yet.
-// rhx keeps so what is secret and no secret of the user's, such as the token of
-// a login.
-func (s *Store) Seal(ctx context.Context, data []byte) ([]byte, error) {
-	if err := s.begin(ctx); err != nil {
+// sealIntro begins what is encrypted in a sealed file. A MAC and a line break
+// follow, and then the data.
+const sealIntro = "rhx-sealed 1 "
+
+// ErrNotSealed is the error for a file that rhx has not sealed with this user's key,
+// or not for the place where it was found.
+var ErrNotSealed = errors.New("it was not sealed by your rhx for this place: somebody else, or a rhx before version 1, wrote it")
+
+// Seal encrypts data to the store's key, which is made where there is none yet, with
+// a proof that who did so has the private key. rhx keeps so what is not a secret of
+// the user's and yet nobody else's to read or to write, such as the token of a login.
+//
+// label says what the data is and where it is kept. Unseal with another label
+// fails, so that no sealed file can be put in the place of another.
+func (s *Store) Seal(ctx context.Context, label string, data []byte) ([]byte, error) {
+	k, err := s.private(ctx)
+	if err != nil {
 		return nil, err
 	}
-	k, err := s.keyOrNew(ctx)
+	key, err := derive(k.roots[0], "seal")
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, k.recipients...)
+	if err == nil {
+		_, err = io.WriteString(w, sealIntro+hex.EncodeToString(sealMAC(key, label, data))+"\n")
+	}
 	if err == nil {
 		_, err = w.Write(data)
 	}
@@ -36,8 +59,8 @@ func (s *Store) Seal(ctx context.Context, data []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Unseal decrypts what Seal returned.
-func (s *Store) Unseal(ctx context.Context, sealed []byte) ([]byte, error) {
+// Unseal decrypts what Seal returned for the same label.
+func (s *Store) Unseal(ctx context.Context, label string, sealed []byte) ([]byte, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -53,9 +76,68 @@ func (s *Store) Unseal(ctx context.Context, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, altered(err)
 	}
-	data, err := io.ReadAll(r)
+	plain, err := io.ReadAll(r)
 	if err != nil {
 		return nil, altered(err)
 	}
-	return data, nil
+	line, data, ok := bytes.Cut(plain, []byte("\n"))
+	proof, ours := strings.CutPrefix(string(line), sealIntro)
+	if ok && !ours && strings.HasPrefix(string(line), "rhx-sealed ") {
+		return nil, fault.WithHint(errors.New("a newer rhx wrote it"), "use that rhx, or a newer one")
+	}
+	mac, err := hex.DecodeString(proof)
+	if !ok || !ours || err != nil {
+		return nil, ErrNotSealed
+	}
+	for _, root := range k.roots {
+		key, err := derive(root, "seal")
+		if err != nil {
+			return nil, err
+		}
+		if hmac.Equal(mac, sealMAC(key, label, data)) {
+			return data, nil
+		}
+	}
+	return nil, ErrNotSealed
+}
+
+func sealMAC(key []byte, label string, data []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	_, _ = fmt.Fprintf(mac, "%d:%s:", len(label), label) // it never fails
+	mac.Write(data)
+	return mac.Sum(nil)
+}
+
+// Derive returns a key of 32 bytes for a purpose: the same each time, and known to
+// nobody who has not the store's private key. The store's key is made where there is
+// none yet. It is the first of a file with several: a new one gives other keys.
+func (s *Store) Derive(ctx context.Context, purpose string) ([]byte, error) {
+	k, err := s.private(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return derive(k.roots[0], purpose)
+}
+
+// derive makes a key out of a private one. Neither tells anything of the other, nor
+// of those for other purposes.
+func derive(root []byte, purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, root, nil, "github.com/rhx-dev/rhx/v1 "+purpose, 32)
+}
+
+// private returns the key with its private half; it is made where there is none.
+func (s *Store) private(ctx context.Context) (*key, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := s.keyOrNew(ctx); err != nil {
+		return nil, err
+	}
+	return s.unlocked()
+}
+
+// unlock adds a private key, and the bytes of it that other keys are derived from.
+func (k *key) unlock(id age.Identity, root []byte) {
+	k.ids = append(k.ids, id)
+	k.roots = append(k.roots, slices.Clone(root))
 }

@@ -6,12 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // parseSSH reads an SSH private key. The passphrase of an encrypted one is
@@ -19,7 +20,7 @@ import (
 func (s *Store) parseSSH(path string, pem []byte) (*key, error) {
 	raw, err := ssh.ParseRawPrivateKey(pem)
 	if err == nil {
-		id, pub, err := sshIdentity(raw)
+		id, root, pub, err := sshIdentity(raw)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -27,7 +28,7 @@ func (s *Store) parseSSH(path string, pem []byte) (*key, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.ids = []age.Identity{id}
+		k.unlock(id, root)
 		return k, nil
 	}
 	missing := new(ssh.PassphraseMissingError)
@@ -44,14 +45,14 @@ func (s *Store) parseSSH(path string, pem []byte) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.open = func() ([]age.Identity, error) { return s.openSSH(path, pem, pub) }
+	k.open = func(k *key) error { return s.openSSH(k, pem, pub) }
 	return k, nil
 }
 
 // openSSH decrypts an SSH private key whose public half is pub.
-func (s *Store) openSSH(path string, pem []byte, pub ssh.PublicKey) ([]age.Identity, error) {
-	var ids []age.Identity
-	err := s.askPassphrase(path, func(passphrase string) (bool, error) {
+func (s *Store) openSSH(k *key, pem []byte, pub ssh.PublicKey) error {
+	path := k.path
+	return s.askPassphrase(path, func(passphrase string) (bool, error) {
 		raw, err := ssh.ParseRawPrivateKeyWithPassphrase(pem, []byte(passphrase))
 		if errors.Is(err, x509.IncorrectPasswordError) {
 			return false, nil
@@ -59,17 +60,16 @@ func (s *Store) openSSH(path string, pem []byte, pub ssh.PublicKey) ([]age.Ident
 		if err != nil {
 			return false, fmt.Errorf("%s is not a private key that rhx can read: %w", path, err)
 		}
-		id, own, err := sshIdentity(raw)
+		id, root, own, err := sshIdentity(raw)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", path, err)
 		}
 		if string(own.Marshal()) != string(pub.Marshal()) {
 			return false, fmt.Errorf("%s and its public key do not belong together", path)
 		}
-		ids = []age.Identity{id}
+		k.unlock(id, root)
 		return true, nil
 	})
-	return ids, err
 }
 
 // sshKey returns a key without its private half.
@@ -94,24 +94,28 @@ func sshKey(path string, pub ssh.PublicKey) (*key, error) {
 	return k, nil
 }
 
-func sshIdentity(raw any) (age.Identity, ssh.PublicKey, error) {
+// sshIdentity returns a private key as age takes it, the bytes of it that nobody
+// else knows, and its public half.
+func sshIdentity(raw any) (id age.Identity, root []byte, pub ssh.PublicKey, err error) {
 	signer, err := ssh.NewSignerFromKey(raw)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var id age.Identity
 	// ssh returns the one or the other, depending on the file's format.
+	if p, ok := raw.(*ed25519.PrivateKey); ok {
+		raw = *p
+	}
 	switch raw := raw.(type) {
 	case ed25519.PrivateKey:
+		root = raw.Seed()
 		id, err = agessh.NewEd25519Identity(raw)
-	case *ed25519.PrivateKey:
-		id, err = agessh.NewEd25519Identity(*raw)
 	case *rsa.PrivateKey:
+		root = raw.D.Bytes()
 		id, err = agessh.NewRSAIdentity(raw)
 	default:
 		err = unsupported(signer.PublicKey().Type())
 	}
-	return id, signer.PublicKey(), err
+	return id, root, signer.PublicKey(), err
 }
 
 func unsupported(keyType string) error {
@@ -121,7 +125,7 @@ func unsupported(keyType string) error {
 // publicFile reads the public key beside a private key in a format that has
 // none of its own.
 func publicFile(path string) (ssh.PublicKey, error) {
-	data, err := os.ReadFile(path)
+	data, err := ownfile.Read(path, maxIdentity)
 	if err != nil {
 		return nil, fmt.Errorf("this encrypted private key needs its public key: %w", err)
 	}

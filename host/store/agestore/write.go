@@ -61,10 +61,10 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		if err != nil {
 			return err
 		}
-		if err := s.makeDir(folder); err != nil {
+		if err := s.disk().MkdirAll(folder); err != nil {
 			return err
 		}
-		if err := s.writeFile(filepath.Join(folder, version{n: next}.file()), data, s.temp(), "version-*.tmp"); err != nil {
+		if err := s.disk().Write(filepath.Join(folder, version{n: next}.file()), data, 0o600); err != nil {
 			return err
 		}
 		number = next
@@ -119,7 +119,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("delete %s: %w", filepath.Join(folder, vs[0].file()), fault.Cause(err))
 		}
-		return s.syncDir(folder)
+		return s.disk().SyncDir(folder)
 	})
 }
 
@@ -183,7 +183,7 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("destroy %s: %w", folder, fault.Cause(err))
 		}
-		if err := s.syncDir(s.secrets()); err != nil {
+		if err := s.disk().SyncDir(s.secrets()); err != nil {
 			return err
 		}
 		s.step()

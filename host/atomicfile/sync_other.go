@@ -1,0 +1,5 @@
+//go:build !unix
+
+package atomicfile
+
+func notForFolders(error) bool { return false }

@@ -1,0 +1,58 @@
+//go:build unix
+
+package ownfile
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// check compares the owner and the mode with those that a file of rhx's may have.
+func check(path string, info fs.FileInfo) error {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return checkOwner(path, s.Uid, s.Gid, info.Mode(), uint32(os.Geteuid()))
+}
+
+func checkOwner(path string, uid, gid uint32, mode fs.FileMode, me uint32) error {
+	if uid != me && uid != 0 {
+		hint := "if it ought to be yours, look at what is in it and chown it; or set RHX_HOME to a folder of your own"
+		if me == 0 {
+			hint = "run rhx as that user (sudo -u), or with root's own folders (sudo -H)"
+		}
+		return foreign(fmt.Sprintf("%s belongs to %s, and rhx runs as %s: it is not used", path, nameOf(uid), nameOf(me)), hint)
+	}
+	if mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && !ownGroup(gid, me) {
+		return foreign(fmt.Sprintf("other users can write %s (mode %04o): it is not used", path, mode.Perm()), "look at what is in it, then: chmod go-w "+path)
+	}
+	return nil
+}
+
+// ownGroup reports whether a group is the user's own, which has the user's name on
+// systems where every user has one: files are made group-writable there (umask 002).
+// root's group lets nobody else in either.
+func ownGroup(gid, me uint32) bool {
+	if gid == 0 {
+		return true
+	}
+	g, err := user.LookupGroupId(strconv.FormatUint(uint64(gid), 10))
+	if err != nil {
+		return false
+	}
+	u, err := user.LookupId(strconv.FormatUint(uint64(me), 10))
+	return err == nil && u.Username == g.Name
+}
+
+func nameOf(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "user " + id
+}

@@ -1,0 +1,134 @@
+// Package ownfile reads the files that rhx keeps for itself or takes its orders
+// from. Such a file is used only if nobody but this user and root can have written
+// it, as OpenSSH and git have it: a folder that another user made, such as a
+// RHX_HOME in /tmp, could otherwise say where secrets go.
+//
+// What is no plain file, such as a pipe, is an error and never waited for.
+package ownfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+// ErrForeign is what is wrong with a file or folder that others can have written.
+var ErrForeign = errors.New("others can write it")
+
+// Read returns the content of a plain file of at most limit bytes that is this
+// user's or root's. The error for one that is not there matches fs.ErrNotExist.
+func Read(path string, limit int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
+	}
+	return data, nil
+}
+
+// Open opens a plain file for reading that is this user's or root's.
+func Open(path string) (*os.File, error) {
+	// Opening a pipe would wait for somebody who writes to it.
+	if err := Plain(path); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = check(path, info)
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = notPlain(path)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Plain returns an error where path is there and is no plain file, and the error of
+// looking, as for one that is not there.
+func Plain(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = notPlain(path)
+	}
+	return err
+}
+
+func notPlain(path string) error {
+	return fault.WithHint(fmt.Errorf("%s is not a plain file", path), "move it away: rhx keeps a file of its own there")
+}
+
+// Dir returns an error where a folder is there and is not this user's or root's
+// alone to write.
+func Dir(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", path)
+	}
+	return check(path, info)
+}
+
+// Check returns an error where a file or folder that is there can have been written
+// by somebody else than this user and root.
+func Check(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return check(path, info)
+}
+
+func foreign(what, hint string) error {
+	return fault.WithHint(fault.Mark(errors.New(what), ErrForeign), hint)
+}
+
+// lockEvery is how often a lock that somebody else holds is tried.
+const lockEvery = 2 * time.Millisecond
+
+// Lock makes a file and holds a lock on it until unlock is called or the process
+// ends. It waits for whoever holds it, until ctx ends.
+func Lock(ctx context.Context, path string) (unlock func() error, err error) {
+	if err := Plain(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("lock %s: %w", path, fault.Cause(err))
+	}
+	l := flock.New(path, flock.SetPermissions(0o600))
+	if _, err := l.TryLockContext(ctx, lockEvery); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, fault.Cause(err))
+	}
+	return func() error {
+		if err := l.Unlock(); err != nil {
+			return fmt.Errorf("unlock %s: %w", path, err)
+		}
+		return nil
+	}, nil
+}

@@ -1,0 +1,110 @@
+package trust
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// runsPrograms marks the permissions by which a provider can run programs as the user.
+const runsPrograms = "RUNS PROGRAMS"
+
+// Dangerous reports whether a permission lets a provider run programs as the user,
+// outside of the sandbox.
+func Dangerous(permission string) bool { return strings.Contains(permission, "("+runsPrograms) }
+
+// runs are files that have programs run as the user when they are written, below the
+// home folder, by what reads them. A name that ends in "/" is a folder with all that
+// is in it, and one that begins with "*/" is a name in any folder.
+var runs = []struct {
+	by    string
+	names []string
+}{
+	{"a shell, when it starts or ends", []string{
+		".profile", ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".bash_completion", ".zshrc", ".zshenv", ".zprofile",
+		".zlogin", ".zlogout", ".kshrc", ".mkshrc", ".shrc", ".cshrc", ".tcshrc", ".login", ".logout", ".config/fish/", ".config/nushell/", ".config/elvish/",
+		".xonshrc", ".config/xonsh/", ".config/powershell/", "documents/powershell/", "documents/windowspowershell/", ".oh-my-zsh/", ".oh-my-bash/",
+	}},
+	{"the login of a user", []string{
+		".pam_environment", ".xinitrc", ".xserverrc", ".xsession", ".xsessionrc", ".xprofile", ".config/environment.d/", ".config/autostart/", ".config/autostart-scripts/",
+		".config/plasma-workspace/", ".config/sway/", ".config/i3/", ".i3/", ".config/hypr/", ".config/systemd/", ".local/share/systemd/", ".config/upstart/",
+		"library/launchagents/", "appdata/roaming/microsoft/windows/start menu/", ".local/share/applications/", ".local/share/dbus-1/",
+	}},
+	{"an SSH server or client", []string{".ssh/authorized_keys", ".ssh/authorized_keys2", ".ssh/rc", ".ssh/environment", ".ssh/config", ".ssh/config.d/"}},
+	{"cron or at", []string{".crontab", ".config/cron/", "*/crontabs/", "*/cron.d/", "*/spool/cron/"}},
+	{"git", []string{".gitconfig", ".config/git/", "*/.git/", "*/hooks/"}},
+	{"an editor, pager or terminal", []string{
+		".vimrc", ".gvimrc", ".exrc", ".vim/", ".config/nvim/", ".local/share/nvim/", ".emacs", ".emacs.d/", ".config/emacs/", ".config/code/user/", ".vscode/", ".vscode-server/",
+		".lessfilter", ".tmux.conf", ".config/tmux/", ".screenrc", ".config/kitty/", ".config/alacritty/", ".wezterm.lua", ".config/wezterm/",
+	}},
+	{"an interpreter, debugger or build tool", []string{
+		".gdbinit", ".config/gdb/", ".lldbinit", ".irbrc", ".pryrc", ".rprofile", ".renviron", ".julia/config/", ".ipython/", ".jupyter/", ".pythonrc", ".pdbrc", ".perldb",
+		".cargo/config", ".cargo/config.toml", ".gradle/init.gradle", ".gradle/init.d/", ".sbt/", ".envrc", ".direnvrc", ".config/direnv/", ".mise.toml", ".config/mise/", ".tool-versions",
+		".local/lib/", ".rbenv/", ".pyenv/", ".nvm/", ".asdf/",
+	}},
+	{"whoever looks there for programs", []string{"bin/", ".local/bin/", ".cargo/bin/", "go/bin/", ".bun/bin/", ".deno/bin/", ".npm-global/"}},
+	{"a mail program", []string{".forward", ".procmailrc", ".mailcap", ".muttrc", ".config/mutt/", ".config/neomutt/"}},
+}
+
+// runners are variables by which a program runs others, or code that they name.
+var runners = []string{
+	"PATH", "IFS", "ENV", "BASH_ENV", "PROMPT_COMMAND", "PS4", "SHELL", "SHELLOPTS", "ZDOTDIR", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_DIRS",
+	"EDITOR", "VISUAL", "PAGER", "MANPAGER", "BROWSER", "LESSOPEN", "LESSCLOSE", "PYTHONSTARTUP", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PERL5OPT", "PERL5LIB", "PERL5DB",
+	"RUBYOPT", "RUBYLIB", "NODE_OPTIONS", "NODE_PATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "LUA_INIT", "LUA_PATH", "LUA_CPATH", "R_PROFILE_USER",
+	"RUSTC_WRAPPER", "CC", "CXX", "MAKEFLAGS", "GCONV_PATH", "SSH_ASKPASS", "SUDO_ASKPASS",
+	"GIT_ASKPASS", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_PROXY_COMMAND", "GIT_DIR",
+	"NPM_CONFIG_SCRIPT_SHELL", "NPM_CONFIG_PREFIX", "KUBECONFIG", "DOCKER_CONFIG", "RHX_HOME",
+}
+
+// runsByPath says what would run programs if a file at a spec's path were written:
+// it begins with "~/", and "{profile}" in it stands for any name. "" is for nothing
+// that is known.
+func runsByPath(p string) string {
+	p = strings.TrimPrefix(strings.ToLower(path.Clean(p)), "~/")
+	before, after, any := strings.Cut(p, "{profile}")
+	for _, r := range runs {
+		for _, name := range r.names {
+			within, everywhere := strings.CutPrefix(name, "*/")
+			switch {
+			case everywhere && strings.Contains("/"+p, "/"+within),
+				!everywhere && strings.HasSuffix(name, "/") && strings.HasPrefix(p, name),
+				p == name,
+				any && strings.HasPrefix(name, before) && strings.HasSuffix(name, after) && !strings.Contains(name[len(before):], "/"):
+				return r.by
+			}
+		}
+	}
+	return ""
+}
+
+// runsByVar reports whether a variable has programs run other code.
+func runsByVar(name string) bool {
+	return slices.Contains(runners, name) || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "DYLD_") ||
+		strings.HasPrefix(name, "BASH_FUNC_") || strings.HasPrefix(name, "GIT_CONFIG") || strings.HasPrefix(name, "GIT_SSH")
+}
+
+// varDanger is said of such a variable.
+const varDanger = " (" + runsPrograms + ": other programs do what it says)"
+
+// fileDanger says, in brackets, what runs programs when a spec's file is written, on
+// any system; "" for nothing that is known.
+func fileDanger(f *spec.File) string {
+	if f.ReadOnly {
+		return ""
+	}
+	for _, goos := range slices.Sorted(maps.Keys(f.Paths)) {
+		if by := runsByPath(f.Paths[goos]); by != "" {
+			return fmt.Sprintf(" (%s: it is read by %s)", runsPrograms, by)
+		}
+	}
+	for _, o := range f.Override {
+		if o.Rel != "" && runsByPath("~/"+o.Rel) != "" {
+			return fmt.Sprintf(" (%s where $%s is the home folder)", runsPrograms, o.Var)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,112 @@
+package trust
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/spec"
+	"github.com/rhx-dev/rhx/specs"
+)
+
+func TestPathsThatRunPrograms(t *testing.T) {
+	for p, want := range map[string]string{
+		"~/.bashrc":                             "a shell",
+		"~/.BashRC":                             "a shell", // one and the same file on macOS
+		"~/x/../.zshenv":                        "a shell",
+		"~/.config/fish/config.fish":            "a shell",
+		"~/.config/fish/conf.d/x.fish":          "a shell",
+		"~/.{profile}":                          "a shell",
+		"~/.bash{profile}":                      "a shell",
+		"~/.ssh/authorized_keys":                "an SSH",
+		"~/.ssh/{profile}":                      "an SSH",
+		"~/.ssh/auth{profile}":                  "an SSH",
+		"~/.config/autostart/x.desktop":         "the login",
+		"~/.config/systemd/user/x.service":      "the login",
+		"~/Library/LaunchAgents/x.plist":        "the login",
+		"~/.config/autostart/{profile}.desktop": "the login",
+		"~/src/x/.git/hooks/pre-commit":         "git",
+		"~/.githooks/hooks/post-checkout":       "git",
+		"~/.gitconfig":                          "git",
+		"~/.local/bin/ls":                       "whoever",
+		"~/bin/ls":                              "whoever",
+		"~/.crontab":                            "cron",
+		"~/.vimrc":                              "an editor",
+		"~/.cargo/config.toml":                  "an interpreter",
+		"~/.forward":                            "a mail",
+		"~/.aws/credentials":                    "",
+		"~/.acme/{profile}.json":                "",
+		"~/.bashrc.d":                           "",
+		"~/.config/fisher":                      "",
+		"~/cabin/x":                             "",
+		"~/.config/acme/bashrc":                 "",
+		"~/.ssh/{profile}.pub":                  "",
+		"~/.config/gh/hosts.yml":                "",
+	} {
+		if got := runsByPath(p); want == "" && got != "" || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q", p, got)
+		}
+	}
+	for name, want := range map[string]bool{"LD_PRELOAD": true, "DYLD_INSERT_LIBRARIES": true, "PATH": true, "BASH_ENV": true, "GIT_SSH_COMMAND": true, "GIT_CONFIG_COUNT": true,
+		"NODE_OPTIONS": true, "PYTHONPATH": true, "GIT_TOKEN": false, "AWS_SECRET_ACCESS_KEY": false, "MY_PATH": false, "OLD_X": false} {
+		if runsByVar(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}
+
+func TestDangerousPermissions(t *testing.T) {
+	s, err := spec.Parse("x.yaml", []byte(`
+spec: 1
+name: x
+document: NODE_OPTIONS
+values:
+  a: {env: LD_PRELOAD}
+  b: {env: [X_B, PATH]}
+files:
+  - {path: {default: ~/.x, macos: ~/.zshrc}, format: text, keys: {a: .}}
+  - {path: ~/.y, override: [X_DIR/.bashrc], format: text, keys: {a: .}}
+  - {path: ~/.profile, format: text, keys: {a: .}, read_only: true}
+  - {path: ~/.z, override: [X_FILE, X_DIR/c.json], format: text, keys: {a: .}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range permissions(s) {
+		if Dangerous(p) {
+			got = append(got, p)
+		}
+	}
+	want := []string{
+		"read and write ~/.x, on darwin ~/.zshrc, as text, mode 0600 (RUNS PROGRAMS: it is read by a shell, when it starts or ends)",
+		"read and write ~/.y, or $X_DIR/.bashrc, as text, mode 0600 (RUNS PROGRAMS where $X_DIR is the home folder)",
+		"read and set $LD_PRELOAD, for a (secret) (RUNS PROGRAMS: other programs do what it says)",
+		"read and set $NODE_OPTIONS, for all values (RUNS PROGRAMS: other programs do what it says)",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// What is marked is rare: a mark on everything is none.
+func TestFewOfTheBuiltInSpecsAreDangerous(t *testing.T) {
+	var marked []string
+	for _, name := range specs.Names() {
+		data, err := specs.FS.ReadFile(name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := spec.Parse(name, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range permissions(s) {
+			if Dangerous(p) {
+				marked = append(marked, name+": "+p)
+			}
+		}
+	}
+	if len(marked) > 3 {
+		t.Errorf("%d:\n%s", len(marked), strings.Join(marked, "\n"))
+	}
+}
