@@ -16,6 +16,7 @@ import (
 const guestArg = "run-guest"
 
 func main() {
+	keepMemoryPrivate()
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		os.Exit(serveGuest(os.Stdin, os.Stdout))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -78,6 +79,24 @@ func (a *app) readManifest() (path string, data []byte, err error) {
 	return path, data, err
 }
 
+// foundIsOwn returns an error where somebody else can have put the manifest there that
+// was found above, as in /tmp: it says which secrets go where.
+func foundIsOwn(path string) error {
+	for _, p := range []string{path, filepath.Dir(path)} {
+		info, err := os.Stat(p)
+		if err == nil && info.IsDir() && info.Mode()&fs.ModeSticky != 0 {
+			continue // others can put files there, and not take the place of this one
+		}
+		if err == nil {
+			err = ownfile.Check(p)
+		}
+		if err != nil {
+			return fault.WithHint(err, "if you know whose it is and have read it: --manifest "+path)
+		}
+	}
+	return nil
+}
+
 // findManifest looks for rhx.yaml in this folder and those above.
 func findManifest() (string, error) {
 	dir, err := os.Getwd()
@@ -86,8 +105,10 @@ func findManifest() (string, error) {
 	}
 	for at := dir; ; {
 		path := filepath.Join(at, manifest.FileName)
-		if _, err := os.Lstat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return path, err
+		if _, err := os.Lstat(path); err == nil {
+			return path, foundIsOwn(path)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
 		}
 		up := filepath.Dir(at)
 		if up == at {

@@ -379,6 +379,32 @@ func follow(p string) (string, error) {
 	return "", errors.New("too many levels of symbolic links")
 }
 
+// Resolve returns the path without symbolic links that p stands for. What is not
+// there yet has the path that it would get.
+func (l *local) Resolve(p string) (string, error) {
+	for range maxLinks {
+		real, err := filepath.EvalSymlinks(p)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return real, err
+		}
+		to, err := follow(p)
+		if err != nil {
+			return "", err
+		}
+		if to == p {
+			// No link itself: its folder may be below one.
+			dir, base := filepath.Split(filepath.Clean(p))
+			if dir = filepath.Clean(dir); dir == filepath.Clean(p) {
+				return p, nil
+			}
+			real, err := l.Resolve(dir)
+			return filepath.Join(real, base), err
+		}
+		p = to
+	}
+	return "", errors.New("too many levels of symbolic links")
+}
+
 // mkdirs makes dir and its parents, where missing.
 func (l *local) mkdirs(dir string) error {
 	var todo []string

@@ -227,6 +227,9 @@ func (p *Plan) file(path string, mode fs.FileMode) (*planned, error) {
 	if f := p.files[path]; f != nil {
 		return f, nil
 	}
+	if err := p.snap.notOurs(path); err != nil {
+		return nil, p.snap.readError(path, err)
+	}
 	read := p.snap.files[path]
 	if read.Err != nil && !missing(read) {
 		return nil, p.snap.readError(path, read.Err)

@@ -64,6 +64,10 @@ type Snapshot struct {
 	Info   machine.Info
 	guests Guests
 	files  map[string]machine.File
+
+	ownDirs []string // folders of rhx's own files
+	named   []string // files that may be among them
+	resolve func(string) (string, error)
 }
 
 // Take reads every variable and file that specs declare, and the files that a
@@ -86,7 +90,7 @@ type Also struct {
 
 // TakeWith is Take with more files and variables, in the same round trips.
 func TakeWith(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, also Also) (*Snapshot, error) {
-	vars := append([]string{machine.WorkVar}, also.Vars...)
+	vars := slices.Concat([]string{machine.WorkVar}, ownVars, also.Vars)
 	for _, s := range specs {
 		vars = append(append(vars, s.Vars()...), s.Ambient...)
 	}
@@ -106,6 +110,7 @@ func TakeWith(ctx context.Context, m machine.Machine, guests Guests, specs []*sp
 	if also.Found != nil {
 		paths = append(paths, also.Found(info)...)
 	}
+	snap.own(m, paths)
 	for _, s := range specs {
 		for i := range s.Files {
 			f := &s.Files[i]
@@ -147,9 +152,17 @@ func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths, patterns 
 	// what means more in a pattern.
 	asked := map[string]string{}
 	for _, p := range paths {
+		if err := s.notNamedOurs(p); err != nil {
+			s.files[p] = machine.File{Path: p, Err: err}
+			continue
+		}
 		asked[machine.Quote(p)] = p
 	}
 	for _, p := range patterns {
+		if err := s.notNamedOurs(path.Dir(p)); err != nil {
+			s.files[p] = machine.File{Path: p, Err: err}
+			continue
+		}
 		before, after, _ := strings.Cut(p, "{profile}")
 		asked[machine.Quote(before)+"*"+machine.Quote(after)] = p
 	}
@@ -158,6 +171,12 @@ func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths, patterns 
 		// A folder that cannot be listed is reported under the pattern itself.
 		if p, ok := asked[f.Path]; ok && f.Err != nil {
 			f.Path = p
+		}
+		// Where links lead is asked of what is there alone: most files are not.
+		if f.Err == nil {
+			if err := s.notOurs(f.Path); err != nil {
+				f.Data, f.Err = nil, err
+			}
 		}
 		s.files[f.Path] = f
 	}

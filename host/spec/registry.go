@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // Builtin is a spec that is part of the program: it was parsed when that was built,
@@ -67,6 +68,9 @@ func (r *Registry) WithPackages(p Packages) *Registry {
 	with.packages, with.packageNames = p, sync.OnceValues(p.Names)
 	return with
 }
+
+// maxSpec is how large the file of a user's own spec may be, in bytes.
+const maxSpec = 1 << 20
 
 // ValidName reports whether a provider can have this name.
 func ValidName(name string) bool { return validProvider(name) }
@@ -308,7 +312,7 @@ func (r *Registry) load(name string) (*Spec, error) {
 
 func (r *Registry) parse(name string) (*Spec, error) {
 	file := filepath.Join(r.userDir, name+".yaml")
-	data, err := os.ReadFile(file)
+	data, err := ownfile.Read(file, maxSpec)
 	if err != nil {
 		return nil, fmt.Errorf("read provider %s: %w", name, err)
 	}

@@ -108,3 +108,34 @@ func fileDanger(f *spec.File) string {
 	}
 	return ""
 }
+
+// notOurs returns an error for a spec that names a file of rhx's own, or a variable
+// that moves rhx. What variables and links make of a path is looked at when the file is
+// to be read or written.
+func notOurs(s *spec.Spec) error {
+	for i := range s.Files {
+		for _, p := range s.Files[i].Paths {
+			low := strings.ToLower(p)
+			for _, dir := range []string{"~/.config/rhx/", "~/.local/share/rhx/", "~/.local/state/rhx/", "~/.cache/rhx/"} {
+				if strings.HasPrefix(low, dir) {
+					return fmt.Errorf("its file %s is rhx's own, and no provider may read or write it", p)
+				}
+			}
+		}
+		for _, o := range s.Files[i].Override {
+			if strings.HasPrefix(o.Var, "RHX_") {
+				return fmt.Errorf("$%s is rhx's own, and no provider may use it", o.Var)
+			}
+		}
+	}
+	vars := append([]string{s.Document}, s.Ambient...)
+	for _, v := range s.Values {
+		vars = append(vars, v.Env...)
+	}
+	for _, v := range vars {
+		if strings.HasPrefix(v, "RHX_") {
+			return fmt.Errorf("$%s is rhx's own, and no provider may use it", v)
+		}
+	}
+	return nil
+}

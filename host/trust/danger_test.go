@@ -110,3 +110,24 @@ func TestFewOfTheBuiltInSpecsAreDangerous(t *testing.T) {
 		t.Errorf("%d:\n%s", len(marked), strings.Join(marked, "\n"))
 	}
 }
+
+func TestPackagesThatNameRhxsOwnFiles(t *testing.T) {
+	for text, want := range map[string]string{
+		"values: {k: {}}\nfiles: [{path: ~/.local/share/rhx/identity.txt, format: text, keys: {k: .}}]\n":                   "identity.txt is rhx's own",
+		"values: {k: {}}\nfiles: [{path: {default: ~/.x, macos: ~/.Config/RHX/config.yaml}, format: text, keys: {k: .}}]\n": "is rhx's own",
+		"values: {k: {}}\nfiles: [{path: ~/.x, override: [RHX_HOME/config/config.yaml], format: text, keys: {k: .}}]\n":     "$RHX_HOME is rhx's own",
+		"values: {k: {env: RHX_AGE_PASSPHRASE}}\n":                                                  "$RHX_AGE_PASSPHRASE is rhx's own",
+		"values: {k: {env: [X, RHX_STORE]}}\n":                                                      "$RHX_STORE is rhx's own",
+		"values: {k: {env: X}}\nambient: RHX_STORE\n":                                               "$RHX_STORE is rhx's own",
+		"values: {k: {}}\ndocument: RHX_X\n":                                                        "$RHX_X is rhx's own",
+		"values: {k: {env: RH_X}}\nfiles: [{path: ~/.config/rhx2/x, format: text, keys: {k: .}}]\n": "",
+	} {
+		s, err := spec.Parse("x.yaml", []byte("spec: 1\nname: x\n"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := notOurs(s); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

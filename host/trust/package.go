@@ -177,6 +177,9 @@ func newPackage(origin string, open func(name string) ([]byte, error)) (*Package
 	if p.Spec, err = spec.Parse(origin+"/"+specFile, data); err != nil {
 		return nil, err
 	}
+	if err := notOurs(p.Spec); err != nil {
+		return nil, fmt.Errorf("%s: %w", origin, err)
+	}
 	for i := range p.Spec.Files {
 		m := p.Spec.Files[i].Wasm
 		switch {

@@ -154,7 +154,7 @@ func (s *Store) Undelete(ctx context.Context, name string, number int) error {
 			if err := os.Remove(filepath.Join(folder, v.mark())); err != nil {
 				return fmt.Errorf("undelete %s: %w", filepath.Join(folder, v.file()), fault.Cause(err))
 			}
-			return s.syncDir(folder)
+			return s.disk().SyncDir(folder)
 		}
 		return missing
 	})

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+// keepMemoryPrivate does nothing: there is no such setting that the programs that rhx
+// starts would not inherit.
+func keepMemoryPrivate() {}

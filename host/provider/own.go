@@ -1,0 +1,86 @@
+package provider
+
+import (
+	"errors"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/machine"
+)
+
+// ErrOwn is the error of a file that rhx keeps for itself, such as the key of the
+// local store. No provider may name one, in its spec, by a variable that moves a file,
+// or by way of a symbolic link.
+var ErrOwn = errors.New("it is rhx's own, and no provider may read or write it")
+
+// ownVars are the variables that say where rhx keeps its files.
+var ownVars = []string{"RHX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
+
+// resolver is a machine that knows where symbolic links lead: this one. On others a
+// link is a matter of whoever can write there.
+type resolver interface {
+	Resolve(path string) (string, error)
+}
+
+// own finds the folders in which rhx keeps its files on the machine. named are the
+// files that no spec names but the user, or rhx itself.
+func (s *Snapshot) own(m machine.Machine, named []string) {
+	s.named = slices.Clone(named)
+	d := config.NewDirs(s.Info.Home, func(name string) string { return s.Info.Env[name] })
+	for _, dir := range []string{d.Config, d.Data, d.State, d.Cache} {
+		s.ownDirs = append(s.ownDirs, s.folded(filepath.ToSlash(dir)))
+	}
+	if s.Info.Env["RHX_HOME"] != "" {
+		s.ownDirs = append(s.ownDirs, path.Dir(s.ownDirs[0]))
+	}
+	if r, ok := m.(resolver); ok {
+		s.resolve = r.Resolve
+		for _, dir := range []string{d.Config, d.Data, d.State, d.Cache} {
+			// A folder that cannot be resolved is compared as it is named.
+			if real, err := r.Resolve(dir); err == nil {
+				s.ownDirs = append(s.ownDirs, s.folded(filepath.ToSlash(real)))
+			}
+		}
+	}
+}
+
+// folded is a path as the machine's file system compares it.
+func (s *Snapshot) folded(p string) string {
+	p = path.Clean(p)
+	if s.Info.OS == "darwin" || s.Info.OS == "windows" {
+		return strings.ToLower(p)
+	}
+	return p
+}
+
+// notNamedOurs returns an error where a path is that of one of rhx's own files. It
+// looks at nothing on the machine.
+func (s *Snapshot) notNamedOurs(p string) error {
+	if slices.Contains(s.named, p) {
+		return nil
+	}
+	p = s.folded(p)
+	for _, dir := range s.ownDirs {
+		if p == dir || strings.HasPrefix(p, dir+"/") {
+			return ErrOwn
+		}
+	}
+	return nil
+}
+
+// notOurs returns an error where a file is one of rhx's own, by its path or by way of
+// a symbolic link, or where that cannot be found out.
+func (s *Snapshot) notOurs(p string) error {
+	err := s.notNamedOurs(p)
+	if err != nil || s.resolve == nil || slices.Contains(s.named, p) {
+		return err
+	}
+	real, err := s.resolve(p)
+	if err != nil {
+		return err
+	}
+	return s.notNamedOurs(filepath.ToSlash(real))
+}
