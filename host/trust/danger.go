@@ -2,7 +2,6 @@ package trust
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -96,8 +95,8 @@ func fileDanger(f *spec.File) string {
 	if f.ReadOnly {
 		return ""
 	}
-	for _, goos := range slices.Sorted(maps.Keys(f.Paths)) {
-		if by := runsByPath(f.Paths[goos]); by != "" {
+	for _, p := range f.Paths.All() {
+		if by := runsByPath(p); by != "" {
 			return fmt.Sprintf(" (%s: it is read by %s)", runsPrograms, by)
 		}
 	}
@@ -114,7 +113,7 @@ func fileDanger(f *spec.File) string {
 // to be read or written.
 func notOurs(s *spec.Spec) error {
 	for i := range s.Files {
-		for _, p := range s.Files[i].Paths {
+		for _, p := range s.Files[i].Paths.All() {
 			low := strings.ToLower(p)
 			for _, dir := range []string{"~/.config/rhx/", "~/.local/share/rhx/", "~/.local/state/rhx/", "~/.cache/rhx/"} {
 				if strings.HasPrefix(low, dir) {
