@@ -28,6 +28,7 @@ type saveCmd struct {
 	AllowEmpty bool     `help:"Save empty values too."`
 	Provider   string   `help:"The secret's provider, where its name does not say it; none for a base secret." placeholder:"P"`
 	Name       string   `help:"The secret's name in the store." placeholder:"N"`
+	Weak       bool     `help:"With RHX_AGE_IDENTITY=passphrase, at the first save: take a passphrase that is guessed easily."`
 }
 
 func (c *saveCmd) Help() string {
@@ -56,6 +57,7 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	e.Stores.Weak = c.Weak
 	names, pairs := splitPairs(c.Args)
 	if names, err = a.stored(names...); err != nil {
 		return err

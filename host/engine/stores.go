@@ -30,8 +30,10 @@ type Stores struct {
 	// OpenVault opens a store in HashiCorp Vault.
 	OpenVault  func(url string) (store.Store, error)
 	Passphrase func(prompt string) (string, error)
-	Warn       func(text string)
-	Note       func(format string, args ...any)
+	// Weak takes a passphrase for a new key that is guessed easily.
+	Weak bool
+	Warn func(text string)
+	Note func(format string, args ...any)
 
 	// What goroutines ask for, each made by the first that does.
 	mu     sync.Mutex
@@ -125,6 +127,7 @@ func (s *Stores) Local() (*agestore.Store, error) {
 	if identity == "passphrase" {
 		// rhx's own key, protected by a passphrase from its first use on.
 		opts.Identity, opts.NewPassphrase = "", true
+		opts.Weak = s.Weak
 	}
 	s.local = agestore.Open(opts)
 	return s.local, nil
