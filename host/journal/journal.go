@@ -56,6 +56,8 @@ type Journal struct {
 	// Seal encrypts for the user alone, with a proof that the user's own rhx did so
 	// for label. Unseal decrypts, and fails where that is not proven.
 	Seal, Unseal func(ctx context.Context, label string, data []byte) ([]byte, error)
+
+	clock func() time.Time // time.Now; tests have one that stands still
 }
 
 // Session is one command's changes. Its methods may be called from several
@@ -155,7 +157,11 @@ func (s *Session) open(ctx context.Context) error {
 	if err := atomicfile.MkdirAll(s.j.Dir); err != nil {
 		return err
 	}
-	now := time.Now().UTC()
+	clock := time.Now
+	if s.j.clock != nil {
+		clock = s.j.clock
+	}
+	now := clock().UTC()
 	dir := filepath.Join(s.j.Dir, now.Format(folderTime))
 	// The folder is this session's alone: another command may begin in the same
 	// instant.

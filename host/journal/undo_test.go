@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/journal"
@@ -266,5 +267,121 @@ func TestDescribe(t *testing.T) {
 	last, err := j.Last(ctx)
 	if err != nil || !strings.HasPrefix(last.Describe(), "rhx load of 20") {
 		t.Error(last.Describe(), err)
+	}
+}
+
+// What a machine's write answers is what Write answers.
+func TestWriteReturnsWhatTheMachineSays(t *testing.T) {
+	j := newJournal(t)
+	one, all := errors.New("one"), errors.New("all")
+	errs, err := j.Begin("load", nil).Write(ctx, "gpu", nil, func(context.Context) ([]error, error) { return []error{one}, all })
+	if len(errs) != 1 || errs[0] != one || err != all {
+		t.Error(errs, err)
+	}
+}
+
+// Where what the session is cannot be kept, its entries are not, and nothing is written.
+func TestNothingIsWrittenWithoutASession(t *testing.T) {
+	j := newJournal(t)
+	j.Seal = func(ctx context.Context, label string, data []byte) ([]byte, error) {
+		if strings.HasSuffix(label, "/session.age") {
+			return nil, errors.New("no space left")
+		}
+		return seal(ctx, label, data)
+	}
+	if _, err := j.Begin("load", nil).Write(ctx, "gpu", nil, func(context.Context) ([]error, error) { t.Error("written"); return nil, nil }); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Error(err)
+	}
+}
+
+// Files that are none of the journal's are no matter.
+func TestOtherFilesInTheJournal(t *testing.T) {
+	j, m := newJournal(t), machine.NewMemory("gpu")
+	write(t, j.Begin("load", nil), m, change("a", "", "new"))
+	session := sessions(t, j)[0]
+	for _, path := range []string{session + "/notes.txt", session + "/.new-1", session + "/1.age", "20200101T000000.000000000Z"} {
+		if err := os.WriteFile(filepath.Join(j.Dir, path), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(j.Dir, "0mine"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, j.Begin("load", nil), m, change("b", "", "new"))
+	if got := sessions(t, j); len(got) != 4 || got[0] != "0mine" || got[1] != "20200101T000000.000000000Z" {
+		t.Errorf("%v", got)
+	}
+	undo(t, j, m, journal.UndoOptions{})
+	if got := undo(t, j, m, journal.UndoOptions{}); got != "a removed" {
+		t.Error(got)
+	}
+	if _, err := j.Last(ctx); !errors.Is(err, journal.ErrNothing) {
+		t.Error(err)
+	}
+}
+
+// An empty file is not the same as none.
+func TestUndoOfAnEmptyFile(t *testing.T) {
+	j, m := newJournal(t), machine.NewMemory("gpu")
+	m.PutFile(home+"a", nil, 0o600)
+	write(t, j.Begin("load", nil), m, machine.Change{Path: home + "a", Old: []byte{}, Remove: true}, machine.Change{Path: home + "b", Data: []byte{}})
+	if got := undo(t, j, m, journal.UndoOptions{}); got != "a restored, b removed" || state(m) != "a=" {
+		t.Error(got, state(m))
+	}
+}
+
+// A machine on which all is as it was is not written to, and a read that fails is said
+// as it is.
+func TestUndoWritesNothingNeedlessly(t *testing.T) {
+	j, m := newJournal(t), machine.NewMemory("gpu")
+	write(t, j.Begin("load", nil), m, change("a", "", "new"))
+	m.Delete(home + "a")
+	last, err := j.Last(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := errors.New("connection lost")
+	m.Fail(gone)
+	if _, err := last.Undo(ctx, "gpu", m, journal.UndoOptions{}, m.Write); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+	m.Fail(nil)
+	undone, err := last.Undo(ctx, "gpu", m, journal.UndoOptions{}, func(context.Context, []machine.Change) ([]error, error) {
+		t.Error("written")
+		return nil, nil
+	})
+	if err != nil || len(undone) != 1 || !undone[0].Restored || undone[0].Action() != "restored" || last.Forget() != nil {
+		t.Error(undone, err)
+	}
+	if a := (&journal.Undone{Restored: true, Removed: true}).Action(); a != "removed" {
+		t.Error(a)
+	}
+	if a := (&journal.Undone{Err: gone}).Action(); a != "failed" {
+		t.Error(a)
+	}
+}
+
+// A session of two machines is forgotten when both are as they were; one that was
+// begun after it, and wrote nothing, does not hide it.
+func TestUndoOnTwoMachines(t *testing.T) {
+	j, a, b := newJournal(t), machine.NewMemory("a"), machine.NewMemory("b")
+	s := j.Begin("sync", nil)
+	write(t, s, a, change("x", "", "new"))
+	write(t, s, b, change("y", "", "new"))
+	if err := os.Mkdir(filepath.Join(j.Dir, time.Now().UTC().Format("20060102T150405.000000000Z")), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	last, err := j.Last(ctx)
+	if err != nil || strings.Join(last.Machines, " ") != "a b" {
+		t.Fatal(last, err)
+	}
+	for i, m := range []*machine.Memory{a, b} {
+		undone, err := last.Undo(ctx, m.Name(), m, journal.UndoOptions{}, m.Write)
+		if err != nil || len(undone) != 1 || filepath.Base(undone[0].Path) != []string{"x", "y"}[i] || state(m) != "" {
+			t.Error(undone, err, state(m))
+		}
+		if err := last.Forget(); (err == nil) != (i == 1) || err != nil && !strings.Contains(err.Error(), "on b is not undone") {
+			t.Error(err)
+		}
 	}
 }

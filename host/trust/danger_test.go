@@ -91,8 +91,9 @@ files:
 // What is marked is rare: a mark on everything is none.
 func TestFewOfTheBuiltInSpecsAreDangerous(t *testing.T) {
 	var marked []string
-	for _, s := range specs.All() {
-		for _, p := range permissions(&s) {
+	for _, b := range specs.All() {
+		s := b.Make()
+		for _, p := range permissions(s) {
 			if Dangerous(p) {
 				marked = append(marked, s.Name+": "+p)
 			}
