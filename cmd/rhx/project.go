@@ -118,4 +118,3 @@ func (a *app) checkFlags(command string) error {
 	}
 	return nil
 }
-

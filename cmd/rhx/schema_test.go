@@ -10,8 +10,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/strictyaml/schematest"
 	"github.com/rhx-dev/rhx/specs"

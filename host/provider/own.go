@@ -28,7 +28,7 @@ type resolver interface {
 // own finds the folders in which rhx keeps its files on the machine. named are the
 // files that no spec names but the user, or rhx itself.
 func (s *Snapshot) own(m machine.Machine, named []string) {
-	s.named = slices.Clone(named)
+	s.users = slices.Clone(named)
 	d := config.NewDirs(s.Info.Home, func(name string) string { return s.Info.Env[name] })
 	for _, dir := range []string{d.Config, d.Data, d.State, d.Cache} {
 		s.ownDirs = append(s.ownDirs, s.folded(filepath.ToSlash(dir)))
@@ -59,7 +59,7 @@ func (s *Snapshot) folded(p string) string {
 // notNamedOurs returns an error where a path is that of one of rhx's own files. It
 // looks at nothing on the machine.
 func (s *Snapshot) notNamedOurs(p string) error {
-	if slices.Contains(s.named, p) {
+	if slices.Contains(s.users, p) {
 		return nil
 	}
 	p = s.folded(p)
@@ -75,7 +75,7 @@ func (s *Snapshot) notNamedOurs(p string) error {
 // a symbolic link, or where that cannot be found out.
 func (s *Snapshot) notOurs(p string) error {
 	err := s.notNamedOurs(p)
-	if err != nil || s.resolve == nil || slices.Contains(s.named, p) {
+	if err != nil || s.resolve == nil || slices.Contains(s.users, p) {
 		return err
 	}
 	real, err := s.resolve(p)

@@ -66,7 +66,7 @@ type Snapshot struct {
 	files  map[string]machine.File
 
 	ownDirs []string // folders of rhx's own files
-	named   []string // files that may be among them
+	users   []string // files that may be among them
 	resolve func(string) (string, error)
 }
 
