@@ -115,7 +115,7 @@ func (x *Exchange) Save(ctx context.Context, m machine.Machine, opts SaveOptions
 		}
 		out[i].Notes = append(out[i].Notes, found[i].Notes...)
 	})
-	x.saw(opts.At, st, out)
+	x.saw(ctx, opts.At, st, out)
 	return append(out, failed...), nil
 }
 

@@ -36,7 +36,7 @@ const olderVersions = 5
 // stale reports whether a secret of a machine is older than old, the newest version
 // in the store, from which it differs.
 func (x *Exchange) stale(ctx context.Context, st store.Store, at place.Place, sec *secret.Secret, old *store.Record) error {
-	seen, err := x.Book.Seen(at, sec.Name, st.URL())
+	seen, err := x.Book.Seen(ctx, at, sec.Name, st.URL())
 	if err != nil {
 		return err
 	}
@@ -62,12 +62,12 @@ func (x *Exchange) stale(ctx context.Context, st store.Store, at place.Place, se
 }
 
 // saw notes that a machine has the versions that were saved or found equal.
-func (x *Exchange) saw(at place.Place, st store.Store, saved []Saved) {
+func (x *Exchange) saw(ctx context.Context, at place.Place, st store.Store, saved []Saved) {
 	versions := map[string]session.Version{}
 	for _, s := range saved {
 		if s.Err == nil && s.Version > 0 && s.Action != provider.Failed {
 			versions[s.Name] = session.Version{Number: s.Version, Store: st.URL()}
 		}
 	}
-	x.Book.Saw(at, versions)
+	x.Book.Saw(ctx, at, versions)
 }

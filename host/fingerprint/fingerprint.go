@@ -289,3 +289,20 @@ func (r *Record) merge(ctx context.Context) error {
 	}
 	return nil
 }
+
+// NoteVersion records which version of a secret a machine has, as a text. It is kept
+// under no key of the secret's.
+func (r *Record) NoteVersion(machine, name, version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if entry := entryKey(name, ""); r.by[machine][entry] != version {
+		r.set(machine, entry, version)
+	}
+}
+
+// Version returns the text that NoteVersion recorded; "" for none.
+func (r *Record) Version(machine, name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.by[machine][entryKey(name, "")]
+}

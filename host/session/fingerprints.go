@@ -70,8 +70,8 @@ func noteWork(rec *fingerprint.Record, w *Work) {
 		default:
 			rec.Note(w.At.String(), o.name(), w.Values[o.Secret])
 		}
-		if v, ok := w.Versions[o.Stored]; ok {
-			n.set[entryKey(o.Stored, "")] = v.String()
+		if v, ok := w.Versions[o.Stored]; ok && !failed[o.Secret] {
+			rec.NoteVersion(w.At.String(), o.Stored, v.String())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -21,29 +22,30 @@ type Version struct {
 func (v Version) String() string { return strconv.Itoa(v.Number) + " " + v.Store }
 
 // Saw notes which versions of secrets, by their names in the store, a machine has.
-func (b *Book) Saw(at place.Place, versions map[string]Version) {
-	n := note{at: at.String(), set: map[string]string{}}
-	for name, v := range versions {
-		n.set[entryKey(name, "")] = v.String()
-	}
-	if len(n.set) == 0 {
+func (b *Book) Saw(ctx context.Context, at place.Place, versions map[string]Version) {
+	if len(versions) == 0 {
 		return
 	}
-	if err := b.changePrints([]note{n}); err != nil {
+	rec, err := b.fingerprints(ctx)
+	if err == nil {
+		for name, v := range versions {
+			rec.NoteVersion(at.String(), name, v.String())
+		}
+		err = rec.Save(ctx)
+	}
+	if err != nil {
 		b.warn("which versions this machine has was not noted: " + err.Error())
 	}
 }
 
 // Seen returns the version of a secret that a machine had last of a store; 0 where
 // that is not known.
-func (b *Book) Seen(at place.Place, name, store string) (int, error) {
-	f, err := b.load()
+func (b *Book) Seen(ctx context.Context, at place.Place, name, store string) (int, error) {
+	rec, err := b.fingerprints(ctx)
 	if err != nil {
 		return 0, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	number, of, _ := strings.Cut(f.by[at.String()][entryKey(name, "")], " ")
+	number, of, _ := strings.Cut(rec.Version(at.String(), name), " ")
 	if of != store {
 		return 0, nil
 	}
