@@ -2,12 +2,14 @@ package vaultstore
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -117,4 +119,70 @@ func FuzzReadKeys(f *testing.F) {
 			}
 		}
 	})
+}
+
+// folders is an engine that has lists only.
+type folders struct {
+	engine
+	has func(dir string) ([]string, error)
+}
+
+func (f folders) list(_ context.Context, dir string) ([]string, error) { return f.has(dir) }
+
+func TestWalkFolders(t *testing.T) {
+	tree := map[string][]string{"p/": {"a", "b/", ".rhx/", "c"}, "p/b/": {"d/", "e", ".rhx"}, "p/b/d/": {"f"}, "p/.rhx/": {"never"}}
+	paths, err := walk(t.Context(), folders{has: func(dir string) ([]string, error) { return tree[dir], nil }}, "p/", time.Minute)
+	if err != nil || strings.Join(paths, " ") != "p/a p/c p/b/e p/b/.rhx p/b/d/f" {
+		t.Errorf("%q, %v", paths, err)
+	}
+	full := make([]string, maxNames)
+	for i := range full {
+		full[i] = "x"
+	}
+	if paths, err := walk(t.Context(), folders{has: func(string) ([]string, error) { return full, nil }}, "", time.Minute); err != nil || len(paths) != maxNames {
+		t.Errorf("just as many as there may be: %d, %v", len(paths), err)
+	}
+	full[0] = "more/"
+	_, err = walk(t.Context(), folders{has: func(dir string) ([]string, error) {
+		if dir != "" {
+			return []string{"one"}, nil
+		}
+		return full, nil
+	}}, "", time.Minute)
+	wantFault(t, err, errTooMany, "more than 200000", "longer prefix")
+	long := strings.Repeat("x", maxPath-1)
+	for name, ok := range map[string]bool{long: true, long + "y": false} {
+		_, err := walk(t.Context(), folders{has: func(string) ([]string, error) { return []string{name}, nil }}, "p", time.Minute)
+		if (err == nil) != ok {
+			t.Errorf("a path of %d bytes: %v", len(name)+1, err)
+		}
+	}
+	broken := errors.New("fake trouble")
+	if paths, err := walk(t.Context(), folders{has: func(string) ([]string, error) { return nil, broken }}, "", time.Minute); !errors.Is(err, broken) || paths != nil {
+		t.Errorf("%q, %v", paths, err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := walk(ended, folders{has: func(string) ([]string, error) { return nil, ended.Err() }}, "", time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestReadKeysIsBounded(t *testing.T) {
+	list := func(n int) []byte { return []byte(`{"data":{"keys":["a"` + strings.Repeat(`,"a"`, n-1) + `]}}`) }
+	if names, err := readKeys(list(maxNames)); err != nil || len(names) != maxNames {
+		t.Errorf("%d names, %v", len(names), err)
+	}
+	if names, err := readKeys(list(maxNames + 1)); !errors.Is(err, errTooMany) || names != nil {
+		t.Errorf("%d names, %v", len(names), err)
+	}
+}
+
+func TestNamesAreSorted(t *testing.T) {
+	s := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		answerWith(w, 200, map[bool]string{true: `{"data":{"keys":["z","b/","a"]}}`, false: `{"data":{"keys":["x"]}}`}[strings.HasSuffix(r.URL.Path, "/ml") || strings.HasSuffix(r.URL.Path, "/ml/")])
+	})
+	if names, err := s.Names(t.Context()); err != nil || strings.Join(names, " ") != "a b/x z" {
+		t.Errorf("%q, %v", names, err)
+	}
 }
