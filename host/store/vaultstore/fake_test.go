@@ -121,6 +121,28 @@ func TestAConflictWithTheSameValuesIsAConflict(t *testing.T) {
 	wantFault(t, err, store.ErrConflict, "expected version 3, found version 4", "")
 }
 
+// A server that refuses what it should take is not asked again and again.
+func TestAConflictWithNothing(t *testing.T) {
+	var puts atomic.Int32
+	s := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			answerWith(w, 404, `{"errors":[]}`)
+			return
+		}
+		puts.Add(1)
+		answerWith(w, 400, `{"errors":["check-and-set parameter did not match the current version"]}`)
+	})
+	n, err := s.Put(t.Context(), awsProd(), 0)
+	wantFault(t, err, store.ErrConflict, "expected none, found deleted", "")
+	if n != 0 || puts.Load() != 1 {
+		t.Errorf("version %d after %d attempts", n, puts.Load())
+	}
+	puts.Store(0)
+	if _, err := s.Put(t.Context(), awsProd(), store.AnyVersion); !errors.Is(err, store.ErrConflict) || puts.Load() != casAttempts {
+		t.Errorf("any version: %v after %d attempts", err, puts.Load())
+	}
+}
+
 func TestWhatTheServerSaysIsNotRepeatedIfItHasAValue(t *testing.T) {
 	for _, body := range []string{
 		`{"errors":["cannot store \"fake/secret+key\""]}`, `{"errors":["fine","bad: FAKE-ID"]}`,
@@ -148,8 +170,8 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 		if errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%q passes for a missing secret", body)
 		}
-		if _, err := s.Put(t.Context(), awsProd(), 0); err == nil {
-			t.Errorf("%q passes for a successful put", body)
+		if n, err := s.Put(t.Context(), awsProd(), 0); err == nil || n != 0 {
+			t.Errorf("%q passes for a successful put of version %d", body, n)
 		}
 		if _, err := s.List(t.Context()); err == nil {
 			t.Errorf("%q passes for a list", body)

@@ -3,7 +3,6 @@ package vaultstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
