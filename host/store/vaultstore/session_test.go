@@ -2,6 +2,7 @@ package vaultstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -184,5 +185,93 @@ func TestEveryMethodNeedsTheEngine(t *testing.T) {
 		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "fake trouble") {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// What a browser is sent to is an address with a state, or nothing.
+func TestTheAddressToLogInAt(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"data":{"auth_url":"https://idp/auth?state=s1&x=y"}}`: "",
+		`{"data":{"auth_url":"http://idp:1/auth?state=s1"}}`:    "",
+		``:                         "gives no address",
+		`{}`:                       "gives no address",
+		`{"data":{"auth_url":""}}`: "gives no address",
+		`{"data":{"auth_url":1}}`:  "gives no address",
+		`{"data":{"auth_url":"http:///auth?state=s1"}}`:           "is none",
+		`{"data":{"auth_url":"https:idp?state=s1"}}`:              "is none",
+		`{"data":{"auth_url":"file://idp/etc/passwd?state=s1"}}`:  "is none",
+		`{"data":{"auth_url":"javascript://idp/x?state=s1"}}`:     "is none",
+		`{"data":{"auth_url":"https://idp/\u001b[31m?state=s1"}}`: "is none",
+		`{"data":{"auth_url":"https://idp/%zz?state=s1"}}`:        "is none",
+		`{"data":{"auth_url":"https://idp/auth"}}`:                "has no state",
+		`{"data":{"auth_url":"https://idp/auth?state="}}`:         "has no state",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answerWith(w, 200, body) }))
+		c := with(t, "VAULT_ADDR", server.URL)
+		got, state, err := (&oidc{c: c, mount: "oidc"}).begin(t.Context(), c.api, "http://localhost:1/oidc/callback", "nonce")
+		server.Close()
+		switch {
+		case want == "" && (err != nil || state != "s1" || !strings.Contains(body, got)):
+			t.Errorf("%s: %q, %q, %v", body, got, state, err)
+		case want != "" && (err == nil || got != "" || state != "" || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %q, %v; want %q", body, got, err, want)
+		}
+	}
+	c := with(t, "VAULT_ADDR", "http://127.0.0.1:1", "VAULT_MAX_RETRIES", "0")
+	if got, _, err := (&oidc{c: c, mount: "oidc"}).begin(t.Context(), c.api, "", ""); err == nil || got != "" {
+		t.Errorf("a server that is not there: %q", got)
+	}
+}
+
+// A failure to look whether the secret is there is no reason to delete it.
+func TestDeleteLooksFirst(t *testing.T) {
+	for _, status := range []int{500, 403} {
+		deleted, read := 0, 0
+		s := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodDelete:
+				deleted++
+			case strings.Contains(r.URL.Path, "/data/"):
+				read++
+			}
+			answerWith(w, status, `{"errors":["permission denied"]}`)
+		}, "VAULT_MAX_RETRIES", "0")
+		if err := s.Delete(t.Context(), "a"); err == nil || errors.Is(err, store.ErrNotFound) || deleted != 0 || (read == 1) != (status == 403) {
+			t.Errorf("HTTP %d: %v, deleted %d, read %d", status, err, deleted, read)
+		}
+		if err := s.Undelete(t.Context(), "a", 0); err == nil || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("HTTP %d: %v", status, err)
+		}
+	}
+}
+
+func TestNumbersAndTimes(t *testing.T) {
+	for _, v := range []any{nil, "3", 3, json.Number(""), json.Number("1.5"), true} {
+		if n := number(v); n != 0 {
+			t.Errorf("%v is the number %d", v, n)
+		}
+	}
+	if n := number(json.Number("12")); n != 12 {
+		t.Error(n)
+	}
+	for _, v := range []any{nil, "", "soon", 5} {
+		if !when(v).IsZero() {
+			t.Errorf("%v is a time", v)
+		}
+	}
+	past, future := time.Now().Add(-time.Hour).Format(time.RFC3339Nano), time.Now().Add(time.Hour).Format(time.RFC3339Nano)
+	for _, c := range []struct {
+		about map[string]any
+		want  bool
+	}{
+		{map[string]any{}, false}, {map[string]any{"deletion_time": ""}, false}, {map[string]any{"deletion_time": past}, true},
+		{map[string]any{"deletion_time": future}, false}, {map[string]any{"destroyed": true}, true}, {map[string]any{"destroyed": false, "deletion_time": ""}, false},
+	} {
+		if got := gone(c.about); got != c.want {
+			t.Errorf("%v: gone is %v", c.about, got)
+		}
+	}
+	if _, err := Unwrap(t.Context(), Options{Getenv: vars()}, "", secret.NewValue("fake")); err == nil {
+		t.Error("a token was used up somewhere")
 	}
 }
