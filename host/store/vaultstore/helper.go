@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 const (
@@ -69,8 +70,8 @@ func findHelper(getenv func(string) string, home string) (*helper, error) {
 			continue
 		}
 		for _, p := range []string{file, path} {
-			if err := ownProgram(p); err != nil {
-				return nil, fmt.Errorf("the token helper of the vault command: %w", err)
+			if err := ownfile.Check(p); err != nil {
+				return nil, fault.WithHint(fmt.Errorf("the token helper of the vault command: %w", err), "it must be there and be yours alone to write (chmod go-w); VAULT_TOKEN goes before it")
 			}
 		}
 		return &helper{path: path}, nil

@@ -150,11 +150,13 @@ func TestTokenHelpersThatAreNotTaken(t *testing.T) {
 			t.Errorf("%s: it is taken", what)
 		}
 	}
-	writeFile(t, config, 0o620, `token_helper = "`+program+`"`)
-	try("a configuration that others can write", ".vault can be written by others")
+	writeFile(t, config, 0o602, `token_helper = "`+program+`"`)
+	try("a configuration that others can write", "/.vault (mode 0602): it is not used")
 	writeFile(t, config, 0o600, `token_helper = "`+program+`"`)
 	writeFile(t, program, 0o777, "#!/bin/sh\n")
-	try("a program that others can write", "helper.sh can be written by others")
+	try("a program that others can write", "helper.sh (mode 0777): it is not used")
+	writeFile(t, config, 0o600, `token_helper = "`+program+`-none"`)
+	try("a program that is not there", "helper.sh-none: no such file")
 	writeFile(t, config, 0o600, `token_helper = "helper.sh"`)
 	try("a relative path", "not an absolute path")
 	writeFile(t, config, 0o600, `token_helper = helper`)
@@ -165,7 +167,7 @@ func TestTokenHelpersThatAreNotTaken(t *testing.T) {
 		if err := os.Chown(program, 12345, -1); err != nil {
 			t.Fatal(err)
 		}
-		try("another user's program", "helper.sh can be written by others")
+		try("another user's program", "helper.sh belongs to user 12345")
 	}
 	// What is another program's is none of it.
 	for _, other := range []string{"", "a password of Ansible Vault\n", "# token_helper = \"/x\"\n", "[defaults]\nx = 1\n"} {
