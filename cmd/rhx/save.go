@@ -136,15 +136,24 @@ func (c *saveCmd) values(ctx context.Context, a *app, e *engine.Engine, names, p
 	if err != nil {
 		return exchange.Saved{}, err
 	}
+	var given []string
 	if c.Values != "" {
 		err = a.readValues(c.Values, sec.Values)
+		given = sec.Values.Keys()
 	} else {
 		err = a.readPairs(ctx, e, pairs, sec)
+		for _, p := range pairs {
+			key, _, _ := strings.Cut(p, "=")
+			given = append(given, key)
+		}
 	}
 	if err != nil {
 		return exchange.Saved{}, err
 	}
-	if err := e.Exchange.CheckValues(sec, c.AllowEmpty); err != nil {
+	if c.AllowEmpty {
+		given = nil
+	}
+	if err := e.Exchange.CheckValues(sec, given); err != nil {
 		return exchange.Saved{}, err
 	}
 	return e.Exchange.SaveSecret(ctx, sec)

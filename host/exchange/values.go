@@ -45,16 +45,15 @@ func (x *Exchange) NewSecret(name, providerName string) (*secret.Secret, error) 
 }
 
 // CheckValues compares the keys of a secret with those that its provider knows, and
-// refuses values that are empty, unless they are allowed.
-func (x *Exchange) CheckValues(sec *secret.Secret, allowEmpty bool) error {
+// refuses an empty value of the keys in given. Values that the secret had before may
+// be empty: that is not for this save to change.
+func (x *Exchange) CheckValues(sec *secret.Secret, given []string) error {
 	if err := checkReport(sec.Values); err != nil {
 		return err
 	}
-	if !allowEmpty {
-		for _, k := range sec.Values.Keys() {
-			if v := sec.Values[k]; v.Empty() {
-				return fault.WithHint(fault.WithKind(fmt.Errorf("the value of %s is empty", k), fault.Usage), "--allow-empty saves it all the same")
-			}
+	for _, k := range given {
+		if v := sec.Values[k]; v.Empty() {
+			return fault.WithHint(fault.WithKind(fmt.Errorf("the value of %s is empty", k), fault.Usage), "--allow-empty saves it all the same")
 		}
 	}
 	if sec.Provider == "" {
