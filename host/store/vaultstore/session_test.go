@@ -218,8 +218,8 @@ func TestTheAddressToLogInAt(t *testing.T) {
 		}
 	}
 	c := with(t, "VAULT_ADDR", "http://127.0.0.1:1", "VAULT_MAX_RETRIES", "0")
-	if got, _, err := (&oidc{c: c, mount: "oidc"}).begin(t.Context(), c.api, "", ""); err == nil || got != "" {
-		t.Errorf("a server that is not there: %q", got)
+	if got, _, err := (&oidc{c: c, mount: "oidc"}).begin(t.Context(), c.api, "", ""); err == nil || got != "" || strings.Contains(err.Error(), "no address") {
+		t.Errorf("a server that is not there: %q, %v", got, err)
 	}
 }
 
