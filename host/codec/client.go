@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -80,7 +81,12 @@ func (s Clients) each(yield func(*client) bool) {
 }
 
 // clientele is a Format whose files have clients.
-type clientele interface{ clients() Clients }
+type clientele interface {
+	Format
+	clients() Clients
+	// decode is Decode without a look at what the clients read.
+	decode(data []byte) (*Node, error)
+}
 
 // ClientError is a file that a client cannot read, or would read in another way.
 type ClientError struct {
@@ -97,13 +103,50 @@ func (e *ClientError) Unwrap() error { return e.Err }
 // Unreadable returns a [*ClientError] for a file that the format can read and one
 // of its clients cannot; nil if all of them can.
 func Unreadable(f Format, data []byte) error {
-	c, ok := f.(clientele)
-	if !ok {
-		return nil
+	if c, ok := f.(clientele); ok {
+		return c.clients().read(data).unreadable()
 	}
-	for c := range c.clients().each {
-		if _, err := c.read(data); err != nil {
-			return &ClientError{c.title, fmt.Errorf("cannot read this file: %w", err)}
+	return nil
+}
+
+// decodeFor decodes a file, and marks the values that its clients read differently.
+func decodeFor(f clientele, data []byte) (*Node, readings, error) {
+	root, err := f.decode(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := f.clients().read(data)
+	all.dispute(root)
+	return root, all, nil
+}
+
+// readings are what each client of a file finds in it.
+type readings []clientReading
+
+type clientReading struct {
+	client *client
+	values reading
+	err    error // the file cannot be read
+}
+
+// read reads a file as every client of the set does.
+func (s Clients) read(data []byte) readings {
+	var all readings
+	for c := range s.each {
+		values, err := c.read(data)
+		one := clientReading{client: c, values: values}
+		if err != nil {
+			one.err = err
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (all readings) unreadable() error {
+	for _, r := range all {
+		if r.err != nil {
+			return &ClientError{r.client.title, fmt.Errorf("cannot read this file: %w", r.err)}
 		}
 	}
 	return nil
@@ -111,15 +154,14 @@ func Unreadable(f Format, data []byte) error {
 
 // dispute marks the values in a decoded file that a client reads differently. A
 // client that cannot read the file at all has no say: see [Unreadable].
-func (s Clients) dispute(root *Node, data []byte) {
-	for c := range s.each {
-		values, err := c.read(data)
-		if err != nil {
+func (all readings) dispute(root *Node) {
+	for _, r := range all {
+		if r.err != nil {
 			continue
 		}
 		for _, group := range root.Pairs {
 			for _, p := range group.Value.Pairs {
-				if values[place{group.Key, p.Key}] != p.Value.Text {
+				if r.values[place{group.Key, p.Key}] != p.Value.Text {
 					p.Value.Disputed = true
 				}
 			}
@@ -130,27 +172,23 @@ func (s Clients) dispute(root *Node, data []byte) {
 // agree reports why a client would not read a file after edits as it read it
 // before, beside what they say. Where it could not read it before, it must be able
 // to now, unless the edits only remove something.
-func (s Clients) agree(before, after []byte, edits []Edit) error {
-	for c := range s.each {
-		now, err := c.read(after)
-		was, errBefore := c.read(before)
+func (all readings) agree(after readings, edits []Edit) error {
+	for i, was := range all {
+		now := after[i]
 		switch {
-		case err == nil && errBefore != nil:
-		case err == nil:
-			if !now.follows(was, edits) {
-				return &ClientError{c.title, errOthers}
-			}
-		case errBefore == nil:
-			return &ClientError{c.title, fmt.Errorf("could not read the file any more; nothing was changed: %w", err)}
-		case onlyRemove(edits):
-		default:
-			return &ClientError{c.title, fmt.Errorf("cannot read this file: %w", errBefore)}
+		case now.err == nil && (was.err != nil || now.values.follows(was.values, edits)):
+		case now.err == nil:
+			return &ClientError{was.client.title, errOthers}
+		case was.err == nil:
+			return &ClientError{was.client.title, fmt.Errorf("could not read the file any more; nothing was changed: %w", now.err)}
+		case !onlyRemove(edits):
+			return &ClientError{was.client.title, fmt.Errorf("cannot read this file: %w", was.err)}
 		}
 	}
 	return nil
 }
 
-var errOthers = fmt.Errorf("would read other values of the file differently; nothing was changed")
+var errOthers = errors.New("would read other values of the file differently; nothing was changed")
 
 func onlyRemove(edits []Edit) bool {
 	for _, e := range edits {

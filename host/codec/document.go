@@ -6,12 +6,11 @@ import "slices"
 // for many edits of a long file is much less work than an [Apply] for each. It
 // does not change: Edit and Settle return another one.
 type Document struct {
-	format Format
-	data   []byte
-	root   *Node
-	edits  *pending // in root, and not in data yet
-	// unread says which client cannot read data, and why.
-	unread error
+	format   Format
+	data     []byte
+	root     *Node
+	edits    *pending // in root, and not in data yet
+	readings readings // of data, by its clients
 }
 
 // pending is a list of edits that documents which follow one another share.
@@ -32,15 +31,21 @@ func (p *pending) all() []Edit {
 
 // Open decodes a file.
 func Open(f Format, data []byte) (Document, error) {
-	root, err := f.Decode(data)
+	d := Document{format: f, data: data}
+	var err error
+	if c, ok := f.(clientele); ok {
+		d.root, d.readings, err = decodeFor(c, data)
+	} else {
+		d.root, err = f.Decode(data)
+	}
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{format: f, data: data, root: root, unread: Unreadable(f, data)}, nil
+	return d, nil
 }
 
 // Unreadable is as [Unreadable] for Data.
-func (d Document) Unreadable() error { return d.unread }
+func (d Document) Unreadable() error { return d.readings.unreadable() }
 
 // Root is the document with all edits made. It must not be changed.
 func (d Document) Root() *Node { return d.root }
@@ -90,17 +95,15 @@ func (d Document) Settle() (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	after, err := d.format.Decode(out)
-	if err != nil || !Equal(after, d.root) {
+	after, err := Open(d.format, out)
+	if err != nil || !Equal(after.root, d.root) {
 		return Document{}, ErrVerify
 	}
-	if c, ok := d.format.(clientele); ok {
-		if err := c.clients().agree(d.data, out, edits); err != nil {
-			return Document{}, err
-		}
+	if err := d.readings.agree(after.readings, edits); err != nil {
+		return Document{}, err
 	}
-	if !same(after, d.root) {
+	if !same(after.root, d.root) {
 		return Document{}, errDisputed
 	}
-	return Document{format: d.format, data: out, root: after, unread: Unreadable(d.format, out)}, nil
+	return after, nil
 }

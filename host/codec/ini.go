@@ -56,13 +56,17 @@ type iniOption struct {
 
 // Decode implements [Format].
 func (f ini) Decode(data []byte) (*Node, error) {
+	root, _, err := decodeFor(f, data)
+	return root, err
+}
+
+// decode implements [clientele].
+func (f ini) decode(data []byte) (*Node, error) {
 	d, err := f.parse(data)
 	if err != nil {
 		return nil, err
 	}
-	root := d.tree()
-	f.opts.Clients.dispute(root, data)
-	return root, nil
+	return d.tree(), nil
 }
 
 // clients implements [clientele].

@@ -16,7 +16,19 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 		return nil, err
 	}
 	tree, own := d.tree(), owner{}
-	f.opts.Clients.dispute(tree, data)
+	f.opts.Clients.read(data).dispute(tree)
+	// New values of different options are put into the text together: it is read
+	// once for all of them, and not once for each.
+	var pending []patch
+	pendingOf := map[*iniOption]bool{}
+	flush := func() error {
+		if len(pending) > 0 {
+			d, err = f.patched(d, pending)
+			pending = nil
+			clear(pendingOf)
+		}
+		return err
+	}
 	for _, e := range edits {
 		e = f.normal(tree, e)
 		single, err := flatten(tree, e, 2)
@@ -24,14 +36,19 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 			return nil, err
 		}
 		for _, s := range single {
+			o := d.inPlace(s, tree)
+			if o == nil || pendingOf[o] {
+				if err := flush(); err != nil {
+					return nil, err
+				}
+			}
 			patches, err := d.edit(s, tree)
 			if err != nil {
 				return nil, err
 			}
-			if len(patches) == 0 {
-				continue
-			}
-			if d, err = f.patched(d, patches); err != nil {
+			if pending = append(pending, patches...); o != nil {
+				pendingOf[o] = true
+			} else if err := flush(); err != nil {
 				return nil, err
 			}
 		}
@@ -40,7 +57,21 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if err := flush(); err != nil {
+		return nil, err
+	}
 	return d.data, nil
+}
+
+// inPlace returns the option of which an edit changes the only line, or nil.
+func (d *iniDoc) inPlace(e Edit, before *Node) *iniOption {
+	if e.Value == nil || len(e.Path) != 2 || before.Find(e.Path) == nil || strings.Contains(e.Value.Text, "\n") {
+		return nil
+	}
+	if o := d.winner(e.Path[0].Key, e.Path[1].Key); o != nil && len(o.lines) == 1 {
+		return o
+	}
+	return nil
 }
 
 // edit returns the patches for one edit that flatten gave. before is the tree that

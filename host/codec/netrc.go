@@ -73,13 +73,17 @@ type netrcDoc struct {
 
 // Decode implements [Format].
 func (f netrc) Decode(data []byte) (*Node, error) {
+	root, _, err := decodeFor(f, data)
+	return root, err
+}
+
+// decode implements [clientele].
+func (f netrc) decode(data []byte) (*Node, error) {
 	d, err := f.parse(data)
 	if err != nil {
 		return nil, err
 	}
-	root := d.tree()
-	f.of.dispute(root, data)
-	return root, nil
+	return d.tree(), nil
 }
 
 // clients implements [clientele].

@@ -39,7 +39,9 @@ func (f netrc) edit(data []byte, e Edit) ([]byte, error) {
 		return nil, err
 	}
 	out := apply(data, patches)
-	if f.of == 0 || f.of.agree(data, out, []Edit{e}) == nil {
+	before := f.of.read(data)
+	agreed := func(out []byte) bool { return before.agree(f.of.read(out), []Edit{e}) == nil }
+	if agreed(out) {
 		return out, nil
 	}
 	var others [][]byte
@@ -52,7 +54,7 @@ func (f netrc) edit(data []byte, e Edit) ([]byte, error) {
 		}
 	}
 	for _, other := range others {
-		if f.of.agree(data, other, []Edit{e}) == nil {
+		if agreed(other) {
 			return other, nil
 		}
 	}
