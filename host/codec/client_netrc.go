@@ -153,6 +153,9 @@ func readNetrcCurl(data []byte) (reading, *Error) {
 		}
 		for words := l; ; {
 			word, rest, ok := curlWord(words)
+			if !ok && rest != "" {
+				return out, nil // it looks no further than a quote that is not closed
+			}
 			if !ok {
 				break
 			}
@@ -191,7 +194,7 @@ func readNetrcCurl(data []byte) (reading, *Error) {
 func splitLF(data []byte) []string { return strings.Split(string(data), "\n") }
 
 // curlWord returns the first word of a line and what follows it; false where there
-// is none.
+// is none, with a rest where a quote is not closed.
 func curlWord(line string) (word, rest string, ok bool) {
 	line = strings.TrimLeft(line, " \t\r\v\f")
 	if line == "" || line[0] == '#' {
@@ -223,5 +226,5 @@ func curlWord(line string) (word, rest string, ok bool) {
 		}
 		b.WriteByte(c)
 	}
-	return "", "", false
+	return "", line, false
 }
