@@ -283,7 +283,7 @@ func (s *Snapshot) secretsIn(ctx context.Context, sp *spec.Spec, f *spec.File, f
 			e.name = profile
 		}
 		if found, ok := s.extractEntry(sp, f, file.Path, root, e); ok {
-			if unreadable != nil {
+			if unreadable != nil && len(out) == 0 { // once for the file
 				found.Notes = append(found.Notes, unreadable.Error())
 			}
 			out = append(out, found)
