@@ -363,9 +363,9 @@ func typed(as string, old *codec.Node, text string) *codec.Node {
 	}
 	isBool := text == "true" || text == "false"
 	switch {
-	case isBool && (as == "bool" || as == "" && kind == codec.Bool):
+	case isBool && (as == "bool" || kind == codec.Bool):
 		return &codec.Node{Kind: codec.Bool, Text: text}
-	case as == "number" || as == "" && kind == codec.Number:
+	case as == "number" || kind == codec.Number:
 		if n, err := codec.FromJSON([]byte(text)); err == nil && n.Kind == codec.Number {
 			return &codec.Node{Kind: codec.Number, Text: text}
 		}

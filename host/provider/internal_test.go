@@ -1,0 +1,171 @@
+package provider
+
+import (
+	"encoding/base64"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// What a key's "as" makes of a text, in both ways.
+func TestAs(t *testing.T) {
+	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	for _, c := range []struct{ as, text, value, err string }{
+		{"", " a ", " a ", ""},
+		{"number", "1", "1", ""},
+		{"bool", "x", "x", ""},
+		{"trim", " a\n", "a", ""},
+		{"base64", b64("a"), "a", ""},
+		{"base64", "%", "", errShape.Error()},
+		{"basic-user", b64("u:p:q"), "u", ""},
+		{"basic-password", b64("u:p:q"), "p:q", ""},
+		{"basic-password", b64("u:p\x00\x00"), "p", ""},
+		{"basic-user", b64("u"), "", errShape.Error()},
+		{"basic-user", "%", "", errShape.Error()},
+		{"basic-password", "%", "", errShape.Error()},
+		{"url-user", "https://u:p%40@h/x", "u", ""},
+		{"url-password", "https://u:p%40@h/x", "p@", ""},
+		{"url-password", "https://u@h/x", "", ""},
+		{"url-user", "https://h/x", "", errShape.Error()},
+		{"url-password", "https://h/x", "", errShape.Error()},
+		{"url-user", "%zz", "", errShape.Error()},
+	} {
+		got, err := decodeAs(c.as, c.text)
+		if got != c.value || text(err) != c.err {
+			t.Errorf("decode %s %q: %q %v", c.as, c.text, got, err)
+		}
+	}
+	for _, c := range []struct{ as, old, value, text, err string }{
+		{"", "old", "v", "v", ""},
+		{"number", "", "1.5", "1.5", ""},
+		{"number", "", "x", "", "it is not a number"},
+		{"bool", "", "false", "false", ""},
+		{"bool", "", "1", "", "it is not a bool"},
+		{"trim", "", "v", "v", ""},
+		{"trim", " \n", "v", "v", ""},
+		{"trim", " a a\n", "v", " v\n", ""},
+		{"base64", "x", "v", b64("v"), ""},
+		{"basic-user", "", "u", b64("u:"), ""},
+		{"basic-user", b64("o:p"), "u", b64("u:p"), ""},
+		{"basic-user", b64("o:p"), "a:b", "", "a user name with a colon cannot be written as USER:PASSWORD"},
+		{"basic-user", "%", "u", "", errShape.Error()},
+		{"basic-password", "", "p", b64(":p"), ""},
+		{"basic-password", b64("u:o"), "p:q", b64("u:p:q"), ""},
+		{"url-user", "https://o:p@h/x", "u", "https://u:p@h/x", ""},
+		{"url-user", "https://h/x", "u", "https://u:@h/x", ""},
+		{"url-password", "https://u:o@h/x", "p/", "https://u:p%2F@h/x", ""},
+		{"url-password", "", "p", "", errShape.Error()},
+		{"url-password", "/x", "p", "", errShape.Error()},
+		{"url-user", "%zz", "u", "", errShape.Error()},
+	} {
+		got, err := encodeAs(c.as, c.old, c.value)
+		if got != c.text || text(err) != c.err {
+			t.Errorf("encode %s %q into %q: %q %v", c.as, c.value, c.old, got, err)
+		}
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// Two documents are one: the first one's entries count, by key and by name.
+func TestMerge(t *testing.T) {
+	doc := func(text string) *codec.Node {
+		n, err := codec.FromJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, c := range []struct{ first, second, want string }{
+		{`{"a":1}`, `{"a":2,"b":3}`, `{"a":1,"b":3}`},
+		{`{"a":null}`, `{"a":2}`, `{"a":2}`},
+		{`{"l":[{"n":"x","v":1}]}`, `{"l":[{"n":"x","v":2},{"n":"y"},{"v":3},{"n":{}},4]}`, `{"l":[{"n":"x","v":1},{"n":"y"}]}`},
+		{`{"l":[{"v":1},5]}`, `{"l":[{"n":"x"},{"n":"x"}]}`, `{"l":[{"v":1},5,{"n":"x"},{"n":"x"}]}`},
+		{`{"l":[]}`, `{"l":"text"}`, `{"l":[]}`},
+		{`{"l":"text"}`, `{"l":[]}`, `{"l":"text"}`},
+		{`[1]`, `{"a":1}`, `{"a":1}`},
+	} {
+		first, second := doc(c.first), doc(c.second)
+		if got := string(codec.ToJSON(merge("n", nil, first, second))); got != c.want {
+			t.Errorf("%s and %s: %s", c.first, c.second, got)
+		}
+		if string(codec.ToJSON(first)) != c.first {
+			t.Errorf("%s was changed", c.first)
+		}
+	}
+}
+
+// Places of profiles: listed, found, and where a new one would be.
+func TestPlacesOfProfiles(t *testing.T) {
+	root, err := codec.FromJSON([]byte(`{"m":{"a":{"k":"1"},"b":{}},"l":[{"n":"a"},{"n":"a"},{"n":""},{"x":1},{"n":"c"}],"s":"text"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := func(text string) spec.Path {
+		p, err := spec.ParsePath(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, c := range []struct {
+		p      *spec.Profiles
+		all    string
+		one    string
+		at     string
+		found  bool
+		placed string
+	}{
+		{nil, " ", "any", "", true, ""},
+		{&spec.Profiles{Keys: path("m")}, "a b ", "b", "m.b", true, "m.b"},
+		{&spec.Profiles{Keys: path("m")}, "a b ", "z", "", false, "m.z"},
+		{&spec.Profiles{Keys: path("s")}, "", "z", "", false, "s.z"},
+		{&spec.Profiles{Keys: path("none")}, "", "z", "", false, "none.z"},
+		{&spec.Profiles{Entries: path("l"), Name: "n"}, "a c ", "c", "l[n=c]", true, "l[n=c]"},
+		{&spec.Profiles{Entries: path("l"), Name: "n"}, "a c ", "z", "", false, "l[n=z]"},
+		{&spec.Profiles{Entries: path("l"), Name: "n"}, "a c ", "", "", false, "l[n=]"},
+		{&spec.Profiles{Entries: path("none"), Name: "n"}, "", "z", "", false, "none[n=z]"},
+	} {
+		f := &spec.File{Format: "json", Profiles: c.p}
+		all := ""
+		for _, e := range entries(f, root) {
+			all += e.name + " "
+		}
+		if all != c.all {
+			t.Errorf("%+v: listed %q", c.p, all)
+		}
+		e, ok := lookup(f, root, c.one)
+		if ok != c.found || ok && e.at.String() != c.at {
+			t.Errorf("%+v: %s is at %q, %v", c.p, c.one, e.at, ok)
+		}
+		if got := place(f, root, c.one); got.at.String() != c.placed || c.p != nil && got.name != c.one {
+			t.Errorf("%+v: %s would be at %q", c.p, c.one, got.at)
+		}
+	}
+}
+
+// A hole is the profile, a value, or what is inside a value that is a tree.
+func TestHoles(t *testing.T) {
+	look := holes("dev", map[string]string{"k": "v", "empty": "", "tree": `{"a":{"b":"c","n":1,"e":""},"l":[]}`, "text": "x"})
+	for hole, want := range map[string]string{"profile": "dev", "k": "v", "tree.a.b": "c", "tree.a.n": "1", "empty": "-", "none": "-", "tree.a": "-", "tree.l": "-", "tree.a.e": "-", "tree.z": "-", "text.a": "-", "tree": `{"a":{"b":"c","n":1,"e":""},"l":[]}`} {
+		got, ok := look(hole)
+		if !ok {
+			if got != "" {
+				t.Errorf("%s: %q beside no", hole, got)
+			}
+			got = "-"
+		}
+		if got != want {
+			t.Errorf("%s: %q", hole, got)
+		}
+	}
+	if _, ok := holes("", nil)("profile"); ok {
+		t.Error("a profile without a name")
+	}
+}

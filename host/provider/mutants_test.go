@@ -1,0 +1,79 @@
+package provider_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/provider"
+)
+
+// A copy follows only what was written into the provider's own file.
+func TestMirrorFollowsItsOriginalOnly(t *testing.T) {
+	sp := parse(t, "spec: 1\nname: x\nvalues: {k: {}}\nfiles:\n  - {path: ~/main.json, format: json, keys: {k: k}}\n  - {path: ~/copy.json, format: json, keys: {k: k}, mirror: true}\n")
+	m := newMachine(tree{"main.json": `{"k":"other"}`, "copy.json": `{"k":"copy"}`})
+	out, n := put(t, m, sp, sec(sp, "", "k", "new"), provider.Options{})
+	if same(t, "a conflict", out, "~/main.json conflict k: ~/main.json has other values for k"); n != 0 {
+		t.Error("the copy was written")
+	}
+	out, _ = put(t, m, sp, sec(sp, "", "k", "new"), provider.Options{To: "/srv/x.json"})
+	same(t, "another file", out, "/srv/x.json created k")
+	same(t, "the copy", content(m, "copy.json"), `{"k":"copy"}`)
+	m.PutFile(home+"main.json", []byte("["), 0o600)
+	if out, n = put(t, m, sp, sec(sp, "", "k", "new"), provider.Options{}); n != 0 || strings.Contains(out, "copy.json") {
+		t.Errorf("a broken original: %s", out)
+	}
+	// Removing from another file takes the copy's values along.
+	m = newMachine(tree{"copy.json": `{"k":"new","x":1}`, "/srv/x.json": `{"k":"new"}`})
+	plan := provider.NewPlan(take(t, m, sp, "/srv/x.json"))
+	same(t, "removed", outcome(plan.RemoveAt(ctx, sp, sec(sp, "", "k", "new"), "/srv/x.json")), "/srv/x.json removed\n~/copy.json removed")
+	plan = provider.NewPlan(take(t, m, sp, "/srv/x.json"))
+	same(t, "kept", outcome(plan.RemoveAt(ctx, sp, sec(sp, "", "k", "old"), "/srv/x.json")), "/srv/x.json conflict k: /srv/x.json has other values for k")
+	same(t, "not there", outcome(plan.RemoveAt(ctx, sp, sec(sp, "", "k", "old"), "/srv/none.json")), "")
+}
+
+// What a "*" key takes is what no other key names.
+func TestAnyTakesWhatNoOtherKeyNames(t *testing.T) {
+	sp := parse(t, "spec: 1\nname: x\nvalues: {id: {public: true}, '*': {}}\nfiles: [{path: ~/f.json, format: json, keys: {id: ident, '*': .}}]\n")
+	m := newMachine(tree{"f.json": `{"ident":"i","a":"1","b":{"c":2},"none":null,"empty":""}`})
+	same(t, "found", describe(extract(t, m, sp)), `x value from ~/f.json: a=1 b="{\"c\":2}" id=i`)
+	out, _ := put(t, m, sp, sec(sp, "", "id", "j", "a", "1", "d", "4"), provider.Options{})
+	same(t, "conflict", out, "~/f.json conflict b,empty,id: ~/f.json has other values for b, empty, id")
+	put(t, m, sp, sec(sp, "", "id", "j", "a", "1", "d", "4"), provider.Options{Resolve: provider.ReplaceAll})
+	same(t, "after", describe(extract(t, m, sp)), `x value from ~/f.json: a=1 d=4 id=j`)
+}
+
+// A variable is one of those that a value needs; a value that has none is no matter
+// where a document holds all.
+func TestEnvOfASpecWithADocument(t *testing.T) {
+	sp := parse(t, "spec: 1\nname: x\nvalues: {a: {env: A}, b: {}, '*': {}}\ndocument: DOC\n")
+	same(t, "document", describe(extract(t, newMachine(tree{"$DOC": `{"a":"1","b":"2"}`}), sp)), "x value from $DOC: a=1 b=2")
+	same(t, "variable", describe(extract(t, newMachine(tree{"$A": "1"}), sp)), "x value from $A: a=1")
+	same(t, "none", describe(extract(t, newMachine(nil), sp)), "")
+	either := parse(t, "spec: 1\nname: x\nvalues: {u: {env: U, public: true}, a: {env: A, optional: true}, b: {env: B, optional: true}}\none_of: [a, b]\n")
+	same(t, "one of", describe(extract(t, newMachine(tree{"$U": "u", "$B": "b"}), either)), "x value from $U $B: b=b u=u")
+	same(t, "none of", describe(extract(t, newMachine(tree{"$U": "u"}), either)), "x invalid from $U: U is set, but A is not")
+}
+
+// More of what is no path, and of what is no key.
+func TestMoreThatIsNoPath(t *testing.T) {
+	ghp := "ghp_" + "FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKE"
+	gcp := builtin(t, "gcp")
+	same(t, "a token of another", describe(extract(t, newMachine(tree{"$GOOGLE_APPLICATION_CREDENTIALS": ghp}), gcp)),
+		"gcp invalid from $GOOGLE_APPLICATION_CREDENTIALS: $GOOGLE_APPLICATION_CREDENTIALS should name a file, but holds a secret itself, which rhx does not show")
+	long := "/srv/" + strings.Repeat("a", 255)
+	same(t, "a long name", describe(extract(t, newMachine(tree{"$GOOGLE_APPLICATION_CREDENTIALS": long, long: `{"private_key":"k"}`}), gcp)),
+		"gcp value from "+long+": private_key=k")
+	kube := builtin(t, "kubernetes")
+	list := strings.Repeat("/srv/none:", 40) + "~/k"
+	if found := describe(extract(t, newMachine(tree{"$KUBECONFIG": list, "k": kubeconfig}), kube)); !strings.HasPrefix(found, "kubernetes/dev value from ~/k") {
+		t.Error(found)
+	}
+	sky := builtin(t, "sky")
+	if err := take(t, newMachine(tree{".ssh/sky-key": "x"}), sky).WhyNot(sky, "x"); err != nil {
+		t.Error(err)
+	}
+	m := newMachine(tree{"$AWS_SHARED_CREDENTIALS_FILE": "NUL"})
+	aws := builtin(t, "aws")
+	plan := provider.NewPlan(take(t, windows{m}, aws))
+	same(t, "no file on Windows", outcome(plan.Put(ctx, aws, sec(aws, "", "access_key", akia, "secret_key", awsKey), provider.Options{})), "failed: $AWS_SHARED_CREDENTIALS_FILE says that there is no file")
+}
