@@ -25,9 +25,9 @@ func (s *Snapshot) ExtractEnv(sp *spec.Spec) (Found, error) {
 			names = append(names, sp.Document)
 		}
 		if len(names) == 0 {
-			return f, fmt.Errorf("%s has no variables; its secret is in files", sp.Name)
+			return Found{}, fmt.Errorf("%s has no variables; its secret is in files", sp.Name)
 		}
-		return f, fmt.Errorf("no variable of %s is set (%s)", sp.Name, strings.Join(names, ", "))
+		return Found{}, fmt.Errorf("no variable of %s is set (%s)", sp.Name, strings.Join(names, ", "))
 	}
 	return f, f.Err
 }

@@ -1,10 +1,13 @@
 package provider_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 // A copy follows only what was written into the provider's own file.
@@ -76,4 +79,86 @@ func TestMoreThatIsNoPath(t *testing.T) {
 	aws := builtin(t, "aws")
 	plan := provider.NewPlan(take(t, windows{m}, aws))
 	same(t, "no file on Windows", outcome(plan.Put(ctx, aws, sec(aws, "", "access_key", akia, "secret_key", awsKey), provider.Options{})), "failed: $AWS_SHARED_CREDENTIALS_FILE says that there is no file")
+}
+
+// What a file and the variables are together, where one of them is not whole.
+func TestFileAndVariablesThatAreNotWhole(t *testing.T) {
+	sp := builtin(t, "aws")
+	keys := "aws_access_key_id=" + akia + "\naws_secret_access_key=" + awsKey + "\n"
+	env := func(files tree) tree {
+		files["$AWS_ACCESS_KEY_ID"], files["$AWS_SECRET_ACCESS_KEY"] = akia, awsKey
+		return files
+	}
+	values := ": access_key=" + akia + " secret_key=" + awsKey
+	for _, c := range []struct {
+		name  string
+		files tree
+		want  string
+	}{
+		{"another profile is broken", env(tree{".aws/credentials": "[half]\naws_access_key_id=x\n"}),
+			"aws value from $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY" + values + "\naws/half invalid from ~/.aws/credentials: read ~/.aws/credentials, half: secret_key is missing"},
+		{"another file is broken", env(tree{".aws/credentials": "[default]\n" + keys, ".aws/config": "[default]\naws_access_key_id=x\n"}),
+			"aws value from ~/.aws/credentials $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY" + values + "\naws invalid from ~/.aws/config: read ~/.aws/config, default: secret_key is missing"},
+		{"a command, and half of the variables", tree{".aws/credentials": "[default]\ncredential_process = x\n", "$AWS_ACCESS_KEY_ID": akia},
+			"aws exec from ~/.aws/credentials:\naws invalid from $AWS_ACCESS_KEY_ID: AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not"},
+		{"a command, and a file with values", tree{".aws/credentials": "[default]\ncredential_process = x\n", ".aws/config": "[default]\n" + keys},
+			"aws value from ~/.aws/config" + values},
+		{"two variables that name no file", tree{"$AWS_SHARED_CREDENTIALS_FILE": "{}", "$AWS_CONFIG_FILE": "a\nb"},
+			"aws invalid from $AWS_SHARED_CREDENTIALS_FILE: $AWS_SHARED_CREDENTIALS_FILE should name a file, but holds a document, which rhx does not show\naws invalid from $AWS_CONFIG_FILE: $AWS_CONFIG_FILE should name a file, but holds control characters, which rhx does not show"},
+	} {
+		same(t, c.name, describe(extract(t, newMachine(c.files), sp)), c.want)
+	}
+}
+
+// A file that others can read is of no matter where it holds nothing secret.
+func TestFileThatOthersMayRead(t *testing.T) {
+	azure := builtin(t, "azure")
+	m := newMachine(nil)
+	m.PutFile(home+".azure/clouds.config", []byte("[AzureCloud]\nsubscription = sub\n"), 0o644)
+	same(t, "public values", describe(extract(t, m, azure)), "azure value from ~/.azure/clouds.config: subscription_id=sub")
+	out, n := put(t, m, azure, sec(azure, "", "subscription_id", "sub"), provider.Options{})
+	if same(t, "not mended", out, "~/.azure/clouds.config unchanged"); n != 0 {
+		t.Error("written")
+	}
+	gh := builtin(t, "github")
+	m.PutFile(home+".config/gh/hosts.yml", []byte("github.com:\n    users:\n        jane: \"\"\n    user: jane\n"), 0o644)
+	same(t, "a keyring", describe(extract(t, m, gh)), "github keyring from ~/.config/gh/hosts.yml:")
+	ssh := builtin(t, "ssh")
+	m.PutFolder(home+".ssh/folder", 0o755)
+	m.PutPipe(home + ".ssh/pipe")
+	m.PutFile(home+".ssh/k", []byte(pem), 0o600)
+	if found := describe(extract(t, m, ssh)); strings.Count(found, "\n") != 1 {
+		t.Error(found)
+	}
+}
+
+// budgeted is a module that takes all the time that it may.
+type budgeted struct{ asked, had int }
+
+func (g *budgeted) Run(ctx context.Context, _ *spec.Spec, _ *spec.File, _ *abi.Request) (*abi.Response, error) {
+	g.asked++
+	lim, done, err := abi.DefaultLimits().Share(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.had++
+	done(lim.Call)
+	return &abi.Response{}, nil
+}
+
+// The modules of all files of a spec have the time of one call.
+func TestFilesShareOneBudget(t *testing.T) {
+	sp := parse(t, "spec: 1\nname: x\nvalues: {k: {}}\nfiles:\n  - {path: ~/a, format: {wasm: m}}\n  - {path: ~/b, format: {wasm: m}}\n")
+	g := &budgeted{}
+	snap, err := provider.Take(ctx, newMachine(tree{"a": "x", "b": "x"}), g, []*spec.Spec{sp})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "found", describe(snap.Extract(ctx, sp)), "x invalid from ~/b: read ~/b: took longer than 2s for the files before this one")
+	if g.asked != 2 || g.had != 1 {
+		t.Errorf("%+v", g)
+	}
+	if snap.Extract(ctx, sp); g.had != 2 {
+		t.Error("another look has no time of its own")
+	}
 }
