@@ -126,6 +126,9 @@ func TestKubeconfigReadsOnlyWhatItIsFor(t *testing.T) {
 	}{
 		{"certificates", cert + cert2, cert, cert + cert2, true},
 		{"certificates with text around", noted, cert, cert + cert2, true},
+		{"text before a certificate", "SECRET=hunter2\n" + cert, cert, cert, true},
+		{"line ends of Windows", strings.ReplaceAll(cert, "\n", "\r\n"), cert, strings.ReplaceAll(cert, "\n", "\r\n"), true},
+		{"blanks at the end", cert + " \n", cert, cert + " \n", true},
 		{"an SSH key", pem, pem, "", false},
 		{"a TLS key", tlsKey, cert + tlsKey, "", true},
 		{"a certificate and a key", cert + tlsKey, cert, "", true},
@@ -153,6 +156,15 @@ func TestKubeconfigReadsOnlyWhatItIsFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Content that stands there already counts before a file that is named beside it.
+func TestKubeconfigWithContentAndName(t *testing.T) {
+	sp := builtin(t, "kubernetes")
+	m := newMachine(tree{".kube/crt": cert, ".kube/config": "contexts: [{name: m, context: {cluster: c, user: u}}, {name: n, context: {cluster: none, user: u}}]\nclusters: [{name: c, cluster: {certificate-authority: crt, certificate-authority-data: OWN}}]\nusers: [{name: u, user: {token: t, client-certificate: ''}}]\n"})
+	same(t, "found", describe(extract(t, m, sp)), `
+kubernetes/m value from ~/.kube/config: cluster="{\"certificate-authority\":\"crt\",\"certificate-authority-data\":\"OWN\"}" context="{\"cluster\":\"c\",\"user\":\"u\"}" user="{\"token\":\"t\",\"client-certificate\":\"\"}"
+kubernetes/n invalid from ~/.kube/config: read ~/.kube/config, n: cluster is missing`)
 }
 
 // What makes a tool run a program, or read another file, is written only when asked.
