@@ -1,6 +1,7 @@
 package machine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -272,36 +273,74 @@ func TestSSHCancelledAtASilentHost(t *testing.T) {
 			}
 		})
 	}
-	s := sshtest.Start(t, sshtest.Options{})
-	c := newCutter(t, s.Addr)
-	_, port, _ := net.SplitHostPort(c.Addr().String())
-	check(t, os.WriteFile(s.KnownHosts, []byte("server "+s.HostKeys[0]+"\n"), 0o600))
-	m := over(t, s, withConfig(s, "Host *\n Port "+port+"\n HostKeyAlias server\n"+s.HostBlock(s.Alias)))
-	connects(t, m, s)
-	c.stalled.Store(true)
-	for name, op := range map[string]func(context.Context) error{
-		"info": func(ctx context.Context) error { _, err := m.Info(ctx, nil); return err },
-		"read": func(ctx context.Context) error { _, err := m.Read(ctx, []string{"/x"}); return err },
-		"write": func(ctx context.Context) error {
-			_, err := m.Write(ctx, []machine.Change{{Path: "/x", Data: make([]byte, 3<<20)}})
+}
+
+// So it ends what is under way at a host that falls silent, or stops to take
+// anything, and at one behind such a host.
+func TestSSHCancelledAtAHostThatFallsSilent(t *testing.T) {
+	jump, s := sshtest.Start(t, sshtest.Options{}), sshtest.Start(t, sshtest.Options{})
+	large := bytes.Repeat([]byte("x"), machine.MaxFile)
+	ops := map[string]func(context.Context, machine.Machine) error{
+		"info": func(ctx context.Context, m machine.Machine) error { _, err := m.Info(ctx, nil); return err },
+		"read": func(ctx context.Context, m machine.Machine) error { _, err := m.Read(ctx, []string{"/x"}); return err },
+		"write": func(ctx context.Context, m machine.Machine) error {
+			_, err := m.Write(ctx, []machine.Change{{Path: "/a", Data: large}, {Path: "/b", Data: large}, {Path: "/c", Data: large}})
 			return err
 		},
-		"run": func(ctx context.Context) error {
+		"run": func(ctx context.Context, m machine.Machine) error {
 			_, err := m.(machine.Runner).Run(ctx, machine.RunSpec{Argv: []string{"true"}})
 			return err
 		},
-	} {
-		ctx, cancel := context.WithCancel(t.Context())
-		started, done := make(chan struct{}), make(chan error)
-		go func() { close(started); done <- op(ctx) }()
-		<-started
-		start := time.Now()
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("%s took %v", name, d)
+		"terminal": func(ctx context.Context, m machine.Machine) error {
+			_, err := m.(machine.Runner).Run(ctx, machine.RunSpec{Argv: []string{"true"}, TTY: true})
+			return err
+		},
+	}
+	for _, through := range []bool{false, true} {
+		for _, frozen := range []bool{false, true} {
+			for name, op := range ops {
+				t.Run(fmt.Sprintf("%s, jump %v, frozen %v", name, through, frozen), func(t *testing.T) {
+					t.Parallel()
+					first := s
+					if through {
+						first = jump
+					}
+					c := newCutter(t, first.Addr)
+					_, port, _ := net.SplitHostPort(c.Addr().String())
+					known := filepath.Join(t.TempDir(), "known")
+					check(t, os.WriteFile(known, []byte("first "+first.HostKeys[0]+"\n"), 0o600))
+					config := "Host first\n Port " + port + "\n HostKeyAlias first\n UserKnownHostsFile " + known + "\n" + first.HostBlock("first")
+					target := "first"
+					if through {
+						config, target = config+"Host last\n ProxyJump first\n"+s.HostBlock("last"), "last"
+					}
+					m := machine.SSH(target, machine.SSHOptions{ConfigFile: s.Config(config)})
+					connects(t, m, s)
+					if frozen {
+						c.frozen.Store(true)
+					} else {
+						c.stalled.Store(true)
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					done := make(chan error)
+					var ended time.Time
+					go func() {
+						err := op(ctx, m)
+						m.Close()
+						ended = time.Now()
+						done <- err
+					}()
+					<-c.touched // what the operation sends, or the keys of its connection
+					start := time.Now()
+					cancel()
+					if err := <-done; !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+					if d := ended.Sub(start); d > 3*time.Second {
+						t.Errorf("it took %v", d)
+					}
+				})
+			}
 		}
 	}
 }

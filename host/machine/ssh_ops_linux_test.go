@@ -189,15 +189,18 @@ type cutter struct {
 	net.Listener
 	sent  atomic.Int64
 	limit atomic.Int64
-	// stalled makes it keep everything to itself, as a network that drops packets.
-	stalled atomic.Bool
+	// stalled makes it keep everything to itself, as a network that drops packets;
+	// frozen makes it take nothing, as a host that is stopped.
+	stalled, frozen atomic.Bool
+	// touched gets something when bytes come that do not go on.
+	touched chan struct{}
 }
 
 func newCutter(t *testing.T, addr string) *cutter {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	t.Cleanup(func() { l.Close() })
-	c := &cutter{Listener: l}
+	c := &cutter{Listener: l, touched: make(chan struct{}, 1)}
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -219,6 +222,16 @@ func newCutter(t *testing.T, addr string) *cutter {
 				buf := make([]byte, 512)
 				for {
 					n, err := client.Read(buf)
+					if c.frozen.Load() || c.stalled.Load() {
+						select {
+						case c.touched <- struct{}{}:
+						default:
+						}
+					}
+					if c.frozen.Load() {
+						<-t.Context().Done()
+						return
+					}
 					if c.stalled.Load() && err == nil {
 						continue
 					}

@@ -35,8 +35,8 @@ func newConn(d *dialer, c *sshConfig, conn net.Conn) *sshConn {
 	return s
 }
 
-// begin takes the connection into use once the host has let the user in.
-func (c *sshConn) begin(conn ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+// use takes the connection into use once the host has let the user in.
+func (c *sshConn) use(conn ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	c.client = ssh.NewClient(conn, channels, requests)
 	go func() {
 		_ = c.client.Wait()
@@ -76,16 +76,40 @@ func (c *sshConn) dying() bool {
 	}
 }
 
-// close ends the connection and those it goes through. c may be nil.
+// close ends the connection and those it goes through, the nearest to this machine
+// first: the end of one that goes through another would wait for that one. c may
+// be nil.
 func (c *sshConn) close(reason error) {
-	for ; c != nil; c = c.via {
-		c.mu.Lock()
-		if c.reason == nil {
-			c.reason = reason
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	if c.reason == nil {
+		c.reason = reason
+	}
+	c.mu.Unlock()
+	c.via.close(reason)
+	c.raw.Close()
+	c.client.Close()
+}
+
+// closeWithin is how long the end of a session may take. Where the host takes
+// nothing more, it would wait for the end of the connection.
+const closeWithin = 100 * time.Millisecond
+
+// leave ends a session; a signal for its command goes before, if there is one.
+func leave(channel ssh.Channel, sig string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if sig != "" {
+			signal(channel, sig)
 		}
-		c.mu.Unlock()
-		c.client.Close()
-		c.raw.Close()
+		channel.Close()
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeWithin):
 	}
 }
 

@@ -48,7 +48,7 @@ func (d *dialer) shared(ctx context.Context, c *sshConfig) (*sshConn, error) {
 		return nil, nil
 	}
 	s.master = true
-	s.begin(client, channels, requests)
+	s.use(client, channels, requests)
 	return s, nil
 }
 

@@ -62,6 +62,7 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 		if via, err = d.dial(ctx, last, rest, depth+1); err != nil {
 			return nil, fmt.Errorf("through %s: %w", printable(last, 200), err)
 		}
+		defer context.AfterFunc(ctx, func() { via.close(nil) })()
 		conn, err = via.forward(ctx, c)
 	case c.proxyCommand != "":
 		conn, err = proxyCommand(ctx, c, c.expand.tokens(c.proxyCommand))
@@ -72,10 +73,13 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 		via.close(nil)
 		return nil, err
 	}
-	client, err := d.handshake(ctx, c, conn)
-	if err != nil {
+	abort := func() {
+		via.close(nil) // first: the end of what goes through it would wait for it
 		conn.Close()
-		via.close(nil)
+	}
+	client, err := d.handshake(ctx, c, conn, abort)
+	if err != nil {
+		abort()
 		return nil, err
 	}
 	client.via = via
@@ -109,12 +113,13 @@ func (c *sshConn) forward(ctx context.Context, next *sshConfig) (net.Conn, error
 }
 
 // handshake makes conn a connection to a verified host that let the user in.
-func (d *dialer) handshake(ctx context.Context, c *sshConfig, conn net.Conn) (*sshConn, error) {
+// Closing the connection, as abort does, is the one way to end a handshake that
+// works for every kind of it.
+func (d *dialer) handshake(ctx context.Context, c *sshConfig, conn net.Conn, abort func()) (*sshConn, error) {
 	s := newConn(d, c, conn)
-	// Closing is the one way to end a handshake that works for every connection.
-	clock := newClock(c.timeout, func() { conn.Close() })
+	clock := newClock(c.timeout, abort)
 	defer clock.stop()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, abort)()
 	keys, err := newHostKeys(ctx, c, d.named, d.opts, clock.pause)
 	if err != nil {
 		return nil, err
@@ -136,7 +141,7 @@ func (d *dialer) handshake(ctx context.Context, c *sshConfig, conn net.Conn) (*s
 		}
 		return nil, heard(a.failure(err), conn)
 	}
-	s.begin(client, channels, requests)
+	s.use(client, channels, requests)
 	s.openNext()
 	return s, nil
 }

@@ -328,16 +328,16 @@ func (m *sshMachine) noShell(answer, stderr []byte, harmless bool) error {
 // exchange runs remoteCommand with input on its standard input and reads what
 // it prints into a, until the piece "done". It takes one round trip.
 func (c *sshConn) exchange(ctx context.Context, input []byte, a *answer, within time.Duration) (stderr []byte, err error) {
-	leave, err := c.enter(ctx)
+	next, err := c.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer next()
 	channel, requests, err := c.session(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer channel.Close()
+	defer leave(channel, "")
 	ended := make(chan int, 1)
 	go func() { ended <- exitStatus(requests) }()
 	result := make(chan error, 1)

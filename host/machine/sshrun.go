@@ -92,29 +92,31 @@ func runCommand(spec RunSpec, mark string, n int) string {
 var errNoShell = errors.New("no shell")
 
 func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []byte) (int, error) {
-	leave, err := c.enter(ctx)
+	next, err := c.enter(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer next()
 	channel, requests, err := c.session(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer channel.Close()
+	end := "" // the signal that ends the command
+	defer func() { leave(channel, end) }()
 	ended := make(chan int, 1) // exit status, -1 for none
 	go func() { ended <- exitStatus(requests) }()
-	if spec.TTY {
-		if err := requestTerminal(channel, spec); err != nil {
-			return 0, err
-		}
-	}
-	c.sendEnv(channel)
-	if err := request(channel, "exec", ssh.Marshal(struct{ Command string }{runCommand(spec, mark, len(prelude))})); err != nil {
-		if c.dying() {
+	begun := make(chan error, 1)
+	go func() { begun <- c.begin(channel, spec, runCommand(spec, mark, len(prelude))) }()
+	select {
+	case err := <-begun:
+		if err != nil && c.dying() {
 			err = c.failure()
 		}
-		return 0, err
+		if err != nil {
+			return 0, err
+		}
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
 	started := make(chan struct{})
 	outputs := make(chan error, 2)
@@ -164,7 +166,22 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 		}
 	}()
 	go forwardEvents(channel, spec, stop)
-	return c.awaitEnd(ctx, channel, ended, outputs, started)
+	status, err := c.awaitEnd(ctx, channel, ended, outputs, started)
+	if ctx.Err() != nil {
+		end = "TERM"
+	}
+	return status, err
+}
+
+// begin asks the host to start a command, and waits for its yes.
+func (c *sshConn) begin(channel ssh.Channel, spec RunSpec, command string) error {
+	if spec.TTY {
+		if err := requestTerminal(channel, spec); err != nil {
+			return err
+		}
+	}
+	c.sendEnv(channel)
+	return request(channel, "exec", ssh.Marshal(struct{ Command string }{command}))
 }
 
 // awaitEnd waits for the end of the command and of its output.
@@ -181,7 +198,6 @@ func (c *sshConn) awaitEnd(ctx context.Context, channel ssh.Channel, ended <-cha
 				channel.Close()
 			}
 		case <-ctx.Done():
-			signal(channel, "TERM")
 			return 0, ctx.Err()
 		}
 	}
