@@ -22,10 +22,10 @@ import (
 const (
 	// startWithin is how long a login shell may take before the script starts.
 	startWithin = 60 * time.Second
-	// answerWithin is how long the whole answer may take, and for each slowest
-	// bytes that are sent to the host a second more.
+	// answerWithin is how long the whole answer may take. A second is added for every
+	// slowRate bytes that are sent to the host.
 	answerWithin = 5 * time.Minute
-	slowest      = 32 << 10
+	slowRate     = 32 << 10
 )
 
 func (m *sshMachine) Info(ctx context.Context, names []string) (Info, error) {
@@ -298,7 +298,7 @@ func (m *sshMachine) ask(ctx context.Context, s *script, size int, harmless bool
 		return nil, err
 	}
 	text := s.finish()
-	within := cmp.Or(m.opts.answerWithin, answerWithin) + time.Duration(len(text)/slowest)*time.Second
+	within := cmp.Or(m.opts.answerWithin, answerWithin) + time.Duration(len(text)/slowRate)*time.Second
 	a := &answer{mark: []byte(s.mark), limit: size}
 	stderr, err := conn.exchange(ctx, text, a, within)
 	list := a.pieces

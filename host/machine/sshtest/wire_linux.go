@@ -13,12 +13,12 @@ import (
 type Wire struct {
 	// Addr is where it listens.
 	Addr string
-	// Delay is added to each direction, without making it narrower.
+	// Delay is added in each direction. It does not limit how much passes.
 	Delay time.Duration
-	// Toll, where it is set, is called before bytes go on: to the server (up) or
-	// from it; total counts those of this connection and direction with the ones
-	// that wait. It may keep them waiting; an error cuts the connection. Change
-	// it with Repair.
+	// toll is called before bytes are passed on, to the server (up) or from it. total
+	// counts the bytes of this connection and direction, with those about to be
+	// passed. It may block, to keep them waiting; an error cuts the connection.
+	// Repair replaces it.
 	toll atomic.Pointer[Toll]
 
 	mu   sync.Mutex
@@ -110,8 +110,8 @@ type packet struct {
 	due  time.Time
 }
 
-// pass carries one direction. What is under way does not keep later bytes from
-// setting out: a delay is not a narrow line.
+// pass carries one direction. Each packet waits for its own time, not for the
+// packets before it.
 func (w *Wire) pass(up bool, to, from net.Conn) {
 	under := make(chan packet, 4096)
 	go func() {
