@@ -2,6 +2,7 @@
 # make test      everything; installs the test servers first
 # make mutate    PKG=host/codec: the small faults that its own tests do not notice
 # make soak      random comparisons with other programs, SEEDS of each
+# make vuln      known faults in what rhx links; needs https://vuln.go.dev
 # make bench     ratios of whole commands and of the parts, in one run
 
 SHELL := /bin/sh
@@ -13,7 +14,7 @@ SEEDS ?= 100
 MIN ?= 85
 LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: install build test test-deps soak bench lint wasm fuzz mutate vet
+.PHONY: install build test test-deps soak bench lint wasm fuzz mutate vuln vet
 
 # rhx starts faster without the Vault client and the wasm runtime, and goes on as
 # rhx-full where it needs them: docs/ARCHITECTURE.md, RATIONALE.
@@ -62,3 +63,9 @@ fuzz:
 mutate:
 	@test -n "$(PKG)" || { echo "make mutate PKG=host/codec: name a package's folder in PKG" >&2; exit 2; }
 	nice $(GO) run ./.ci/mutate $(if $(FILES),-files '$(FILES)') $(if $(N),-n $(N)) -min $(MIN) $(PKG)
+
+# Not a part of make lint: a machine without the Internet has no such database.
+# VULNDB=file:///... is a copy of it.
+vuln:
+	@$(GO) tool -modfile=.ci/tools/go.mod govulncheck $(if $(VULNDB),-db $(VULNDB)) ./... || { status=$$?; \
+	[ $$status -eq 3 ] || echo "make vuln: nothing was checked; without $(or $(VULNDB),https://vuln.go.dev) there is nothing to check against" >&2; exit $$status; }

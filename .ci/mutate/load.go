@@ -104,7 +104,7 @@ func (p *pack) rewrite(pattern string) ([]mutation, map[string]string, error) {
 	bad := map[string]bool{}
 	for {
 		w := &writer{pack: p, bad: bad}
-		out := map[string]string{filepath.Join(p.dir, "zz_mutate.go"): "package " + p.types.Name() + "\n" + runtime}
+		out := map[string]string{}
 		for _, s := range p.files {
 			if fits, err := filepath.Match(pattern, filepath.Base(s.name)); err != nil {
 				return nil, nil, err
@@ -112,6 +112,7 @@ func (p *pack) rewrite(pattern string) ([]mutation, map[string]string, error) {
 				out[s.name] = w.all(s)
 			}
 		}
+		out[filepath.Join(p.dir, "zz_mutate.go")] = "package " + p.types.Name() + "\n" + fmt.Sprintf(runtime, len(w.muts)+1)
 		before := len(bad)
 		if err := p.check(out, bad); err != nil {
 			return nil, nil, err

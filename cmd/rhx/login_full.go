@@ -338,7 +338,7 @@ func (a *app) offerDownload(ctx context.Context, e *engine.Engine, c *loginCmd, 
 					a.printPlacement(l, false)
 				}
 			}
-			return err != nil || n[provider.Failed] > 0, nil
+			return err != nil || n[provider.Failed] > 0, nil //nolint:nilerr // the report has it
 		}
 		overwrite = true
 	}
@@ -354,7 +354,7 @@ func (a *app) offerDownload(ctx context.Context, e *engine.Engine, c *loginCmd, 
 	if slices.ContainsFunc(loaded, func(l session.Outcome) bool { return l.Source.Kind == secret.SourceEnv && l.Action == provider.Created }) && a.Output == "table" {
 		a.say("To have the variables in this shell: . " + e.Deliver.EnvFile())
 	}
-	return err != nil || err2 != nil || loadedStatus(loaded) != nil, nil
+	return err != nil || err2 != nil || loadedStatus(loaded) != nil, nil //nolint:nilerr // the report has them
 }
 
 // canOffer reports whether a list can be shown and asked about.

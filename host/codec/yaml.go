@@ -74,7 +74,7 @@ func yamlParse(data []byte) (doc *yamlDoc, err error) {
 	doc = &yamlDoc{data: data}
 	decoder := yamlv3.NewDecoder(bytes.NewReader(yamlVersion(data)))
 	var first, second yamlv3.Node
-	if err := decoder.Decode(&first); err == io.EOF {
+	if err := decoder.Decode(&first); errors.Is(err, io.EOF) {
 		return doc, nil
 	} else if err != nil {
 		return nil, yamlError(data, err)
@@ -83,7 +83,7 @@ func yamlParse(data []byte) (doc *yamlDoc, err error) {
 	// a document.
 	if err := decoder.Decode(&second); err == nil {
 		doc.several = true
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(data, err)
 	}
 	if len(first.Content) == 1 && !yamlEmpty(first.Content[0]) {

@@ -400,7 +400,7 @@ func (e *yamlEditor) add(at yamlPlace, key *string, value *Node, more []Pair) ([
 		next, open = e.layout.entry(&p.Key, p.Value, l.column, yamlAny)
 		lines += next
 	}
-	return e.insertLines(end, lines, open), nil
+	return e.insertLines(end, lines, open), nil //nolint:nilerr // what cannot be written here is left for an edit of its own
 }
 
 // remove takes out the last of places.

@@ -164,7 +164,7 @@ func (s *yamlScanner) skip(i int) int {
 
 // value finds n, the next value after the offset at. indent is the column of
 // the block collection around it, or -1.
-func (s *yamlScanner) value(n *yamlv3.Node, at int, flow bool, indent int) (*yamlLoc, error) {
+func (s *yamlScanner) value(n *yamlv3.Node, at int, _ bool, indent int) (*yamlLoc, error) {
 	l := &yamlLoc{node: n, from: at, props: at, start: at, head: at, end: at, column: -1}
 	next := s.skip(at)
 	if yamlEmpty(n) {

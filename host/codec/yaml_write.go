@@ -79,7 +79,7 @@ func (y yamlLayout) value(n *Node, column int, dashed bool, style yamlStyle) yam
 }
 
 // entry returns key (nil in a list) and value as whole lines at column.
-func (y yamlLayout) entry(key *string, value *Node, column int, style yamlStyle) (text string, open bool) {
+func (y yamlLayout) entry(key *string, value *Node, column int, style yamlStyle) (text string, open bool) { //nolint:unparam // as value and lines take it
 	var b strings.Builder
 	b.WriteString(strings.Repeat(" ", column))
 	v := y.value(value, column, key == nil, style)

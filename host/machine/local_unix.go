@@ -31,7 +31,7 @@ func (l *local) own(f *os.File, target string, old fs.FileInfo, mode fs.FileMode
 			return mode, nil
 		}
 		if old, err = os.Stat(l.home); err != nil {
-			return mode, nil
+			return mode, nil //nolint:nilerr // without a home there is no owner to follow
 		}
 	}
 	is, want := owner(info), owner(old)
@@ -56,7 +56,7 @@ func (l *local) ownFolder(dir string) error {
 	}
 	home, err := os.Stat(l.home)
 	if err != nil || owner(home) == (ids{}) {
-		return nil
+		return nil //nolint:nilerr // without a home there is no owner to follow
 	}
 	return os.Lchown(dir, owner(home).uid, owner(home).gid)
 }
@@ -130,7 +130,7 @@ func lock(ctx context.Context, target string) (unlock func(), err error) {
 	for {
 		f, err := os.OpenFile(target, os.O_RDONLY|openFlags, 0)
 		if err != nil {
-			return none, nil // current says why, if it matters
+			return none, nil //nolint:nilerr // current says why, if it matters
 		}
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
@@ -138,7 +138,7 @@ func lock(ctx context.Context, target string) (unlock func(), err error) {
 			is, err1 := f.Stat()
 			now, err2 := os.Lstat(target)
 			if err1 != nil || err2 != nil || os.SameFile(is, now) {
-				return func() { f.Close() }, nil
+				return func() { f.Close() }, nil //nolint:nilerr // who reads or replaces it next says so
 			}
 		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
 			f.Close()

@@ -118,7 +118,7 @@ func (a *answer) read(r io.Reader) error {
 		}
 		switch {
 		case a.done || err == nil:
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return a.end(a.cur)
 		default:
 			return err

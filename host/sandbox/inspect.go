@@ -242,16 +242,14 @@ func (in *inspector) valueTypes(most int, what string) []byte {
 	return in.b[from:in.i]
 }
 
-func (in *inspector) valueType() byte {
-	t := in.byte()
-	switch t {
+func (in *inspector) valueType() {
+	switch t := in.byte(); t {
 	case 0x7f, 0x7e, 0x7d, 0x7c, 0x70, 0x6f: // i32 i64 f32 f64 funcref externref
 	case 0x7b:
 		in.fail("it uses vector instructions, which are not allowed")
 	default:
 		in.fail("it uses a type (%#x) that is not allowed", t)
 	}
-	return t
 }
 
 func (in *inspector) importEntry() {
@@ -292,7 +290,7 @@ func (in *inspector) tableType() {
 	default:
 		in.fail("a table is of a type that is not allowed")
 	}
-	low, _, _ := in.limits(1)
+	low := in.limits()
 	if low > maxTable {
 		in.fail("its table has %d entries; at most %d are allowed", low, maxTable)
 	}
@@ -300,26 +298,26 @@ func (in *inspector) tableType() {
 }
 
 func (in *inspector) memoryType() {
-	low, _, _ := in.limits(1)
+	low := in.limits()
 	if int64(low)*abi.PageSize > in.lim.Memory {
 		in.fail("it needs %s of memory; at most %s are allowed", abi.Size(int64(low)*abi.PageSize), abi.Size(in.lim.Memory))
 	}
 	in.memory = true
 }
 
-// limits reads the least and the most of a table or memory. Flags above most
-// are shared or 64-bit memories.
-func (in *inspector) limits(most byte) (low, high uint32, bounded bool) {
+// limits reads the least and the most of a table or memory, and returns the least.
+// Flags above 1 are shared or 64-bit memories.
+func (in *inspector) limits() uint32 {
 	flag := in.byte()
-	if flag > most {
+	if flag > 1 {
 		in.fail("it has a shared or 64-bit memory, which is not allowed")
-		return 0, 0, false
+		return 0
 	}
-	low = in.u32()
+	least := in.u32()
 	if flag == 1 {
-		return low, in.u32(), true
+		in.u32()
 	}
-	return low, 0, false
+	return least
 }
 
 func (in *inspector) export() {

@@ -119,7 +119,7 @@ func unpack(r io.Reader) (map[string][]byte, error) {
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return files, nil
 		case whole.N <= 0:
 			return nil, fmt.Errorf("it unpacks to more than %d MiB", MaxTarball>>20)

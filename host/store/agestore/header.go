@@ -108,7 +108,7 @@ func readHeader(path string) (store.Info, error) {
 	defer f.Close()
 	buf := make([]byte, len(ageIntro)+maxStanza+1)
 	n, err := io.ReadFull(f, buf)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return store.Info{}, err
 	}
 	i, err := parseHeader(buf[:n])
