@@ -232,13 +232,13 @@ func TestRH37RH38DownloadOnANewMachine(t *testing.T) {
 	tm, home := newTeam(t), t.TempDir()
 	tm.put("aws", "aws", map[string]string{"access_key": "fake-id", "secret_key": "fake-key"})
 	tm.put("sky", "sky", map[string]string{"private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nfake\n-----END OPENSSH PRIVATE KEY-----\n", "public_key": "ssh-rsa fake\n"})
-	tm.put("snowflake", "", map[string]string{"password": "fake"})
+	tm.put("acmedb", "", map[string]string{"password": "fake"})
 	out := tm.ok(home, fakePassword, tm.login("--username", "jane", "--download")...)
-	says(t, out, "snowflake  -", "aws: ~/.aws/credentials created")
+	says(t, out, "acmedb  -", "aws: ~/.aws/credentials created")
 	says(t, readHome(t, home, ".aws/credentials"), "aws_secret_access_key = fake-key")
 	says(t, readHome(t, home, ".ssh/sky-key"), "fake")
 	says(t, readHome(t, home, ".config/rhx/config.yaml"), "secrets:\n  aws: ~/.aws/credentials\n  sky: ~/.ssh/sky-key\n")
-	for _, name := range []string{"aws", "sky", "snowflake"} {
+	for _, name := range []string{"aws", "sky", "acmedb"} {
 		tm.ok(home, "", "delete", name)
 	}
 	says(t, tm.ok(home, "", "list"), "The store is empty")

@@ -39,7 +39,17 @@ func (x *Exchange) PlanUpload(ctx context.Context, m machine.Machine) ([]Upload,
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(f provider.Found) bool { return f.State != provider.HasValue && f.State != provider.Invalid })
-	return x.planUpload(ctx, found)
+	st, err := x.Records.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return x.planUpload(ctx, slices.DeleteFunc(found, func(f provider.Found) bool { return opens(f, st) }))
+}
+
+// opens reports whether a secret is what opens the store: it is of no use in it, and
+// whoever can read the store would get it.
+func opens(f provider.Found, st store.Store) bool {
+	return f.Provider == "vault" && strings.HasPrefix(st.URL(), "vault://")
 }
 
 // planUpload compares secrets with those in the store.

@@ -228,7 +228,11 @@ func (x *Exchange) extract(ctx context.Context, m machine.Machine, opts SaveOpti
 		if err != nil && len(found) == 0 {
 			return nil, nil, err
 		}
-		keep, failed := split(found)
+		st, err := x.Records.Store(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		keep, failed := split(slices.DeleteFunc(found, func(f provider.Found) bool { return opens(f, st) }))
 		return keep, failed, nil
 	}
 	var keep []provider.Found

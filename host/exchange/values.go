@@ -37,7 +37,9 @@ func (x *Exchange) NewSecret(name, providerName string) (*secret.Secret, error) 
 	sec.Provider = sp.Name
 	switch {
 	case !x.ownName(sp, name):
-		sec.Name, sec.Profile = secret.Name(sp.Name, profile), profile
+		if sec.Profile = profile; first != sp.Name {
+			sec.Name = secret.Name(sp.Name, profile) // an alias: the secret is called as the provider is
+		}
 	case !sp.HasDefault():
 		sec.Profile = name[strings.LastIndexByte(name, '/')+1:]
 	}
