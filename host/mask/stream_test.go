@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,10 +147,10 @@ func TestWriter(t *testing.T) {
 			t.Errorf("%q after its time", &b)
 		}
 		_, _ = io.WriteString(w, "sword")
-		before := b.writes
+		before := b.writes()
 		w.Show()
-		if b.String() != "text pas" || b.writes != before {
-			t.Errorf("%q after Show, in %d writes", &b, b.writes)
+		if b.String() != "text pas" || b.writes() != before {
+			t.Errorf("%q after Show, in %d writes", &b, b.writes())
 		}
 		_, _ = io.WriteString(w, "s, pass")
 		w.Show()
@@ -161,21 +162,40 @@ func TestWriter(t *testing.T) {
 			t.Errorf("%v, %q", err, &b)
 		}
 		// Nothing comes after Close, and nothing is written for nothing.
-		before = b.writes
+		before = b.writes()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if b.String() != "text passwords, password-0" || b.writes != before {
+		if b.String() != "text passwords, password-0" || b.writes() != before {
 			t.Errorf("%q", &b)
 		}
 	})
 }
 
+// counter may be read while a timer writes to it.
 type counter struct {
-	bytes.Buffer
-	writes int
+	mu sync.Mutex
+	b  bytes.Buffer
+	n  int
 }
 
-func (c *counter) Write(p []byte) (int, error) { c.writes++; return c.Buffer.Write(p) }
+func (c *counter) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	return c.b.Write(p)
+}
+
+func (c *counter) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.b.String()
+}
+
+func (c *counter) writes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
 
 // A writer that fails is not written to again, and its first error is the answer.
 func TestWriterStops(t *testing.T) {
