@@ -175,6 +175,7 @@ func TestWhatIsAskedAgain(t *testing.T) {
 		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != c.body {
 			t.Errorf("%s: the answer is %q afterwards, %v", what, b, err)
 		}
+		_ = resp.Body.Close()
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
