@@ -162,3 +162,38 @@ func TestFilesShareOneBudget(t *testing.T) {
 		t.Error("another look has no time of its own")
 	}
 }
+
+// A profile can be a value by itself, and needs no map then.
+func TestProfileThatIsAValue(t *testing.T) {
+	sp := parse(t, "spec: 1\nname: x\nvalues: {k: {}}\nfiles: [{path: ~/f.json, format: json, profiles: {keys: tokens}, keys: {k: .}}]\n")
+	m := newMachine(tree{"f.json": `{"tokens":{"a":"1"}}`})
+	same(t, "found", describe(extract(t, m, sp)), "x/a value from ~/f.json: k=1")
+	put(t, m, sp, sec(sp, "b", "k", "2"), provider.Options{})
+	same(t, "both", describe(extract(t, m, sp)), "x/a value from ~/f.json: k=1\nx/b value from ~/f.json: k=2")
+	same(t, "no map of profiles", describe(extract(t, newMachine(tree{"f.json": `{"tokens":["a"]}`}), sp)), "x invalid from ~/f.json: read ~/f.json: line 1: a mapping was expected here")
+}
+
+// A list of files has another separator on Windows.
+func TestListOfFilesOnWindows(t *testing.T) {
+	sp := builtin(t, "kubernetes")
+	m := newMachine(tree{"$KUBECONFIG": `C:\a;C:\b`, "C:/b": kubeconfig})
+	m.PutFile("C:/b", []byte(kubeconfig), 0o600)
+	snap := take(t, windows{m}, sp)
+	plan := provider.NewPlan(snap)
+	out := outcome(plan.Put(ctx, sp, sec(sp, "x", "context", `{"cluster":"c","user":"u"}`, "cluster", `{"server":"s"}`, "user", `{"token":"t"}`), provider.Options{}))
+	if !strings.HasPrefix(out, "C:/") || strings.Contains(out, ";") {
+		t.Error(out)
+	}
+}
+
+// What other files of the list have does not matter to a file that the user names.
+func TestFileBesideTheList(t *testing.T) {
+	sp := builtin(t, "kubernetes")
+	one := "contexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: s}}]\nusers: [{name: u, user: {token: t}}]\n"
+	m := newMachine(tree{"$KUBECONFIG": "~/a:~/b", "a": one, "b": "kind: Config\n"})
+	s := sec(sp, "x", "context", `{"cluster":"c","user":"u"}`, "cluster", `{"server":"other"}`, "user", `{"token":"t"}`)
+	out, _ := put(t, m, sp, s, provider.Options{To: home + "b"})
+	same(t, "named", out, "~/b updated cluster,context,user")
+	out, _ = put(t, m, sp, s, provider.Options{})
+	same(t, "of the list", out, "~/a conflict cluster: ~/a has other values for cluster")
+}
