@@ -122,7 +122,7 @@ func TestSSHTwoFactors(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	var asked atomic.Int32
-	f.config = func(c *ssh.ServerConfig) {
+	f.configure(func(c *ssh.ServerConfig) {
 		c.NoClientAuth = false
 		c.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
 			return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
@@ -135,7 +135,7 @@ func TestSSHTwoFactors(t *testing.T) {
 				},
 			}}
 		}
-	}
+	})
 	answer := "123456"
 	use := func(o *machine.SSHOptions) {
 		data, err := os.ReadFile(o.ConfigFile)
@@ -279,12 +279,16 @@ func TestSSHCancelledAtASilentHost(t *testing.T) {
 // anything, and at one behind such a host.
 func TestSSHCancelledAtAHostThatFallsSilent(t *testing.T) {
 	jump, s := sshtest.Start(t, sshtest.Options{}), sshtest.Start(t, sshtest.Options{})
-	large := bytes.Repeat([]byte("x"), machine.MaxFile)
+	// More than what is on the way between here and there.
+	var large []machine.Change
+	for i := range 12 {
+		large = append(large, machine.Change{Path: fmt.Sprint("/nowhere/", i), Data: bytes.Repeat([]byte("x"), 1<<20)})
+	}
 	ops := map[string]func(context.Context, machine.Machine) error{
 		"info": func(ctx context.Context, m machine.Machine) error { _, err := m.Info(ctx, nil); return err },
 		"read": func(ctx context.Context, m machine.Machine) error { _, err := m.Read(ctx, []string{"/x"}); return err },
 		"write": func(ctx context.Context, m machine.Machine) error {
-			_, err := m.Write(ctx, []machine.Change{{Path: "/a", Data: large}, {Path: "/b", Data: large}, {Path: "/c", Data: large}})
+			_, err := m.Write(ctx, large)
 			return err
 		},
 		"run": func(ctx context.Context, m machine.Machine) error {
@@ -371,12 +375,12 @@ func TestSSHSlowDNS(t *testing.T) {
 // Errors do not move a terminal, whatever a host says.
 func TestSSHDisconnectIsPrintable(t *testing.T) {
 	f := newFake(t, "/bin/sh")
-	f.config = func(c *ssh.ServerConfig) {
+	f.configure(func(c *ssh.ServerConfig) {
 		c.NoClientAuth = false
 		c.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return nil, errors.New("no") }
 		c.MaxAuthTries = 1
 		c.BannerCallback = func(ssh.ConnMetadata) string { return "\x1b[2Jbanner" }
-	}
+	})
 	_, err := f.machine(func(o *machine.SSHOptions) {
 		o.Prompt = func(context.Context, machine.Question) (string, error) { return "x", nil }
 	}).Info(t.Context(), nil)

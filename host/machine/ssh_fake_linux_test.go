@@ -90,7 +90,7 @@ func check(t testing.TB, err error) {
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
 	f.mu.Lock()
-	password := f.password
+	password, change := f.password, f.config
 	f.mu.Unlock()
 	config := &ssh.ServerConfig{NoClientAuth: password == "", ServerVersion: "SSH-2.0-OpenSSH_fake"}
 	if password != "" {
@@ -102,8 +102,8 @@ func (f *fake) serve(conn net.Conn) {
 			return nil, nil
 		}
 	}
-	if f.config != nil {
-		f.config(config)
+	if change != nil {
+		change(config)
 	}
 	config.AddHostKey(f.signer)
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
@@ -206,6 +206,13 @@ func (f *fake) exec(channel ssh.Channel, command string) {
 		status = uint32(exit.ExitCode())
 	}
 	channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+}
+
+// configure sets config.
+func (f *fake) configure(change func(*ssh.ServerConfig)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.config = change
 }
 
 // machine returns the fake as a machine whose host key is known.

@@ -167,6 +167,12 @@ func (m *sshMachine) write(ctx context.Context, changes []Change, hand func(text
 	fmt.Fprintf(s, "R=%s\n", strings.ToLower(s.mark[len("rhx-"):len("rhx-")+8]))
 	sent := 0
 	for i, c := range changes {
+		if err := ctx.Err(); err != nil { // nothing has been sent
+			for i, c := range changes {
+				errs[i] = changeError(c, err)
+			}
+			return errs, err
+		}
 		err := posixPath(c.Path)
 		if len(c.Data) > MaxFile || len(c.Old) > MaxFile {
 			err = ErrTooLarge
