@@ -189,3 +189,33 @@ func TestAlphabets(t *testing.T) {
 		}
 	}
 }
+
+func TestATruncatedVersion(t *testing.T) {
+	s := twoVersions(t)
+	path := filepath.Join(s.folder("a"), "1.age")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, data[:len(data)-1], 0o600)
+	if _, err := s.Get(t.Context(), "a", 1); err == nil || !strings.Contains(err.Error(), path+": the file was altered or is damaged") {
+		t.Error(err)
+	}
+}
+
+// Without the list of public keys, messages do not say whose the secrets are.
+func TestWithoutTheListOfPublicKeys(t *testing.T) {
+	s := twoVersions(t)
+	identity := filepath.Join(s.opt.Dir, "identity.txt")
+	if err := errors.Join(os.Remove(s.recipientsPath()), os.Remove(identity)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(s.opt).Get(t.Context(), "a", 0); !errors.Is(err, store.ErrDenied) || strings.Contains(err.Error(), "encrypted to") {
+		t.Error(err)
+	}
+	other, _ := ageKey(t)
+	write(t, identity, other, 0o600)
+	if _, err := Open(s.opt).Get(t.Context(), "a", 0); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "does not open with") {
+		t.Error(err)
+	}
+}
