@@ -18,7 +18,7 @@ type undoCmd struct {
 }
 
 func (c *undoCmd) Help() string {
-	return `Brings every file that the last apply, load, sync, login or delete --contents changed back to what it was before, byte for byte, on hosts too. A file that was changed since is left alone. What was saved to the store stays there: rhx rollback is for that.`
+	return `Brings every file that the last apply, load, sync, login, logout or delete --contents changed back to what it was before, byte for byte, on hosts too. A file that was changed since is left alone. What delete --contents deleted from the store is there again; what was saved to it stays: rhx rollback is for that.`
 }
 
 // undoneJSON is one element of undo's JSON.
@@ -44,7 +44,7 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 		if !a.canAsk() {
 			return notConfirmed("rhx undo", "rhx undo --dry-run shows what it would restore")
 		}
-		undone, err := e.Book.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: true, Overwrite: c.Overwrite})
+		undone, _, err := e.Exchange.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: true, Overwrite: c.Overwrite})
 		if err != nil {
 			return err
 		}
@@ -55,9 +55,9 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 			return errors.New("nothing was changed")
 		}
 	}
-	undone, err := e.Book.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: c.DryRun, Overwrite: c.Overwrite})
-	if err != nil {
-		return err
+	undone, restored, undoErr := e.Exchange.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: c.DryRun, Overwrite: c.Overwrite})
+	if undoErr != nil && len(undone) == 0 {
+		return undoErr
 	}
 	out := make([]undoneJSON, 0, len(undone))
 	failed := 0
@@ -77,6 +77,12 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 	}
 	for _, u := range undone {
 		a.printUndone(u, c.DryRun)
+	}
+	for _, name := range restored {
+		a.say("store: " + name + ": not deleted any more")
+	}
+	if undoErr != nil {
+		return fault.WithKind(undoErr, fault.Partial)
 	}
 	return outcome(failed, len(undone))
 }

@@ -96,6 +96,11 @@ func (s *Stores) Open(context.Context) (store.Store, error) {
 		return nil, err
 	}
 	s.Note("store: %s", url)
+	return s.OpenURL(url)
+}
+
+// OpenURL opens a store by its URL.
+func (s *Stores) OpenURL(url string) (store.Store, error) {
 	switch {
 	case url == LocalURL:
 		return s.Local()

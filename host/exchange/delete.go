@@ -44,11 +44,10 @@ func (x *Exchange) Delete(ctx context.Context, at place.Place, m machine.Machine
 		return nil, err
 	}
 	// What is to be beyond recovery is not kept for undo either.
-	begin := x.Book.Begin
-	if opts.Destroy {
-		begin = x.Book.BeginFinal
+	s := x.Book.BeginFinal("delete --contents")
+	if !opts.Destroy {
+		s = x.Book.Begin("delete --contents", names...)
 	}
-	s := begin("delete --contents")
 	defer s.End()
 	out := make([]Deleted, len(names))
 	for i, name := range names {

@@ -155,7 +155,7 @@ func (x *Exchange) Rollback(ctx context.Context, name string, to int) (Saved, er
 	if to < 1 {
 		return Saved{}, fault.WithKind(errors.New("versions count from 1"), fault.Usage)
 	}
-	rec, err := x.Records.Get(ctx, name, to)
+	rec, err := x.version(ctx, name, to)
 	if err != nil {
 		return Saved{}, err
 	}

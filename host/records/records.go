@@ -108,6 +108,9 @@ func (r *Records) NotFound(ctx context.Context, st store.Store, name string, ver
 	hint := "rhx list shows what is there"
 	if old, err := st.History(ctx, name); err == nil && version == 0 && len(old) > 0 {
 		hint = "it was deleted"
+		if !old[0].Destroyed {
+			hint += "; rhx undelete " + name + " brings it back"
+		}
 		if i := slices.IndexFunc(old, func(v store.Info) bool { return !v.Deleted }); i >= 0 {
 			hint += fmt.Sprintf("; rhx get %s KEY --version %d reads the version before", name, old[i].Version)
 		}

@@ -83,11 +83,12 @@ type Session struct {
 // flushEvery is how long the fingerprints of what was written may be in memory alone.
 const flushEvery = time.Second
 
-// Begin starts a session, which undo takes back as a whole.
-func (b *Book) Begin(command string) *Session {
+// Begin starts a session, which undo takes back as a whole. deletes are the secrets
+// that it is also to delete from the store.
+func (b *Book) Begin(command string, deletes ...string) *Session {
 	s := b.BeginFinal(command)
 	if b.Journal != nil {
-		s.journal = b.Journal.Begin(command, func() ([]byte, error) { return b.remembered(), nil })
+		s.journal = b.Journal.Begin(command, func() ([]byte, error) { return b.remembered(deletes), nil })
 	}
 	return s
 }

@@ -28,11 +28,23 @@ type memory struct {
 	Places map[string]config.Location `json:"places"`
 	// Created are the files that were rhx's.
 	Created []string `json:"created"`
+	// Deletes are the secrets that the session was to delete from the store.
+	Deletes []string `json:"deletes,omitempty"`
+}
+
+// Deletes are the secrets that a session was to delete from the store.
+func Deletes(last *journal.Last) ([]string, error) {
+	if len(last.Note) == 0 {
+		return nil, nil
+	}
+	var m memory
+	err := json.Unmarshal(last.Note, &m)
+	return m.Deletes, err
 }
 
 // remembered is the memory as it is now.
-func (b *Book) remembered() []byte {
-	var m memory
+func (b *Book) remembered(deletes []string) []byte {
+	m := memory{Deletes: deletes}
 	var err1, err2, err3, err4 error
 	m.Prints, err1 = os.ReadFile(fingerprint.Path(b.Dirs.State))
 	if errors.Is(err1, fs.ErrNotExist) {
