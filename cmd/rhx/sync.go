@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type syncCmd struct {
 	Inventory   string        `short:"i" help:"A file with a host on each line and [GROUP] above those of a group, as Ansible's; - is standard input." placeholder:"FILE"`
 	RetryFailed bool          `help:"Once more what the last sync did not get done."`
 	Env         bool          `help:"As variables in rhx's env file there, instead of native files."`
+	To          string        `help:"The file of the one secret there, instead of the default one." placeholder:"PATH"`
 	Secret      []string      `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
 	Bundle      []string      `short:"b" sep:"none" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
 	Yes         bool          `short:"y" help:"Trust the manifest without asking."`
@@ -52,6 +54,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.To != "" && (len(c.Secret) != 1 || len(c.Bundle) > 0 || c.Env || wrap > 0) {
+		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
+	}
 	var env *project.Environment
 	if len(c.Bundle) > 0 {
 		if env, err = a.environment(ctx, e, c.Bundle, nil, c.Yes); err != nil {
@@ -63,7 +68,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if c.Secret, err = a.stored(c.Secret...); err != nil {
 		return err
 	}
-	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, Wrap: wrap, Overwrite: c.Overwrite, Unsafe: c.Unsafe, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
+	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, To: c.To, Wrap: wrap, Overwrite: c.Overwrite, Unsafe: c.Unsafe, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
 	if env != nil {
 		what := env.Delivery()
 		opts.Bundle = &what
@@ -123,7 +128,7 @@ func hostPlaces(hosts []string) []place.Place {
 
 // noteFailed keeps what was not done, for --retry-failed.
 func (c *syncCmd) noteFailed(ctx context.Context, a *app, e *engine.Engine, failed []place.Place) error {
-	f := session.FailedSync{Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, Overwrite: c.Overwrite}
+	f := session.FailedSync{Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, To: c.To, Overwrite: c.Overwrite}
 	for _, at := range failed {
 		f.Hosts = append(f.Hosts, at.Address())
 	}
@@ -187,6 +192,7 @@ func (c *syncCmd) targets(ctx context.Context, a *app, e *engine.Engine) ([]stri
 	if c.Bundle = f.Bundles; len(c.Bundle) > 0 {
 		a.Manifest, a.Profile = f.Manifest, f.Profile
 	}
+	c.To = cmp.Or(c.To, f.To)
 	c.Secret, c.Env, c.Overwrite = f.Secrets, c.Env || f.Env, c.Overwrite || f.Overwrite
 	if f.Via != "" {
 		c.Via = f.Via

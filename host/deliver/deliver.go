@@ -180,7 +180,64 @@ func (d *Deliverer) Plan(ctx context.Context, at place.Place, m machine.Machine,
 // fails for one secret is in its outcome, and stops no other; the error is that of
 // the machine as a whole.
 func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
-	return d.deliver(ctx, s, at, m, what, opts)
+	out, err := d.deliver(ctx, s, at, m, what, opts)
+	for range changedTries {
+		left := changedMeanwhile(out, what)
+		if err != nil || len(left.Files)+len(left.Vars) == 0 || ctx.Err() != nil {
+			break
+		}
+		again, err := d.deliver(ctx, s, at, m, left, opts)
+		if err != nil {
+			break // the outcomes say already that it failed
+		}
+		out = instead(out, again)
+	}
+	return out, err
+}
+
+// changedTries is how often a delivery is made again because another program wrote
+// the file at the same time.
+const changedTries = 10
+
+// changedMeanwhile is the part of a delivery whose file another program changed
+// between the reading and the writing.
+func changedMeanwhile(out []session.Outcome, what Delivery) Delivery {
+	var names []string
+	for _, o := range out {
+		if errors.Is(o.Err, machine.ErrChanged) {
+			names = append(names, o.Secret)
+		}
+	}
+	left := Delivery{Store: what.Store, Paths: what.Paths}
+	if len(names) == 0 {
+		return left
+	}
+	for _, rec := range what.Files {
+		if slices.Contains(names, rec.Secret.Name) {
+			left.Files = append(left.Files, rec)
+		}
+	}
+	for _, g := range what.Vars {
+		if slices.Contains(names, g.Name) {
+			left.Vars = append(left.Vars, g)
+		}
+	}
+	return left
+}
+
+// instead returns outcomes with those of another try in the place of the secrets' own,
+// where these are not done yet.
+func instead(out, again []session.Outcome) []session.Outcome {
+	for _, o := range again {
+		i := slices.IndexFunc(out, func(was session.Outcome) bool { return was.Secret == o.Secret && was.Source == o.Source })
+		switch {
+		case i < 0:
+			out = append(out, o)
+		case out[i].Err != nil:
+			out[i] = o
+		}
+	}
+	return out
 }
 
 func (d *Deliverer) deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
@@ -207,7 +264,8 @@ type delivering struct {
 	opts Options
 
 	snap    *provider.Snapshot
-	specs   []*spec.Spec // of each of Files; nil where there is none
+	warned  map[string]bool // of paths that are not used
+	specs   []*spec.Spec    // of each of Files; nil where there is none
 	errs    []error
 	envPath string
 
@@ -221,7 +279,7 @@ func (w *delivering) read(ctx context.Context, m machine.Machine) error {
 	var specs []*spec.Spec
 	var also provider.Also
 	for i, rec := range w.what.Files {
-		if to := w.what.Paths[rec.Secret.Name]; to != "" {
+		if to := w.path(rec); to != "" {
 			also.Paths = append(also.Paths, to, to+".pub")
 		}
 		if rec.Secret.Provider == "" {
@@ -285,7 +343,7 @@ func (w *delivering) putFile(ctx context.Context, plan *provider.Plan, i int, re
 	if w.errs[i] != nil {
 		return []provider.Placement{{Action: provider.Failed, Err: w.errs[i]}}, sec
 	}
-	to := w.what.Paths[sec.Name]
+	to := w.path(rec)
 	if to != "" {
 		to = w.snap.Abs(to)
 	}
@@ -294,6 +352,29 @@ func (w *delivering) putFile(ctx context.Context, plan *provider.Plan, i int, re
 		return []provider.Placement{{Action: provider.Failed, Err: err}}, sec
 	}
 	return plan.Put(ctx, sp, sec, provider.Options{To: to, Unsafe: w.opts.Unsafe, Resolve: w.resolver(rec.Secret.Name, rec.Info.Name)}), sec
+}
+
+// path is the file into which a secret goes, in place of its provider's own: the one
+// that is said, or the one that it was saved from; "" for the provider's own.
+func (w *delivering) path(rec *store.Record) string {
+	if to := w.what.Paths[rec.Secret.Name]; to != "" {
+		return to
+	}
+	from := OwnPath(&rec.Secret)
+	if from == "" {
+		return ""
+	}
+	if why := notBackTo(from); why != "" {
+		if !w.warned[from] && w.opts.Warn != nil {
+			w.opts.Warn(fmt.Sprintf("%s was saved from %s, %s: it goes to the usual place; --to PATH writes it there", rec.Secret.Name, from, why))
+		}
+		if w.warned == nil {
+			w.warned = map[string]bool{}
+		}
+		w.warned[from] = true
+		return ""
+	}
+	return from
 }
 
 // resolver is Options.Resolve for one secret.

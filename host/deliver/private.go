@@ -34,6 +34,10 @@ func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, dir 
 	var all []moved
 	var errs []error
 	for _, rec := range recs {
+		if rec.Secret.Provider == "" {
+			errs = append(errs, fault.WithHint(fmt.Errorf("%s cannot be a file of one command: it is no provider's", rec.Secret.Name), "rhx apply and rhx sync -b write it to its path"))
+			continue
+		}
 		sp, err := d.Specs.Get(rec.Secret.Provider)
 		if err != nil {
 			errs = append(errs, err)

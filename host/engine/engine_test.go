@@ -58,7 +58,7 @@ func newHost(t *testing.T, userSpecs ...string) (*Engine, *machine.Memory) {
 	h := &Engine{
 		Dirs: dirs, Local: m, Specs: spec.NewRegistry(specs.All(), providers), Guests: &Guests{},
 		Stores: &Stores{Getenv: func(string) string { return "" }},
-		Book:   &session.Book{Dirs: dirs, Local: machine.Local(dir, func(string) string { return "" }), Warn: func(text string) { t.Error(text) }},
+		Book:   &session.Book{Dirs: dirs, Keys: agestore.Open(agestore.Options{Dir: dirs.Data}), Local: machine.Local(dir, func(string) string { return "" }), Warn: func(text string) { t.Error(text) }},
 	}
 	h.Records = &records.Records{Known: h.Specs.Known, Open: func(context.Context) (store.Store, error) {
 		return agestore.Open(agestore.Options{Dir: filepath.Join(dir, "data")}), nil

@@ -151,7 +151,7 @@ func TestRecord(t *testing.T) {
 	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
 	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "pub\n")
 	list := must(h.Exchange.Load(ctx, place.Here, h.Local, exchange.LoadOptions{All: true}))(t)
-	same(t, "new", read(), "secrets:\n  aws: ~/.aws/credentials\n  ssh/id_a: ~/.ssh/id_a\n")
+	same(t, "new", read(), "version: 1\nsecrets:\n  aws: ~/.aws/credentials\n  ssh/id_a: ~/.ssh/id_a\n")
 	mine := "# mine\nstore: local   # not vault\nsecrets:\n    zz: ~/z   # by hand\n"
 	if err := os.WriteFile(file, []byte(mine), 0o600); err != nil {
 		t.Fatal(err)

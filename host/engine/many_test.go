@@ -25,7 +25,7 @@ func TestLoadManyProfilesOfOneFile(t *testing.T) {
 		t.Errorf("%d outcomes; the file is:\n%s", len(list), content(m, ".aws/credentials"))
 	}
 
-	// ini has no place for this value, which only writing it shows.
+	// ini has no place for this value.
 	keep(t, h, "aws/p0050", "access_key", akia, "secret_key", "line\r"+awsKey)
 	keep(t, h, "aws/p0060", "access_key", akia2, "secret_key", awsKey)
 	asked := 0
@@ -37,10 +37,10 @@ func TestLoadManyProfilesOfOneFile(t *testing.T) {
 		}
 	}
 	same(t, "outcomes", strings.Join(lines, "\n"), `
-local aws/p0050 ~/.aws/credentials failed: write ~/.aws/credentials: p0050.aws_secret_access_key: the value has a carriage return or a NUL byte, which ini cannot hold
+local aws/p0050 ~/.aws/credentials failed: write ~/.aws/credentials: the value secret_key has a line break, and some readers of the file take what follows for options of its own
 local aws/p0060 ~/.aws/credentials updated access_key`)
-	if asked != 2 {
-		t.Errorf("asked %d times, not once for each secret", asked)
+	if asked != 1 {
+		t.Errorf("asked %d times, not once for the secret that differs and can be written", asked)
 	}
 	want[60] = awsFile("p0060", akia2, awsKey)
 	same(t, "file", content(m, ".aws/credentials"), strings.Join(want, "\n"))

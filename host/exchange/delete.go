@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/place"
@@ -136,8 +137,8 @@ func keeps(name string, err error) error {
 // planOwn plans to take a secret out of its provider's own files; nil where it has
 // none.
 func (x *Exchange) planOwn(ctx context.Context, at place.Place, m machine.Machine, rec *store.Record) (*session.Work, error) {
-	if rec.Secret.Provider == "" {
-		return nil, nil
+	if rec.Secret.Provider == "" || deliver.OwnPath(&rec.Secret) != "" {
+		return nil, nil // it is where it was put, which is noted
 	}
 	sp, err := x.Specs.Get(rec.Secret.Provider)
 	if err != nil || len(sp.Files) == 0 {
@@ -171,6 +172,10 @@ func (x *Exchange) planNoted(ctx context.Context, at place.Place, rec *store.Rec
 	placed, err := x.Placed()
 	if err != nil {
 		return nil, err
+	}
+	// A secret of a file of its own is there also where rhx did not put it.
+	if own := deliver.OwnPath(&rec.Secret); own != "" && !slices.ContainsFunc(placed, func(p Placed) bool { return p.Name == rec.Info.Name && p.Path == own }) {
+		placed = append(placed, Placed{rec.Info.Name, config.Location{Path: own}})
 	}
 	var out []Removal
 	for _, p := range placed {

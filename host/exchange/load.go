@@ -92,6 +92,8 @@ type SyncOptions struct {
 	Names []string
 	// Env brings all of Names into the env file.
 	Env bool
+	// To is the file of a single secret there, in place of its provider's own.
+	To string
 	// Bundle, where it is set, is also brought there.
 	Bundle *deliver.Delivery
 	// Wrap, where it is not 0, sends each host only wrapping tokens of the store,
@@ -161,7 +163,14 @@ func (x *Exchange) syncOne(ctx context.Context, s *session.Session, opts SyncOpt
 	}
 	what := x.Deliver.Compose(recs, opts.Env)
 	what.Store = x.storeURL(ctx)
+	if opts.To != "" {
+		what = deliver.Delivery{Store: what.Store, Files: recs, Paths: map[string]string{}}
+		for _, rec := range recs {
+			what.Paths[rec.Secret.Name] = opts.To
+		}
+	}
 	if opts.Bundle != nil {
+		what.Paths = opts.Bundle.Paths
 		what.Files = append(what.Files, opts.Bundle.Files...)
 		what.Vars = append(what.Vars, opts.Bundle.Vars...)
 	}

@@ -297,6 +297,21 @@ func (x *Exchange) canonical(name string, opts SaveOptions) string {
 	return sp.Name
 }
 
+// providersOwn reports whether a path, as sources have it, is one at which a provider
+// keeps secrets by default.
+func providersOwn(sp *spec.Spec, path string) bool {
+	for i := range sp.Files {
+		f := &sp.Files[i]
+		for _, p := range f.Paths.All() {
+			before, after, any := strings.Cut(p, "{profile}")
+			if p == path || any && strings.HasPrefix(path, before) && strings.HasSuffix(path, after) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // ownName reports whether a secret's name is the user's own, and does not begin with
 // its provider.
 func (x *Exchange) ownName(sp *spec.Spec, name string) bool {
@@ -431,6 +446,10 @@ func (x *Exchange) extractFrom(ctx context.Context, m machine.Machine, opts Save
 	}
 	if err != nil {
 		return nil, nil, err
+	}
+	for i := range f.Sources {
+		src := &f.Sources[i]
+		src.Own = src.Kind == secret.SourceFile && !providersOwn(sp, src.Path)
 	}
 	_, profile := secret.SplitName(name)
 	switch {

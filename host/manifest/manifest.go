@@ -70,6 +70,8 @@ type Bundle struct {
 	Name string
 	// Secrets give their variables; Files are written as native files.
 	Secrets, Files []string
+	// Paths are the files of secrets of Files in place of their providers' own.
+	Paths map[string]string
 	// Env are variables with a text of their own.
 	Env []Variable
 	// Unset are variables that are not to be there.

@@ -143,7 +143,7 @@ func refused() map[string]string {
 		"version: 1\nbundles:\n  a: {extends: b}\n  b: {extends: a}\n":                             "4:16: a extends itself",
 		"version: 1\nbundles:\n  a: {extends: zzz}\n":                                              `3:16: there is no bundle "zzz"`,
 		"version: 1\nbundles:\n  a: {unset: [A-B]}\n":                                              `3:15: "A-B" is not the name of a variable`,
-		"version: 1\nsecrets: {d: {values: {k: }}}\nbundles:\n  a: {files: d}\n":                   `4:14: "d" has no file: it is no provider's`,
+		"version: 1\nsecrets: {d: {values: {k: }}}\nbundles:\n  a: {files: d}\n":                   `4:14: "d" has no file: it is no provider's, and no path is said`,
 		"version: 1\nhosts:\n  g: {addresses: a, bundles: [x]}\n":                                  `3:31: there is no bundle "x"`,
 		"version: 1\nhosts:\n  g: {}\n":                                                            `3:3: the group "g" has no addresses`,
 		"version: 1\nprofiles: {p: {version: 1}}\n":                                                `2:16: a profile has no field "version"`,

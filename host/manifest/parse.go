@@ -3,9 +3,11 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 
@@ -346,7 +348,7 @@ func (p *parser) bundles(n *yaml.Node) {
 }
 
 func (p *parser) bundle(k, v *yaml.Node) *rawBundle {
-	b := &rawBundle{Bundle: Bundle{Name: k.Value, Line: k.Line, From: map[string]string{}}}
+	b := &rawBundle{Bundle: Bundle{Name: k.Value, Line: k.Line, From: map[string]string{}, Paths: map[string]string{}}}
 	from := func(name string) { b.From[name] = k.Value }
 	declared := func(n *yaml.Node) string {
 		name := p.Text(n)
@@ -364,11 +366,24 @@ func (p *parser) bundle(k, v *yaml.Node) *rawBundle {
 		},
 		"files": func(n *yaml.Node) {
 			p.Each(n, func(n *yaml.Node) {
-				name := declared(n)
-				if p.Err == nil && p.m.Secret(name).Provider == "" {
-					p.Fail(n, "%q has no file: it is no provider's", name)
+				name, path := "", ""
+				if n.Kind == yaml.MappingNode {
+					p.Mapping(n, "a file", map[string]func(*yaml.Node){
+						"secret": func(n *yaml.Node) { name = declared(n) },
+						"path":   func(n *yaml.Node) { path = p.filePath(n) },
+					})
+					if p.Err == nil && name == "" {
+						p.Fail(n, "a file needs a secret")
+					}
+				} else {
+					name = declared(n)
 				}
-				b.Files = append(b.Files, name)
+				if p.Err == nil && path == "" && p.m.Secret(name).Provider == "" {
+					p.Fail(n, "%q has no file: it is no provider's, and no path is said", name)
+				}
+				if b.Files = append(b.Files, name); path != "" {
+					b.Paths[name] = path
+				}
 			})
 		},
 		"unset": func(n *yaml.Node) {
@@ -432,13 +447,26 @@ func keysOf(s *Secret) []string {
 }
 
 // fold brings into a bundle what those that it extends have.
+// filePath is a file on a machine: absolute, or in the home folder.
+func (p *parser) filePath(n *yaml.Node) string {
+	path := p.Text(n)
+	switch {
+	case p.Err != nil:
+	case !strings.HasPrefix(path, "~/") && !strings.HasPrefix(path, "/"):
+		p.Fail(n, "the path %q is neither absolute nor in the home folder (~/…)", path)
+	case strings.ContainsFunc(path, unicode.IsControl), strings.HasSuffix(path, "/"):
+		p.Fail(n, "the path %q is no file's", path)
+	}
+	return path
+}
+
 func (p *parser) fold(b *rawBundle) {
 	if b.folded || p.Err != nil {
 		return
 	}
 	b.folding = true
 	own := b.Bundle
-	b.Secrets, b.Files, b.Env, b.Unset, b.From = nil, nil, nil, nil, map[string]string{}
+	b.Secrets, b.Files, b.Env, b.Unset, b.From, b.Paths = nil, nil, nil, nil, map[string]string{}, map[string]string{}
 	for _, r := range b.extends {
 		parent := p.raw[r.name]
 		switch {
@@ -478,7 +506,6 @@ func (b *rawBundle) add(o *Bundle) {
 		// What a bundle sets, one that it extends does not take away.
 		b.Unset = slices.DeleteFunc(b.Unset, func(name string) bool { return name == v.Name && !slices.Contains(o.Unset, name) })
 	}
-	for name, from := range o.From {
-		b.From[name] = from
-	}
+	maps.Copy(b.From, o.From)
+	maps.Copy(b.Paths, o.Paths)
 }

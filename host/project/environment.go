@@ -43,6 +43,8 @@ type Environment struct {
 	Strip []string
 	// Files are the records of secrets that are also wanted as native files.
 	Files []*store.Record
+	// Paths are the files of secrets of Files in place of their providers' own.
+	Paths map[string]string
 	// store is the URL of the store that the secrets come from.
 	store string
 	// stored are the names in the store of the secrets, by their names here.
@@ -54,7 +56,7 @@ type Environment struct {
 
 // Delivery is the environment as it is brought to a machine.
 func (e *Environment) Delivery() deliver.Delivery {
-	return deliver.Delivery{Store: e.store, Files: e.Files, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
+	return deliver.Delivery{Store: e.store, Files: e.Files, Paths: e.Paths, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
 }
 
 // ManifestOptions are what manifests are read with, with the providers that are known here.
@@ -93,7 +95,7 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 		return nil, err
 	}
 	var env bundle.Env
-	out := &Environment{stored: map[string]string{}}
+	out := &Environment{stored: map[string]string{}, Paths: map[string]string{}}
 	for name, rec := range recs {
 		out.stored[name] = rec.Info.Name
 		out.used = append(out.used, used{rec, m.Secret(name)})
@@ -123,6 +125,9 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 		for _, name := range b.Files {
 			if !slices.Contains(out.Files, recs[name]) {
 				out.Files = append(out.Files, recs[name])
+			}
+			if path := b.Paths[name]; path != "" {
+				out.Paths[name] = path
 			}
 		}
 	}

@@ -99,6 +99,9 @@ type Source struct {
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	// Var is the variable's name. Only for SourceEnv.
 	Var string `json:"var,omitempty" yaml:"var,omitempty"`
+	// Own reports that the user named the file, and that its provider has others: the
+	// secret goes back to it. Only for SourceFile.
+	Own bool `json:"own,omitempty" yaml:"own,omitempty"`
 }
 
 // String returns the path, or the variable with a leading "$".

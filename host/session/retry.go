@@ -23,9 +23,11 @@ type FailedSync struct {
 	Bundles []string `json:"bundles,omitempty"`
 	// Manifest is the absolute path of the manifest that the bundles are of, and
 	// Profile its profile.
-	Manifest  string `json:"manifest,omitempty"`
-	Profile   string `json:"profile,omitempty"`
-	Env       bool   `json:"env,omitempty"`
+	Manifest string `json:"manifest,omitempty"`
+	Profile  string `json:"profile,omitempty"`
+	Env      bool   `json:"env,omitempty"`
+	// To is the file of a single secret.
+	To        string `json:"to,omitempty"`
 	Overwrite bool   `json:"overwrite,omitempty"`
 	// Via is "vault" where the hosts got wrapping tokens only.
 	Via string `json:"via,omitempty"`

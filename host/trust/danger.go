@@ -59,10 +59,10 @@ var runners = []string{
 	"NPM_CONFIG_SCRIPT_SHELL", "NPM_CONFIG_PREFIX", "KUBECONFIG", "DOCKER_CONFIG", "RHX_HOME",
 }
 
-// runsByPath says what would run programs if a file at a spec's path were written:
+// RunsByPath says what would run programs if a file at a spec's path were written:
 // it begins with "~/", and "{profile}" in it stands for any name. "" is for nothing
 // that is known.
-func runsByPath(p string) string {
+func RunsByPath(p string) string {
 	p = strings.TrimPrefix(strings.ToLower(path.Clean(p)), "~/")
 	before, after, any := strings.Cut(p, "{profile}")
 	for _, r := range runs {
@@ -96,12 +96,12 @@ func fileDanger(f *spec.File) string {
 		return ""
 	}
 	for _, p := range f.Paths.All() {
-		if by := runsByPath(p); by != "" {
+		if by := RunsByPath(p); by != "" {
 			return fmt.Sprintf(" (%s: it is read by %s)", runsPrograms, by)
 		}
 	}
 	for _, o := range f.Override {
-		if o.Rel != "" && runsByPath("~/"+o.Rel) != "" {
+		if o.Rel != "" && RunsByPath("~/"+o.Rel) != "" {
 			return fmt.Sprintf(" (%s where $%s is the home folder)", runsPrograms, o.Var)
 		}
 	}

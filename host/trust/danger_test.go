@@ -42,7 +42,7 @@ func TestPathsThatRunPrograms(t *testing.T) {
 		"~/.ssh/{profile}.pub":                  "",
 		"~/.config/gh/hosts.yml":                "",
 	} {
-		if got := runsByPath(p); want == "" && got != "" || !strings.HasPrefix(got, want) {
+		if got := RunsByPath(p); want == "" && got != "" || !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q", p, got)
 		}
 	}

@@ -24,6 +24,7 @@ type source struct {
 	Kind secret.SourceKind `json:"kind"`
 	Path text              `json:"path,omitempty"`
 	Var  text              `json:"var,omitempty"`
+	Own  bool              `json:"own,omitempty"`
 }
 
 // text is any bytes: a JSON string, or {"base64": "..."} where the bytes are
@@ -84,7 +85,7 @@ func encodePayload(s *secret.Secret) ([]byte, error) {
 		p.Values[key] = text(value.Reveal())
 	}
 	for _, src := range s.Sources {
-		p.Sources = append(p.Sources, source{src.Kind, text(src.Path), text(src.Var)})
+		p.Sources = append(p.Sources, source{src.Kind, text(src.Path), text(src.Var), src.Own})
 	}
 	data, err := marshal(p)
 	if err != nil {
@@ -107,7 +108,7 @@ func decodePayload(data []byte) (*secret.Secret, error) {
 		s.Values[key] = secret.NewValue(string(value))
 	}
 	for _, src := range p.Sources {
-		s.Sources = append(s.Sources, secret.Source{Kind: src.Kind, Path: string(src.Path), Var: string(src.Var)})
+		s.Sources = append(s.Sources, secret.Source{Kind: src.Kind, Path: string(src.Path), Var: string(src.Var), Own: src.Own})
 	}
 	return s, nil
 }

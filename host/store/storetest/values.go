@@ -107,7 +107,7 @@ func testMetadata(t *testing.T, c Config) {
 		{Name: "free name", Values: values},
 		{Name: "not/its/provider", Provider: "openai", Profile: "日本 / \" % \\ profile", Values: values},
 		{Name: "sources", Provider: "ssh", Values: values,
-			Sources: []secret.Source{{Kind: secret.SourceFile, Path: "/odd path/é,;=|%2F\"x"}, {Kind: secret.SourceFile, Path: "~/b"}, {Kind: secret.SourceFile, Path: "~/a"}, {Kind: secret.SourceFile, Path: "~/b"}}},
+			Sources: []secret.Source{{Kind: secret.SourceFile, Path: "/odd path/é,;=|%2F\"x"}, {Kind: secret.SourceFile, Path: "~/b", Own: true}, {Kind: secret.SourceFile, Path: "~/a"}, {Kind: secret.SourceFile, Path: "~/b"}}},
 	} {
 		roundTrip(t, s, sec)
 	}
