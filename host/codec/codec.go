@@ -65,6 +65,23 @@ type Pair struct {
 // Text returns a String node.
 func Text(s string) *Node { return &Node{Kind: String, Text: s} }
 
+// settled returns n with nothing in it Disputed: what a value from a file is where it
+// is written anew.
+func (n *Node) settled() *Node {
+	if !n.AnyDisputed() {
+		return n
+	}
+	c := n.copied()
+	c.Disputed = false
+	for i := range c.Items {
+		c.Items[i] = c.Items[i].settled()
+	}
+	for i := range c.Pairs {
+		c.Pairs[i].Value = c.Pairs[i].Value.settled()
+	}
+	return c
+}
+
 // Scalar reports whether n is neither a List nor a Map. A nil node is not.
 func (n *Node) Scalar() bool { return n != nil && n.Kind != List && n.Kind != Map }
 

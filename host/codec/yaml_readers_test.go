@@ -57,6 +57,22 @@ func TestYAMLScalarsThatReadersTypeDifferently(t *testing.T) {
 	}
 }
 
+// A value that readers dispute may be copied: it is written as what it is here.
+func TestYAMLCopiesOfDisputedValues(t *testing.T) {
+	file := "a: {k: yes, l: [no]}\n"
+	root, err := yaml{}.Decode([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Apply(yaml{}, []byte(file), []Edit{{Keys("b"), root.Get("a")}, {Keys("a"), root.Get("a")}})
+	if want := file + "b:\n  k: \"yes\"\n  l:\n  - \"no\"\n"; err != nil || string(out) != want {
+		t.Errorf("%v\n got %q\nwant %q", err, out, want)
+	}
+	if !root.AnyDisputed() {
+		t.Error("the tree was changed")
+	}
+}
+
 // scalarPath leads to the first value in a tree that has no lists beside the way.
 func scalarPath(n *Node) Path {
 	switch {
