@@ -87,7 +87,6 @@ func TestValuesOfManyLinesPass(t *testing.T) {
 		{"yaml", "token: \"FAKE one\n  FAKE two\" # mine\n", "FAKE one FAKE two"},
 		{"toml", "token = \"\"\"\nFAKE one\nFAKE two\"\"\" # mine\nx = 1\n", "FAKE one\nFAKE two"},
 		{"toml", "token = '''\nFAKE\n'''\n", "FAKE\n"},
-		{"ini", "token = FAKE one\n  FAKE two\nx = 1\n", "FAKE one\nFAKE two"},
 		{"dotenv", "token='FAKE one\nFAKE two' # mine\nx=1\n", "FAKE one\nFAKE two"},
 		{"json", "{\"token\": \"\\u0046AKE \\u00e9\",\n\"x\": 1}", "FAKE é"},
 	} {
@@ -107,6 +106,8 @@ func TestSpecFaultsAreFound(t *testing.T) {
 			`{"a": "FAKE"}`, "FAKE", "cannot be held there"},
 		{"what a write adds is a state that wins", "values: {token: {}}\nfiles: [{path: ~/.acme, format: json, keys: {token: a}, add: {helper: x}, states: [{state: exec, at: helper, wins: true}]}]\n",
 			`{"a": "FAKE"}`, "FAKE", "loaded into an empty home folder: "},
+		{"a value of several lines in ini, of which not all readers make one", "values: {token: {}}\nfiles: [{path: ~/.acme, format: ini, keys: {token: token}}]\n",
+			"token = FAKE one\n  FAKE two\n", "FAKE one\nFAKE two", "has a line break"},
 		{"no place for a new file", "values: {token: {}}\nfiles: [{path: ~/.acme, format: json, keys: {token: 'a.*.token'}}]\n",
 			`{"a": {"b": {"token": "FAKE"}}}`, "FAKE", "there is no place for token"},
 	} {
