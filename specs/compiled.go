@@ -8,6 +8,285 @@ import (
 )
 
 var builtin = []spec.Builtin{
+	{Name: "aws", Vars: "AWS_ACCESS_KEY_ID AWS_CONFIG_FILE AWS_SECRET_ACCESS_KEY AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_SHARED_CREDENTIALS_FILE", Paths: "~/.aws/config\n~/.aws/credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "aws", Title: "Amazon Web Services", Group: "clouds", Docs: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html", Values: []spec.Value{
+			{Name: "access_key", Env: []string{"AWS_ACCESS_KEY_ID"}, Public: true, Pattern: &spec.Pattern{Text: "(AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}"}},
+			{Name: "secret_key", Env: []string{"AWS_SECRET_ACCESS_KEY"}},
+			{Name: "session_token", Env: []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}, Optional: true}}, Ambient: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.aws/credentials"}, Override: []spec.Override{
+				{Var: "AWS_SHARED_CREDENTIALS_FILE", Expands: true}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
+				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
+				{State: "exec", At: spec.Path{{Key: "credential_process"}}},
+				{State: "role", At: spec.Path{{Key: "role_arn"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_session"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_start_url"}}},
+				{State: "sso", At: spec.Path{{Key: "login_session"}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.aws/config"}, Override: []spec.Override{
+				{Var: "AWS_CONFIG_FILE", Expands: true}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
+				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
+				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
+				{State: "exec", At: spec.Path{{Key: "credential_process"}}},
+				{State: "role", At: spec.Path{{Key: "role_arn"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_session"}}},
+				{State: "sso", At: spec.Path{{Key: "sso_start_url"}}},
+				{State: "sso", At: spec.Path{{Key: "login_session"}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"*.amazonaws.com", "*.amazonaws.com.cn"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
+				{Name: "access_key", Text: "access_key"},
+				{Name: "secret_key", Text: "secret_key"},
+				{Name: "session_token", Text: "session_token"}}}}}, Origin: "specs/aws.yaml"}
+	}},
+	{Name: "azure", Vars: "ARM_CLIENT_ID ARM_CLIENT_SECRET ARM_SUBSCRIPTION_ID ARM_TENANT_ID AZURE_CLIENT_ID AZURE_CLIENT_SECRET AZURE_CONFIG_DIR AZURE_SUBSCRIPTION_ID AZURE_TENANT_ID", Paths: "~/.azure/clouds.config\n~/.azure/credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "azure", Title: "Microsoft Azure", Group: "clouds", Docs: "https://learn.microsoft.com/cli/azure/azure-cli-configuration", Values: []spec.Value{
+			{Name: "subscription_id", Env: []string{"AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID"}, Public: true, Optional: true},
+			{Name: "client_id", Env: []string{"AZURE_CLIENT_ID", "ARM_CLIENT_ID"}, Public: true, Optional: true},
+			{Name: "client_secret", Env: []string{"AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET"}, Optional: true},
+			{Name: "tenant_id", Env: []string{"AZURE_TENANT_ID", "ARM_TENANT_ID"}, Public: true, Optional: true}}, Ambient: []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"}, Together: [][]string{{"client_id", "client_secret", "tenant_id"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.azure/credentials"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
+				{Value: "subscription_id", At: []spec.Path{{{Key: "subscription_id"}}}},
+				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
+				{Value: "client_secret", At: []spec.Path{{{Key: "secret"}}}},
+				{Value: "tenant_id", At: []spec.Path{{{Key: "tenant"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.azure/clouds.config"}, Override: []spec.Override{
+				{Var: "AZURE_CONFIG_DIR", Rel: "clouds.config"}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Keys: []spec.Key{
+				{Value: "subscription_id", At: []spec.Path{{{Key: "AzureCloud"}, {Key: "subscription"}}}}}, Mode: 0600}}, Origin: "specs/azure.yaml"}
+	}},
+	{Name: "gcp", Vars: "CLOUDSDK_CONFIG GOOGLE_APPLICATION_CREDENTIALS GOOGLE_CREDENTIALS", Paths: "~/.config/gcloud/application_default_credentials.json\n~/AppData/Roaming/gcloud/application_default_credentials.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gcp", Aliases: []string{"gcloud", "google"}, Title: "Google Cloud", Group: "clouds", Docs: "https://cloud.google.com/docs/authentication/application-default-credentials", Values: []spec.Value{
+			{Name: "type", Public: true, Optional: true},
+			{Name: "project_id", Public: true, Optional: true},
+			{Name: "client_email", Public: true, Optional: true},
+			{Name: "client_id", Public: true, Optional: true},
+			{Name: "client_secret", Optional: true},
+			{Name: "refresh_token", Optional: true},
+			{Name: "private_key_id", Public: true, Optional: true},
+			{Name: "private_key", Optional: true},
+			{Name: "quota_project_id", Public: true, Optional: true},
+			{Name: "account", Public: true, Optional: true},
+			{Name: "universe_domain", Public: true, Optional: true},
+			{Name: "auth_uri", Public: true, Optional: true},
+			{Name: "token_uri", Public: true, Optional: true},
+			{Name: "auth_provider_x509_cert_url", Public: true, Optional: true},
+			{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Unsafe: []string{"credential_source.executable", "credential_source.file"}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/gcloud/application_default_credentials.json", Windows: "~/AppData/Roaming/gcloud/application_default_credentials.json"}, Override: []spec.Override{
+				{Var: "GOOGLE_APPLICATION_CREDENTIALS"},
+				{Var: "CLOUDSDK_CONFIG", Rel: "application_default_credentials.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "*", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/gcp.yaml"}
+	}},
+	{Name: "github", Vars: "GH_CONFIG_DIR GH_TOKEN GITHUB_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/gh/hosts.yml\n~/AppData/Roaming/GitHub CLI/hosts.yml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "github", Aliases: []string{"gh"}, Title: "GitHub", Group: "dev-platforms", Docs: "https://cli.github.com/manual/gh_help_environment", Values: []spec.Value{
+			{Name: "oauth_token", Env: []string{"GH_TOKEN", "GITHUB_TOKEN"}},
+			{Name: "user", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/gh/hosts.yml", Windows: "~/AppData/Roaming/GitHub CLI/hosts.yml"}, Override: []spec.Override{
+				{Var: "GH_CONFIG_DIR", Rel: "hosts.yml"},
+				{Var: "XDG_CONFIG_HOME", Rel: "gh/hosts.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "github.com"}, Keys: []spec.Key{
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "oauth_token", At: []spec.Path{{{Key: "oauth_token"}}}, Mirror: []spec.Path{{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}, Text: "{oauth_token}"}}, States: []spec.State{
+				{State: "keyring", At: spec.Path{{Key: "users"}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.github.com", "uploads.github.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {oauth_token}"}}},
+			{Hosts: []string{"github.com"}, Basic: &spec.UseBasic{User: "*", Password: "{oauth_token}"}}}, Origin: "specs/github.yaml"}
+	}},
+	{Name: "huggingface", Vars: "HF_HOME HF_TOKEN HF_TOKEN_PATH HUGGING_FACE_HUB_TOKEN XDG_CACHE_HOME", Paths: "~/.cache/huggingface/stored_tokens\n~/.cache/huggingface/token\n~/.huggingface/token", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "huggingface", Aliases: []string{"hf"}, Title: "Hugging Face", Group: "ai-tools", Docs: "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables", Values: []spec.Value{
+			{Name: "token", Env: []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}, Pattern: &spec.Pattern{Text: "(hf|api_org)_[A-Za-z0-9_]+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.cache/huggingface/token"}, Override: []spec.Override{
+				{Var: "HF_TOKEN_PATH", Expands: true},
+				{Var: "HF_HOME", Rel: "token", Expands: true},
+				{Var: "XDG_CACHE_HOME", Rel: "huggingface/token", Expands: true}}, Format: "text", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.cache/huggingface/stored_tokens"}, Override: []spec.Override{
+				{Var: "HF_TOKEN_PATH", Rel: "../stored_tokens", Expands: true},
+				{Var: "HF_HOME", Rel: "stored_tokens", Expands: true},
+				{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens", Expands: true}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "hf_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.huggingface/token"}, Format: "text", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
+			{Hosts: []string{"huggingface.co"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/huggingface.yaml"}
+	}},
+	{Name: "kubernetes", Vars: "KUBECONFIG", Paths: "~/.kube/config", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "kubernetes", Aliases: []string{"kubeconfig", "kube"}, Title: "Kubernetes (one secret per context)", Group: "operations", Docs: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/", Values: []spec.Value{
+			{Name: "context", Public: true},
+			{Name: "cluster", Public: true},
+			{Name: "user"}}, Ambient: []string{"KUBERNETES_SERVICE_HOST"}, Unsafe: []string{"user.tokenFile", "user.client-certificate", "user.client-key", "cluster.certificate-authority"}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.kube/config"}, Override: []spec.Override{
+				{Var: "KUBECONFIG", List: true}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "context", At: []spec.Path{{{Key: "context"}}}, Tree: true},
+				{Value: "cluster", At: []spec.Path{{{Key: "clusters"}, {Field: "name", Equals: "{context.cluster}"}, {Key: "cluster"}}}, Root: true, Tree: true, Inline: []spec.Inline{
+					{Field: "certificate-authority", Into: "certificate-authority-data"}}},
+				{Value: "user", At: []spec.Path{{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}}}, Root: true, Tree: true, Inline: []spec.Inline{
+					{Field: "client-certificate", Into: "client-certificate-data", Key: true},
+					{Field: "client-key", Into: "client-key-data", Key: true}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "apiVersion"}}, Text: "v1", Root: true},
+				{At: spec.Path{{Key: "kind"}}, Text: "Config", Root: true},
+				{At: spec.Path{{Key: "current-context"}}, Text: "{profile}", Root: true}}, States: []spec.State{
+				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "exec"}}, Root: true, Wins: true},
+				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "auth-provider"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/kubernetes.yaml"}
+	}},
+	{Name: "lambda", Vars: "LAMBDA_API_KEY LAMBDA_LABS_API_KEY", Paths: "~/.lambda_cloud/lambda_keys", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "lambda", Title: "Lambda Cloud", Group: "gpu-clouds", Docs: "https://docs.lambda.ai/public-cloud/cloud-api/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"LAMBDA_API_KEY", "LAMBDA_LABS_API_KEY"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.lambda_cloud/lambda_keys"}, Format: "ini", Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"cloud.lambda.ai", "cloud.lambdalabs.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/lambda.yaml"}
+	}},
+	{Name: "docker", Vars: "DOCKER_CONFIG SKYPILOT_DOCKER_PASSWORD SKYPILOT_DOCKER_SERVER SKYPILOT_DOCKER_USERNAME", Paths: "~/.docker/config.json", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "docker", Title: "Docker registries", Group: "packages", Docs: "https://docs.docker.com/reference/cli/docker/login/", Values: []spec.Value{
+			{Name: "username", Env: []string{"SKYPILOT_DOCKER_USERNAME"}, Public: true},
+			{Name: "password", Env: []string{"SKYPILOT_DOCKER_PASSWORD"}, Optional: true},
+			{Name: "identity_token", Optional: true},
+			{Name: "registry_token", Optional: true},
+			{Name: "server", Env: []string{"SKYPILOT_DOCKER_SERVER"}, Public: true}}, OneOf: [][]string{{"password", "identity_token", "registry_token"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.docker/config.json"}, Override: []spec.Override{
+				{Var: "DOCKER_CONFIG", Rel: "config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}, Default: "https://index.docker.io/v1/"}, Keys: []spec.Key{
+				{Value: "server", Profile: true},
+				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user", Also: []spec.Path{{{Key: "username"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password", Also: []spec.Path{{{Key: "password"}}}},
+				{Value: "identity_token", At: []spec.Path{{{Key: "identitytoken"}}}},
+				{Value: "registry_token", At: []spec.Path{{{Key: "registrytoken"}}}}}, States: []spec.State{
+				{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
+				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/docker.yaml"}
+	}},
+	{Name: "ssh", Vars: "", Paths: "~/.ssh", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "ssh", Title: "SSH key pairs", Group: "machines", Docs: "https://man.openbsd.org/ssh-keygen", Values: []spec.Value{
+			{Name: "private_key"},
+			{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.ssh/{profile}"}, Format: "keypair", Exclude: []string{"config", "known_hosts*", "authorized_keys*", "rc", "environment", "*.pub", "sky-key"}, Mode: 0600}}, Origin: "specs/ssh.yaml"}
+	}},
+	{Name: "sky", Vars: "", Paths: "~/.ssh/sky-key", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sky", Title: "SkyPilot", Group: "machines", Docs: "https://docs.skypilot.co/", Values: []spec.Value{
+			{Name: "private_key"},
+			{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.ssh/sky-key"}, Format: "keypair", Mode: 0600}}, Origin: "specs/sky.yaml"}
+	}},
+	{Name: "anthropic", Vars: "ANTHROPIC_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "anthropic", Title: "Anthropic", Group: "ai-models", Docs: "https://docs.anthropic.com/en/api/overview", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"ANTHROPIC_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-ant-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.anthropic.com"}, Header: []spec.UseField{
+				{Name: "x-api-key", Text: "{api_key}"}}}}, Origin: "specs/anthropic.yaml"}
+	}},
+	{Name: "cohere", Vars: "COHERE_API_KEY CO_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "cohere", Title: "Cohere", Group: "ai-models", Docs: "https://docs.cohere.com/reference/about", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"COHERE_API_KEY", "CO_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.cohere.com", "api.cohere.ai"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cohere.yaml"}
+	}},
+	{Name: "langchain", Vars: "LANGCHAIN_API_KEY LANGSMITH_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "langchain", Title: "LangChain (LangSmith)", Group: "ai-tools", Docs: "https://docs.smith.langchain.com/", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"LANGCHAIN_API_KEY", "LANGSMITH_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.smith.langchain.com", "eu.api.smith.langchain.com"}, Header: []spec.UseField{
+				{Name: "X-Api-Key", Text: "{api_key}"}}}}, Origin: "specs/langchain.yaml"}
+	}},
+	{Name: "openai", Vars: "OPENAI_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "openai", Title: "OpenAI", Group: "ai-models", Docs: "https://platform.openai.com/docs/api-reference/authentication", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"OPENAI_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
+			{Hosts: []string{"api.openai.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/openai.yaml"}
+	}},
+	{Name: "pinecone", Vars: "PINECONE_API_KEY", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "pinecone", Title: "Pinecone", Group: "data", Docs: "https://docs.pinecone.io/guides/projects/manage-api-keys", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"PINECONE_API_KEY"}}}, Use: []spec.Use{
+			{Hosts: []string{"*.pinecone.io"}, Header: []spec.UseField{
+				{Name: "Api-Key", Text: "{api_key}"}}}}, Origin: "specs/pinecone.yaml"}
+	}},
+	{Name: "wandb", Vars: "NETRC WANDB_API_KEY", Paths: "~/.netrc\n~/_netrc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "wandb", Title: "Weights & Biases", Group: "ai-tools", Docs: "https://docs.wandb.ai/guides/track/environment-variables", Values: []spec.Value{
+			{Name: "api_key", Env: []string{"WANDB_API_KEY"}, Pattern: &spec.Pattern{Text: "[0-9a-f]{40}|wandb_v1_[A-Za-z0-9_]+"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Override: []spec.Override{
+				{Var: "NETRC"}}, Format: "netrc", Options: codec.Options{Clients: 0x28}, Keys: []spec.Key{
+				{Value: "api_key", At: []spec.Path{{{Key: "api.wandb.ai"}, {Key: "password"}}, {{Key: "api.forge.coreweave.com"}, {Key: "password"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "api.wandb.ai"}, {Key: "login"}}, Text: "user"},
+				{At: spec.Path{{Key: "api.forge.coreweave.com"}, {Key: "login"}}, Text: "user"}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"api.wandb.ai"}, Basic: &spec.UseBasic{User: "api", Password: "{api_key}"}}}, Origin: "specs/wandb.yaml"}
+	}},
+	{Name: "clearml", Vars: "CLEARML_API_ACCESS_KEY CLEARML_API_HOST CLEARML_API_SECRET_KEY CLEARML_CONFIG_FILE CLEARML_FILES_HOST CLEARML_WEB_HOST TRAINS_API_ACCESS_KEY TRAINS_API_HOST TRAINS_API_SECRET_KEY TRAINS_CONFIG_FILE TRAINS_FILES_HOST TRAINS_WEB_HOST", Paths: "~/clearml.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "clearml", Title: "ClearML", Group: "ai-tools", Docs: "https://clear.ml/docs/latest/docs/configs/clearml_conf", Values: []spec.Value{
+			{Name: "access_key", Env: []string{"CLEARML_API_ACCESS_KEY", "TRAINS_API_ACCESS_KEY"}, Public: true},
+			{Name: "secret_key", Env: []string{"CLEARML_API_SECRET_KEY", "TRAINS_API_SECRET_KEY"}},
+			{Name: "api_server", Env: []string{"CLEARML_API_HOST", "TRAINS_API_HOST"}, Public: true, Optional: true},
+			{Name: "web_server", Env: []string{"CLEARML_WEB_HOST", "TRAINS_WEB_HOST"}, Public: true, Optional: true},
+			{Name: "files_server", Env: []string{"CLEARML_FILES_HOST", "TRAINS_FILES_HOST"}, Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/clearml.conf"}, Override: []spec.Override{
+				{Var: "CLEARML_CONFIG_FILE"},
+				{Var: "TRAINS_CONFIG_FILE"}}, Wasm: "clearml", Mode: 0600}}, Origin: "specs/clearml.yaml"}
+	}},
+	{Name: "mysql", Vars: "MYSQL_TEST_LOGIN_FILE", Paths: "~/.mylogin.cnf\n~/AppData/Roaming/MySQL/.mylogin.cnf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "mysql", Title: "MySQL", Group: "data", Docs: "https://dev.mysql.com/doc/refman/8.4/en/mysql-config-editor.html", Values: []spec.Value{
+			{Name: "user", Public: true, Optional: true},
+			{Name: "password"},
+			{Name: "host", Public: true, Optional: true},
+			{Name: "port", Public: true, Optional: true},
+			{Name: "socket", Public: true, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.mylogin.cnf", Windows: "~/AppData/Roaming/MySQL/.mylogin.cnf"}, Override: []spec.Override{
+				{Var: "MYSQL_TEST_LOGIN_FILE"}}, Wasm: "mylogin", Profiles: &spec.Profiles{Default: "client"}, Mode: 0600}}, Origin: "specs/mysql.yaml"}
+	}},
+	{Name: "rclone", Vars: "RCLONE_CONFIG XDG_CONFIG_HOME", Paths: "~/.config/rclone/rclone.conf\n~/AppData/Roaming/rclone/rclone.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "rclone", Title: "rclone", Group: "storage", Docs: "https://rclone.org/docs/#config-config-file", Values: []spec.Value{
+			{Name: "type", Public: true, Optional: true},
+			{Name: "provider", Public: true, Optional: true},
+			{Name: "region", Public: true, Optional: true},
+			{Name: "endpoint", Public: true, Optional: true},
+			{Name: "host", Public: true, Optional: true},
+			{Name: "port", Public: true, Optional: true},
+			{Name: "user", Public: true, Optional: true},
+			{Name: "username", Public: true, Optional: true},
+			{Name: "account", Public: true, Optional: true},
+			{Name: "vendor", Public: true, Optional: true},
+			{Name: "description", Public: true, Optional: true},
+			{Name: "env_auth", Public: true, Optional: true},
+			{Name: "location_constraint", Public: true, Optional: true},
+			{Name: "acl", Public: true, Optional: true},
+			{Name: "storage_class", Public: true, Optional: true},
+			{Name: "scope", Public: true, Optional: true},
+			{Name: "root_folder_id", Public: true, Optional: true},
+			{Name: "team_drive", Public: true, Optional: true},
+			{Name: "drive_id", Public: true, Optional: true},
+			{Name: "drive_type", Public: true, Optional: true},
+			{Name: "client_id", Public: true, Optional: true},
+			{Name: "access_key_id", Public: true, Optional: true},
+			{Name: "project_number", Public: true, Optional: true},
+			{Name: "bucket_acl", Public: true, Optional: true},
+			{Name: "location", Public: true, Optional: true},
+			{Name: "domain", Public: true, Optional: true},
+			{Name: "tenant", Public: true, Optional: true},
+			{Name: "tenant_id", Public: true, Optional: true},
+			{Name: "auth", Public: true, Optional: true},
+			{Name: "auth_url", Public: true, Optional: true},
+			{Name: "tls", Public: true, Optional: true},
+			{Name: "explicit_tls", Public: true, Optional: true},
+			{Name: "key_file", Public: true, Optional: true},
+			{Name: "service_account_file", Public: true, Optional: true},
+			{Name: "filename_encryption", Public: true, Optional: true},
+			{Name: "directory_name_encryption", Public: true, Optional: true},
+			{Name: "shell_type", Public: true, Optional: true},
+			{Name: "md5sum_command", Public: true, Optional: true},
+			{Name: "sha1sum_command", Public: true, Optional: true},
+			{Name: "force_path_style", Public: true, Optional: true},
+			{Name: "no_check_bucket", Public: true, Optional: true}}, Any: true, Unsafe: []string{"ssh", "bearer_token_command", "global.*", "override.*"}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.config/rclone/rclone.conf", Windows: "~/AppData/Roaming/rclone/rclone.conf"}, Override: []spec.Override{
+				{Var: "RCLONE_CONFIG"},
+				{Var: "XDG_CONFIG_HOME", Rel: "rclone/rclone.conf"}}, Wasm: "rclone", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/rclone.yaml"}
+	}},
+	{Name: "postgres", Vars: "PGPASSFILE", Paths: "~/.pgpass\n~/AppData/Roaming/postgresql/pgpass.conf", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "postgres", Title: "PostgreSQL", Group: "data", Docs: "https://www.postgresql.org/docs/current/libpq-pgpass.html", Values: []spec.Value{
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.pgpass", Windows: "~/AppData/Roaming/postgresql/pgpass.conf"}, Override: []spec.Override{
+				{Var: "PGPASSFILE"}}, Wasm: "pgpass", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/postgres.yaml"}
+	}},
+	{Name: "git", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/git/credentials\n~/.git-credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "git", Title: "git credential store", Group: "dev-platforms", Docs: "https://git-scm.com/docs/git-credential-store", Values: []spec.Value{
+			{Name: "url", Public: true},
+			{Name: "username", Public: true},
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.git-credentials"}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/git/credentials"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "git/credentials"}}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/git.yaml"}
+	}},
 	{Name: "abacus", Vars: "ABACUS_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "abacus", Title: "Abacus.AI RouteLLM", Group: "ai-models", Docs: "https://abacus.ai/help/api", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"ABACUS_API_KEY"}}}, Use: []spec.Use{
@@ -58,7 +337,8 @@ var builtin = []spec.Builtin{
 				{Value: "access_key_id", At: []spec.Path{{{Key: "access_key_id"}}}},
 				{Value: "access_key_secret", At: []spec.Path{{{Key: "access_key_secret"}}}},
 				{Value: "security_token", At: []spec.Path{{{Key: "sts_token"}}}}}, Add: []spec.Fixed{
-				{At: spec.Path{{Key: "mode"}}, Text: "AK"}}, Mode: 0600}}, Origin: "specs/alibaba-cloud.yaml"}
+				{At: spec.Path{{Key: "mode"}}, Text: "AK"},
+				{At: spec.Path{{Key: "current"}}, Text: "{profile}", Root: true}}, Mode: 0600}}, Origin: "specs/alibaba-cloud.yaml"}
 	}},
 	{Name: "alibaba-coding-plan", Vars: "ALIBABA_CODING_PLAN_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "alibaba-coding-plan", Title: "Alibaba Coding Plan", Group: "ai-models", Docs: "https://www.alibabacloud.com/help/en/model-studio/coding-plan", Values: []spec.Value{
@@ -72,12 +352,6 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.nova.amazon.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/amazon-nova.yaml"}
 	}},
-	{Name: "anthropic", Vars: "ANTHROPIC_API_KEY", Paths: "", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "anthropic", Title: "Anthropic", Group: "ai-models", Docs: "https://docs.anthropic.com/en/api/overview", Values: []spec.Value{
-			{Name: "api_key", Env: []string{"ANTHROPIC_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-ant-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
-			{Hosts: []string{"api.anthropic.com"}, Header: []spec.UseField{
-				{Name: "x-api-key", Text: "{api_key}"}}}}, Origin: "specs/anthropic.yaml"}
-	}},
 	{Name: "argocd", Vars: "ARGOCD_AUTH_TOKEN ARGOCD_CONFIG_DIR ARGOCD_SERVER XDG_CONFIG_HOME", Paths: "~/.config/argocd/config", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "argocd", Title: "Argo CD", Group: "operations", Docs: "https://argo-cd.readthedocs.io/en/stable/user-guide/environment-variables/", Values: []spec.Value{
 			{Name: "server", Env: []string{"ARGOCD_SERVER"}, Public: true, Optional: true},
@@ -87,7 +361,7 @@ var builtin = []spec.Builtin{
 				{Var: "ARGOCD_CONFIG_DIR", Rel: "config"},
 				{Var: "XDG_CONFIG_HOME", Rel: "argocd/config"}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "users"}}, Name: "name"}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "auth-token"}}}},
-				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh-token"}}}}}, Mode: 0600}}, Origin: "specs/argocd.yaml"}
+				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh-token"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/argocd.yaml"}
 	}},
 	{Name: "assemblyai", Vars: "ASSEMBLYAI_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "assemblyai", Title: "AssemblyAI", Group: "ai-models", Docs: "https://www.assemblyai.com/docs", Values: []spec.Value{
@@ -103,36 +377,6 @@ var builtin = []spec.Builtin{
 				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
 				{Value: "access_token", At: []spec.Path{{{Key: "access_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/auth0.yaml"}
 	}},
-	{Name: "aws", Vars: "AWS_ACCESS_KEY_ID AWS_CONFIG_FILE AWS_SECRET_ACCESS_KEY AWS_SECURITY_TOKEN AWS_SESSION_TOKEN AWS_SHARED_CREDENTIALS_FILE", Paths: "~/.aws/config\n~/.aws/credentials", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "aws", Title: "Amazon Web Services", Group: "clouds", Docs: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html", Values: []spec.Value{
-			{Name: "access_key", Env: []string{"AWS_ACCESS_KEY_ID"}, Public: true, Pattern: &spec.Pattern{Text: "(AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}"}},
-			{Name: "secret_key", Env: []string{"AWS_SECRET_ACCESS_KEY"}},
-			{Name: "session_token", Env: []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}, Optional: true}}, Ambient: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.aws/credentials"}, Override: []spec.Override{
-				{Var: "AWS_SHARED_CREDENTIALS_FILE", Expands: true}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
-				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
-				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
-				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
-				{State: "exec", At: spec.Path{{Key: "credential_process"}}},
-				{State: "role", At: spec.Path{{Key: "role_arn"}}},
-				{State: "sso", At: spec.Path{{Key: "sso_session"}}},
-				{State: "sso", At: spec.Path{{Key: "sso_start_url"}}},
-				{State: "sso", At: spec.Path{{Key: "login_session"}}}}, Mode: 0600},
-			{Paths: spec.Paths{Default: "~/.aws/config"}, Override: []spec.Override{
-				{Var: "AWS_CONFIG_FILE", Expands: true}}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "profile *", Default: "default"}, Keys: []spec.Key{
-				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
-				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}},
-				{Value: "session_token", At: []spec.Path{{{Key: "aws_session_token"}}, {{Key: "aws_security_token"}}}}}, States: []spec.State{
-				{State: "exec", At: spec.Path{{Key: "credential_process"}}},
-				{State: "role", At: spec.Path{{Key: "role_arn"}}},
-				{State: "sso", At: spec.Path{{Key: "sso_session"}}},
-				{State: "sso", At: spec.Path{{Key: "sso_start_url"}}},
-				{State: "sso", At: spec.Path{{Key: "login_session"}}}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"*.amazonaws.com", "*.amazonaws.com.cn"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
-				{Name: "access_key", Text: "access_key"},
-				{Name: "secret_key", Text: "secret_key"},
-				{Name: "session_token", Text: "session_token"}}}}}, Origin: "specs/aws.yaml"}
-	}},
 	{Name: "axiom", Vars: "AXIOM_DEPLOYMENT AXIOM_ORG_ID AXIOM_TOKEN", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "axiom", Title: "Axiom", Group: "operations", Docs: "https://axiom.co/docs/reference/tokens", Values: []spec.Value{
 			{Name: "token", Env: []string{"AXIOM_TOKEN"}},
@@ -140,21 +384,6 @@ var builtin = []spec.Builtin{
 			{Name: "deployment", Env: []string{"AXIOM_DEPLOYMENT"}, Public: true, Optional: true}}, Use: []spec.Use{
 			{Hosts: []string{"api.axiom.co"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/axiom.yaml"}
-	}},
-	{Name: "azure", Vars: "ARM_CLIENT_ID ARM_CLIENT_SECRET ARM_SUBSCRIPTION_ID ARM_TENANT_ID AZURE_CLIENT_ID AZURE_CLIENT_SECRET AZURE_CONFIG_DIR AZURE_SUBSCRIPTION_ID AZURE_TENANT_ID", Paths: "~/.azure/clouds.config\n~/.azure/credentials", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "azure", Title: "Microsoft Azure", Group: "clouds", Docs: "https://learn.microsoft.com/cli/azure/azure-cli-configuration", Values: []spec.Value{
-			{Name: "subscription_id", Env: []string{"AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID"}, Public: true, Optional: true},
-			{Name: "client_id", Env: []string{"AZURE_CLIENT_ID", "ARM_CLIENT_ID"}, Public: true, Optional: true},
-			{Name: "client_secret", Env: []string{"AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET"}, Optional: true},
-			{Name: "tenant_id", Env: []string{"AZURE_TENANT_ID", "ARM_TENANT_ID"}, Public: true, Optional: true}}, Ambient: []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"}, Together: [][]string{{"client_id", "client_secret", "tenant_id"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.azure/credentials"}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*", Default: "default"}, Keys: []spec.Key{
-				{Value: "subscription_id", At: []spec.Path{{{Key: "subscription_id"}}}},
-				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
-				{Value: "client_secret", At: []spec.Path{{{Key: "secret"}}}},
-				{Value: "tenant_id", At: []spec.Path{{{Key: "tenant"}}}}}, Mode: 0600},
-			{Paths: spec.Paths{Default: "~/.azure/clouds.config"}, Override: []spec.Override{
-				{Var: "AZURE_CONFIG_DIR", Rel: "clouds.config"}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Keys: []spec.Key{
-				{Value: "subscription_id", At: []spec.Path{{{Key: "AzureCloud"}, {Key: "subscription"}}}}}, Mode: 0600}}, Origin: "specs/azure.yaml"}
 	}},
 	{Name: "azure-openai", Vars: "AZURE_API_KEY AZURE_OPENAI_API_KEY AZURE_RESOURCE_NAME", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "azure-openai", Title: "Azure OpenAI", Group: "ai-models", Docs: "https://learn.microsoft.com/azure/ai-services/openai/reference", Values: []spec.Value{
@@ -234,7 +463,8 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "civo", Title: "Civo", Group: "clouds", Docs: "https://www.civo.com/docs/account/api-keys", Values: []spec.Value{
 			{Name: "token", Env: []string{"CIVO_TOKEN"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.civo.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "apikeys"}}}, Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
+				{Value: "token", At: []spec.Path{{}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "meta"}, {Key: "current_apikey"}}, Text: "{profile}", Root: true}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.civo.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "bearer {token}"}}}}, Origin: "specs/civo.yaml"}
 	}},
@@ -258,17 +488,6 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.config/Claude/claude_desktop_config.json", MacOS: "~/Library/Application Support/Claude/claude_desktop_config.json", Windows: "~/AppData/Roaming/Claude/claude_desktop_config.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "mcpServers"}}}, Keys: []spec.Key{
 				{Value: "env", At: []spec.Path{{{Key: "env"}}}, Tree: true},
 				{Value: "headers", At: []spec.Path{{{Key: "headers"}}}, Tree: true}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/claude-desktop.yaml"}
-	}},
-	{Name: "clearml", Vars: "CLEARML_API_ACCESS_KEY CLEARML_API_HOST CLEARML_API_SECRET_KEY CLEARML_CONFIG_FILE CLEARML_FILES_HOST CLEARML_WEB_HOST TRAINS_API_ACCESS_KEY TRAINS_API_HOST TRAINS_API_SECRET_KEY TRAINS_CONFIG_FILE TRAINS_FILES_HOST TRAINS_WEB_HOST", Paths: "~/clearml.conf", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "clearml", Title: "ClearML", Group: "ai-tools", Docs: "https://clear.ml/docs/latest/docs/configs/clearml_conf", Values: []spec.Value{
-			{Name: "access_key", Env: []string{"CLEARML_API_ACCESS_KEY", "TRAINS_API_ACCESS_KEY"}, Public: true},
-			{Name: "secret_key", Env: []string{"CLEARML_API_SECRET_KEY", "TRAINS_API_SECRET_KEY"}},
-			{Name: "api_server", Env: []string{"CLEARML_API_HOST", "TRAINS_API_HOST"}, Public: true, Optional: true},
-			{Name: "web_server", Env: []string{"CLEARML_WEB_HOST", "TRAINS_WEB_HOST"}, Public: true, Optional: true},
-			{Name: "files_server", Env: []string{"CLEARML_FILES_HOST", "TRAINS_FILES_HOST"}, Public: true, Optional: true}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/clearml.conf"}, Override: []spec.Override{
-				{Var: "CLEARML_CONFIG_FILE"},
-				{Var: "TRAINS_CONFIG_FILE"}}, Wasm: "clearml", Mode: 0600}}, Origin: "specs/clearml.yaml"}
 	}},
 	{Name: "cline", Vars: "CLINE_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "cline", Title: "Cline", Group: "ai-agents", Docs: "https://docs.cline.bot/api/authentication", Values: []spec.Value{
@@ -308,12 +527,6 @@ var builtin = []spec.Builtin{
 				{Value: "id_token", At: []spec.Path{{{Key: "tokens"}, {Key: "id_token"}}}},
 				{Value: "refresh_token", At: []spec.Path{{{Key: "tokens"}, {Key: "refresh_token"}}}},
 				{Value: "account_id", At: []spec.Path{{{Key: "tokens"}, {Key: "account_id"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/codex.yaml"}
-	}},
-	{Name: "cohere", Vars: "COHERE_API_KEY CO_API_KEY", Paths: "", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "cohere", Title: "Cohere", Group: "ai-models", Docs: "https://docs.cohere.com/reference/about", Values: []spec.Value{
-			{Name: "api_key", Env: []string{"COHERE_API_KEY", "CO_API_KEY"}}}, Use: []spec.Use{
-			{Hosts: []string{"api.cohere.com", "api.cohere.ai"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/cohere.yaml"}
 	}},
 	{Name: "composer", Vars: "COMPOSER_AUTH COMPOSER_HOME XDG_CONFIG_HOME", Paths: "~/.composer/auth.json\n~/.config/composer/auth.json\n~/AppData/Roaming/Composer/auth.json", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "composer", Title: "Composer (PHP)", Group: "packages", Docs: "https://getcomposer.org/doc/articles/authentication-for-private-packages.md", Any: true, Document: "COMPOSER_AUTH", Files: []spec.File{
@@ -445,23 +658,6 @@ var builtin = []spec.Builtin{
 				{Name: "access_key", Text: "access_key"},
 				{Name: "secret_key", Text: "secret_key"}}}}}, Origin: "specs/digitalocean-spaces.yaml"}
 	}},
-	{Name: "docker", Vars: "DOCKER_CONFIG SKYPILOT_DOCKER_PASSWORD SKYPILOT_DOCKER_SERVER SKYPILOT_DOCKER_USERNAME", Paths: "~/.docker/config.json", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "docker", Title: "Docker registries", Group: "packages", Docs: "https://docs.docker.com/reference/cli/docker/login/", Values: []spec.Value{
-			{Name: "username", Env: []string{"SKYPILOT_DOCKER_USERNAME"}, Public: true},
-			{Name: "password", Env: []string{"SKYPILOT_DOCKER_PASSWORD"}, Optional: true},
-			{Name: "identity_token", Optional: true},
-			{Name: "registry_token", Optional: true},
-			{Name: "server", Env: []string{"SKYPILOT_DOCKER_SERVER"}, Public: true}}, OneOf: [][]string{{"password", "identity_token", "registry_token"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.docker/config.json"}, Override: []spec.Override{
-				{Var: "DOCKER_CONFIG", Rel: "config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}, Default: "https://index.docker.io/v1/"}, Keys: []spec.Key{
-				{Value: "server", Profile: true},
-				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user", Also: []spec.Path{{{Key: "username"}}}},
-				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password", Also: []spec.Path{{{Key: "password"}}}},
-				{Value: "identity_token", At: []spec.Path{{{Key: "identitytoken"}}}},
-				{Value: "registry_token", At: []spec.Path{{{Key: "registrytoken"}}}}}, States: []spec.State{
-				{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
-				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/docker.yaml"}
-	}},
 	{Name: "doppler", Vars: "DOPPLER_CONFIG_DIR DOPPLER_TOKEN", Paths: "~/.doppler/.doppler.yaml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "doppler", Title: "Doppler", Group: "secret-managers", Docs: "https://docs.doppler.com/docs/cli", Values: []spec.Value{
 			{Name: "token", Env: []string{"DOPPLER_TOKEN"}, Pattern: &spec.Pattern{Text: "dp\\.(pt|st|ct|sa|scim|audit)\\..+"}}}, Files: []spec.File{
@@ -485,7 +681,7 @@ var builtin = []spec.Builtin{
 	}},
 	{Name: "elastic", Vars: "ELASTICSEARCH_API_KEY ELASTICSEARCH_ENDPOINTS ELASTICSEARCH_PASSWORD ELASTICSEARCH_USERNAME", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "elastic", Title: "Elasticsearch", Group: "data", Docs: "https://registry.terraform.io/providers/elastic/elasticstack/latest/docs", Values: []spec.Value{
-			{Name: "endpoints", Env: []string{"ELASTICSEARCH_ENDPOINTS"}, Public: true, Optional: true},
+			{Name: "endpoints", Env: []string{"ELASTICSEARCH_ENDPOINTS"}, Optional: true},
 			{Name: "username", Env: []string{"ELASTICSEARCH_USERNAME"}, Public: true, Optional: true},
 			{Name: "password", Env: []string{"ELASTICSEARCH_PASSWORD"}, Optional: true},
 			{Name: "api_key", Env: []string{"ELASTICSEARCH_API_KEY"}, Optional: true}}, Origin: "specs/elastic.yaml"}
@@ -581,28 +777,6 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.friendli.ai"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/friendli.yaml"}
 	}},
-	{Name: "gcp", Vars: "CLOUDSDK_CONFIG GOOGLE_APPLICATION_CREDENTIALS GOOGLE_CREDENTIALS", Paths: "~/.config/gcloud/application_default_credentials.json\n~/AppData/Roaming/gcloud/application_default_credentials.json", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "gcp", Aliases: []string{"gcloud", "google"}, Title: "Google Cloud", Group: "clouds", Docs: "https://cloud.google.com/docs/authentication/application-default-credentials", Values: []spec.Value{
-			{Name: "type", Public: true, Optional: true},
-			{Name: "project_id", Public: true, Optional: true},
-			{Name: "client_email", Public: true, Optional: true},
-			{Name: "client_id", Public: true, Optional: true},
-			{Name: "client_secret", Optional: true},
-			{Name: "refresh_token", Optional: true},
-			{Name: "private_key_id", Public: true, Optional: true},
-			{Name: "private_key", Optional: true},
-			{Name: "quota_project_id", Public: true, Optional: true},
-			{Name: "account", Public: true, Optional: true},
-			{Name: "universe_domain", Public: true, Optional: true},
-			{Name: "auth_uri", Public: true, Optional: true},
-			{Name: "token_uri", Public: true, Optional: true},
-			{Name: "auth_provider_x509_cert_url", Public: true, Optional: true},
-			{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Unsafe: []string{"credential_source.executable", "credential_source.file"}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.config/gcloud/application_default_credentials.json", Windows: "~/AppData/Roaming/gcloud/application_default_credentials.json"}, Override: []spec.Override{
-				{Var: "GOOGLE_APPLICATION_CREDENTIALS"},
-				{Var: "CLOUDSDK_CONFIG", Rel: "application_default_credentials.json"}}, Format: "json", Keys: []spec.Key{
-				{Value: "*", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/gcp.yaml"}
-	}},
 	{Name: "gemini", Vars: "GEMINI_API_KEY GOOGLE_API_KEY GOOGLE_GENERATIVE_AI_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "gemini", Title: "Google Gemini", Group: "ai-models", Docs: "https://ai.google.dev/gemini-api/docs/api-key", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"}, Pattern: &spec.Pattern{Text: "AIza[0-9A-Za-z_-]{35}|AQ\\..+"}}}, Use: []spec.Use{
@@ -619,45 +793,21 @@ var builtin = []spec.Builtin{
 				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}},
 				{Value: "id_token", At: []spec.Path{{{Key: "id_token"}}}}}, Expires: spec.Path{{Key: "expiry_date"}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/gemini-cli.yaml"}
 	}},
-	{Name: "git", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/git/credentials\n~/.git-credentials", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "git", Title: "git credential store", Group: "dev-platforms", Docs: "https://git-scm.com/docs/git-credential-store", Values: []spec.Value{
-			{Name: "url", Public: true},
-			{Name: "username", Public: true},
-			{Name: "password"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.git-credentials"}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600},
-			{Paths: spec.Paths{Default: "~/.config/git/credentials"}, Override: []spec.Override{
-				{Var: "XDG_CONFIG_HOME", Rel: "git/credentials"}}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/git.yaml"}
-	}},
-	{Name: "gitea", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/tea/config.yml\n~/Library/Application Support/tea/config.yml", Make: func() *spec.Spec {
+	{Name: "gitea", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/tea/config.yml\n~/AppData/Roaming/tea/config.yml\n~/Library/Application Support/tea/config.yml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "gitea", Aliases: []string{"forgejo"}, Title: "Gitea and Forgejo (tea)", Group: "dev-platforms", Docs: "https://gitea.com/gitea/tea", Values: []spec.Value{
 			{Name: "url", Public: true},
 			{Name: "user", Public: true, Optional: true},
 			{Name: "token"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.config/tea/config.yml", MacOS: "~/Library/Application Support/tea/config.yml"}, Override: []spec.Override{
+			{Paths: spec.Paths{Default: "~/.config/tea/config.yml", MacOS: "~/Library/Application Support/tea/config.yml", Windows: "~/AppData/Roaming/tea/config.yml"}, Override: []spec.Override{
 				{Var: "XDG_CONFIG_HOME", Rel: "tea/config.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "logins"}}, Name: "name"}, Keys: []spec.Key{
 				{Value: "url", At: []spec.Path{{{Key: "url"}}}},
 				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Origin: "specs/gitea.yaml"}
 	}},
-	{Name: "github", Vars: "GH_CONFIG_DIR GH_TOKEN GITHUB_TOKEN XDG_CONFIG_HOME", Paths: "~/.config/gh/hosts.yml\n~/AppData/Roaming/GitHub CLI/hosts.yml", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "github", Aliases: []string{"gh"}, Title: "GitHub", Group: "dev-platforms", Docs: "https://cli.github.com/manual/gh_help_environment", Values: []spec.Value{
-			{Name: "oauth_token", Env: []string{"GH_TOKEN", "GITHUB_TOKEN"}},
-			{Name: "user", Public: true, Optional: true}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.config/gh/hosts.yml", Windows: "~/AppData/Roaming/GitHub CLI/hosts.yml"}, Override: []spec.Override{
-				{Var: "GH_CONFIG_DIR", Rel: "hosts.yml"},
-				{Var: "XDG_CONFIG_HOME", Rel: "gh/hosts.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "github.com"}, Keys: []spec.Key{
-				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
-				{Value: "oauth_token", At: []spec.Path{{{Key: "oauth_token"}}}, Mirror: []spec.Path{{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}}}}, Add: []spec.Fixed{
-				{At: spec.Path{{Key: "users"}, {Key: "{user}"}, {Key: "oauth_token"}}, Text: "{oauth_token}"}}, States: []spec.State{
-				{State: "keyring", At: spec.Path{{Key: "users"}}}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"api.github.com", "uploads.github.com"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "Bearer {oauth_token}"}}},
-			{Hosts: []string{"github.com"}, Basic: &spec.UseBasic{User: "*", Password: "{oauth_token}"}}}, Origin: "specs/github.yaml"}
-	}},
-	{Name: "gitlab", Vars: "GITLAB_ACCESS_TOKEN GITLAB_TOKEN GLAB_CONFIG_DIR XDG_CONFIG_HOME", Paths: "~/.config/glab-cli/config.yml\n~/Library/Application Support/glab-cli/config.yml", Make: func() *spec.Spec {
+	{Name: "gitlab", Vars: "GITLAB_ACCESS_TOKEN GITLAB_TOKEN GLAB_CONFIG_DIR XDG_CONFIG_HOME", Paths: "~/.config/glab-cli/config.yml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "gitlab", Aliases: []string{"glab"}, Title: "GitLab", Group: "dev-platforms", Docs: "https://docs.gitlab.com/user/profile/personal_access_tokens/", Values: []spec.Value{
 			{Name: "token", Env: []string{"GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN"}, Pattern: &spec.Pattern{Text: "gl[a-z]+-[\\w.-]{20,300}|[a-f0-9]{64}"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.config/glab-cli/config.yml", MacOS: "~/Library/Application Support/glab-cli/config.yml"}, Override: []spec.Override{
+			{Paths: spec.Paths{Default: "~/.config/glab-cli/config.yml"}, Override: []spec.Override{
 				{Var: "GLAB_CONFIG_DIR", Rel: "config.yml"},
 				{Var: "XDG_CONFIG_HOME", Rel: "glab-cli/config.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "hosts"}}, Default: "gitlab.com"}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
@@ -736,24 +886,6 @@ var builtin = []spec.Builtin{
 			{Name: "token", Env: []string{"HOMEBREW_GITHUB_API_TOKEN"}}}, Use: []spec.Use{
 			{Hosts: []string{"api.github.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/homebrew.yaml"}
-	}},
-	{Name: "huggingface", Vars: "HF_HOME HF_TOKEN HF_TOKEN_PATH HUGGING_FACE_HUB_TOKEN XDG_CACHE_HOME", Paths: "~/.cache/huggingface/stored_tokens\n~/.cache/huggingface/token\n~/.huggingface/token", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "huggingface", Aliases: []string{"hf"}, Title: "Hugging Face", Group: "ai-tools", Docs: "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables", Values: []spec.Value{
-			{Name: "token", Env: []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}, Pattern: &spec.Pattern{Text: "(hf|api_org)_[A-Za-z0-9_]+"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.cache/huggingface/token"}, Override: []spec.Override{
-				{Var: "HF_TOKEN_PATH", Expands: true},
-				{Var: "HF_HOME", Rel: "token", Expands: true},
-				{Var: "XDG_CACHE_HOME", Rel: "huggingface/token", Expands: true}}, Format: "text", Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600},
-			{Paths: spec.Paths{Default: "~/.cache/huggingface/stored_tokens"}, Override: []spec.Override{
-				{Var: "HF_TOKEN_PATH", Rel: "../stored_tokens", Expands: true},
-				{Var: "HF_HOME", Rel: "stored_tokens", Expands: true},
-				{Var: "XDG_CACHE_HOME", Rel: "huggingface/stored_tokens", Expands: true}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{{Key: "hf_token"}}}}}, Expires: spec.Path{{Key: "expires_at"}}, Mode: 0600},
-			{Paths: spec.Paths{Default: "~/.huggingface/token"}, Format: "text", Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
-			{Hosts: []string{"huggingface.co"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/huggingface.yaml"}
 	}},
 	{Name: "hyperbolic", Vars: "", Paths: "~/.hyperbolic/api_key", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "hyperbolic", Title: "Hyperbolic", Group: "gpu-clouds", Docs: "https://docs.skypilot.co/en/latest/getting-started/installation.html#hyperbolic", Values: []spec.Value{
@@ -841,25 +973,6 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "kiro", Title: "Kiro CLI", Group: "ai-agents", Docs: "https://kiro.dev/docs/cli/authentication/", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"KIRO_API_KEY"}}}, Origin: "specs/kiro.yaml"}
 	}},
-	{Name: "kubernetes", Vars: "KUBECONFIG", Paths: "~/.kube/config", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "kubernetes", Aliases: []string{"kubeconfig", "kube"}, Title: "Kubernetes (one secret per context)", Group: "operations", Docs: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/", Values: []spec.Value{
-			{Name: "context", Public: true},
-			{Name: "cluster", Public: true},
-			{Name: "user"}}, Ambient: []string{"KUBERNETES_SERVICE_HOST"}, Unsafe: []string{"user.tokenFile", "user.client-certificate", "user.client-key", "cluster.certificate-authority"}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.kube/config"}, Override: []spec.Override{
-				{Var: "KUBECONFIG", List: true}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
-				{Value: "context", At: []spec.Path{{{Key: "context"}}}, Tree: true},
-				{Value: "cluster", At: []spec.Path{{{Key: "clusters"}, {Field: "name", Equals: "{context.cluster}"}, {Key: "cluster"}}}, Root: true, Tree: true, Inline: []spec.Inline{
-					{Field: "certificate-authority", Into: "certificate-authority-data"}}},
-				{Value: "user", At: []spec.Path{{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}}}, Root: true, Tree: true, Inline: []spec.Inline{
-					{Field: "client-certificate", Into: "client-certificate-data", Key: true},
-					{Field: "client-key", Into: "client-key-data", Key: true}}}}, Add: []spec.Fixed{
-				{At: spec.Path{{Key: "apiVersion"}}, Text: "v1", Root: true},
-				{At: spec.Path{{Key: "kind"}}, Text: "Config", Root: true},
-				{At: spec.Path{{Key: "current-context"}}, Text: "{profile}", Root: true}}, States: []spec.State{
-				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "exec"}}, Root: true, Wins: true},
-				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "auth-provider"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/kubernetes.yaml"}
-	}},
 	{Name: "lacework", Vars: "LW_ACCOUNT LW_API_KEY LW_API_SECRET", Paths: "~/.lacework.toml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "lacework", Title: "Lacework", Group: "operations", Docs: "https://docs.lacework.net/cli", Values: []spec.Value{
 			{Name: "account", Env: []string{"LW_ACCOUNT"}, Public: true},
@@ -869,20 +982,6 @@ var builtin = []spec.Builtin{
 				{Value: "account", At: []spec.Path{{{Key: "account"}}}},
 				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}},
 				{Value: "api_secret", At: []spec.Path{{{Key: "api_secret"}}}}}, Mode: 0600}}, Origin: "specs/lacework.yaml"}
-	}},
-	{Name: "lambda", Vars: "LAMBDA_API_KEY LAMBDA_LABS_API_KEY", Paths: "~/.lambda_cloud/lambda_keys", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "lambda", Title: "Lambda Cloud", Group: "gpu-clouds", Docs: "https://docs.lambda.ai/public-cloud/cloud-api/", Values: []spec.Value{
-			{Name: "api_key", Env: []string{"LAMBDA_API_KEY", "LAMBDA_LABS_API_KEY"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.lambda_cloud/lambda_keys"}, Format: "ini", Keys: []spec.Key{
-				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"cloud.lambda.ai", "cloud.lambdalabs.com"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/lambda.yaml"}
-	}},
-	{Name: "langchain", Vars: "LANGCHAIN_API_KEY LANGSMITH_API_KEY", Paths: "", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "langchain", Title: "LangChain (LangSmith)", Group: "ai-tools", Docs: "https://docs.smith.langchain.com/", Values: []spec.Value{
-			{Name: "api_key", Env: []string{"LANGCHAIN_API_KEY", "LANGSMITH_API_KEY"}}}, Use: []spec.Use{
-			{Hosts: []string{"api.smith.langchain.com", "eu.api.smith.langchain.com"}, Header: []spec.UseField{
-				{Name: "X-Api-Key", Text: "{api_key}"}}}}, Origin: "specs/langchain.yaml"}
 	}},
 	{Name: "langfuse", Vars: "LANGFUSE_BASE_URL LANGFUSE_HOST LANGFUSE_PUBLIC_KEY LANGFUSE_SECRET_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "langfuse", Title: "Langfuse", Group: "ai-tools", Docs: "https://langfuse.com/docs/observability/sdk/overview", Values: []spec.Value{
@@ -943,6 +1042,7 @@ var builtin = []spec.Builtin{
 				{Value: "url", At: []spec.Path{{{Key: "url"}}}},
 				{Value: "access_key", At: []spec.Path{{{Key: "accessKey"}}}},
 				{Value: "secret_key", At: []spec.Path{{{Key: "secretKey"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "version"}}, Text: "10", Root: true},
 				{At: spec.Path{{Key: "api"}}, Text: "S3v4"},
 				{At: spec.Path{{Key: "path"}}, Text: "auto"}}, Mode: 0600}}, Origin: "specs/minio.yaml"}
 	}},
@@ -996,16 +1096,6 @@ var builtin = []spec.Builtin{
 	{Name: "motherduck", Vars: "MOTHERDUCK_TOKEN motherduck_token", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "motherduck", Title: "MotherDuck", Group: "data", Docs: "https://motherduck.com/docs/key-tasks/authenticating-and-connecting-to-motherduck/authenticating-to-motherduck/", Values: []spec.Value{
 			{Name: "token", Env: []string{"motherduck_token", "MOTHERDUCK_TOKEN"}}}, Origin: "specs/motherduck.yaml"}
-	}},
-	{Name: "mysql", Vars: "MYSQL_TEST_LOGIN_FILE", Paths: "~/.mylogin.cnf\n~/AppData/Roaming/MySQL/.mylogin.cnf", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "mysql", Title: "MySQL", Group: "data", Docs: "https://dev.mysql.com/doc/refman/8.4/en/mysql-config-editor.html", Values: []spec.Value{
-			{Name: "user", Public: true, Optional: true},
-			{Name: "password"},
-			{Name: "host", Public: true, Optional: true},
-			{Name: "port", Public: true, Optional: true},
-			{Name: "socket", Public: true, Optional: true}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.mylogin.cnf", Windows: "~/AppData/Roaming/MySQL/.mylogin.cnf"}, Override: []spec.Override{
-				{Var: "MYSQL_TEST_LOGIN_FILE"}}, Wasm: "mylogin", Profiles: &spec.Profiles{Default: "client"}, Mode: 0600}}, Origin: "specs/mysql.yaml"}
 	}},
 	{Name: "nano-gpt", Vars: "NANO_GPT_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "nano-gpt", Title: "NanoGPT", Group: "ai-models", Docs: "https://docs.nano-gpt.com", Values: []spec.Value{
@@ -1082,7 +1172,9 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.npmrc"}, Override: []spec.Override{
 				{Var: "NPM_CONFIG_USERCONFIG"},
 				{Var: "npm_config_userconfig"}}, Format: "ini", Options: codec.Options{Delimiters: "=", CommentsAnywhere: true, CaseSensitive: true, Continued: 0x1, Quotes: true, References: true, Clients: 0x10}, Profiles: &spec.Profiles{Option: "//*/:_authToken", Default: "registry.npmjs.org"}, Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/npm.yaml"}
+				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
+			{Hosts: []string{"registry.npmjs.org"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/npm.yaml"}
 	}},
 	{Name: "nvidia", Vars: "NVIDIA_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "nvidia", Title: "NVIDIA NIM", Group: "ai-models", Docs: "https://docs.api.nvidia.com/nim/", Values: []spec.Value{
@@ -1141,12 +1233,6 @@ var builtin = []spec.Builtin{
 			{Name: "api_key", Env: []string{"OLLAMA_API_KEY"}}}, Use: []spec.Use{
 			{Hosts: []string{"ollama.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/ollama-cloud.yaml"}
-	}},
-	{Name: "openai", Vars: "OPENAI_API_KEY", Paths: "", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "openai", Title: "OpenAI", Group: "ai-models", Docs: "https://platform.openai.com/docs/api-reference/authentication", Values: []spec.Value{
-			{Name: "api_key", Env: []string{"OPENAI_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
-			{Hosts: []string{"api.openai.com"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/openai.yaml"}
 	}},
 	{Name: "opencode", Vars: "OPENCODE_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "opencode", Title: "opencode", Group: "ai-agents", Docs: "https://opencode.ai/docs/providers/", Values: []spec.Value{
@@ -1214,12 +1300,6 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.perplexity.ai"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/perplexity.yaml"}
 	}},
-	{Name: "pinecone", Vars: "PINECONE_API_KEY", Paths: "", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "pinecone", Title: "Pinecone", Group: "data", Docs: "https://docs.pinecone.io/guides/projects/manage-api-keys", Values: []spec.Value{
-			{Name: "api_key", Env: []string{"PINECONE_API_KEY"}}}, Use: []spec.Use{
-			{Hosts: []string{"*.pinecone.io"}, Header: []spec.UseField{
-				{Name: "Api-Key", Text: "{api_key}"}}}}, Origin: "specs/pinecone.yaml"}
-	}},
 	{Name: "pipedream", Vars: "", Paths: "~/.config/pipedream/config", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "pipedream", Title: "Pipedream", Group: "dev-platforms", Docs: "https://pipedream.com/docs/cli/reference", Values: []spec.Value{
 			{Name: "api_key"},
@@ -1274,12 +1354,6 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"inference.poolside.ai"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/poolside.yaml"}
 	}},
-	{Name: "postgres", Vars: "PGPASSFILE", Paths: "~/.pgpass\n~/AppData/Roaming/postgresql/pgpass.conf", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "postgres", Title: "PostgreSQL", Group: "data", Docs: "https://www.postgresql.org/docs/current/libpq-pgpass.html", Values: []spec.Value{
-			{Name: "password"}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.pgpass", Windows: "~/AppData/Roaming/postgresql/pgpass.conf"}, Override: []spec.Override{
-				{Var: "PGPASSFILE"}}, Wasm: "pgpass", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/postgres.yaml"}
-	}},
 	{Name: "prefect", Vars: "PREFECT_API_KEY PREFECT_API_URL PREFECT_HOME PREFECT_PROFILES_PATH", Paths: "~/.prefect/profiles.toml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "prefect", Title: "Prefect", Group: "data", Docs: "https://docs.prefect.io/v3/api-ref/settings-ref", Values: []spec.Value{
 			{Name: "api_url", Env: []string{"PREFECT_API_URL"}, Public: true, Optional: true},
@@ -1309,7 +1383,8 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.pulumi/credentials.json"}, Override: []spec.Override{
 				{Var: "PULUMI_CREDENTIALS_PATH", Rel: "credentials.json"},
 				{Var: "PULUMI_HOME", Rel: "credentials.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "accessTokens"}}, Default: "https://api.pulumi.com"}, Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
+				{Value: "token", At: []spec.Path{{}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "current"}}, Text: "{profile}", Root: true}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.pulumi.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/pulumi.yaml"}
 	}},
@@ -1352,53 +1427,6 @@ var builtin = []spec.Builtin{
 				{Name: "Authorization", Text: "Bearer {api_token}"}}},
 			{Hosts: []string{"backboard.railway.com", "backboard.railway.app"}, Header: []spec.UseField{
 				{Name: "Project-Access-Token", Text: "{token}"}}}}, Origin: "specs/railway.yaml"}
-	}},
-	{Name: "rclone", Vars: "RCLONE_CONFIG XDG_CONFIG_HOME", Paths: "~/.config/rclone/rclone.conf\n~/AppData/Roaming/rclone/rclone.conf", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "rclone", Title: "rclone", Group: "storage", Docs: "https://rclone.org/docs/#config-config-file", Values: []spec.Value{
-			{Name: "type", Public: true, Optional: true},
-			{Name: "provider", Public: true, Optional: true},
-			{Name: "region", Public: true, Optional: true},
-			{Name: "endpoint", Public: true, Optional: true},
-			{Name: "host", Public: true, Optional: true},
-			{Name: "port", Public: true, Optional: true},
-			{Name: "user", Public: true, Optional: true},
-			{Name: "username", Public: true, Optional: true},
-			{Name: "account", Public: true, Optional: true},
-			{Name: "vendor", Public: true, Optional: true},
-			{Name: "description", Public: true, Optional: true},
-			{Name: "env_auth", Public: true, Optional: true},
-			{Name: "location_constraint", Public: true, Optional: true},
-			{Name: "acl", Public: true, Optional: true},
-			{Name: "storage_class", Public: true, Optional: true},
-			{Name: "scope", Public: true, Optional: true},
-			{Name: "root_folder_id", Public: true, Optional: true},
-			{Name: "team_drive", Public: true, Optional: true},
-			{Name: "drive_id", Public: true, Optional: true},
-			{Name: "drive_type", Public: true, Optional: true},
-			{Name: "client_id", Public: true, Optional: true},
-			{Name: "access_key_id", Public: true, Optional: true},
-			{Name: "project_number", Public: true, Optional: true},
-			{Name: "bucket_acl", Public: true, Optional: true},
-			{Name: "location", Public: true, Optional: true},
-			{Name: "domain", Public: true, Optional: true},
-			{Name: "tenant", Public: true, Optional: true},
-			{Name: "tenant_id", Public: true, Optional: true},
-			{Name: "auth", Public: true, Optional: true},
-			{Name: "auth_url", Public: true, Optional: true},
-			{Name: "tls", Public: true, Optional: true},
-			{Name: "explicit_tls", Public: true, Optional: true},
-			{Name: "key_file", Public: true, Optional: true},
-			{Name: "service_account_file", Public: true, Optional: true},
-			{Name: "filename_encryption", Public: true, Optional: true},
-			{Name: "directory_name_encryption", Public: true, Optional: true},
-			{Name: "shell_type", Public: true, Optional: true},
-			{Name: "md5sum_command", Public: true, Optional: true},
-			{Name: "sha1sum_command", Public: true, Optional: true},
-			{Name: "force_path_style", Public: true, Optional: true},
-			{Name: "no_check_bucket", Public: true, Optional: true}}, Any: true, Unsafe: []string{"ssh", "bearer_token_command", "global.*", "override.*"}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.config/rclone/rclone.conf", Windows: "~/AppData/Roaming/rclone/rclone.conf"}, Override: []spec.Override{
-				{Var: "RCLONE_CONFIG"},
-				{Var: "XDG_CONFIG_HOME", Rel: "rclone/rclone.conf"}}, Wasm: "rclone", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/rclone.yaml"}
 	}},
 	{Name: "readme", Vars: "RDME_API_KEY RDME_EMAIL RDME_PROJECT XDG_CONFIG_HOME", Paths: "~/.config/configstore/rdme-production.json", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "readme", Aliases: []string{"rdme"}, Title: "ReadMe (rdme)", Group: "dev-platforms", Docs: "https://docs.readme.com/main/reference/intro/authentication", Values: []spec.Value{
@@ -1555,12 +1583,6 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.siliconflow.cn"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/siliconflow-cn.yaml"}
 	}},
-	{Name: "sky", Vars: "", Paths: "~/.ssh/sky-key", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "sky", Title: "SkyPilot", Group: "machines", Docs: "https://docs.skypilot.co/", Values: []spec.Value{
-			{Name: "private_key"},
-			{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.ssh/sky-key"}, Format: "keypair", Mode: 0600}}, Origin: "specs/sky.yaml"}
-	}},
 	{Name: "slack-cli", Vars: "", Paths: "~/.slack/credentials.json", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "slack-cli", Title: "Slack CLI login", Group: "messaging", Docs: "https://docs.slack.dev/tools/slack-cli/", Values: []spec.Value{
 			{Name: "token"},
@@ -1569,13 +1591,13 @@ var builtin = []spec.Builtin{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}},
 				{Value: "refresh_token", At: []spec.Path{{{Key: "refresh_token"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/slack-cli.yaml"}
 	}},
-	{Name: "snowflake", Vars: "PRIVATE_KEY_PASSPHRASE SNOWFLAKE_ACCOUNT SNOWFLAKE_HOME SNOWFLAKE_PASSWORD SNOWFLAKE_TOKEN SNOWFLAKE_USER SNOWSQL_ACCOUNT SNOWSQL_PWD SNOWSQL_USER", Paths: "~/.snowflake/connections.toml", Make: func() *spec.Spec {
+	{Name: "snowflake", Vars: "SNOWFLAKE_ACCOUNT SNOWFLAKE_HOME SNOWFLAKE_PASSWORD SNOWFLAKE_TOKEN SNOWFLAKE_USER SNOWSQL_ACCOUNT SNOWSQL_PWD SNOWSQL_USER", Paths: "~/.snowflake/connections.toml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "snowflake", Title: "Snowflake", Group: "data", Docs: "https://docs.snowflake.com/en/developer-guide/snowflake-cli/connecting/configure-connections", Values: []spec.Value{
 			{Name: "account", Env: []string{"SNOWFLAKE_ACCOUNT", "SNOWSQL_ACCOUNT"}, Public: true, Optional: true},
 			{Name: "user", Env: []string{"SNOWFLAKE_USER", "SNOWSQL_USER"}, Public: true, Optional: true},
 			{Name: "password", Env: []string{"SNOWFLAKE_PASSWORD", "SNOWSQL_PWD"}, Optional: true},
 			{Name: "token", Env: []string{"SNOWFLAKE_TOKEN"}, Optional: true},
-			{Name: "private_key_file_pwd", Env: []string{"PRIVATE_KEY_PASSPHRASE"}, Optional: true}}, Files: []spec.File{
+			{Name: "private_key_file_pwd", Optional: true}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.snowflake/connections.toml"}, Override: []spec.Override{
 				{Var: "SNOWFLAKE_HOME", Rel: "connections.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "default"}, Keys: []spec.Key{
 				{Value: "account", At: []spec.Path{{{Key: "account"}}}},
@@ -1599,12 +1621,6 @@ var builtin = []spec.Builtin{
 			{Name: "endpoint", Env: []string{"SRC_ENDPOINT"}, Public: true, Optional: true}}, Use: []spec.Use{
 			{Hosts: []string{"sourcegraph.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "token {token}"}}}}, Origin: "specs/sourcegraph.yaml"}
-	}},
-	{Name: "ssh", Vars: "", Paths: "~/.ssh", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "ssh", Title: "SSH key pairs", Group: "machines", Docs: "https://man.openbsd.org/ssh-keygen", Values: []spec.Value{
-			{Name: "private_key"},
-			{Name: "public_key", Public: true, Optional: true}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.ssh/{profile}"}, Format: "keypair", Exclude: []string{"config", "known_hosts*", "authorized_keys*", "rc", "environment", "*.pub", "sky-key"}, Mode: 0600}}, Origin: "specs/ssh.yaml"}
 	}},
 	{Name: "stackit-ai", Vars: "STACKIT_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "stackit-ai", Title: "STACKIT AI Model Serving", Group: "ai-models", Docs: "https://docs.stackit.cloud/products/data-and-ai/ai-model-serving/", Values: []spec.Value{
@@ -1796,7 +1812,7 @@ var builtin = []spec.Builtin{
 			{Name: "token", Env: []string{"VERCEL_TOKEN"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.local/share/com.vercel.cli/auth.json", MacOS: "~/Library/Application Support/com.vercel.cli/auth.json", Windows: "~/AppData/Roaming/xdg.data/com.vercel.cli/auth.json"}, Override: []spec.Override{
 				{Var: "XDG_DATA_HOME", Rel: "com.vercel.cli/auth.json"}}, Format: "json", Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Expires: spec.Path{{Key: "expiresAt"}}, Mode: 0600},
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Expires: spec.Path{{Key: "expiresAt"}}, Mode: 0600, ReadOnly: true},
 			{Paths: spec.Paths{Default: "~/.config/com.vercel.cli/auth.json"}, Format: "json", Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
 			{Hosts: []string{"api.vercel.com"}, Header: []spec.UseField{
@@ -1829,16 +1845,6 @@ var builtin = []spec.Builtin{
 				{Value: "api_key", At: []spec.Path{{{Key: "api-key"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.vultr.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/vultr.yaml"}
-	}},
-	{Name: "wandb", Vars: "NETRC WANDB_API_KEY", Paths: "~/.netrc\n~/_netrc", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "wandb", Title: "Weights & Biases", Group: "ai-tools", Docs: "https://docs.wandb.ai/guides/track/environment-variables", Values: []spec.Value{
-			{Name: "api_key", Env: []string{"WANDB_API_KEY"}, Pattern: &spec.Pattern{Text: "[0-9a-f]{40}|wandb_v1_[A-Za-z0-9_]+"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Override: []spec.Override{
-				{Var: "NETRC"}}, Format: "netrc", Options: codec.Options{Clients: 0x28}, Keys: []spec.Key{
-				{Value: "api_key", At: []spec.Path{{{Key: "api.wandb.ai"}, {Key: "password"}}, {{Key: "api.forge.coreweave.com"}, {Key: "password"}}}}}, Add: []spec.Fixed{
-				{At: spec.Path{{Key: "api.wandb.ai"}, {Key: "login"}}, Text: "user"},
-				{At: spec.Path{{Key: "api.forge.coreweave.com"}, {Key: "login"}}, Text: "user"}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"api.wandb.ai"}, Basic: &spec.UseBasic{User: "api", Password: "{api_key}"}}}, Origin: "specs/wandb.yaml"}
 	}},
 	{Name: "wrangler", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/.wrangler/config/default.toml\n~/AppData/Roaming/xdg.config/.wrangler/config/default.toml\n~/Library/Preferences/.wrangler/config/default.toml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "wrangler", Title: "Cloudflare Wrangler login", Group: "clouds", Docs: "https://developers.cloudflare.com/workers/wrangler/commands/#login", Values: []spec.Value{

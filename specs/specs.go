@@ -6,5 +6,6 @@ import "github.com/rhx-dev/rhx/host/spec"
 
 //go:generate go run ./compile
 
-// All returns the built-in specs in the order of their names.
+// All returns the built-in specs in the order in which people see them:
+// those that most have, then the others by name.
 func All() []spec.Builtin { return builtin }

@@ -60,7 +60,7 @@ func commands() []command {
 		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, false},
 		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, false},
 		{"import", "Save what other tools keep.", &importCmd{}, true},
-		{"providers", "List the known providers, or what one of them reads and writes.", &providersCmd{}, false},
+		{"providers", "List the known providers, or all that is known of one.", &providersCmd{}, false},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, false},
 		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, false},
 		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}, false},

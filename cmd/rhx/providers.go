@@ -1,48 +1,30 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/spec"
-	wasm "github.com/rhx-dev/rhx/providers-wasm"
 )
 
 type providersCmd struct {
-	Name string `arg:"" predictor:"provider" optional:"" help:"Show all that this one reads and writes."`
+	Name  string `arg:"" predictor:"provider" optional:"" help:"A provider: show all that rhx knows of it. Or a word: list those that have it."`
+	Group string `placeholder:"GROUP" help:"Only those of this group, such as clouds."`
+	Page  bool   `help:"Print the built-in ones as a page in Markdown."`
 }
 
-// providerJSON is a provider in JSON.
-type providerJSON struct {
-	Name    string      `json:"name"`
-	Title   string      `json:"title"`
-	Docs    string      `json:"docs,omitempty"`
-	Aliases []string    `json:"aliases,omitempty"`
-	Values  []valueJSON `json:"values"`
-	Files   []fileJSON  `json:"files"`
-	// Document is a variable that holds the whole secret as JSON.
-	Document string `json:"document,omitempty"`
-	Spec     string `json:"spec"`
-}
+func (c *providersCmd) Help() string {
+	return `Without a name lists what rhx knows, by groups. A word that is no provider's name is looked for in names, titles, groups, variables and files:
 
-type valueJSON struct {
-	Name     string   `json:"name"`
-	Env      []string `json:"env,omitempty"`
-	Public   bool     `json:"public"`
-	Optional bool     `json:"optional"`
-	Pattern  string   `json:"pattern,omitempty"`
-}
-
-type fileJSON struct {
-	Path     string   `json:"path"`
-	Override []string `json:"override,omitempty"`
-	Format   string   `json:"format"`
-	Module   string   `json:"module,omitempty"`
-	Digest   string   `json:"digest,omitempty"`
-	Write    bool     `json:"write"`
-	Mode     string   `json:"mode"`
+  rhx providers digitalocean
+  rhx providers registry
+  rhx providers OPENAI_API_KEY
+  rhx providers --group clouds`
 }
 
 func (c *providersCmd) Run(_ context.Context, a *app) error {
@@ -50,65 +32,95 @@ func (c *providersCmd) Run(_ context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.Name != "" {
+	if c.Page {
+		return a.providersPage()
+	}
+	if c.Name != "" && c.Group == "" {
 		sp, err := e.Specs.Get(c.Name)
-		if err != nil {
+		switch {
+		case err == nil:
+			return a.printProvider(describe(sp))
+		case fault.KindOf(err) != fault.Usage:
 			return err
 		}
-		return a.printProvider(describe(sp))
 	}
 	all, err := e.Specs.All()
 	if err != nil {
 		a.warn(err.Error())
 	}
-	out := make([]providerJSON, 0, len(all))
-	rows := make([][]string, 0, len(all))
+	if c.Group != "" && !slices.ContainsFunc(spec.Groups(), func(g spec.Group) bool { return g.Name == c.Group }) {
+		var names []string
+		for _, g := range spec.Groups() {
+			names = append(names, g.Name)
+		}
+		return fault.WithHint(fault.WithKind(fmt.Errorf("unknown group %q%s", c.Group, fault.DidYouMean(c.Group, names)), fault.Usage),
+			"the groups are "+strings.Join(names, ", "))
+	}
+	out := []providerJSON{}
 	for _, sp := range all {
-		j := describe(sp)
-		out = append(out, j)
-		rows = append(rows, []string{j.Name, j.Title, strings.Join(places(j), ", ")})
+		if j := describe(sp); (c.Group == "" || sp.Group == c.Group) && j.has(c.Name) {
+			out = append(out, j)
+		}
+	}
+	if len(out) == 0 {
+		return c.none(e.Specs)
 	}
 	if done, err := a.data(out); done {
 		return err
 	}
-	return a.table([]string{"NAME", "FOR", "KEPT IN"}, rows)
+	return a.listProviders(out)
 }
 
-func describe(sp *spec.Spec) providerJSON {
-	j := providerJSON{Name: sp.Name, Title: sp.Title, Docs: sp.Docs, Aliases: sp.Aliases, Document: sp.Document, Spec: sp.Origin, Values: []valueJSON{}, Files: []fileJSON{}}
-	for _, v := range sp.Values {
-		vj := valueJSON{Name: v.Name, Env: v.Env, Public: v.Public, Optional: v.Optional}
-		if v.Pattern != nil {
-			vj.Pattern = v.Pattern.Text
-		}
-		j.Values = append(j.Values, vj)
+// none is the error where no provider is found.
+func (c *providersCmd) none(specs *spec.Registry) error {
+	if c.Group == "" {
+		_, err := specs.Get(c.Name)
+		return err
 	}
-	for i := range sp.Files {
-		f := &sp.Files[i]
-		fj := fileJSON{Path: f.Path(goos()), Format: f.Format, Write: !f.ReadOnly, Mode: fmt.Sprintf("%04o", f.Mode)}
-		for _, o := range f.Override {
-			text := o.Var
-			if o.Rel != "" {
-				text += "/" + o.Rel
-			}
-			fj.Override = append(fj.Override, text)
-		}
-		if f.Wasm != "" {
-			fj.Format, fj.Module, fj.Digest = "wasm", f.Wasm, f.WasmDigest
-			if module, ok := wasm.Module(f.Wasm); ok && fj.Digest == "" {
-				fj.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256(module))
-			}
-		}
-		j.Files = append(j.Files, fj)
+	if c.Name == "" {
+		return errors.New("the group " + c.Group + " has no provider")
 	}
-	return j
+	return fmt.Errorf("the group %s has no provider with %q in it", c.Group, c.Name)
 }
 
-// places are where a provider's secret is kept, for a table.
+// has reports whether a word is somewhere in what a provider is called, reads and
+// writes.
+func (j *providerJSON) has(word string) bool {
+	text := []string{j.Name, j.Title, j.Group, j.Document}
+	text = append(text, j.Aliases...)
+	for _, v := range j.Values {
+		text = append(text, v.Env...)
+	}
+	for _, f := range j.Files {
+		text = append(append(text, f.Path), f.Override...)
+	}
+	word = strings.ToLower(word)
+	return slices.ContainsFunc(text, func(s string) bool { return strings.Contains(strings.ToLower(s), word) })
+}
+
+// listProviders prints a table in the order of the groups; those without one are
+// the user's own, and come first.
+func (a *app) listProviders(list []providerJSON) error {
+	groups := spec.Groups()
+	rank := func(j providerJSON) int {
+		return slices.IndexFunc(groups, func(g spec.Group) bool { return g.Name == j.Group })
+	}
+	slices.SortStableFunc(list, func(x, y providerJSON) int { return cmp.Compare(rank(x), rank(y)) })
+	rows := make([][]string, 0, len(list))
+	for _, j := range list {
+		rows = append(rows, []string{j.Name, j.Title, cmp.Or(j.Group, "-"), strings.Join(places(j), ", ")})
+	}
+	return a.table([]string{"NAME", "FOR", "GROUP", "KEPT IN"}, rows)
+}
+
+// places are where a provider's secret is kept, for a table: files that several
+// entries are about, once.
 func places(j providerJSON) []string {
 	var out []string
 	for _, f := range j.Files {
-		out = append(out, f.Path)
+		if !slices.Contains(out, f.Path) {
+			out = append(out, f.Path)
+		}
 	}
 	for _, v := range j.Values {
 		if len(v.Env) > 0 {
@@ -119,49 +131,4 @@ func places(j providerJSON) []string {
 		out = append(out, "$"+j.Document)
 	}
 	return out
-}
-
-func (a *app) printProvider(j providerJSON) error {
-	if done, err := a.data(j); done {
-		return err
-	}
-	fmt.Fprintf(a.Out, "%s: %s\n%s\n", j.Name, j.Title, j.Docs)
-	if len(j.Aliases) > 0 {
-		fmt.Fprintf(a.Out, "also called: %s\n", strings.Join(j.Aliases, ", "))
-	}
-	fmt.Fprintf(a.Out, "spec: %s\n\nvalues:\n", j.Spec)
-	for _, v := range j.Values {
-		kind := "secret"
-		if v.Public {
-			kind = "public"
-		}
-		if v.Optional {
-			kind += ", optional"
-		}
-		text := fmt.Sprintf("  %s (%s)", v.Name, kind)
-		if len(v.Env) > 0 {
-			text += "  $" + strings.Join(v.Env, ", $")
-		}
-		fmt.Fprintln(a.Out, text)
-	}
-	if j.Document != "" {
-		fmt.Fprintf(a.Out, "  all of them as one JSON document  $%s\n", j.Document)
-	}
-	if len(j.Files) > 0 {
-		fmt.Fprintln(a.Out, "\nfiles:")
-	}
-	for _, f := range j.Files {
-		verb := "read and written"
-		if !f.Write {
-			verb = "read only"
-		}
-		fmt.Fprintf(a.Out, "  %s  (%s, %s, mode %s)\n", f.Path, f.Format, verb, f.Mode)
-		if len(f.Override) > 0 {
-			fmt.Fprintf(a.Out, "    moved by $%s\n", strings.Join(f.Override, ", $"))
-		}
-		if f.Module != "" {
-			fmt.Fprintf(a.Out, "    module %s, %s\n", f.Module, f.Digest)
-		}
-	}
-	return nil
 }

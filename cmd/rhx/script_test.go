@@ -124,7 +124,7 @@ var clients = sync.OnceValues(func() (map[string]string, error) {
 			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
 		}
 	}
-	for _, name := range []string{"aws", "curl", "gh", "git", "kubectl", "openssl", "python3", "rclone", "skopeo", "ssh-keygen"} {
+	for _, name := range []string{"aws", "curl", "gh", "git", "kubectl", "npm", "openssl", "python3", "rclone", "skopeo", "ssh-keygen"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
 		}

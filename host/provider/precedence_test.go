@@ -117,10 +117,10 @@ gcp value
 github/ghe.org value
 kubernetes invalid
 lambda value
-openai value
-sky value
 ssh/id_a value
-ssh/id_b value`)
+ssh/id_b value
+sky value
+openai value`)
 }
 
 // W-06: a Lambda file in any of the forms that people write.

@@ -18,9 +18,6 @@ func TestBuiltinSpecs(t *testing.T) {
 	if len(all) < 200 {
 		t.Errorf("%d providers", len(all))
 	}
-	if !slices.IsSortedFunc(all, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) }) {
-		t.Error("the specs are not in the order of their names")
-	}
 	names, vars := map[string]string{}, map[string]string{}
 	for _, s := range all {
 		for _, name := range append(slices.Clone(s.Aliases), s.Name) {
