@@ -153,7 +153,11 @@ func (a *app) parseWith(ctx context.Context, cmds []command, args []string) (*ko
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := parser.Parse(args)
+	parts := part(parser.Model.Node, args)
+	if err := parts.unknownCommand(); err != nil {
+		return nil, err
+	}
+	parsed, err := parser.Parse(parts.sorted())
 	if a.helped {
 		return nil, nil
 	}
@@ -178,13 +182,19 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 
 // usage turns kong's parse error into one with a hint.
 func usage(err error) error {
+	if fault.Hint(err) != "" {
+		return err
+	}
 	if flag, _, ok := strings.Cut(err.Error(), `: expected string value but got "EOL"`); ok {
 		return fault.WithKind(errors.New(flag+" needs a value"), fault.Usage)
 	}
 	var pe *kong.ParseError
 	hint := "rhx --help lists the commands"
 	if errors.As(err, &pe) && pe.Context != nil && pe.Context.Selected() != nil {
-		hint = "rhx " + pe.Context.Selected().Name + " --help shows how it is used"
+		hint = pe.Context.Selected().FullPath() + " --help shows how it is used"
+	}
+	if args, ok := strings.CutPrefix(err.Error(), `expected "`); ok {
+		err = errors.New("missing argument: " + strings.TrimSuffix(args, `"`))
 	}
 	return fault.WithHint(fault.WithKind(err, fault.Usage), hint)
 }

@@ -10,7 +10,7 @@ import (
 
 type getCmd struct {
 	Secret  string `arg:"" predictor:"stored" help:"The secret's name."`
-	Key     string `arg:"" help:"The value's key, such as api_key."`
+	Key     string `arg:"" optional:"" help:"The value's key, such as api_key; not needed where the secret has one value."`
 	Version int    `help:"An older version." placeholder:"N"`
 }
 
@@ -30,9 +30,15 @@ func (c *getCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	keys := rec.Secret.Values.Keys()
+	if c.Key == "" && len(keys) == 1 {
+		c.Key = keys[0]
+	}
+	if c.Key == "" {
+		return fault.WithHint(fault.WithKind(fmt.Errorf("%s has several values: name one of them", c.Secret), fault.Usage), "it has "+strings.Join(keys, ", "))
+	}
 	v, ok := rec.Secret.Values[c.Key]
 	if !ok {
-		keys := rec.Secret.Values.Keys()
 		return fault.WithHint(fmt.Errorf("%s has no value %q%s", c.Secret, c.Key, fault.DidYouMean(c.Key, keys)), "it has "+strings.Join(keys, ", "))
 	}
 	text := v.Reveal()

@@ -8,6 +8,9 @@ import (
 
 type listCmd struct{}
 
+// emptyStore is said where there is no secret.
+const emptyStore = "The store is empty. rhx save --all saves what rhx detect finds."
+
 // listJSON is one element of list's JSON.
 type listJSON struct {
 	Name     string    `json:"name"`
@@ -36,7 +39,7 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if len(infos) == 0 {
-		a.say("The store is empty. rhx save --all saves what rhx detect finds.")
+		a.say(emptyStore)
 		return nil
 	}
 	return a.table([]string{"NAME", "PROVIDER", "VERSION", "UPDATED"}, rows)

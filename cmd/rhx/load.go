@@ -73,6 +73,10 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	loaded = append(failed, loaded...)
+	if c.All && len(loaded) == 0 && a.Output == "table" {
+		a.say(emptyStore)
+		return nil
+	}
 	if c.All {
 		loaded = a.withoutVariablesOnly(loaded)
 	}

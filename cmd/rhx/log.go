@@ -48,7 +48,11 @@ func (c *logCmd) Run(_ context.Context, a *app) error {
 		return err
 	}
 	if len(events) == 0 {
-		a.say("Nothing is in the log yet.")
+		if c.Secret != "" && len(all) > 0 {
+			a.say("Nothing in the log is about " + c.Secret + ".")
+		} else {
+			a.say("Nothing is in the log yet.")
+		}
 		return nil
 	}
 	rows := make([][]string, 0, len(events))

@@ -192,7 +192,7 @@ func (a *app) endLogin(ctx context.Context, out *logoutJSON) (bool, error) {
 	out.Token = string(how)
 	if a.Output == "table" {
 		a.say(map[vaultlogin.Ended]string{
-			vaultlogin.EndedNone:    "No login is kept.",
+			vaultlogin.EndedNone:    "Not logged in.",
 			vaultlogin.EndedRevoked: "The token is revoked and deleted.",
 			vaultlogin.EndedExpired: "The token was not valid any more; it is deleted.",
 			vaultlogin.EndedRoot:    "The token is deleted; as a root token it is not revoked.",
