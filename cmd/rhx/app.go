@@ -35,6 +35,8 @@ type app struct {
 	remote  machine.Machine
 	keys    machine.Keys
 	asking  sync.Mutex
+	// collected takes failures on machines; nil where each is told at once.
+	collected *failures
 }
 
 // engine returns the parts of rhx over this machine's folders.

@@ -59,10 +59,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.printSteps(report, true); err != nil {
-		return err
-	}
-	if err := loadedStatus(report.Outcomes()); err != nil {
+	if err := a.printPlan(report, m); err != nil {
 		return err
 	}
 	if c.ExitCode && report.Changes() {
@@ -84,19 +81,12 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		if !report.Changes() {
-			if err := a.printSteps(report, true); err != nil {
-				return err
-			}
-			return loadedStatus(report.Outcomes())
+			return a.printPlan(report, m)
 		}
 		if !a.canAsk() {
 			return notConfirmed("rhx apply", "rhx plan shows what it would do")
 		}
-		for _, r := range report {
-			for _, line := range planLines(r) {
-				fmt.Fprintln(a.Err, line)
-			}
-		}
+		a.printPlanLines(report)
 		if !a.ask("Do this?") {
 			return errors.New("nothing was changed")
 		}
@@ -104,12 +94,14 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if a.hasTerminal() {
 		opts.Ask = func(prompt string) (string, error) { return a.hidden(prompt + ": ") }
 	}
+	tell := a.collectFailures()
 	if a.Output == "table" {
 		opts.Done = func(r session.Result) {
 			a.printResult(r, func(o session.Outcome) { a.printStep(o, false) })
 		}
 	}
 	report, err := e.Project.Apply(ctx, m, opts)
+	tell()
 	if err != nil {
 		return err
 	}
@@ -118,6 +110,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	a.sayOutcome(report, m, "rhx apply does what is left")
 	return loadedStatus(report.Outcomes())
 }
 
@@ -145,7 +138,7 @@ func (a *app) manifestEngine(ctx context.Context, command string, yes bool) (*en
 // whole failed, else each outcome by one.
 func (a *app) printResult(r session.Result, one func(session.Outcome)) {
 	if r.Err != nil {
-		a.report(r.At.String(), r.Err)
+		a.failedAt(r.At, "", r.Err)
 		return
 	}
 	for _, o := range r.Value {
@@ -153,18 +146,48 @@ func (a *app) printResult(r session.Result, one func(session.Outcome)) {
 	}
 }
 
-// planLines are the lines of what would change at one place, or does not get to it.
-func planLines(r session.Result) []string {
-	if r.Err != nil {
-		return []string{fmt.Sprintf("%s: %v", r.At, r.Err)}
+// printPlanLines prints what would change, for the question whether to do it.
+func (a *app) printPlanLines(report session.Report) {
+	defer a.collectFailures()()
+	for _, r := range report {
+		a.printResult(r, func(o session.Outcome) {
+			if o.Err != nil {
+				a.printStep(o, true)
+			} else if line := stepLine(o, true); line != "" {
+				fmt.Fprintln(a.Err, line)
+			}
+		})
 	}
-	var out []string
-	for _, o := range r.Value {
-		if line := stepLine(o, true); line != "" {
-			out = append(out, line)
-		}
+}
+
+// printPlan prints a plan that is not carried out. Its error is the exit status.
+func (a *app) printPlan(report session.Report, m *manifest.Manifest) error {
+	if err := a.printSteps(report, true); err != nil {
+		return err
 	}
-	return out
+	a.sayOutcome(report, m, "")
+	return loadedStatus(report.Outcomes())
+}
+
+// sayOutcome ends the lines of a plan or of what was done: on how many machines it
+// failed, or why there was nothing to do.
+func (a *app) sayOutcome(report session.Report, m *manifest.Manifest, again string) {
+	failed := report.FailedAt()
+	a.sayFailed(failed, len(report), again)
+	if len(failed) > 0 || report.Changes() || a.Output != "table" {
+		return
+	}
+	here := slices.ContainsFunc(m.Hosts, func(g *manifest.HostGroup) bool {
+		return slices.ContainsFunc(g.Addresses, func(address string) bool { return place.InManifest(address) == place.Here })
+	})
+	switch {
+	case len(m.Hosts) == 0:
+		a.say("Nothing to do: " + m.File + " has no hosts that would get something.")
+	case !here:
+		a.say("Nothing to do: all is as " + m.File + " says. This machine is not in its hosts; there, the address local stands for it.")
+	default:
+		a.say("Nothing to do: all is as " + m.File + " says.")
+	}
 }
 
 func (a *app) printSteps(report session.Report, plan bool) error {
@@ -175,6 +198,7 @@ func (a *app) printSteps(report session.Report, plan bool) error {
 	if done, err := a.data(out); done {
 		return err
 	}
+	defer a.collectFailures()()
 	for _, r := range report {
 		a.printResult(r, func(o session.Outcome) { a.printStep(o, plan) })
 	}
@@ -188,9 +212,9 @@ func (a *app) printStep(s session.Outcome, plan bool) {
 	case provider.Unchanged:
 		a.note("%s: already there, in %s", name, s.Source)
 	case provider.Conflict:
-		a.report(name, fault.WithHint(fmt.Errorf("%w, which rhx did not put there%s", s.Err, prints(s.Was, nil)), "nothing was changed there; --overwrite replaces them, rhx save --on takes them into the store"))
+		a.failedAt(s.At, s.Secret, fault.WithHint(fmt.Errorf("%w, which rhx did not put there%s", s.Err, prints(s.Was, nil)), "nothing was changed there; --overwrite replaces them, rhx save --on takes them into the store"))
 	case provider.Failed:
-		a.report(name, s.Err)
+		a.failedAt(s.At, s.Secret, s.Err)
 	default:
 		a.say(stepLine(s, plan))
 	}

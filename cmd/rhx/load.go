@@ -198,7 +198,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 	case provider.Unchanged:
 		a.say(fmt.Sprintf("%s: already there, in %s", name, l.Source))
 	case provider.Conflict:
-		a.report(name, fault.WithHint(l.Err, conflictHint(l.Err)))
+		a.placementFailed(l, fault.WithHint(l.Err, conflictHint(l.Err)))
 	case provider.Failed:
 		err := l.Err
 		if errors.Is(err, deliver.ErrVariablesOnly) {
@@ -210,8 +210,17 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 		if errors.Is(err, machine.ErrChanged) {
 			err = fault.WithHint(err, "run the command again")
 		}
-		a.report(name, err)
+		a.placementFailed(l, err)
 	default:
 		a.say(fmt.Sprintf("%s: %s %s%s%s", name, l.Source, would, l.Action, keys))
+	}
+}
+
+// placementFailed tells that a secret did not get to a place.
+func (a *app) placementFailed(l session.Outcome, err error) {
+	if l.At == place.Here {
+		a.report(l.Secret, err)
+	} else {
+		a.failedAt(l.At, l.Secret, err)
 	}
 }

@@ -141,17 +141,20 @@ func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, argv []st
 	if a.ErrTTY {
 		r.Err = a.Err
 	}
-	failed := 0
+	var failed []place.Place
+	tell := a.collectFailures()
 	r.RunOnAll(ctx, a.fleet(e, fleet.DefaultParallel, false), hostPlaces(hosts), spec, func(at place.Place, err error) {
 		if err != nil {
-			failed++
-			a.report(at.String(), err)
+			failed = append(failed, at)
+			a.failedAt(at, "", err)
 		}
 	})
+	tell()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return outcome(failed, len(hosts))
+	a.sayFailed(failed, len(hosts), "")
+	return outcome(len(failed), len(hosts))
 }
 
 // secretsNamed is the error of a command whose -s is missing.

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/project"
 )
 
 type statusCmd struct {
@@ -41,11 +42,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	for _, err := range status.Broken {
 		a.warn(err.Error())
 	}
-	for _, at := range status.Places {
-		if err := status.Unreachable[at]; err != nil {
-			a.report(at.String(), err)
-		}
-	}
+	a.tellUnreachable(status)
 	if c.HTML != "" {
 		if err := atomicfile.Write(c.HTML, statusPage(status, m), 0o644); err != nil {
 			return err
@@ -78,4 +75,14 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		header = append(header, at.String())
 	}
 	return a.stateTable(header, table, 1)
+}
+
+// tellUnreachable says why hosts could not be asked.
+func (a *app) tellUnreachable(s *project.Status) {
+	defer a.collectFailures()()
+	for _, at := range s.Places {
+		if err := s.Unreachable[at]; err != nil {
+			a.failedAt(at, "", err)
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -85,8 +84,10 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	defer a.tellInterrupt(ctx)()
+	tell := a.collectFailures()
 	report, err := e.Exchange.Sync(ctx, hostPlaces(targets), opts)
 	live.End()
+	tell()
 	if err != nil {
 		return err
 	}
@@ -102,19 +103,12 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if !c.DryRun && slices.ContainsFunc(report.Outcomes(), func(o session.Outcome) bool { return o.Err == nil && o.Source.Var != "" }) {
 		a.say("To have the variables in login shells there: . ~/.config/rhx/env in ~/.profile")
 	}
-	if len(failed) > 0 && len(targets) > 1 {
-		a.sayFailed(len(failed), len(targets), c.DryRun)
+	again := "rhx sync --retry-failed tries them again"
+	if c.DryRun {
+		again = ""
 	}
+	a.sayFailed(failed, len(targets), again)
 	return loadedStatus(report.Outcomes())
-}
-
-// sayFailed ends the lines of many hosts.
-func (a *app) sayFailed(failed, all int, dryRun bool) {
-	text := fmt.Sprintf("%d of %d hosts failed", failed, all)
-	if !dryRun {
-		text += "; rhx sync --retry-failed tries them again"
-	}
-	fmt.Fprintln(a.Err, text)
 }
 
 // hostPlaces are hosts by their addresses.

@@ -269,9 +269,11 @@ func valueOf(recs map[string]*store.Record, p manifest.Part, getenv func(string)
 		}
 		return "", fmt.Errorf("the variable %s is not set in this environment", p.EnvVar)
 	}
-	v := recs[p.Secret].Secret.Values[p.Key]
+	values := recs[p.Secret].Secret.Values
+	v := values[p.Key]
 	if v.Empty() {
-		return "", fmt.Errorf("%s has no value for %s", p.Secret, p.Key)
+		keys := values.Keys()
+		return "", fault.WithHint(fmt.Errorf("%s has no value for %s%s", p.Secret, p.Key, fault.DidYouMean(p.Key, keys)), "it has "+strings.Join(keys, ", "))
 	}
 	return v.Reveal(), nil
 }
