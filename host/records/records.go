@@ -75,7 +75,10 @@ func Names(ctx context.Context, st store.Store) ([]string, bool) {
 		return nil, false
 	}
 	names, err := n.Names(ctx)
-	return names, err == nil
+	if err != nil {
+		return nil, false
+	}
+	return names, true
 }
 
 // Get returns one version of a secret, 0 for the newest. For a name that the
