@@ -31,6 +31,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/sandbox"
@@ -78,7 +79,8 @@ type Host struct {
 }
 
 // Open opens an rhx. Nothing is read before it is needed; the error is of options
-// that cannot be.
+// that cannot be, and of folders of rhx's, or for root a home folder, that are
+// another user's.
 func Open(opts Options) (*Host, error) {
 	h := &Host{opts: opts, getenv: opts.Getenv}
 	if h.getenv == nil {
@@ -93,11 +95,17 @@ func Open(opts Options) (*Host, error) {
 	if !filepath.IsAbs(home) {
 		return nil, fault.WithHint(errors.New("the home folder is not known, or no absolute path"), "set Options.Home")
 	}
+	if err := ownfile.Home(home); err != nil {
+		return nil, err
+	}
 	work, _ := os.Getwd() // without one there is no project
 	h.e = engine.New(engine.Parts{
 		Home: home, Work: work, Getenv: h.getenv, NewRunner: newRunner, Passphrase: h.passphrase(), Warn: h.warn, Note: func(string, ...any) {},
 		OpenVault: func(url string) (store.Store, error) { return h.logins.Open(url) },
 	})
+	if err := h.e.Dirs.Check(); err != nil {
+		return nil, err
+	}
 	h.logins = &vaultlogin.Logins{Stores: h.e.Stores, Local: h.e.Local, Getenv: h.getenv, Home: home, Warn: h.warn, Note: func(string, ...any) {}}
 	url := opts.Store
 	if url == "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/place"
 )
 
@@ -72,15 +73,16 @@ func (a *app) passphrase(prompt string) (string, error) {
 	return a.hidden(prompt + ": ")
 }
 
+// home returns the home folder. Root's rhx uses nobody else's.
 func (a *app) home() (string, error) {
-	if home := a.Getenv("HOME"); filepath.IsAbs(home) {
-		return home, nil
+	home, err := a.Getenv("HOME"), error(nil)
+	if !filepath.IsAbs(home) {
+		home, err = os.UserHomeDir()
 	}
-	home, err := os.UserHomeDir()
-	if err != nil || !filepath.IsAbs(home) {
-		return "", fault.WithHint(errors.New("the home folder is not known: HOME is not set to an absolute path"), "set HOME")
+	if err == nil && filepath.IsAbs(home) {
+		return home, ownfile.Home(home)
 	}
-	return home, nil
+	return "", fault.WithHint(errors.New("the home folder is not known: HOME is not set to an absolute path"), "set HOME")
 }
 
 // at is the place that commands read: this machine, or the one that --on names.

@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 //	nocanary PATH...    fail if a file below PATH holds a canary
 //	movelogin FROM TO   have the login that is kept be one at the server TO
 //	serve DIR           serve DIR over https, at $URL, until the script ends
+//
+// The condition root says that root runs the tests.
 func TestScript(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){
 		"unhex":     cmdUnhex,
@@ -56,6 +58,12 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup:              setup,
 		Cmds:               commands,
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("there is no condition %q", cond)
+		},
 	})
 }
 

@@ -46,14 +46,17 @@ func NewDirs(home string, getenv func(string) string) Dirs {
 }
 
 // Check returns an error where one of the folders, or the RHX_HOME that they are in,
-// can be written by others than this user and root: what is in them says where
-// secrets go.
+// can be written by others than this user and root, or root's rhx would have to make
+// it in a folder of another user: what is in them says where secrets go.
 func (d Dirs) Check() error {
 	dirs := []string{d.Config, d.Data, d.State, d.Cache}
 	if up := filepath.Dir(d.Data); d.Config == filepath.Join(up, "config") && d.State == filepath.Join(up, "state") {
 		dirs = append([]string{up}, dirs...)
 	}
 	for _, dir := range dirs {
+		if err := ownfile.Home(dir); err != nil {
+			return err
+		}
 		if err := ownfile.Dir(dir); err != nil {
 			return err
 		}

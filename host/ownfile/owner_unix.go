@@ -3,10 +3,12 @@
 package ownfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -32,6 +34,36 @@ func checkOwner(path string, uid, gid uint32, mode fs.FileMode, me uint32) error
 		return foreign(fmt.Sprintf("other users can write %s (mode %04o): it is not used", path, mode.Perm()), "look at what is in it, then: chmod go-w "+path)
 	}
 	return nil
+}
+
+// foreignHome looks for whom a folder belongs to, where this is root.
+func foreignHome(dir string) error {
+	return checkHome(dir, os.Geteuid())
+}
+
+func checkHome(dir string, me int) error {
+	if me != 0 {
+		return nil
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		// What leads nowhere is not made: a link to a folder that is not there.
+		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+			if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		s, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || s.Uid == 0 {
+			return nil
+		}
+		return foreign(fmt.Sprintf("%s belongs to %s, and rhx runs as root: it would take orders from there, and leave files that %s cannot read",
+			at, nameOf(s.Uid), nameOf(s.Uid)),
+			fmt.Sprintf("sudo -H rhx uses root's own home folder; for the secrets of %s, run rhx as %s", nameOf(s.Uid), nameOf(s.Uid)))
+	}
 }
 
 // ownGroup reports whether a group is the user's own, which has the user's name on

@@ -43,6 +43,44 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// sudo -E and su leave the HOME of another user, for root.
+func TestHomeOfAnotherUser(t *testing.T) {
+	theirs := t.TempDir()
+	if os.Geteuid() == 0 {
+		if err := os.Chown(theirs, 4100, 4100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	links := t.TempDir()
+	for name, to := range map[string]string{"link": theirs, "nowhere": filepath.Join(theirs, "none")} {
+		if err := os.Symlink(to, filepath.Join(links, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{theirs, filepath.Join(theirs, "a", "b"), filepath.Join(links, "link"), filepath.Join(links, "link", "x")} {
+		err := checkHome(dir, 0)
+		if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), ", and rhx runs as root") || !strings.Contains(fault.Hint(err), "sudo -H rhx") {
+			t.Errorf("%s: %v (%s)", dir, err, fault.Hint(err))
+		}
+		if err := checkHome(dir, 4200); err != nil {
+			t.Errorf("%s is not root's affair: %v", dir, err)
+		}
+	}
+	if err := checkHome(filepath.Join(links, "nowhere"), 0); err == nil {
+		t.Error("a link that leads nowhere is taken for a folder of root's")
+	}
+	for _, dir := range []string{"/", "/not-there/at-all", "/etc"} {
+		if err := checkHome(dir, 0); err != nil {
+			t.Errorf("%s is root's: %v", dir, err)
+		}
+	}
+	if os.Geteuid() == 0 {
+		if err := Home(theirs); !errors.Is(err, ErrForeign) {
+			t.Error(err)
+		}
+	}
+}
+
 func TestForeignFilesAreNotRead(t *testing.T) {
 	path := write(t, "x", 0o666)
 	if _, err := Read(path, 8); !errors.Is(err, ErrForeign) {

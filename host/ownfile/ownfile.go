@@ -105,6 +105,11 @@ func Check(path string) error {
 	return check(path, info)
 }
 
+// Home returns an error where rhx runs as root and dir, which need not exist, is in a
+// folder of another user: what sudo -E and su do to HOME. That user says what is in
+// such a folder and where its links lead, and could not use what root would leave.
+func Home(dir string) error { return foreignHome(dir) }
+
 func foreign(what, hint string) error {
 	return fault.WithHint(fault.Mark(errors.New(what), ErrForeign), hint)
 }
