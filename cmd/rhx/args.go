@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,8 +98,8 @@ var synonyms = map[string]string{
 	"deploy": "rhx apply", "push": "rhx sync HOST", "pull": "rhx load", "restore": "rhx undo", "revert": "rhx undo", "reset": "rhx undo",
 	"scan": "rhx detect", "find": "rhx detect", "search": "rhx detect", "versions": "rhx history",
 	"signin": "rhx login", "signout": "rhx logout", "plugin": "rhx provider", "plugins": "rhx providers",
-	"mv": "rhx save NAME --name NEW, then rhx delete NAME", "move": "rhx save NAME --name NEW, then rhx delete NAME", "rename": "rhx save NAME --name NEW, then rhx delete NAME",
-	"cp": "rhx save NAME --name NEW; rhx sync HOST copies to a host", "copy": "rhx save NAME --name NEW; rhx sync HOST copies to a host",
+	"mv": "rhx move NAME NEW", "rename": "rhx move NAME NEW",
+	"cp": "rhx copy NAME NEW; rhx sync HOST copies to a host",
 }
 
 // unknownCommand is the error of arguments that name no command; nil where they do.
@@ -120,7 +121,7 @@ func (p parted) unknownCommand() error {
 	}
 	unknown, hint := strings.Join(append(slices.Clone(p.words), rest[0]), " "), name+" --help lists the commands"
 	if use := synonyms[rest[0]]; use != "" && len(p.words) == 0 {
-		return fault.WithHint(fault.WithKind(fmt.Errorf("unknown command %q", unknown), fault.Usage), "use "+use+"; "+hint)
+		return fault.WithHint(fault.WithKind(errors.New("unknown command \""+unknown+"\""), fault.Usage), "use "+use+"; "+hint)
 	}
-	return fault.WithHint(fault.WithKind(fmt.Errorf("unknown command %q%s", unknown, fault.DidYouMean(rest[0], known)), fault.Usage), hint)
+	return fault.WithHint(fault.WithKind(errors.New("unknown command \""+unknown+"\""+fault.DidYouMean(rest[0], known)), fault.Usage), hint)
 }

@@ -110,7 +110,7 @@ func TestSyncInterrupted(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, &out)
 		}
 	}
-	if said := s.said + errs.String(); strings.Count(said, "\n") != 2 || !strings.Contains(said, "rhx: calling: interrupted before anything was written there\n") {
+	if said := s.said + errs.String(); strings.Count(said, "\n") != 3 || !strings.Contains(said, "1 of 4 machines failed; rhx sync --retry-failed tries them again\n") || !strings.Contains(said, "rhx: calling: interrupted before anything was written there\n") {
 		t.Errorf("stderr is\n%s", said)
 	}
 	if got := s.file("calling", awsFilePath); got != "# ours\n" {

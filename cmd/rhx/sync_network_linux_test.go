@@ -352,7 +352,7 @@ func TestSyncRoundTrips(t *testing.T) {
 		{"a new env file", env(), 0, 3, nil},
 		{"the same variables", env(), 0, 2, nil},
 		{"more variables", env("-s", "gcp"), 0, 3, nil},
-		{"a bundle", bundle, 0, 4, nil},
+		{"a bundle", bundle, 0, 3, nil},
 		{"a bundle that is there", bundle, 0, 2, nil},
 	} {
 		if c.before != nil {

@@ -4,6 +4,7 @@ package detect
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
@@ -18,7 +19,7 @@ type Detector struct {
 
 // On returns the secrets on a machine, of the providers names or, without names,
 // of all. The error joins what is wrong with specs; the secrets that were found
-// are valid all the same.
+// are valid all the same. They are in the order of their providers' names.
 func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) ([]provider.Found, error) {
 	specs, specErr := d.possible(m, names)
 	if specErr != nil && (len(specs) == 0 || len(names) > 0) {
@@ -29,7 +30,7 @@ func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) (
 		return nil, err
 	}
 	found := []provider.Found{}
-	for _, sp := range specs {
+	for _, sp := range slices.SortedStableFunc(slices.Values(specs), func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) }) {
 		found = append(found, snap.Extract(ctx, sp)...)
 	}
 	return found, specErr

@@ -160,7 +160,7 @@ func locationsText(sources []secret.Source) string {
 	}
 	list := make([]secret.Source, len(sources))
 	for i, s := range sources {
-		list[i] = secret.Source{Kind: s.Kind, Path: encodeText(s.Path), Var: encodeText(s.Var)}
+		list[i] = secret.Source{Kind: s.Kind, Path: encodeText(s.Path), Var: encodeText(s.Var), Own: s.Own}
 	}
 	return escapeUnprintable(compact(list))
 }
