@@ -109,7 +109,8 @@ func (n *network) variables(host, command string, secrets ...string) string {
 }
 
 // Runhouse keeps an object in a daemon on the cluster. Here a secret is in its
-// native file, or with a command for as long as that runs; delete takes it out.
+// native file, which delete takes it out of, or in the env file where it has only
+// variables.
 func rhEverySecret(t *testing.T, n *network) {
 	all := rhSecrets()
 	args := []string{"sync", "node1", "-o", "json"}
@@ -117,20 +118,22 @@ func rhEverySecret(t *testing.T, n *network) {
 		n.save(name, values)
 		args = append(args, "-s", name)
 	}
-	out, _ := n.does(3, args...)
+	out, _ := n.does(0, args...)
 	var outcomes []loadedJSON
 	n.check(json.Unmarshal([]byte(out), &outcomes))
 	var files, variables []string
 	for _, l := range outcomes {
 		switch {
-		case l.Error == "":
-			files = append(files, l.Secret)
-		case strings.Contains(l.Error, "variables only"):
-			variables = append(variables, l.Secret)
-		default:
+		case l.Error != "":
 			t.Errorf("%s: %s", l.Secret, l.Error)
+		case l.Path != "":
+			files = append(files, l.Secret)
+		default:
+			variables = append(variables, l.Secret)
 		}
 	}
+	slices.Sort(variables)
+	variables = slices.Compact(variables)
 	slices.Sort(files)
 	files = slices.Compact(files)
 	there := n.values("node1")
@@ -141,11 +144,14 @@ func rhEverySecret(t *testing.T, n *network) {
 			}
 		}
 	}
-	env := n.variables("node1", "env", variables...)
-	for _, name := range variables {
-		for _, v := range all[name] {
-			if !strings.Contains(env, "="+v+"\n") {
-				t.Errorf("%s: a command there has not %q", name, v)
+	for where, env := range map[string]string{
+		"a command there": n.variables("node1", "env", variables...), "the env file": n.variables("node1", ". ~/.config/rhx/env; env", files[0]),
+	} {
+		for _, name := range variables {
+			for _, v := range all[name] {
+				if !strings.Contains(env, "="+v+"\n") {
+					t.Errorf("%s: %s has not %q", name, where, v)
+				}
 			}
 		}
 	}

@@ -333,7 +333,7 @@ func TestSyncRoundTrips(t *testing.T) {
 	env := func(more ...string) []string {
 		return append([]string{"sync", "gpu", "--env", "-s", "aws", "-s", "huggingface"}, more...)
 	}
-	// A bundle of both is one visit; the files and then the variables are written.
+	// A bundle of both is one visit, and files and variables are written together.
 	n.save("lambda", rhSecrets()["lambda"])
 	n.put("", "rhx.yaml", "version: 1\nsecrets: {lambda: , huggingface: }\nbundles: {train: {files: lambda, secrets: huggingface, env: {MODE: online}}}\n")
 	bundle := []string{"--manifest", filepath.Join(n.home, "rhx.yaml"), "sync", "gpu", "-b", "train", "--yes"}
