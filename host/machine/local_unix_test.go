@@ -30,6 +30,9 @@ import (
 // role makes this test binary, started again, a helper process: see TestMain.
 const role = "RHX_MACHINE_TEST_ROLE"
 
+// readsHostile is the helper of the tests that need Linux; nil elsewhere.
+var readsHostile func(config string, hosts []string)
+
 func TestMain(m *testing.M) {
 	switch os.Getenv(role) {
 	case "rewrite":
@@ -37,7 +40,7 @@ func TestMain(m *testing.M) {
 	case "proxy":
 		proxy(os.Args[1], os.Args[2])
 	case "hostile":
-		readHostile(os.Args[1], os.Args[2:])
+		readsHostile(os.Args[1], os.Args[2:])
 	case "fdpass":
 		passDescriptor(os.Args[1], os.Args[2])
 	}
@@ -283,6 +286,13 @@ func TestLocalModeNeverOpensToAnotherGroup(t *testing.T) {
 	info, err := os.Stat(p)
 	if err != nil || info.Mode() != fs.FileMode(0o640) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -80,13 +80,6 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
 	f.mu.Lock()

@@ -65,6 +65,8 @@ func pour(w io.Writer, data []byte) {
 	}
 }
 
+func init() { readsHostile = readHostile }
+
 // readHostile is a process that reads files of hosts at once, and says how much
 // memory it needed at most. The hosts are blocks of the ssh_config.
 func readHostile(config string, hosts []string) {
