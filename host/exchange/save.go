@@ -75,7 +75,7 @@ func (x *Exchange) Save(ctx context.Context, m machine.Machine, opts SaveOptions
 	}
 	opts.Names = slices.Clone(opts.Names)
 	for i, name := range opts.Names {
-		opts.Names[i] = x.canonical(name, opts)
+		opts.Names[i] = x.canonical(name)
 	}
 	found, failed, err := x.extract(ctx, m, opts)
 	if err != nil {
@@ -282,7 +282,7 @@ func (x *Exchange) whyNot(ctx context.Context, m machine.Machine, sp *spec.Spec,
 
 // canonical returns a secret's name with the provider's own name in place of an
 // alias, so that a secret has one name however it is saved.
-func (x *Exchange) canonical(name string, opts SaveOptions) string {
+func (x *Exchange) canonical(name string) string {
 	p, rest, deep := strings.Cut(name, "/")
 	if x.Specs.Known(p) {
 		return name
