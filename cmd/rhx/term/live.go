@@ -108,7 +108,7 @@ func (l *Live) hide() (show func()) {
 func (l *Live) draw(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended || l.hidden > 0 {
+	if l.ended || l.hidden > 0 || l.done+l.failed == l.hosts { // nothing is waited for any more
 		return
 	}
 	l.shown = true

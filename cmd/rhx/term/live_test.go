@@ -44,10 +44,13 @@ func TestLiveGivesWay(t *testing.T) {
 	l.draw(time.Now()) // not while somebody is asked
 	shown()
 	l.draw(time.Now())
+	l.Finish("x", true)
+	show("last\n")
+	l.draw(time.Now()) // not when there is nothing to wait for
 	l.End()
 	l.draw(time.Now())
 	const line, gone = "\r0 of 1 done, 0 running, 1 waiting\x1b[K", "\r\x1b[K"
-	if want := "first\n" + line + gone + "second\nthird\n" + line + gone + line + gone; out.String() != want {
+	if want := "first\n" + line + gone + "second\nthird\n" + line + gone + line + gone + "last\n"; out.String() != want {
 		t.Errorf("%q, not\n%q", &out, want)
 	}
 	var none *Live
