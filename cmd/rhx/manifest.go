@@ -136,7 +136,7 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 	if before {
 		text = " has changed since you trusted it.\n"
 	}
-	text = term.Line(path) + text + summaryOf(m)
+	text = term.Line(path) + text + summaryOf(a.made, m, data)
 	if !a.canAsk() {
 		fmt.Fprint(a.Err, text)
 		return fault.WithHint(fault.WithKind(fmt.Errorf("%s is not trusted", m.File), fault.Usage), "rhx trust says that it is, once you have read it")
@@ -145,35 +145,6 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 		return fmt.Errorf("%s is not trusted; nothing was done", m.File)
 	}
 	return a.made.Added.TrustManifest(path, data)
-}
-
-// summaryOf says what a manifest can make rhx do, in lines, whatever its names are.
-func summaryOf(m *manifest.Manifest) string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintln(&b, term.Linef(format, args...)) }
-	at := "your own store"
-	if m.Store != "" {
-		at = "the store " + m.Store
-	}
-	line("It uses %s, and of it the secrets %s.", at, list(m.SecretNames()))
-	for _, bd := range m.Bundles {
-		var vars []string
-		for _, v := range bd.Env {
-			vars = append(vars, v.Name)
-		}
-		line("  bundle %s: secrets %s; sets %s", bd.Name, list(bd.Uses()), list(vars))
-	}
-	for _, g := range m.Hosts {
-		line("  hosts %s: %d, such as %s, get the bundles %s", g.Name, len(g.Addresses), g.Addresses[0], list(g.Bundles))
-	}
-	return b.String()
-}
-
-func list(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
 }
 
 // environment returns what -b and -s of a command come to.
@@ -243,7 +214,7 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 	if err := a.made.Added.TrustManifest(path, data); err != nil {
 		return err
 	}
-	a.say(summaryOf(m) + path + ": trusted")
+	a.say(summaryOf(a.made, m, data) + path + ": trusted")
 	return ctx.Err()
 }
 

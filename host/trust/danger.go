@@ -3,14 +3,14 @@ package trust
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
 // runsPrograms marks the permissions by which a provider can run programs as the user.
-const runsPrograms = "RUNS PROGRAMS"
+const runsPrograms = hazard.RunsPrograms
 
 // Dangerous reports whether a permission lets a provider run programs as the user,
 // outside of the sandbox.
@@ -49,16 +49,6 @@ var runs = []struct {
 	{"a mail program", []string{".forward", ".procmailrc", ".mailcap", ".muttrc", ".config/mutt/", ".config/neomutt/"}},
 }
 
-// runners are variables by which a program runs others, or code that they name.
-var runners = []string{
-	"PATH", "IFS", "ENV", "BASH_ENV", "PROMPT_COMMAND", "PS4", "SHELL", "SHELLOPTS", "ZDOTDIR", "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_DIRS",
-	"EDITOR", "VISUAL", "PAGER", "MANPAGER", "BROWSER", "LESSOPEN", "LESSCLOSE", "PYTHONSTARTUP", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PERL5OPT", "PERL5LIB", "PERL5DB",
-	"RUBYOPT", "RUBYLIB", "NODE_OPTIONS", "NODE_PATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "LUA_INIT", "LUA_PATH", "LUA_CPATH", "R_PROFILE_USER",
-	"RUSTC_WRAPPER", "CC", "CXX", "MAKEFLAGS", "GCONV_PATH", "SSH_ASKPASS", "SUDO_ASKPASS",
-	"GIT_ASKPASS", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_PROXY_COMMAND", "GIT_DIR",
-	"NPM_CONFIG_SCRIPT_SHELL", "NPM_CONFIG_PREFIX", "KUBECONFIG", "DOCKER_CONFIG", "RHX_HOME",
-}
-
 // RunsByPath says what would run programs if a file at a spec's path were written:
 // it begins with "~/", and "{profile}" in it stands for any name. "" is for nothing
 // that is known.
@@ -78,12 +68,6 @@ func RunsByPath(p string) string {
 		}
 	}
 	return ""
-}
-
-// runsByVar reports whether a variable has programs run other code.
-func runsByVar(name string) bool {
-	return slices.Contains(runners, name) || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "DYLD_") ||
-		strings.HasPrefix(name, "BASH_FUNC_") || strings.HasPrefix(name, "GIT_CONFIG") || strings.HasPrefix(name, "GIT_SSH")
 }
 
 // varDanger is said of such a variable.

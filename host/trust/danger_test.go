@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/specs"
 )
@@ -48,7 +49,7 @@ func TestPathsThatRunPrograms(t *testing.T) {
 	}
 	for name, want := range map[string]bool{"LD_PRELOAD": true, "DYLD_INSERT_LIBRARIES": true, "PATH": true, "BASH_ENV": true, "GIT_SSH_COMMAND": true, "GIT_CONFIG_COUNT": true,
 		"NODE_OPTIONS": true, "PYTHONPATH": true, "GIT_TOKEN": false, "AWS_SECRET_ACCESS_KEY": false, "MY_PATH": false, "OLD_X": false} {
-		if runsByVar(name) != want {
+		if hazard.Runs(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
@@ -55,7 +56,7 @@ func permissions(s *spec.Spec) []string {
 				verb = "read"
 			}
 			line := fmt.Sprintf("%s $%s, for %s (%s)", verb, name, v.Name, kind)
-			if i == 0 && runsByVar(name) {
+			if i == 0 && hazard.Runs(name) {
 				line += varDanger
 			}
 			out = append(out, line)
@@ -63,7 +64,7 @@ func permissions(s *spec.Spec) []string {
 	}
 	if s.Document != "" {
 		line := fmt.Sprintf("read and set $%s, for all values", s.Document)
-		if runsByVar(s.Document) {
+		if hazard.Runs(s.Document) {
 			line += varDanger
 		}
 		out = append(out, line)
