@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -79,7 +80,7 @@ type whereJSON struct {
 	Secret    string   `json:"secret"`
 	Stored    string   `json:"stored"`
 	Version   int      `json:"version"`
-	Local     string   `json:"local"`
+	Local     string   `json:"local,omitempty"`
 	Came      []string `json:"came,omitempty"`
 	Variables []string `json:"variables,omitempty"`
 	Files     []string `json:"files,omitempty"`
@@ -107,7 +108,7 @@ func (c *whereCmd) Run(ctx context.Context, a *app) error {
 	if w.Version == 0 {
 		at = "missing"
 	}
-	rows := [][]string{{"store", at}, {"this machine", w.Local}}
+	rows := [][]string{{"store", at}, {"this machine", cmp.Or(w.Local, "-")}}
 	for _, r := range []struct {
 		what string
 		list []string

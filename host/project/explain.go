@@ -98,7 +98,7 @@ type Where struct {
 	Secret, Stored string
 	// Version is the newest in the store, 0 for none.
 	Version int
-	// Local is its state on this machine, as in Status.
+	// Local is its state on this machine, as in Status; "" where it can have none.
 	Local string
 	// Came are the places that it was saved from.
 	Came []string
@@ -121,6 +121,9 @@ func (p *Project) Locate(ctx context.Context, m *manifest.Manifest, name string)
 	}
 	rec, err := p.Records.Get(ctx, w.Stored, 0)
 	declared := m != nil && m.Secret(w.Secret) != nil
+	if errors.Is(err, store.ErrNotFound) {
+		w.Local = stateHere("", m, w.Secret, nil)
+	}
 	if err != nil && (!declared || !errors.Is(err, store.ErrNotFound)) {
 		return nil, err
 	}
@@ -133,9 +136,7 @@ func (p *Project) Locate(ctx context.Context, m *manifest.Manifest, name string)
 		if err != nil {
 			return nil, err
 		}
-		if state := here[w.Stored]; state != "" {
-			w.Local = state
-		}
+		w.Local = stateHere(here[w.Stored], m, w.Secret, rec)
 	}
 	if m == nil {
 		return w, nil

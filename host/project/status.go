@@ -84,12 +84,12 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 	}
 	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}}
 	for _, n := range names {
-		row := Row{n, map[place.Place]string{place.Store: StateMissing, place.Here: here[in[n]]}}
+		row := Row{n, map[place.Place]string{place.Store: StateMissing}}
 		if stored[in[n]] != nil {
 			row.States[place.Store] = StateSame
 		}
-		if row.States[place.Here] == "" {
-			row.States[place.Here] = StateMissing
+		if state := stateHere(here[in[n]], m, n, stored[in[n]]); state != "" {
+			row.States[place.Here] = state
 		}
 		out.Rows = append(out.Rows, row)
 	}
@@ -97,6 +97,22 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 		p.statusOfHosts(ctx, m, f, out)
 	}
 	return out, nil
+}
+
+// stateHere is the state of a secret on this machine, where it was found in one or
+// not; "" for one that no tool reads, which is nowhere to be found.
+func stateHere(found string, m *manifest.Manifest, name string, rec *store.Record) string {
+	if found != "" {
+		return found
+	}
+	var declared *manifest.Secret
+	if m != nil {
+		declared = m.Secret(name)
+	}
+	if rec != nil && rec.Secret.Provider == "" || rec == nil && declared != nil && declared.Provider == "" {
+		return ""
+	}
+	return StateMissing
 }
 
 // here compares what this machine has with the store: a secret is the same where
@@ -146,14 +162,16 @@ func subset(rec *store.Record, f *provider.Found) bool {
 
 // statusOfHosts says, of each host, which state each of its secrets is in.
 func (p *Project) statusOfHosts(ctx context.Context, m *manifest.Manifest, f fleet.Fleet, out *Status) {
-	targets := slices.DeleteFunc(targetsOf(m), func(t *target) bool { return t.at == place.Here })
+	targets := targetsOf(m)
 	envs, broken := p.environments(ctx, m, targets, true)
 	asked := slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return broken[t.key()] != nil })
 	for _, t := range targets {
 		if err := broken[t.key()]; err != nil && !slices.Contains(out.Broken, err) {
 			out.Broken = append(out.Broken, err)
 		}
-		out.Places = append(out.Places, t.at)
+		if t.at != place.Here {
+			out.Places = append(out.Places, t.at)
+		}
 	}
 	results := fleet.Each(ctx, f, placesOf(asked), func(ctx context.Context, at place.Place, mach machine.Machine) ([]session.Outcome, error) {
 		return p.Deliver.Plan(ctx, at, mach, envs[targetAt(targets, at).key()].Delivery(), deliver.Options{Unsafe: true})
@@ -172,8 +190,11 @@ func (p *Project) statusOfHosts(ctx context.Context, m *manifest.Manifest, f fle
 			states[o.Secret] = worse(states[o.Secret], stateOf(o, env.file(o.Secret)))
 		}
 		for i := range out.Rows {
-			if state := states[out.Rows[i].Secret]; state != "" {
-				out.Rows[i].States[r.At] = state
+			// What this machine's tools have was looked up; what is in the env file for want
+			// of a tool was not.
+			have := out.Rows[i].States
+			if state := states[out.Rows[i].Secret]; state != "" && have[r.At] == "" {
+				have[r.At] = state
 			}
 		}
 	}
