@@ -62,8 +62,18 @@ func (a *app) engine() (*engine.Engine, error) {
 	}
 	a.made = e
 	a.made.Stores.Use(a.Store)
+	a.made.Stores.Made = a.keyMade
+	// No host and no file is being written while a key is not open.
+	a.made.Stores.Checking = func() func() { return term.OnStop(func() { os.Exit(130) }) }
 	a.made.Records.Open = a.openStore
 	return a.made, nil
+}
+
+// keyMade tells of a new key.
+func (a *app) keyMade(path string) {
+	if !a.Quiet {
+		fmt.Fprintf(a.Err, "A key was made: %s\nIt alone opens what rhx encrypts here. Keep a copy in a safe place, such as a password manager.\n", path)
+	}
 }
 
 // passphrase asks for that of a key.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,46 @@ func TestSynonymsLeadToCommands(t *testing.T) {
 		}
 		if w := strings.Fields(use); w[0] != "rhx" || !is(strings.TrimRight(w[1], ",;")) {
 			t.Errorf("%s leads to %s", word, use)
+		}
+	}
+}
+
+// The help of a command has the flags that it has a use for, those of all commands
+// last.
+func TestHelpHasTheFlagsOfUse(t *testing.T) {
+	for name, want := range map[string]string{
+		"version": "output quiet verbose no-input color",
+		"detect":  "on output quiet verbose no-input color",
+		"login":   "store output quiet verbose no-input color",
+		"trust":   "manifest profile output quiet verbose no-input color",
+		"list":    "store manifest profile output quiet verbose no-input color",
+		"load":    "store on manifest profile output quiet verbose no-input color",
+	} {
+		all := commands()
+		i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
+		parser, err := newApp().parser(context.Background(), all[i:i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		parser.Stdout = &b
+		if _, err := parser.Parse([]string{name, "--help"}); err != nil {
+			t.Fatal(err)
+		}
+		_, global, ok := strings.Cut(b.String(), "\nGlobal flags:\n")
+		if !ok {
+			t.Fatalf("%s: no global flags in %s", name, b.String())
+		}
+		var got []string
+		for _, f := range strings.Fields(want + " store on manifest profile") {
+			if strings.Contains(global, fmt.Sprintf("--%s=", f)) || strings.Contains(global, fmt.Sprintf("--%s ", f)) {
+				if !slices.Contains(got, f) {
+					got = append(got, f)
+				}
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", name, got, want)
 		}
 	}
 }

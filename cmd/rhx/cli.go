@@ -18,60 +18,86 @@ import (
 
 // globals are the flags of every command.
 type globals struct {
-	Store    string `help:"The store: local, or vault://MOUNT/PREFIX (${env})." env:"RHX_STORE" placeholder:"URL"`
-	On       string `help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST"`
-	Manifest string `help:"The manifest; by default rhx.yaml in this folder or one above." placeholder:"FILE"`
-	Profile  string `help:"The manifest's profile, laid over the rest." placeholder:"NAME"`
-	Output   string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml"`
-	Quiet    bool   `short:"q" help:"Print only results and errors."`
-	Verbose  bool   `short:"v" help:"Print what is being done."`
-	NoInput  bool   `help:"Never ask; fail where an answer would be needed."`
-	Color    string `help:"Colour: auto, always or never." enum:"auto,always,never" default:"auto" placeholder:"auto|always|never"`
+	Store    string `help:"The store: local, or vault://MOUNT/PREFIX (${env})." env:"RHX_STORE" placeholder:"URL" group:"Global flags:"`
+	On       string `help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST" group:"Global flags:"`
+	Manifest string `help:"The manifest; by default rhx.yaml in this folder or one above." placeholder:"FILE" group:"Global flags:"`
+	Profile  string `help:"The manifest's profile, laid over the rest." placeholder:"NAME" group:"Global flags:"`
+	Output   string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml" group:"Global flags:"`
+	Quiet    bool   `short:"q" help:"Print only results and errors." group:"Global flags:"`
+	Verbose  bool   `short:"v" help:"Print what is being done." group:"Global flags:"`
+	NoInput  bool   `help:"Never ask; fail where an answer would be needed." group:"Global flags:"`
+	Color    string `help:"Colour: auto, always or never." enum:"auto,always,never" default:"auto" placeholder:"auto|always|never" group:"Global flags:"`
 }
 
 // commands are in the order of the help.
 func commands() []command {
 	return []command{
-		{"detect", "Show the credentials on this machine.", &detectCmd{}, false},
-		{"save", "Save credentials of this machine to the store.", &saveCmd{}, true},
-		{"list", "List the secrets in the store.", &listCmd{}, true},
-		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}, true},
-		{"get", "Print one value, raw.", &getCmd{}, true},
-		{"load", "Bring secrets from the store into their native files.", &loadCmd{}, true},
-		{"delete", "Delete secrets from the store.", &deleteCmd{}, true},
-		{"undelete", "Bring a deleted secret back.", &undeleteCmd{}, true},
-		{"copy", "Copy a secret to another name or store.", &copyCmd{}, true},
-		{"move", "Move a secret to another name or store.", &moveCmd{}, true},
-		{"history", "List the versions of a secret.", &historyCmd{}, true},
-		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, true},
-		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, true},
-		{"run", "Run a command with secrets in its environment.", &runCmd{}, true},
-		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, true},
-		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, true},
-		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, true},
-		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}, false},
-		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, true},
-		{"where", "Show where a secret is and where it goes.", &whereCmd{}, true},
-		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, true},
-		{"log", "Show which secrets went where.", &logCmd{}, false},
-		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, true},
-		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}, true},
-		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}, true},
-		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, false},
-		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, false},
-		{"import", "Save what other tools keep.", &importCmd{}, true},
-		{"providers", "List the known providers, or all that is known of one.", &providersCmd{}, false},
-		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, false},
-		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, false},
-		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}, false},
-		{"version", "Print the version.", &versionCmd{}, false},
+		{"detect", "Show the credentials on this machine.", &detectCmd{}, usesOn},
+		{"save", "Save credentials of this machine to the store.", &saveCmd{}, usesAll},
+		{"list", "List the secrets in the store.", &listCmd{}, usesStore | usesManifest},
+		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}, usesStore | usesManifest},
+		{"get", "Print one value, raw.", &getCmd{}, usesStore | usesManifest},
+		{"load", "Bring secrets from the store into their native files.", &loadCmd{}, usesAll},
+		{"delete", "Delete secrets from the store.", &deleteCmd{}, usesAll},
+		{"undelete", "Bring a deleted secret back.", &undeleteCmd{}, usesStore | usesManifest},
+		{"copy", "Copy a secret to another name or store.", &copyCmd{}, usesStore | usesManifest},
+		{"move", "Move a secret to another name or store.", &moveCmd{}, usesStore | usesManifest},
+		{"history", "List the versions of a secret.", &historyCmd{}, usesStore | usesManifest},
+		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, usesStore | usesManifest},
+		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesStore | usesManifest},
+		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll},
+		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesStore | usesManifest},
+		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesStore | usesManifest},
+		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesStore | usesManifest},
+		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}, 0},
+		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, usesStore | usesManifest},
+		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesStore | usesManifest},
+		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesStore | usesManifest},
+		{"log", "Show which secrets went where.", &logCmd{}, 0},
+		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, usesStore | usesManifest},
+		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}, usesManifest},
+		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}, usesStore | usesManifest},
+		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore},
+		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, usesStore},
+		{"import", "Save what other tools keep.", &importCmd{}, usesStore | usesManifest},
+		{"providers", "List the known providers, or all that is known of one.", &providersCmd{}, 0},
+		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, 0},
+		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, 0},
+		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}, 0},
+		{"version", "Print the version.", &versionCmd{}, 0},
 	}
 }
 
 type command struct {
 	name, help string
 	grammar    any
-	manifest   bool // it has a use for one
+	uses       uses
+}
+
+// uses are the flags of all commands that one has a use for.
+type uses uint8
+
+const (
+	usesStore    uses = 1 << iota // --store
+	usesManifest                  // --manifest and --profile
+	usesOn                        // --on
+
+	usesAll = usesStore | usesManifest | usesOn
+)
+
+// without are the names of the flags that a command has no use for.
+func (u uses) without() []string {
+	var out []string
+	if u&usesStore == 0 {
+		out = append(out, "store")
+	}
+	if u&usesManifest == 0 {
+		out = append(out, "manifest", "profile")
+	}
+	if u&usesOn == 0 {
+		out = append(out, "on")
+	}
+	return out
 }
 
 const description = `Finds the credentials that this machine has, keeps them in a store (encrypted files, or HashiCorp Vault), and puts them where they are needed: native files, hosts over SSH, the environment of a command.
@@ -169,7 +195,7 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 		kong.Name("rhx"), kong.Description(description),
 		kong.Writers(a.Out, a.Err),
 		kong.Exit(func(int) { a.helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: min(100, a.Width())}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: min(100, a.Width())}),
 		kong.Vars{"formats": strings.Join(bundle.Formats(), ", "), "methods": "token, userpass, ldap, approle, jwt, oidc, kubernetes, cert"},
 		kong.Bind(a),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -177,7 +203,18 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 	for _, c := range cmds {
 		options = append(options, kong.DynamicCommand(c.name, c.help, "", c.grammar))
 	}
-	return kong.New(a.globals, options...)
+	parser, err := kong.New(a.globals, options...)
+	if err != nil {
+		return nil, err
+	}
+	help := parser.Model.HelpFlag
+	help.Help, help.Group = "Show this help.", parser.Model.Flags[len(parser.Model.Flags)-1].Group
+	if len(cmds) == 1 {
+		for _, f := range parser.Model.Flags {
+			f.Hidden = slices.Contains(cmds[0].uses.without(), f.Name)
+		}
+	}
+	return parser, nil
 }
 
 // usage turns kong's parse error into one with a hint.

@@ -10,6 +10,7 @@ import (
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/trust"
 )
 
 // maxTextShown is how much of a text of a manifest is shown before it is trusted.
@@ -56,8 +57,15 @@ func summaryLines(e *engine.Engine, m *manifest.Manifest) []string {
 		for _, v := range b.Env {
 			line("  bundle %s: %s=%s%s", b.Name, v.Name, shortened(v.Text.String()), marks(v))
 		}
-		if len(b.Files) > 0 {
-			line("  bundle %s: files of %s", b.Name, list(b.Files))
+		for _, name := range b.Files {
+			where := ""
+			if b.Paths[name] != "" {
+				where = ", written to " + b.Paths[name]
+				if trust.RunsByPath(b.Paths[name]) != "" {
+					where += " (" + hazard.RunsPrograms + ")"
+				}
+			}
+			line("  bundle %s: file of %s%s", b.Name, name, where)
 		}
 		if len(b.Unset) > 0 {
 			line("  bundle %s: without %s", b.Name, list(b.Unset))

@@ -106,7 +106,7 @@ func (a *app) storedOne(name *string) error {
 // checkFlags refuses the flags of a manifest where a command has no use for one.
 func (a *app) checkFlags(command string) error {
 	for _, c := range commands() {
-		if c.name != command || c.manifest {
+		if c.name != command || c.uses&usesManifest != 0 {
 			continue
 		}
 		if a.Manifest != "" {

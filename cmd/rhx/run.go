@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -34,6 +35,7 @@ func (c *runCmd) Help() string {
 
 Examples:
   rhx run -s openai -- python train.py
+  rhx run -- make test                    with the bundle default of the project's rhx.yaml
   rhx run --mask -b deploy -- terraform apply`
 }
 
@@ -48,6 +50,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	}
 	if len(argv) == 0 {
 		return fault.WithKind(errors.New("no command is given"), fault.Usage)
+	}
+	if err := c.byDefault(ctx, a); err != nil {
+		return err
 	}
 	env, err := a.environment(ctx, e, c.Bundle, c.Secret, c.Yes)
 	if err != nil {
@@ -75,6 +80,27 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.stopSignals()
 	return ended(r.Exec(argv, environ))
+}
+
+// defaultBundle is the bundle of a command that names none.
+const defaultBundle = "default"
+
+// byDefault takes the project's bundle of that name where nothing else is named.
+func (c *runCmd) byDefault(ctx context.Context, a *app) error {
+	if len(c.Bundle)+len(c.Secret) > 0 {
+		return nil
+	}
+	m, err := a.manifestIfAny(ctx, c.Yes)
+	switch {
+	case err != nil || m == nil:
+		return err
+	case m.Bundle(defaultBundle) == nil:
+		return fault.WithHint(fault.WithKind(errors.New("no secret and no bundle is named"), fault.Usage),
+			fmt.Sprintf("name secrets with -s, or bundles of %s with -b: %s. One that is called %s is taken where none is named", m.File, list(m.BundleNames()), defaultBundle))
+	}
+	c.Bundle = []string{defaultBundle}
+	a.note("the bundle %s of %s", defaultBundle, m.File)
+	return nil
 }
 
 // runner returns what runs commands with this process's streams.

@@ -32,8 +32,11 @@ type Stores struct {
 	Passphrase func(prompt string) (string, error)
 	// Weak takes a passphrase for a new key that is guessed easily.
 	Weak bool
-	Warn func(text string)
-	Note func(format string, args ...any)
+	// Made and Checking are those of package agestore.
+	Made     func(path string)
+	Checking func() (end func())
+	Warn     func(text string)
+	Note     func(format string, args ...any)
 
 	// What goroutines ask for, each made by the first that does.
 	mu     sync.Mutex
@@ -128,7 +131,7 @@ func (s *Stores) Local() (*agestore.Store, error) {
 	if rest, ok := strings.CutPrefix(identity, "~/"); ok {
 		identity = filepath.Join(s.Home, rest)
 	}
-	opts := agestore.Options{Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn}
+	opts := agestore.Options{Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn, Made: s.Made, Checking: s.Checking}
 	if identity == "passphrase" {
 		// rhx's own key, protected by a passphrase from its first use on.
 		opts.Identity, opts.NewPassphrase = "", true

@@ -51,6 +51,11 @@ type Options struct {
 	// Warn is told what is not an error but ought to be put right, such as a
 	// key that others can read. nil: nobody is told.
 	Warn func(message string)
+	// Made is told the path of a key that was made. nil: nobody is told.
+	Made func(path string)
+	// Checking is called before a passphrase is checked, which takes a second and
+	// does not end with a context, and end after it. nil is for nothing.
+	Checking func() (end func())
 }
 
 // Store is the store in one folder. It implements [store.Store].

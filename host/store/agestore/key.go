@@ -229,11 +229,19 @@ func (s *Store) askPassphrase(path string, try func(passphrase string) (bool, er
 		}
 		// An empty one is never right, and not all that try it know that.
 		if passphrase != "" {
-			if ok, err := try(passphrase); ok || err != nil {
+			if ok, err := s.check(passphrase, try); ok || err != nil {
 				return err
 			}
 		}
 		prompt, last = "That was wrong. Passphrase for "+path, passphrase
 	}
 	return fault.Mark(fmt.Errorf("wrong passphrase for the key %s", path), store.ErrDenied)
+}
+
+// check tries a passphrase.
+func (s *Store) check(passphrase string, try func(string) (bool, error)) (bool, error) {
+	if s.opt.Checking != nil {
+		defer s.opt.Checking()()
+	}
+	return try(passphrase)
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -306,7 +307,8 @@ func TestNewKeyWithPassphrase(t *testing.T) {
 		t.Fatalf("a key was made: %v", err)
 	}
 	p := &person{answers: []string{passphrase, passphrase}}
-	s := Open(Options{Dir: dir, NewPassphrase: true, Passphrase: p.ask})
+	var made []string
+	s := Open(Options{Dir: dir, NewPassphrase: true, Passphrase: p.ask, Made: func(path string) { made = append(made, path) }})
 	s.workFactor = workFactor
 	if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, 0); err != nil {
 		t.Fatal(err)
@@ -314,13 +316,25 @@ func TestNewKeyWithPassphrase(t *testing.T) {
 	if _, err := s.Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 2 {
 		t.Errorf("Get: %v; asked %q", err, p.prompts)
 	}
+	if _, err := s.Put(t.Context(), &secret.Secret{Name: "b"}, 0); err != nil || !slices.Equal(made, []string{filepath.Join(dir, "identity.txt")}) {
+		t.Errorf("%v, told of the keys %q", err, made)
+	}
 	data, err := os.ReadFile(filepath.Join(dir, "identity.txt"))
 	if err != nil || !bytes.HasPrefix(data, []byte(armor.Header)) {
 		t.Errorf("the key file is not armored: %v", err)
 	}
-	p = &person{answers: []string{passphrase}}
-	if _, err := Open(Options{Dir: dir, Passphrase: p.ask}).Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 1 {
+	// Each answer is checked between a beginning and an end.
+	p = &person{answers: []string{"wrong", passphrase}}
+	var checks []int
+	checking := func() func() {
+		checks = append(checks, len(p.prompts))
+		return func() { checks = append(checks, -len(p.prompts)) }
+	}
+	if _, err := Open(Options{Dir: dir, Passphrase: p.ask, Checking: checking}).Get(t.Context(), "a", 0); err != nil || len(p.prompts) != 2 {
 		t.Errorf("Get by the next process: %v; asked %q", err, p.prompts)
+	}
+	if !slices.Equal(checks, []int{1, -1, 2, -2}) {
+		t.Errorf("checks after so many prompts: %v", checks)
 	}
 	// Who means it may have a weak one.
 	weak := Open(Options{Dir: dataDir(t), NewPassphrase: true, Weak: true, Passphrase: (&person{answers: []string{"a", "a"}}).ask})

@@ -70,6 +70,9 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 	s.key = &key{path: path}
 	s.key.add(id.Recipient(), id.Recipient().String())
 	s.key.unlock(id, []byte(id.String()))
+	if s.opt.Made != nil {
+		s.opt.Made(path)
+	}
 	return s.key, nil
 }
 
