@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
+	"github.com/rhx-dev/rhx/host/author"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -42,7 +44,7 @@ func summaryLines(e *engine.Engine, m *manifest.Manifest) []string {
 		for _, v := range s.Values {
 			switch {
 			case v.Default != nil:
-				line("  secret %s: %s is %s where the store has none", s.Name, v.Key, shortened(*v.Default))
+				line("  secret %s: %s is %s where the store has none", s.Name, v.Key, literal(v.Key, *v.Default))
 			case v.Generate != nil:
 				line("  secret %s: %s is generated, and saved, where the store has none", s.Name, v.Key)
 			case v.Prompt != "":
@@ -55,7 +57,7 @@ func summaryLines(e *engine.Engine, m *manifest.Manifest) []string {
 			line("  bundle %s: variables of %s: %s", b.Name, name, list(marked(variablesOf(e, m.Secret(name)))))
 		}
 		for _, v := range b.Env {
-			line("  bundle %s: %s=%s%s", b.Name, v.Name, shortened(v.Text.String()), marks(v))
+			line("  bundle %s: %s=%s%s", b.Name, v.Name, written(v), marks(v))
 		}
 		for _, name := range b.Files {
 			where := ""
@@ -132,6 +134,26 @@ func marks(v manifest.Variable) string {
 		return ""
 	}
 	return " (" + strings.Join(parts, "; ") + ")"
+}
+
+// written is the text of a variable: one without references may be a secret that
+// somebody wrote down.
+func written(v manifest.Variable) string {
+	if slices.ContainsFunc(v.Text, func(p manifest.Part) bool { return p.Secret != "" || p.EnvVar != "" }) {
+		return shortened(v.Text.String())
+	}
+	return literal(v.Name, v.Text.String())
+}
+
+// literal is a text that is written in a manifest, unless it may be a secret.
+func literal(name, text string) string {
+	if !author.MayBeSecret(name, text) {
+		return shortened(text)
+	}
+	if u, err := url.Parse(text); err == nil && u.User != nil {
+		return shortened(u.Redacted())
+	}
+	return "********"
 }
 
 // shortened is a text of a manifest as far as it is shown.

@@ -314,3 +314,22 @@ func TestWriteOverwritesNothing(t *testing.T) {
 		t.Error("it was written")
 	}
 }
+
+func TestMayBeSecret(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       bool
+	}{
+		{"OPENAI_API_KEY", "x", true},
+		{"OPENAI_API_KEY", "", false},
+		{"MODE", "prod", false},
+		{"URL", "https://u:p@host", true},
+		{"URL", "https://host/token", false},
+		{"NAME", "gh" + "p_FAKE0fake1FAKE2fake3FAKE4fake5FAKE6", true},
+		{"PATH", "/usr/bin:/bin", false},
+	} {
+		if got := author.MayBeSecret(c.name, c.text); got != c.want {
+			t.Errorf("%s=%s: %v", c.name, c.text, got)
+		}
+	}
+}

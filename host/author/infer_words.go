@@ -214,6 +214,12 @@ func looksSecret(text string) bool {
 	return digits < len(text) && (digits > 1 || mixed && len(text) >= 32) && bits > 3.2
 }
 
+// MayBeSecret reports whether a text may be one that nobody should see, by its name or
+// by itself.
+func MayBeSecret(name, text string) bool {
+	return text != "" && (ofName(name) == hidden || looksSecret(text))
+}
+
 // hasPassword reports an address with a password in it.
 func hasPassword(text string) bool {
 	if !strings.Contains(text, "://") {
