@@ -128,7 +128,7 @@ func (a *app) fleet(e *engine.Engine, parallel int, acceptNew bool) fleet.Fleet 
 // before hosts are asked for anything; the result ends it.
 func (a *app) tellInterrupt(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
-		a.warn("interrupted; hosts that are being written are waited for, and once more ends this at once")
+		a.warn("interrupted; waiting for the hosts that are being written. Ctrl-C again stops at once")
 	})
 }
 

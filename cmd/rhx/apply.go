@@ -110,7 +110,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	a.sayOutcome(report, m, "rhx apply does what is left")
+	a.sayOutcome(report, m, "rhx apply tries again")
 	return loadedStatus(report.Outcomes())
 }
 

@@ -75,5 +75,5 @@ func rolledBack(s exchange.Saved, to int) string {
 	if s.Action == provider.Unchanged {
 		return fmt.Sprintf("%s: version %d has the values of version %d already", s.Name, s.Version, to)
 	}
-	return fmt.Sprintf("%s: the values of version %d are version %d now", s.Name, to, s.Version)
+	return fmt.Sprintf("%s: version %d restored, as version %d", s.Name, to, s.Version)
 }

@@ -45,7 +45,7 @@ func (a *app) hosts(names []string, file string) ([]string, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fault.WithHint(fault.WithKind(errors.New("no host is named"), fault.Usage), "name each one, or a range such as gpu-[01:64], or a file of them with -i FILE")
+		return nil, fault.WithHint(fault.WithKind(errors.New("no host given"), fault.Usage), "name each one, or a range such as gpu-[01:64], or a file of them with -i FILE")
 	}
 	return out, nil
 }

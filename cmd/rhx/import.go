@@ -19,7 +19,7 @@ type importCmd struct {
 type importRunhouseCmd struct {
 	From   string `help:"Runhouse's folder, if not ~/.rh." placeholder:"DIR"`
 	DryRun bool   `help:"Say what would be saved; save nothing."`
-	Yes    bool   `short:"y" help:"Do not ask, and replace what the store has other values of."`
+	Yes    bool   `short:"y" help:"Do not ask; replace values that differ in the store."`
 }
 
 func (c *importRunhouseCmd) Help() string {

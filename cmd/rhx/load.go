@@ -176,7 +176,7 @@ func loadedStatus(loaded []session.Outcome) error {
 func conflictHint(err error) string {
 	var c *provider.ConflictError
 	if errors.As(err, &c) && len(c.Others) > 0 {
-		return "nothing was changed there; a yes at the terminal replaces them for all, --to FILE.yaml writes another file, and " + strings.Join(c.Others, ", ") + " can be loaded along"
+		return "nothing was changed there; answer yes at the terminal to replace them for all, --to FILE.yaml writes another file, and " + strings.Join(c.Others, ", ") + " can be loaded along"
 	}
 	return "nothing was changed there; --overwrite replaces them"
 }

@@ -139,7 +139,7 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 	text = term.Line(path) + text + summaryOf(a.made, m, data)
 	if !a.canAsk() {
 		fmt.Fprint(a.Err, text)
-		return fault.WithHint(fault.WithKind(fmt.Errorf("%s is not trusted", m.File), fault.Usage), "rhx trust says that it is, once you have read it")
+		return fault.WithHint(fault.WithKind(fmt.Errorf("%s is not trusted", m.File), fault.Usage), "read it, then run rhx trust")
 	}
 	if !a.ask(text + "Trust it?") {
 		return fmt.Errorf("%s is not trusted; nothing was done", m.File)
@@ -178,7 +178,7 @@ func noFiles(command string, files []*store.Record) error {
 // trustCmd trusts a manifest.
 type trustCmd struct {
 	File   string `arg:"" optional:"" help:"The manifest; by default the one that applies here."`
-	Revoke bool   `help:"Trust it no longer."`
+	Revoke bool   `help:"Stop trusting it."`
 }
 
 func (c *trustCmd) Help() string {

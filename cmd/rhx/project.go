@@ -42,7 +42,7 @@ func (a *app) inProject() (*manifest.Manifest, error) {
 	m, err := manifest.Parse(a.shortPath(path), data, e.Project.ManifestOptions(a.Profile))
 	if !trusted {
 		if err == nil && m.Store != "" && a.Store == "" {
-			a.warn(fmt.Sprintf("%s is not trusted, so its store is not used; rhx trust says that it is, once you have read it", a.shortPath(path)))
+			a.warn(fmt.Sprintf("%s is not trusted, so its store is not used; read it, then run rhx trust", a.shortPath(path)))
 		}
 		return nil, nil
 	}

@@ -50,7 +50,7 @@ func (c *providerNewCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if slices.ContainsFunc(specs.All(), func(b spec.Builtin) bool { return b.Name == c.Name }) {
-		a.warn(fmt.Sprintf("%s is a built-in provider; rhx provider add takes another one of that name with --replace only", c.Name))
+		a.warn(fmt.Sprintf("%s is a built-in provider; --replace puts another one in its place", c.Name))
 	}
 	dir := c.Dir
 	if dir == "" {
@@ -111,7 +111,7 @@ func (c *providerNewCmd) check() error {
 	case !spec.ValidName(c.Name):
 		err = fmt.Errorf("%q cannot be a provider's name: lower-case letters, digits and dashes, a letter first", c.Name)
 	case c.Lang == "" && c.FromFile == "":
-		err = fault.WithHint(errors.New("what to make is not said"),
+		err = fault.WithHint(errors.New("--from-file or --lang is needed"),
 			"--from-file SAMPLE infers a spec from a file of the tool; --lang "+strings.Join(langs, "|")+" writes a module")
 	case c.Lang != "" && !slices.Contains(langs, c.Lang):
 		err = fmt.Errorf("there is no kit for the language %q%s (known: %s)", c.Lang, fault.DidYouMean(c.Lang, langs), strings.Join(langs, ", "))

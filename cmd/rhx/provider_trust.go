@@ -194,7 +194,7 @@ func summary(pr *trust.Proposal) string {
 
 type providerRemoveCmd struct {
 	Names       []string `arg:"" optional:"" predictor:"provider" name:"name" help:"The providers' names."`
-	DistrustKey string   `placeholder:"KEY" help:"Trust this minisign public key, or the one in this file, no longer. What it signed stays until it is removed."`
+	DistrustKey string   `placeholder:"KEY" help:"Stop trusting this minisign public key, or the one in this file. What it signed stays until it is removed."`
 }
 
 func (c *providerRemoveCmd) Run(_ context.Context, a *app) error {

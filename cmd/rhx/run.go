@@ -49,7 +49,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		argv = argv[1:]
 	}
 	if len(argv) == 0 {
-		return fault.WithKind(errors.New("no command is given"), fault.Usage)
+		return fault.WithKind(errors.New("no command given"), fault.Usage)
 	}
 	if err := c.byDefault(ctx, a); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (c *runCmd) byDefault(ctx context.Context, a *app) error {
 	case err != nil || m == nil:
 		return err
 	case m.Bundle(defaultBundle) == nil:
-		return fault.WithHint(fault.WithKind(errors.New("no secret and no bundle is named"), fault.Usage),
+		return fault.WithHint(fault.WithKind(errors.New("no secret or bundle given"), fault.Usage),
 			fmt.Sprintf("name secrets with -s, or bundles of %s with -b: %s. One that is called %s is taken where none is named", m.File, list(m.BundleNames()), defaultBundle))
 	}
 	c.Bundle = []string{defaultBundle}
@@ -188,5 +188,5 @@ func secretsNamed(names []string) error {
 	if len(names) > 0 {
 		return nil
 	}
-	return fault.WithHint(fault.WithKind(errors.New("no secret is named"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
+	return fault.WithHint(fault.WithKind(errors.New("no secret given"), fault.Usage), "name each one with -s; rhx list shows what is in the store")
 }

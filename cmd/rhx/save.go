@@ -70,11 +70,11 @@ func (c *saveCmd) Run(ctx context.Context, a *app) error {
 		return a.printSaved([]exchange.Saved{saved})
 	}
 	if !c.All && len(names) == 0 && c.Provider == "" {
-		return fault.WithHint(fault.WithKind(errors.New("nothing to save is named"), fault.Usage),
+		return fault.WithHint(fault.WithKind(errors.New("no secret given"), fault.Usage),
 			"name secrets as rhx detect shows them, or use --all")
 	}
 	if c.All && len(names) > 0 {
-		return fault.WithKind(errors.New("--all goes without names"), fault.Usage)
+		return fault.WithKind(errors.New("--all cannot be combined with names"), fault.Usage)
 	}
 	opts := exchange.SaveOptions{Names: names, All: c.All, From: a.path(c.From), FromEnv: c.FromEnv, Provider: c.Provider, As: c.Name, At: a.at(), Overwrite: c.Overwrite}
 	if len(names) == 0 && c.Provider != "" && !c.FromEnv && c.From == "" {

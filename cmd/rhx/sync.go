@@ -19,7 +19,7 @@ import (
 type syncCmd struct {
 	Hosts       []string      `arg:"" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory."`
 	Inventory   string        `short:"i" help:"A file with a host on each line and [GROUP] above those of a group, as Ansible's; - is standard input." placeholder:"FILE"`
-	RetryFailed bool          `help:"Once more what the last sync did not get done."`
+	RetryFailed bool          `help:"Try again what the last sync failed to do."`
 	Env         bool          `help:"As variables in rhx's env file there, instead of native files."`
 	To          string        `help:"The file of the one secret there, instead of the default one." placeholder:"PATH"`
 	Secret      []string      `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
@@ -148,7 +148,7 @@ func (c *syncCmd) wrap() (time.Duration, error) {
 	case c.Via != "vault":
 		return 0, nil
 	case len(c.Bundle) > 0:
-		return 0, fault.WithHint(fault.WithKind(errors.New("a bundle is composed here: it cannot come to hosts from Vault"), fault.Usage),
+		return 0, fault.WithHint(fault.WithKind(errors.New("--via vault cannot be combined with -b: a bundle is put together here"), fault.Usage),
 			"--via vault is for secrets named with -s")
 	case c.WrapTTL < time.Second:
 		return 0, fault.WithKind(errors.New("--wrap-ttl is at least a second"), fault.Usage)
@@ -177,7 +177,7 @@ func (c *syncCmd) targets(ctx context.Context, a *app, e *engine.Engine) ([]stri
 		return a.hosts(c.Hosts, c.Inventory)
 	}
 	if len(c.Hosts)+len(c.Secret)+len(c.Bundle) > 0 || c.Inventory != "" {
-		return nil, fault.WithKind(errors.New("--retry-failed names hosts and secrets by itself"), fault.Usage)
+		return nil, fault.WithKind(errors.New("--retry-failed takes no hosts and no secrets: it repeats the last sync"), fault.Usage)
 	}
 	f, err := e.Book.FailedSync(ctx)
 	if err != nil {

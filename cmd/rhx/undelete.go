@@ -34,6 +34,6 @@ func (c *undeleteCmd) Run(ctx context.Context, a *app) error {
 	if done, err := a.data(undeletedJSON{c.Secret, version}); done {
 		return err
 	}
-	a.say(fmt.Sprintf("%s: there again, version %d", c.Secret, version))
+	a.say(fmt.Sprintf("%s: restored, version %d", c.Secret, version))
 	return nil
 }

@@ -20,7 +20,7 @@ func (c *loadCmd) unwrap(ctx context.Context, a *app, at place.Place) ([]*store.
 		return nil, nil, fault.WithHint(fault.WithKind(errors.New("the wrapping token is on the command line, where every process can read it"), fault.Usage),
 			"--wrapped - takes it from stdin, or asks for it; count this one as known to others")
 	case c.All || len(c.Secrets) > 0:
-		return nil, nil, fault.WithKind(errors.New("--wrapped goes without names and --all: the tokens say what is loaded"), fault.Usage)
+		return nil, nil, fault.WithKind(errors.New("--wrapped cannot be combined with names or --all: the tokens say what is loaded"), fault.Usage)
 	}
 	unwrap, err := a.unwrapper()
 	if err != nil {

@@ -91,7 +91,7 @@ type ByToken struct {
 func NewByToken(st store.Store, b ByToken) (*ByToken, error) {
 	w, ok := st.(store.Wrapper)
 	if !ok {
-		return nil, fault.WithHint(fault.WithKind(errors.New("only a store in Vault can hand secrets to hosts by itself"), fault.Usage),
+		return nil, fault.WithHint(fault.WithKind(errors.New("--via vault needs a store in Vault"), fault.Usage),
 			"--store vault://MOUNT/PREFIX; without --via the secrets go over SSH")
 	}
 	reach, err := w.Reach()

@@ -288,7 +288,7 @@ func makeValue(v manifest.Value, ask func(string) (string, error)) (text, public
 	case v.Generate != nil:
 		return v.Generate.Make()
 	case ask == nil:
-		return "", "", fmt.Errorf("%s is to be asked for, and there is nobody to ask", v.Key)
+		return "", "", fmt.Errorf("%s has to be typed in, and there is no terminal to ask at", v.Key)
 	}
 	if text, err = ask(v.Prompt); err == nil && text == "" {
 		err = fmt.Errorf("%s: no value was given", v.Key)
