@@ -38,6 +38,8 @@ type app struct {
 	asking  sync.Mutex
 	// collected takes failures on machines; nil where each is told at once.
 	collected *failures
+	// groups are the names of groups of hosts that a host's name may be a misspelling of.
+	groups []string
 }
 
 // engine returns the parts of rhx over this machine's folders.

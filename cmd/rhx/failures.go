@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/place"
 )
 
@@ -77,6 +79,9 @@ func (a *app) collectFailures() (tell func()) {
 
 // failedAt tells of a failure on a machine; what is "" for the machine as a whole.
 func (a *app) failedAt(at place.Place, what string, err error) {
+	if group := fault.Nearest(at.Address(), a.groups); group != "" && errors.Is(err, machine.ErrNoHost) {
+		err = fault.WithHint(err, fmt.Sprintf("did you mean the group %s?", group))
+	}
 	if a.collected != nil {
 		a.collected.add(at, what, err)
 		return

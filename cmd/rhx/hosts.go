@@ -22,6 +22,7 @@ func (a *app) hosts(names []string, file string) ([]string, error) {
 		if inv, err = a.inventory(file); err != nil {
 			return nil, err
 		}
+		a.groups = append(a.groups, inv.Groups()...)
 		if len(names) == 0 {
 			names = []string{"all"}
 		}

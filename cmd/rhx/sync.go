@@ -164,6 +164,9 @@ func (c *syncCmd) targets(ctx context.Context, a *app, e *engine.Engine) ([]stri
 			return nil, err
 		}
 		var names []string
+		for _, g := range m.Hosts {
+			a.groups = append(a.groups, g.Name)
+		}
 		for _, name := range c.Hosts {
 			if g := m.Group(name); g != nil {
 				names = append(names, g.Addresses...)

@@ -43,7 +43,7 @@ func dialOnce(ctx context.Context, c *sshConfig) (net.Conn, error) {
 	case errors.Is(err, context.DeadlineExceeded), within.Err() != nil:
 		return nil, noAnswer(c)
 	case errors.As(err, &lookup):
-		return nil, fault.WithHint(fmt.Errorf("there is no host %s: %w", c.host, errNoHost), "check the name; ssh_config can give it a HostName")
+		return nil, fault.WithHint(fmt.Errorf("there is no host %s: %w", c.host, ErrNoHost), "check the name; ssh_config can give it a HostName")
 	case errors.As(err, &op):
 		return nil, fmt.Errorf("connect to %s: %w", c.address(), fault.Cause(op.Err))
 	}
@@ -101,7 +101,7 @@ func (c *sshConfig) localAddresses(ctx context.Context) ([]net.IP, error) {
 	if c.bindAddress != "" {
 		found, err := net.DefaultResolver.LookupIPAddr(ctx, c.bindAddress)
 		if err != nil && ctx.Err() == nil {
-			return nil, fmt.Errorf("%s: %w", c.bound(), errNoHost)
+			return nil, fmt.Errorf("%s: %w", c.bound(), ErrNoHost)
 		}
 		for _, a := range found {
 			ips = append(ips, a.IP)
@@ -130,7 +130,8 @@ func (c *sshConfig) localAddresses(ctx context.Context) ([]net.IP, error) {
 // address is the host and port to connect to.
 func (c *sshConfig) address() string { return net.JoinHostPort(c.host, c.port) }
 
-var errNoHost = errors.New("its name cannot be resolved")
+// ErrNoHost is in the error of a host whose name stands for no address.
+var ErrNoHost = errors.New("its name cannot be resolved")
 
 func noAnswer(c *sshConfig) error {
 	return fmt.Errorf("no answer from %s within %v: %w", c.address(), c.timeout, os.ErrDeadlineExceeded)
