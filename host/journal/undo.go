@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -18,7 +19,8 @@ import (
 // ErrNothing is what Last returns where no session is left.
 var ErrNothing = errors.New("nothing is left to undo")
 
-// Last is the newest session, for its changes to be undone.
+// Last is the newest session, for its changes to be undone. Its methods may be called
+// from several goroutines.
 type Last struct {
 	Command string
 	Time    time.Time
@@ -30,7 +32,9 @@ type Last struct {
 	j       *Journal
 	dir     string
 	entries []entry
-	done    map[string]bool // the machines on which every file is as it was
+
+	mu   sync.Mutex
+	done map[string]bool // the machines on which every file is as it was
 }
 
 // Last reads the newest session.
@@ -175,6 +179,8 @@ func (l *Last) Undo(ctx context.Context, name string, m machine.Machine, opts Un
 			out[i].Restored, out[i].Removed, out[i].Err = why == nil, why == nil && changes[k].Remove, why
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.done[name] = !slices.ContainsFunc(out, func(u Undone) bool { return !u.Restored })
 	return out, writeErr
 }
@@ -182,6 +188,8 @@ func (l *Last) Undo(ctx context.Context, name string, m machine.Machine, opts Un
 // Forget removes the session. It is an error where Undo has not brought back every
 // file of every machine.
 func (l *Last) Forget() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, name := range l.Machines {
 		if !l.done[name] {
 			return fmt.Errorf("what %s did on %s is not undone: it is kept for another try", l.Describe(), name)

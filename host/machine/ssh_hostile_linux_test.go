@@ -125,7 +125,7 @@ func TestSSHHostileHostsAreBounded(t *testing.T) {
 					t.Fatalf("%s", out)
 				}
 				t.Logf("%d hosts: %d MiB", n, kib>>10)
-				if limit := 50 + n*40; kib>>10 > limit {
+				if limit := (50 + n*40) * raceFactor; kib>>10 > limit {
 					t.Errorf("%d hosts need %d MiB, more than %d", n, kib>>10, limit)
 				}
 			}

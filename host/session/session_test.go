@@ -342,6 +342,39 @@ func TestUndoWithoutTheHost(t *testing.T) {
 	}
 }
 
+// Many machines are undone at once, and the session goes when all of them are.
+func TestUndoOnManyMachines(t *testing.T) {
+	b, _ := newBook(t)
+	machines := map[place.Place]*machine.Memory{}
+	s := b.Begin("sync")
+	for _, name := range []string{"a", "b", "c", "d"} {
+		at, m := place.Host(name), machine.NewMemory(name)
+		machines[at] = m
+		w := &session.Work{At: at, Machine: m, Changes: []machine.Change{{Path: "/home/u/x", Data: []byte(name)}}}
+		if err := s.Write(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.End()
+	last, err := b.LastSession(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := fleet.Fleet{Open: func(at place.Place) machine.Machine { return machines[at] }}
+	undone, err := b.Undo(t.Context(), last, hosts, journal.UndoOptions{})
+	if err != nil || len(undone) != 4 {
+		t.Fatalf("%+v, %v", undone, err)
+	}
+	for at, m := range machines {
+		if _, _, there := m.File("/home/u/x"); there {
+			t.Errorf("%s has the file", at)
+		}
+	}
+	if _, err := b.LastSession(t.Context()); err == nil {
+		t.Error("the session is kept")
+	}
+}
+
 // Beyond recovery: nothing is kept.
 func TestBeginFinal(t *testing.T) {
 	b, _ := newBook(t)
