@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"strings"
 	"sync"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 // it is read, and its passphrase asked for, once.
 func TestTheKeyOfThisMachineIsSharedByGoroutines(t *testing.T) {
 	home := t.TempDir()
-	a := &app{Terminal: term.New(term.Streams{}, func(name string) string { return map[string]string{"HOME": home}[name] }), globals: &globals{}}
+	a := &app{Terminal: term.New(term.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, func(name string) string { return map[string]string{"HOME": home}[name] }), globals: &globals{}}
 	defer a.close()
 	e, err := a.engine()
 	if err != nil {
