@@ -34,9 +34,6 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if a.On != "" {
-		defer a.tellInterrupt(ctx)()
-	}
 	found, err := e.Detector.On(ctx, a.machine(e), c.Providers...)
 	if err != nil {
 		if found == nil {

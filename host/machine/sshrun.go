@@ -139,18 +139,6 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 	}
 	stop := make(chan struct{})
 	defer close(stop)
-	told := make(chan struct{})
-	go func() {
-		select {
-		case <-started:
-		case <-stop:
-			return
-		}
-		if spec.Started != nil {
-			spec.Started()
-		}
-		close(told)
-	}()
 	go func() {
 		select {
 		case <-ready:
@@ -163,7 +151,7 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 		if spec.TTY {
 			// What is typed before the terminal has its modes would not be echoed.
 			select {
-			case <-told:
+			case <-started:
 			case <-stop:
 				return
 			}

@@ -18,50 +18,19 @@ import (
 )
 
 // RunOn runs a command on a host, with the streams, and returns its exit status.
-// Where spec.TTY is set the command has a terminal there, which is this one. Until the
-// command has started, ctx ends this, and signals and the terminal are rhx's.
+// Where spec.TTY is set the command has a terminal there, which is this one.
 func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
 	spec.Stdin, spec.Stdout, spec.Stderr = r.In, r.Out, r.Err
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	interrupted := context.AfterFunc(ctx, cancel)
-	defer interrupted()
-	var mu sync.Mutex // over what Started changes
-	over := false
-	restore := func() {}
 	if spec.TTY {
-		r.sizeTerminal(&spec)
-	}
-	signals := make(chan string, 4)
-	spec.Signals = signals
-	resizes := make(chan machine.Size, 1)
-	if spec.TTY {
-		spec.Resize = resizes
-	}
-	var lent error
-	spec.Started = func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if over || !interrupted() {
-			return
+		restore, err := r.lendTerminal(&spec)
+		if err != nil {
+			return 0, err
 		}
-		stop := forwardSignals(signals, r.TakeOver)
-		restore = stop
-		if spec.TTY {
-			var back func()
-			if back, lent = r.lendTerminal(resizes); lent != nil {
-				cancel()
-				return
-			}
-			restore = func() { back(); stop() }
-		}
+		defer restore()
 	}
-	defer func() {
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
-		restore()
-	}()
+	// From here on signals are the command's.
+	stop := forwardSignals(&spec, r.TakeOver)
+	defer stop()
 	patience := mask.Pipe()
 	if r.OutTTY {
 		patience = mask.Terminal()
@@ -69,13 +38,7 @@ func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunS
 	flush := maskRemote(&spec, r.Mask, patience)
 	defer flush()
 	defer func() { _ = m.Close() }()
-	status, err := runOn(running, m, spec)
-	mu.Lock()
-	defer mu.Unlock()
-	if lent != nil {
-		return 0, lent
-	}
-	return status, err
+	return runOn(context.WithoutCancel(ctx), m, spec)
 }
 
 func runOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
@@ -160,22 +123,17 @@ func (p *prefixed) line(b []byte) error {
 	return err
 }
 
-// sizeTerminal gives a command on a host the type and size of this process's terminal.
-func (r *Runner) sizeTerminal(spec *machine.RunSpec) {
+// lendTerminal gives a command on a host this process's terminal, if it has one:
+// its type and size, and what is typed as it is typed.
+func (r *Runner) lendTerminal(spec *machine.RunSpec) (restore func(), err error) {
 	spec.Term = r.Getenv("TERM")
+	restore = func() {}
 	if out, ok := r.Out.(*os.File); ok && r.OutTTY {
 		if columns, rows, err := term.GetSize(int(out.Fd())); err == nil {
 			spec.Size = machine.Size{Columns: columns, Rows: rows}
 		}
-	}
-}
-
-// lendTerminal gives it this process's terminal, if it has one: new sizes, and what is
-// typed as it is typed.
-func (r *Runner) lendTerminal(sizes chan<- machine.Size) (restore func(), err error) {
-	restore = func() {}
-	if out, ok := r.Out.(*os.File); ok && r.OutTTY {
-		restore = resizes(int(out.Fd()), sizes)
+		resize, stop := resizes(int(out.Fd()))
+		spec.Resize, restore = resize, stop
 	}
 	in, ok := r.In.(*os.File)
 	if !ok || !r.InTTY {

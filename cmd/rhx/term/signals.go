@@ -12,11 +12,7 @@ import (
 func OnStop(f func()) (stop func()) {
 	c := make(chan os.Signal, 1)
 	done := make(chan struct{})
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		if !signal.Ignored(s) { // as a shell has it for a command with &
-			signal.Notify(c, s)
-		}
-	}
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		select {
 		case <-c:
