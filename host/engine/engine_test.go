@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -32,6 +33,9 @@ const (
 )
 
 var ctx = context.Background()
+
+func hint(err error) string { return fault.Hint(err) }
+func usage(err error) bool  { return fault.KindOf(err) == fault.Usage }
 
 func awsFile(profile, id, key string) string {
 	return "[" + profile + "]\naws_access_key_id = " + id + "\naws_secret_access_key = " + key + "\n"

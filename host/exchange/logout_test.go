@@ -1,4 +1,4 @@
-package engine
+package exchange_test
 
 import (
 	"errors"

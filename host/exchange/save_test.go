@@ -1,4 +1,4 @@
-package engine
+package exchange_test
 
 import (
 	"context"
@@ -8,15 +8,11 @@ import (
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/exchange"
-	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
-
-func hint(err error) string { return fault.Hint(err) }
-func usage(err error) bool  { return fault.KindOf(err) == fault.Usage }
 
 func TestSaveAll(t *testing.T) {
 	h, m := newHost(t)
