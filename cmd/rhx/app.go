@@ -128,10 +128,17 @@ func (a *app) fleet(e *engine.Engine, parallel int, acceptNew bool) fleet.Fleet 
 
 // tellInterrupt says what an interrupt does to work on hosts, once. It is called
 // before hosts are asked for anything; the result ends it.
-func (a *app) tellInterrupt(ctx context.Context) (stop func() bool) {
-	return context.AfterFunc(ctx, func() {
+func (a *app) tellInterrupt(ctx context.Context) (stop func()) {
+	told := make(chan struct{})
+	unneeded := context.AfterFunc(ctx, func() {
+		defer close(told)
 		a.warn("interrupted; waiting for the hosts that are being written. Ctrl-C again stops at once")
 	})
+	return func() {
+		if !unneeded() {
+			<-told
+		}
+	}
 }
 
 // engineHere is engine for a command that --on makes no sense for.

@@ -8,7 +8,7 @@ import (
 )
 
 type detectCmd struct {
-	Providers []string `arg:"" predictor:"provider" optional:"" name:"provider" help:"Only these providers."`
+	Providers []string `arg:"" predictor:"provider" optional:"" name:"provider" help:"Only these providers, or these secrets, such as aws/prod."`
 	Reveal    bool     `help:"Show the values themselves."`
 }
 
@@ -33,6 +33,9 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 	e, err := a.engine()
 	if err != nil {
 		return err
+	}
+	if a.On != "" {
+		defer a.tellInterrupt(ctx)()
 	}
 	found, err := e.Detector.On(ctx, a.machine(e), c.Providers...)
 	if err != nil {

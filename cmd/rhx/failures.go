@@ -35,10 +35,21 @@ func (f *failures) add(at place.Place, what string, err error) {
 	}
 }
 
+// withoutName is a text that says once more which machine it is about, without that.
+func withoutName(text, name string) string {
+	text = strings.TrimPrefix(text, name+": ")
+	for _, again := range []string{"connect to " + name + ": ", " from " + name, " to " + name} {
+		if strings.Contains(text, again) {
+			return strings.Replace(text, again, "", 1)
+		}
+	}
+	return text
+}
+
 // anonymous is a text about a machine without its name.
 func anonymous(text string, at place.Place) string {
 	if name := at.Address(); name != "" {
-		text = strings.TrimPrefix(text, name+": ")
+		text = withoutName(text, name)
 		text = strings.ReplaceAll(text, name, "HOST")
 	}
 	return text
@@ -53,8 +64,8 @@ func (f *failure) told() (subject, text string) {
 	}
 	slices.Sort(names)
 	subject, text = strings.Join(names, ", "), f.text
-	if len(f.at) > 1 {
-		text = anonymous(text, f.at[0])
+	if text = withoutName(text, f.at[0].Address()); len(f.at) > 1 {
+		text = anonymous(f.text, f.at[0])
 	}
 	if f.what != "" {
 		subject += ": " + f.what
@@ -90,7 +101,7 @@ func (a *app) failedAt(at place.Place, what string, err error) {
 	if what != "" {
 		name += ": " + what
 	}
-	a.report(name, err)
+	a.report(name, fault.WithHint(errors.New(withoutName(err.Error(), at.Address())), fault.Hint(err)))
 }
 
 // sayFailed ends the lines of many machines; again says what tries those that failed

@@ -22,8 +22,8 @@ func TestFailuresOfOneCauseAreOneLine(t *testing.T) {
 	f.add(c, "openai", fault.WithHint(errors.New("differs"), "look there"))
 	f.add(place.Here, "openai", errors.New("differs"))
 	want := [][2]string{
-		{"web1, web2", "connect to HOST: connection refused"},
-		{"web3", "connect to web3: no route"},
+		{"web1, web2", "connection refused"},
+		{"web3", "no route"},
 		{"web1, web3: aws", "differs"},
 		{"local, web1: openai", "differs"},
 		{"web3: openai", "differs"},

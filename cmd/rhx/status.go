@@ -43,12 +43,16 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.warn(err.Error())
 	}
 	a.tellUnreachable(status)
+	var partly error // a host that could not be asked, or a bundle that is broken
+	if len(status.Unreachable)+len(status.Broken) > 0 {
+		partly = exitCode(3)
+	}
 	if c.HTML != "" {
 		if err := atomicfile.Write(c.HTML, statusPage(status, m), 0o644); err != nil {
 			return err
 		}
 		a.say("written: " + c.HTML)
-		return nil
+		return partly
 	}
 	out := make([]statusJSON, 0, len(status.Rows))
 	table := make([][]string, 0, len(status.Rows))
@@ -64,7 +68,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		out, table = append(out, j), append(table, cells)
 	}
 	if done, err := a.data(out); done {
-		return err
+		return cmp.Or(err, partly)
 	}
 	if len(status.Rows) == 0 {
 		a.say("There is no secret yet. rhx save --all saves what rhx detect finds.")
@@ -74,7 +78,10 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	for _, at := range status.Places {
 		header = append(header, at.String())
 	}
-	return a.stateTable(header, table, 1)
+	if err := a.stateTable(header, table, 1); err != nil {
+		return err
+	}
+	return partly
 }
 
 // tellUnreachable says why hosts could not be asked.

@@ -3,11 +3,14 @@ package detect
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
@@ -17,11 +20,19 @@ type Detector struct {
 	Guests provider.Guests
 }
 
-// On returns the secrets on a machine, of the providers names or, without names,
-// of all. The error joins what is wrong with specs; the secrets that were found
+// On returns the secrets on a machine: of the providers or of the names of secrets
+// (aws/prod) that are given or, without any, all. Where none of a provider's has a name
+// that is given, there is an error that says which there are. The error joins what is wrong with specs; the secrets that were found
 // are valid all the same. They are in the order of their providers' names.
 func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) ([]provider.Found, error) {
-	specs, specErr := d.possible(m, names)
+	var providers, secrets []string
+	for _, name := range names {
+		p, _ := secret.SplitName(name)
+		if providers = append(providers, p); p != name {
+			secrets = append(secrets, name)
+		}
+	}
+	specs, specErr := d.possible(m, providers)
 	if specErr != nil && (len(specs) == 0 || len(names) > 0) {
 		return nil, specErr
 	}
@@ -33,7 +44,45 @@ func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) (
 	for _, sp := range slices.SortedStableFunc(slices.Values(specs), func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) }) {
 		found = append(found, snap.Extract(ctx, sp)...)
 	}
+	if len(secrets) > 0 {
+		var err error
+		if found, err = d.only(found, names, secrets); err != nil {
+			return nil, err
+		}
+	}
 	return found, specErr
+}
+
+// only returns what is of the providers or secrets that names are; secrets are those
+// of names that name one secret.
+func (d *Detector) only(found []provider.Found, names, secrets []string) ([]provider.Found, error) {
+	wanted := map[string]bool{}
+	for _, name := range names {
+		p, profile := secret.SplitName(name)
+		sp, err := d.Specs.Get(p)
+		if err != nil {
+			return nil, err
+		}
+		if p != name {
+			wanted[secret.Name(sp.Name, profile)] = true
+		} else {
+			wanted[sp.Name] = true
+		}
+	}
+	whole := func(name string) bool { return slices.Contains(names, name) && !slices.Contains(secrets, name) }
+	var there []string
+	out := slices.DeleteFunc(slices.Clone(found), func(f provider.Found) bool {
+		there = append(there, f.Name)
+		return !wanted[f.Name] && !(whole(f.Provider) && wanted[f.Provider]) && !(f.State == provider.Invalid && f.Profile == "")
+	})
+	for _, name := range secrets {
+		p, profile := secret.SplitName(name)
+		sp, _ := d.Specs.Get(p) // it was there above
+		if full := secret.Name(sp.Name, profile); !slices.Contains(there, full) && !slices.ContainsFunc(out, func(f provider.Found) bool { return f.State == provider.Invalid }) {
+			return nil, fault.WithHint(fmt.Errorf("no %s on this machine%s", name, fault.DidYouMean(full, there)), "rhx detect "+sp.Name+" lists what there is of it")
+		}
+	}
+	return out, nil
 }
 
 // possible returns the specs called names or, without names, those of which there

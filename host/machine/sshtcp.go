@@ -134,5 +134,5 @@ func (c *sshConfig) address() string { return net.JoinHostPort(c.host, c.port) }
 var ErrNoHost = errors.New("its name cannot be resolved")
 
 func noAnswer(c *sshConfig) error {
-	return fmt.Errorf("no answer from %s within %v: %w", c.address(), c.timeout, os.ErrDeadlineExceeded)
+	return fault.Mark(fmt.Errorf("no answer from %s within %v", c.address(), c.timeout), os.ErrDeadlineExceeded)
 }
