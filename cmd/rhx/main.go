@@ -20,7 +20,7 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		os.Exit(serveGuest(os.Stdin, os.Stdout))
 	}
-	if len(os.Args) > 3 && os.Args[1] == child.MonitorArg {
+	if len(os.Args) > 2 && os.Args[1] == child.MonitorArg {
 		status, err := child.Monitor(os.Args[2:])
 		if err != nil {
 			status = newApp().fail(err)

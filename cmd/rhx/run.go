@@ -16,6 +16,7 @@ import (
 	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/project"
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -72,11 +73,11 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	r := a.runner(masker)
 	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
 	if len(env.Files) > 0 {
-		return c.withFiles(ctx, a, e, r, argv, environ, env.Files)
+		return endedAs(c.withFiles(ctx, a, e, r, argv, environ, env.Files))
 	}
 	a.close()
 	if masker != nil {
-		return ended(r.Supervise(argv, environ))
+		return endedAs(r.Supervise(argv, environ))
 	}
 	a.stopSignals()
 	return ended(r.Exec(argv, environ))
@@ -116,30 +117,46 @@ func ended(status int, err error) error {
 	return exitCode(status)
 }
 
+// endedAs is ended for a command that rhx has waited for: where a signal has ended it,
+// one ends rhx.
+func endedAs(status int, err error) error {
+	if err == nil {
+		child.EndAs(status)
+	}
+	return ended(status, err)
+}
+
 // withFiles runs a command beside files that are gone when it ends. rhx stays, as
 // the command's parent, to remove them; where it is killed, the next one does.
-func (c *runCmd) withFiles(ctx context.Context, a *app, e *engine.Engine, r *child.Runner, argv, environ []string, recs []*store.Record) error {
+func (c *runCmd) withFiles(ctx context.Context, a *app, e *engine.Engine, r *child.Runner, argv, environ []string, recs []*store.Record) (status int, err error) {
 	dir, release, err := child.PrivateFolder(a.Getenv)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer release()
+	defer func() {
+		// The command's status stays: it has done what it did.
+		if left := release(); left != nil {
+			a.warn(left.Error() + "; the next rhx run with files tries again")
+		}
+	}()
 	files, vars, err := e.Deliver.PrivateFiles(ctx, recs, filepath.ToSlash(dir))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, f := range files {
 		if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
-			return err
+			return 0, err
 		}
 		if err := os.WriteFile(f.Path, f.Data, f.Mode&0o700); err != nil {
-			return err
+			return 0, err
 		}
 	}
+	var moved []bundle.Var
 	for _, v := range vars {
-		environ = append(environ, v.Name+"="+v.Value) // of two of a name, exec.Cmd takes the last
+		moved = append(moved, bundle.Var{Name: v.Name, Value: secret.NewValue(v.Value)})
 	}
-	return ended(r.Supervise(argv, environ))
+	a.close()
+	return r.Supervise(argv, bundle.Environ(environ, moved))
 }
 
 // remote runs the command on the hosts that --on names.
@@ -153,6 +170,7 @@ func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, argv []st
 		spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
 	}
 	r := a.runner(m)
+	defer a.tellInterrupt(ctx)()
 	if len(hosts) == 1 {
 		return ended(r.RunOn(ctx, a.ssh(hosts[0], false), spec))
 	}

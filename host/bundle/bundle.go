@@ -157,13 +157,17 @@ func (e *Env) Vars() ([]Var, error) {
 	return vars, nil
 }
 
-// Environ returns base, a list of NAME=VALUE, with vars set in it and without
-// what they clear and what strip names.
+// openers are the variables that open a store. They are rhx's: a command that gets one
+// secret must not be able to take all.
+var openers = []string{"RHX_AGE_PASSPHRASE", "RHX_AGE_IDENTITY", "VAULT_TOKEN", "BAO_TOKEN"}
+
+// Environ returns base, a list of NAME=VALUE, with vars set in it and without what
+// they clear, what strip names, and what opens a store.
 func Environ(base []string, vars []Var, strip ...string) []string {
 	out := make([]string, 0, len(base)+len(vars))
 	for _, kv := range base {
 		name, _, _ := strings.Cut(kv, "=")
-		if !slices.Contains(strip, name) && !slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name || slices.Contains(v.Clears, name) }) {
+		if !slices.Contains(openers, name) && !slices.Contains(strip, name) && !slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name || slices.Contains(v.Clears, name) }) {
 			out = append(out, kv)
 		}
 	}

@@ -110,6 +110,14 @@ func TestEnviron(t *testing.T) {
 	if !slices.Equal(got, []string{"PATH=/bin", "EMPTY=", "=C:=C:\\", "A=x=y", "B="}) {
 		t.Errorf("%q", got)
 	}
+	got = bundle.Environ([]string{"RHX_AGE_PASSPHRASE=p", "RHX_AGE_IDENTITY=/i", "VAULT_TOKEN=t", "BAO_TOKEN=t", "VAULT_ADDR=a", "RHX_STORE=s"}, nil)
+	if !slices.Equal(got, []string{"VAULT_ADDR=a", "RHX_STORE=s"}) {
+		t.Errorf("what opens a store: %q", got)
+	}
+	got = bundle.Environ([]string{"VAULT_TOKEN=mine"}, []bundle.Var{{Name: "VAULT_TOKEN", Value: secret.NewValue("asked-for")}})
+	if !slices.Equal(got, []string{"VAULT_TOKEN=asked-for"}) {
+		t.Errorf("what opens a store and is asked for: %q", got)
+	}
 	if base[1] != "A=old=1" {
 		t.Error("the base was changed")
 	}

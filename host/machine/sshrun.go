@@ -139,6 +139,18 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 	}
 	stop := make(chan struct{})
 	defer close(stop)
+	told := make(chan struct{})
+	go func() {
+		select {
+		case <-started:
+		case <-stop:
+			return
+		}
+		if spec.Started != nil {
+			spec.Started()
+		}
+		close(told)
+	}()
 	go func() {
 		select {
 		case <-ready:
@@ -151,7 +163,7 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 		if spec.TTY {
 			// What is typed before the terminal has its modes would not be echoed.
 			select {
-			case <-started:
+			case <-told:
 			case <-stop:
 				return
 			}

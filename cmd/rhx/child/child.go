@@ -3,11 +3,8 @@
 package child
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os/exec"
 
 	"github.com/rhx-dev/rhx/host/mask"
 )
@@ -41,15 +38,3 @@ type StartError struct {
 
 func (e *StartError) Error() string { return fmt.Sprintf("run %s: %v", e.Name, e.Err) }
 func (e *StartError) Unwrap() error { return e.Err }
-
-func notRun(name string, err error) error {
-	status := 127
-	if errors.Is(err, fs.ErrPermission) {
-		status = 126
-	}
-	var ee *exec.Error
-	if errors.As(err, &ee) {
-		err = ee.Err
-	}
-	return &StartError{Name: name, Err: err, Status: status}
-}

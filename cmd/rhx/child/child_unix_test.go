@@ -90,8 +90,11 @@ func TestPrivateFolder(t *testing.T) {
 			t.Errorf("%s is there: %v, not %v", dir, err == nil, want)
 		}
 	}
-	release()
-	releaseSecond()
+	for _, release := range []func() error{release, releaseSecond} {
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	}
 	for _, dir := range []string{first, second} {
 		if _, err := os.Stat(dir); !os.IsNotExist(err) {
 			t.Errorf("%s is still there: %v", dir, err)

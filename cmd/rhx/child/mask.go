@@ -3,7 +3,6 @@ package child
 import (
 	"io"
 	"os"
-	"os/exec"
 
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
@@ -12,12 +11,8 @@ import (
 // superviseMasked runs a command as a child and passes on what it writes, masked.
 // On a terminal the command has one, too.
 func (r *Runner) superviseMasked(argv, environ []string) (int, error) {
-	path, err := found(argv[0])
-	if err != nil {
-		return 0, notRun(argv[0], err)
-	}
 	if out, ok := r.Out.(*os.File); ok && r.OutTTY && hasPTY {
-		return r.onPTY(path, argv, environ, out)
+		return r.onPTY(argv, environ, out)
 	}
 	// Ended by the signal, rhx could not clean up.
 	defer ignorePipeSignal()()
@@ -26,8 +21,7 @@ func (r *Runner) superviseMasked(argv, environ []string) (int, error) {
 	if !sameFile(r.Out, r.Err) {
 		errOut = r.Mask.Writer(r.Err, mask.Pipe())
 	}
-	cmd := &exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: r.In, Stdout: out, Stderr: errOut}
-	status, err := r.run(cmd, argv[0])
+	status, err := r.run(argv, environ, r.In, out, errOut)
 	_ = out.Close() // nobody reads on: the command was told, by its pipe
 	_ = errOut.Close()
 	return status, err

@@ -13,7 +13,7 @@ const privatePrefix = "rhx-run-"
 
 // PrivateFolder makes a folder that only the user can read, in memory where the
 // system has a place for it, and removes those that a killed rhx has left.
-func PrivateFolder(getenv func(string) string) (dir string, release func(), err error) {
+func PrivateFolder(getenv func(string) string) (dir string, release func() error, err error) {
 	base := memoryFolder(getenv)
 	sweepPrivate(base)
 	dir, err = os.MkdirTemp(base, privatePrefix+strconv.Itoa(os.Getuid())+"-*") // mode 0700
@@ -26,7 +26,16 @@ func PrivateFolder(getenv func(string) string) (dir string, release func(), err 
 		_ = os.RemoveAll(dir)
 		return "", nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	return dir, func() { _ = os.RemoveAll(dir); _ = lock.Unlock() }, nil
+	endWatch := watch(dir)
+	return dir, func() error {
+		err := os.RemoveAll(dir)
+		_ = lock.Unlock()
+		endWatch()
+		if err != nil {
+			return fmt.Errorf("the command's files are still there: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // memoryFolder is where files are that never reach a disk: XDG_RUNTIME_DIR or

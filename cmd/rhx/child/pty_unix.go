@@ -27,7 +27,7 @@ const hasPTY = true
 // The command's process group has to be a child's of its session's leader: one that
 // nobody of the session looks after is never stopped by Ctrl-Z. So between rhx and
 // the command is rhx again, as that leader: see Monitor.
-func (r *Runner) onPTY(path string, argv, environ []string, out *os.File) (int, error) {
+func (r *Runner) onPTY(argv, environ []string, out *os.File) (int, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return 0, err
@@ -40,7 +40,7 @@ func (r *Runner) onPTY(path string, argv, environ []string, out *os.File) (int, 
 	defer lent.hangUp()
 	lent.prepare(slave)
 	cmd := &exec.Cmd{
-		Path: self, Args: append([]string{"rhx", MonitorArg, path}, argv...), Env: environ, Stdin: r.In, Stdout: slave, Stderr: r.Err,
+		Path: self, Args: append([]string{"rhx", MonitorArg}, argv...), Env: environ, Stdin: r.In, Stdout: slave, Stderr: r.Err,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1},
 	}
 	if lent.in != nil {
@@ -59,7 +59,7 @@ func (r *Runner) onPTY(path string, argv, environ []string, out *os.File) (int, 
 	}
 	defer ignorePipeSignal()()
 	got := make(chan os.Signal, 8)
-	signal.Notify(got, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	notify(got, passed...)
 	defer signal.Stop(got)
 	r.TakeOver()
 	if err := lent.take(); err != nil {
@@ -67,8 +67,7 @@ func (r *Runner) onPTY(path string, argv, environ []string, out *os.File) (int, 
 	}
 	defer lent.giveBack()
 	if err := cmd.Start(); err != nil {
-		lent.giveBack()
-		return 0, notRun(argv[0], err)
+		return 0, err
 	}
 	if errs != nil {
 		_ = cmd.Stderr.(*os.File).Close()
@@ -92,7 +91,7 @@ func (r *Runner) onPTY(path string, argv, environ []string, out *os.File) (int, 
 		}
 	}()
 	if lent.in != nil {
-		go func() { _, _ = io.Copy(master, lent.in) }()
+		go lent.keys()
 	}
 	go lent.pass(got, cmd.Process.Pid)
 	status, err := lent.wait(cmd.Process.Pid, masked.Show)
@@ -157,18 +156,63 @@ func (l *lentTerminal) prepare(slave *os.File) {
 	_ = pty.InheritSize(l.out, slave)
 }
 
-// take has the real terminal pass on what is typed as it is typed.
+// take has the real terminal pass on what is typed as it is typed. In the background
+// it belongs to others, and stays as it is.
 func (l *lentTerminal) take() (err error) {
-	if l.in != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.in != nil && l.before == nil && l.inForeground() {
 		l.before, err = term.MakeRaw(int(l.in.Fd()))
 	}
 	return err
 }
 
 func (l *lentTerminal) giveBack() {
-	if l.before != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.before != nil && l.inForeground() {
 		_ = term.Restore(int(l.in.Fd()), l.before)
-		l.before = nil
+	}
+	l.before = nil
+}
+
+// inForeground reports whether the terminal is this process's to read: a shell's & has
+// it run beside others.
+func (l *lentTerminal) inForeground() bool {
+	group, err := unix.IoctlGetInt(int(l.in.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// awhile is how often rhx looks whether a shell has brought it to the foreground, of
+// which no signal tells.
+const awhile = 100 * time.Millisecond
+
+// keys passes on what is typed. It reads only in the foreground: a read elsewhere would
+// stop rhx.
+func (l *lentTerminal) keys() {
+	buf := make([]byte, 4096)
+	for {
+		if !l.inForeground() {
+			if _, err := unix.IoctlGetInt(int(l.in.Fd()), unix.TIOCGPGRP); err != nil {
+				return // the terminal is gone
+			}
+			time.Sleep(awhile)
+			continue
+		}
+		if l.take() != nil {
+			return
+		}
+		ready := []unix.PollFd{{Fd: int32(l.in.Fd()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(ready, -1); err != nil || !l.inForeground() {
+			continue
+		}
+		n, err := l.in.Read(buf)
+		if n > 0 {
+			_, _ = l.master.Write(buf[:n])
+		}
+		if err != nil {
+			return
+		}
 	}
 }
 
@@ -176,9 +220,12 @@ func (l *lentTerminal) giveBack() {
 // real terminal: what is typed, the command's terminal makes a signal of.
 func (l *lentTerminal) pass(got <-chan os.Signal, monitor int) {
 	for s := range got {
-		if s == syscall.SIGWINCH {
+		switch s {
+		case syscall.SIGWINCH:
 			l.resize()
 			continue
+		case syscall.SIGCONT:
+			continue // what stopped goes on: see wait
 		}
 		group := l.group()
 		if group <= 1 {
@@ -254,14 +301,18 @@ func ignorePipeSignal() (stop func()) {
 // MonitorArg is the argument with which rhx starts itself as a session's leader.
 const MonitorArg = "run-monitor"
 
-// Monitor runs a command (its path, its name, its arguments) as the process
-// group that has the terminal. When the command stops, so does this process, for
-// rhx to see; when rhx has it go on, so does the command.
-func Monitor(args []string) (int, error) {
-	cmd := &exec.Cmd{Path: args[0], Args: args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		SysProcAttr: &syscall.SysProcAttr{Foreground: true, Ctty: 1}}
-	if err := cmd.Start(); err != nil {
-		return 0, &StartError{Name: args[0], Err: err, Status: 126}
+// Monitor runs a command as the process group that has the terminal. When the command
+// stops, so does this process, for rhx to see; when rhx has it go on, so does the
+// command.
+func Monitor(argv []string) (int, error) {
+	var cmd *exec.Cmd
+	err := start(argv, os.Environ(), func(path string, argv []string) error {
+		cmd = &exec.Cmd{Path: path, Args: argv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+			SysProcAttr: &syscall.SysProcAttr{Foreground: true, Ctty: 1}}
+		return cmd.Start()
+	})
+	if err != nil {
+		return 0, err
 	}
 	for {
 		ws, err := await(cmd.Process.Pid)

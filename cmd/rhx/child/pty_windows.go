@@ -8,7 +8,7 @@ import (
 // hasPTY: on Windows a command whose output is masked writes to pipes.
 const hasPTY = false
 
-func (r *Runner) onPTY(string, []string, []string, *os.File) (int, error) {
+func (r *Runner) onPTY([]string, []string, *os.File) (int, error) {
 	return 0, errors.ErrUnsupported
 }
 

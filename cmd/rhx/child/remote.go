@@ -18,19 +18,50 @@ import (
 )
 
 // RunOn runs a command on a host, with the streams, and returns its exit status.
-// Where spec.TTY is set the command has a terminal there, which is this one.
+// Where spec.TTY is set the command has a terminal there, which is this one. Until the
+// command has started, ctx ends this, and signals and the terminal are rhx's.
 func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
 	spec.Stdin, spec.Stdout, spec.Stderr = r.In, r.Out, r.Err
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	interrupted := context.AfterFunc(ctx, cancel)
+	defer interrupted()
+	var mu sync.Mutex // over what Started changes
+	over := false
+	restore := func() {}
 	if spec.TTY {
-		restore, err := r.lendTerminal(&spec)
-		if err != nil {
-			return 0, err
-		}
-		defer restore()
+		r.sizeTerminal(&spec)
 	}
-	// From here on signals are the command's.
-	stop := forwardSignals(&spec, r.TakeOver)
-	defer stop()
+	signals := make(chan string, 4)
+	spec.Signals = signals
+	resizes := make(chan machine.Size, 1)
+	if spec.TTY {
+		spec.Resize = resizes
+	}
+	var lent error
+	spec.Started = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if over || !interrupted() {
+			return
+		}
+		stop := forwardSignals(signals, r.TakeOver)
+		restore = stop
+		if spec.TTY {
+			var back func()
+			if back, lent = r.lendTerminal(resizes); lent != nil {
+				cancel()
+				return
+			}
+			restore = func() { back(); stop() }
+		}
+	}
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		restore()
+	}()
 	patience := mask.Pipe()
 	if r.OutTTY {
 		patience = mask.Terminal()
@@ -38,7 +69,13 @@ func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunS
 	flush := maskRemote(&spec, r.Mask, patience)
 	defer flush()
 	defer func() { _ = m.Close() }()
-	return runOn(context.WithoutCancel(ctx), m, spec)
+	status, err := runOn(running, m, spec)
+	mu.Lock()
+	defer mu.Unlock()
+	if lent != nil {
+		return 0, lent
+	}
+	return status, err
 }
 
 func runOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
@@ -123,17 +160,22 @@ func (p *prefixed) line(b []byte) error {
 	return err
 }
 
-// lendTerminal gives a command on a host this process's terminal, if it has one:
-// its type and size, and what is typed as it is typed.
-func (r *Runner) lendTerminal(spec *machine.RunSpec) (restore func(), err error) {
+// sizeTerminal gives a command on a host the type and size of this process's terminal.
+func (r *Runner) sizeTerminal(spec *machine.RunSpec) {
 	spec.Term = r.Getenv("TERM")
-	restore = func() {}
 	if out, ok := r.Out.(*os.File); ok && r.OutTTY {
 		if columns, rows, err := term.GetSize(int(out.Fd())); err == nil {
 			spec.Size = machine.Size{Columns: columns, Rows: rows}
 		}
-		resize, stop := resizes(int(out.Fd()))
-		spec.Resize, restore = resize, stop
+	}
+}
+
+// lendTerminal gives it this process's terminal, if it has one: new sizes, and what is
+// typed as it is typed.
+func (r *Runner) lendTerminal(sizes chan<- machine.Size) (restore func(), err error) {
+	restore = func() {}
+	if out, ok := r.Out.(*os.File); ok && r.OutTTY {
+		restore = resizes(int(out.Fd()), sizes)
 	}
 	in, ok := r.In.(*os.File)
 	if !ok || !r.InTTY {

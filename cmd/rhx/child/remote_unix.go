@@ -13,9 +13,8 @@ import (
 )
 
 // resizes tells the new sizes of a terminal until stop is called.
-func resizes(fd int) (sizes <-chan machine.Size, stop func()) {
+func resizes(fd int, out chan<- machine.Size) (stop func()) {
 	changed := make(chan os.Signal, 1)
-	out := make(chan machine.Size, 1)
 	done := make(chan struct{})
 	signal.Notify(changed, syscall.SIGWINCH)
 	go func() {
@@ -36,27 +35,30 @@ func resizes(fd int) (sizes <-chan machine.Size, stop func()) {
 			}
 		}
 	}()
-	return out, func() { signal.Stop(changed); close(done) }
+	return func() { signal.Stop(changed); close(done) }
 }
 
-// forwardSignals gives a command on a host the signals that this process gets,
-// which then do not end it. A second one of a kind does: the host may not pass
-// them on.
-func forwardSignals(spec *machine.RunSpec, takeOver func()) (stop func()) {
-	names := map[os.Signal]string{syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGQUIT: "QUIT"}
+// forwardSignals gives a command on a host the signals that this process gets, which
+// then do not end it. A second one of a kind that is to end it does: the host may not
+// pass them on.
+func forwardSignals(out chan<- string, takeOver func()) (stop func()) {
+	names := map[os.Signal]string{syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGQUIT: "QUIT",
+		syscall.SIGUSR1: "USR1", syscall.SIGUSR2: "USR2", syscall.SIGALRM: "ALRM"}
 	got := make(chan os.Signal, 4)
-	out := make(chan string, 4)
 	done := make(chan struct{})
 	for s := range names {
-		signal.Notify(got, s)
+		notify(got, s)
 	}
 	takeOver()
-	spec.Signals = out
 	go func() {
 		for {
 			select {
 			case s := <-got:
-				signal.Reset(s)
+				switch s {
+				case syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM:
+				default:
+					signal.Reset(s)
+				}
 				select {
 				case out <- names[s]:
 				case <-done:

@@ -1,7 +1,7 @@
 package child
 
 import (
-	"errors"
+	"io"
 	"os/exec"
 )
 
@@ -12,34 +12,21 @@ func (r *Runner) Supervise(argv, environ []string) (int, error) {
 	if r.Mask != nil {
 		return r.superviseMasked(argv, environ)
 	}
-	path, err := found(argv[0])
-	if err != nil {
-		return 0, notRun(argv[0], err)
-	}
-	return r.run(&exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: r.In, Stdout: r.Out, Stderr: r.Err}, argv[0])
+	return r.run(argv, environ, r.In, r.Out, r.Err)
 }
 
-func found(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if errors.Is(err, exec.ErrDot) {
-		err = nil
-	}
-	return path, err
-}
-
-// run runs a command of a name and outlives the signals that are for it.
-func (r *Runner) run(cmd *exec.Cmd, name string) (int, error) {
+// run runs a command and outlives the signals that are for it.
+func (r *Runner) run(argv, environ []string, in io.Reader, out, errOut io.Writer) (int, error) {
 	// Before the command starts, so that none that comes then ends rhx alone.
-	pass, stop := holdSignals(r.TakeOver)
-	defer stop()
-	if err := cmd.Start(); err != nil {
-		return 0, notRun(name, err)
-	}
-	go pass(cmd.Process)
-	err := cmd.Wait()
-	var ended *exec.ExitError
-	if err != nil && !errors.As(err, &ended) && cmd.ProcessState == nil {
+	hold := r.holdSignals()
+	defer hold.end()
+	var cmd *exec.Cmd
+	err := start(argv, environ, func(path string, argv []string) error {
+		cmd = &exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: in, Stdout: out, Stderr: errOut, SysProcAttr: hold.attr()}
+		return cmd.Start()
+	})
+	if err != nil {
 		return 0, err
 	}
-	return statusOf(cmd.ProcessState), nil
+	return hold.wait(cmd)
 }

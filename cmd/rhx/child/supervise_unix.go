@@ -4,38 +4,138 @@ package child
 
 import (
 	"os"
+	"os/exec"
 	"os/signal"
+	"runtime"
+	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// holdSignals has rhx outlive the signals that the terminal also gives the
-// command. pass gives a process those that only rhx gets, until stop is called.
-func holdSignals(takeOver func()) (pass func(*os.Process), stop func()) {
-	got := make(chan os.Signal, 4)
-	done := make(chan struct{})
-	signal.Notify(got, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	takeOver()
-	pass = func(p *os.Process) {
-		for {
-			select {
-			case s := <-got:
-				// Ctrl-C and Ctrl-\ reach the whole process group.
-				if s != syscall.SIGINT && s != syscall.SIGQUIT {
-					_ = p.Signal(s)
-				}
-			case <-done:
-				return
-			}
-		}
-	}
-	return pass, func() { signal.Stop(got); close(done) }
+// passed are the signals that a command gets from rhx: all that can be caught and are
+// not of the process's own doing.
+var passed = []os.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
+	syscall.SIGCONT, syscall.SIGWINCH,
 }
 
-func statusOf(p *os.ProcessState) int {
-	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return 128 + int(ws.Signal())
+// stops are those that stop a process. rhx stops when its command has.
+var stops = []os.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
+
+// notify has the signals come that this process does not ignore: what nohup, or a
+// shell's &, had it ignore, its command ignores as well.
+func notify(got chan<- os.Signal, signals ...os.Signal) {
+	for _, s := range signals {
+		if !signal.Ignored(s) {
+			signal.Notify(got, s)
+		}
 	}
-	return p.ExitCode()
+}
+
+// held are the signals of a command that rhx waits for.
+type held struct {
+	got     chan os.Signal
+	done    chan struct{}
+	group   *witness
+	size    unix.Winsize // of the terminal
+	stopped atomic.Bool
+}
+
+// holdSignals has rhx outlive the signals that are for the command.
+func (r *Runner) holdSignals() *held {
+	h := &held{got: make(chan os.Signal, 16), done: make(chan struct{}), group: newWitness(), size: terminalSize()}
+	notify(h.got, passed...)
+	notify(h.got, stops...)
+	if r.Mask == nil { // with one rhx writes, and a SIGPIPE can be its own
+		notify(h.got, syscall.SIGPIPE)
+	}
+	r.TakeOver()
+	runtime.LockOSThread() // the command ends with the thread that started it: see attr
+	return h
+}
+
+func (h *held) end() {
+	signal.Stop(h.got)
+	close(h.done)
+	h.group.end()
+	runtime.UnlockOSThread()
+}
+
+// wait passes signals on to a command until it ends, and returns its status.
+func (h *held) wait(cmd *exec.Cmd) (int, error) {
+	go h.pass(cmd.Process.Pid)
+	for {
+		ws, err := await(cmd.Process.Pid)
+		if err != nil {
+			return 0, err
+		}
+		if ws.Stopped() {
+			h.stopped.Store(true)
+			signal.Reset(ws.StopSignal())
+			_ = syscall.Kill(os.Getpid(), ws.StopSignal())
+			continue
+		}
+		_ = cmd.Wait() // the process is gone; what it wrote may still be on its way
+		return ended(ws), nil
+	}
+}
+
+// pass gives a process the signals that only rhx got. What comes from a terminal, or
+// by kill for a group of processes, it has got itself.
+func (h *held) pass(pid int) {
+	for {
+		var s os.Signal
+		select {
+		case s = <-h.got:
+		case <-h.done:
+			return
+		}
+		switch s {
+		case syscall.SIGCONT:
+			notify(h.got, stops...)
+			h.group.goOn()
+			if h.stopped.Swap(false) && !isStopped(pid) {
+				continue
+			}
+		case syscall.SIGWINCH:
+			if now := terminalSize(); now != h.size {
+				h.size = now
+				continue
+			}
+		default:
+			if h.group.got() {
+				continue
+			}
+		}
+		_ = syscall.Kill(pid, s.(syscall.Signal))
+	}
+}
+
+// terminalSize is that of the terminal of this process; nothing without one.
+func terminalSize() (size unix.Winsize) {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return size
+	}
+	defer tty.Close()
+	if now, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ); err == nil {
+		size = *now
+	}
+	return size
+}
+
+// EndAs ends this process by the signal that a status of Supervise stands for, if it
+// is one that only ends a process: a shell stops its script where a command was ended
+// by Ctrl-C.
+func EndAs(status int) {
+	s := syscall.Signal(status - 128)
+	switch s {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGKILL:
+		signal.Reset(s)
+		_ = syscall.Kill(os.Getpid(), s)
+		select {} // until it comes
+	}
 }
 
 // ownFolder reports whether a folder is the user's, and nobody else's to write to.

@@ -12,7 +12,11 @@ import (
 func OnStop(f func()) (stop func()) {
 	c := make(chan os.Signal, 1)
 	done := make(chan struct{})
-	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		if !signal.Ignored(s) { // as a shell has it for a command with &
+			signal.Notify(c, s)
+		}
+	}
 	go func() {
 		select {
 		case <-c:

@@ -1,0 +1,115 @@
+//go:build unix
+
+package child
+
+import (
+	"io"
+	"os/exec"
+	"syscall"
+)
+
+// witness is a process of rhx's own group that any signal to the group ends or stops.
+// The kernel gives a signal to all of a group at once, and a process that has one to
+// die or stop by does nothing more: one that still answers has got none. So it tells
+// what a terminal sent from what was sent to rhx alone, which Go does not say.
+type witness struct {
+	cmd     *exec.Cmd
+	ask     io.WriteCloser
+	answers chan byte
+	changed chan bool // ended: true, stopped: false
+	asked   byte
+}
+
+func newWitness() *witness {
+	w := &witness{}
+	w.begin()
+	return w
+}
+
+// begin starts the process: cat, which answers with what it is asked.
+func (w *witness) begin() {
+	w.cmd = nil
+	cmd := exec.Command("/bin/sh", "-c", "ulimit -c 0; exec cat")
+	cmd.Env = []string{"PATH=/bin:/usr/bin"} // and no secret
+	ask, err := cmd.StdinPipe()
+	if err != nil {
+		return
+	}
+	answer, err := cmd.StdoutPipe()
+	if err != nil || cmd.Start() != nil {
+		_ = ask.Close()
+		return
+	}
+	w.cmd, w.ask = cmd, ask
+	answers, changed := make(chan byte, 256), make(chan bool, 8)
+	w.answers, w.changed = answers, changed
+	go func() {
+		for b := [1]byte{}; ; {
+			if _, err := io.ReadFull(answer, b[:]); err != nil {
+				return
+			}
+			answers <- b[0]
+		}
+	}()
+	go func() {
+		for {
+			ws, err := await(cmd.Process.Pid)
+			if err != nil || !ws.Stopped() {
+				changed <- true
+				_ = cmd.Wait() // closes the pipes
+				return
+			}
+			changed <- false
+		}
+	}()
+}
+
+// got reports whether a signal that rhx has got went to its whole group. Without a
+// witness it did not: a signal that comes twice is better than none.
+func (w *witness) got() bool {
+	if w.cmd == nil {
+		return false
+	}
+	w.asked++
+	_, _ = w.ask.Write([]byte{w.asked}) // where it is gone, changed says so
+	for {
+		select {
+		case b := <-w.answers:
+			if b == w.asked {
+				return false
+			}
+		case ended := <-w.changed:
+			if ended {
+				w.begin()
+			}
+			return true
+		}
+	}
+}
+
+// goOn continues a process that stopped with the group.
+func (w *witness) goOn() {
+	if w.cmd != nil {
+		_ = syscall.Kill(w.cmd.Process.Pid, syscall.SIGCONT)
+	}
+}
+
+func (w *witness) end() {
+	if w.cmd != nil {
+		_ = w.ask.Close()
+		_ = w.cmd.Process.Kill()
+	}
+}
+
+// watch has a process of its own remove a folder when this one is gone, however it
+// ends. It is out of reach of what is sent to this one's group or terminal.
+func watch(dir string) (end func()) {
+	cmd := exec.Command("/bin/sh", "-c", `cat && rm -rf -- "$1"`, "sh", dir)
+	cmd.Env, cmd.Dir = []string{"PATH=/bin:/usr/bin"}, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	alive, err := cmd.StdinPipe()
+	if err != nil || cmd.Start() != nil {
+		return func() {} // the next rhx removes it
+	}
+	return func() { _ = alive.Close(); _ = cmd.Wait() }
+}
