@@ -41,7 +41,7 @@ func (s *screen) ends(cmd *exec.Cmd, status int) string {
 	s.t.Helper()
 	out := s.rest()
 	_ = cmd.Wait()
-	if got := cmd.ProcessState.ExitCode(); got != status {
+	if got := shellStatus(cmd.ProcessState); got != status {
 		s.t.Errorf("exit status %d, not %d:\n%s", got, status, out)
 	}
 	if strings.Contains(out, fakeValue) {

@@ -90,7 +90,7 @@ func TestCtrlCAtAQuestion(t *testing.T) {
 	_, _ = s.f.WriteString("\x03")
 	s.rest()
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 {
+	if code := shellStatus(cmd.ProcessState); code != 130 {
 		t.Errorf("exit status %d, not 130:\n%s", code, &s.seen)
 	}
 }

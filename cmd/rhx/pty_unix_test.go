@@ -83,7 +83,7 @@ func TestCtrlCAtAHiddenPromptRestoresTheTerminal(t *testing.T) {
 	}
 	s.rest()
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 {
+	if code := shellStatus(cmd.ProcessState); code != 130 {
 		t.Errorf("exit status %d, not 130", code)
 	}
 	if entries, _ := os.ReadDir(filepath.Join(home, ".local")); len(entries) > 0 {
@@ -144,4 +144,13 @@ func rhxProgram(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return rhx
+}
+
+// shellStatus is the end of a process as a shell has it: 128 and the signal's number
+// where one ended it.
+func shellStatus(p *os.ProcessState) int {
+	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return p.ExitCode()
 }
