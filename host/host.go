@@ -305,7 +305,7 @@ func (h *Host) fleet() fleet.Fleet {
 // beside those of the process. Where the secrets set a part of a group of variables,
 // the rest of the group is taken away.
 func (h *Host) Command(ctx context.Context, names []string, name string, args ...string) (*exec.Cmd, error) {
-	env, err := h.e.Project.Environment(ctx, nil, nil, names)
+	env, err := h.e.Project.Environment(ctx, nil, nil, names, bundle.Names{})
 	if err != nil {
 		return nil, err
 	}

@@ -12,10 +12,11 @@ import (
 )
 
 type envCmd struct {
-	Secret []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Bundle []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
-	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
-	Format string   `predictor:"format" help:"The form: ${formats}." default:"shell" placeholder:"shell"`
+	Secret        []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle        []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
+	SkipUnnamable bool     `help:"Leave out keys that cannot be the name of a variable."`
+	Format        string   `predictor:"format" help:"The form: ${formats}." default:"shell" placeholder:"shell"`
 }
 
 func (c *envCmd) Help() string {
@@ -35,16 +36,16 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 		return fault.WithHint(fault.WithKind(errors.New("unknown format "+c.Format+fault.DidYouMean(c.Format, bundle.Formats())), fault.Usage),
 			"the formats are "+strings.Join(bundle.Formats(), ", "))
 	}
-	env, err := a.environment(ctx, e, c.Bundle, c.Secret, c.Yes)
+	format := c.Format
+	if a.Output != "table" {
+		format = a.Output
+	}
+	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Format: format, Skip: c.SkipUnnamable}, c.Yes)
 	if err == nil {
 		err = noFiles("env", env.Files)
 	}
 	if err != nil {
 		return err
-	}
-	format := c.Format
-	if a.Output != "table" {
-		format = a.Output
 	}
 	text, err := bundle.Format(format, env.Vars)
 	if err != nil {

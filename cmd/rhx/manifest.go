@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
+	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -148,7 +149,7 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 }
 
 // environment returns what -b and -s of a command come to.
-func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secrets []string, yes bool) (*project.Environment, error) {
+func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secrets []string, names bundle.Names, yes bool) (*project.Environment, error) {
 	var m *manifest.Manifest
 	if len(bundles) == 0 {
 		if err := secretsNamed(secrets); err != nil {
@@ -164,7 +165,14 @@ func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secret
 	if err != nil {
 		return nil, err
 	}
-	return e.Project.Environment(ctx, m, bundles, secrets)
+	env, err := e.Project.Environment(ctx, m, bundles, secrets, names)
+	if errors.Is(err, bundle.ErrUnnamable) {
+		err = fault.WithHint(err, "--skip-unnamable leaves such keys out")
+	}
+	if err == nil && len(env.Skipped) > 0 {
+		a.warn("left out, because a variable cannot have the name: " + strings.Join(env.Skipped, ", "))
+	}
+	return env, err
 }
 
 // noFiles is the error of a command that cannot give the files of bundles.

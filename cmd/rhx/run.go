@@ -21,12 +21,13 @@ import (
 )
 
 type runCmd struct {
-	Secret []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Bundle []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
-	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
-	Mask   bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
-	TTY    bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
-	Cmd    []string `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
+	Secret        []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle        []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
+	Mask          bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
+	SkipUnnamable bool     `help:"Leave out keys of secrets that cannot be the name of a variable."`
+	TTY           bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
+	Cmd           []string `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
 }
 
 func (c *runCmd) Help() string {
@@ -55,7 +56,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err := c.byDefault(ctx, a); err != nil {
 		return err
 	}
-	env, err := a.environment(ctx, e, c.Bundle, c.Secret, c.Yes)
+	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable}, c.Yes)
 	if err != nil {
 		return err
 	}

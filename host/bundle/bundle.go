@@ -29,8 +29,40 @@ type Var struct {
 // ErrNoVariables is the error of a secret that is kept in files only.
 var ErrNoVariables = errors.New("no variables")
 
+// ErrUnnamable is in the error of a key that cannot be a name.
+var ErrUnnamable = errors.New("no name of a variable")
+
+// Names says which keys of base secrets can be names where the variables go. The zero
+// value is for environments: other keys are errors.
+type Names struct {
+	// Format is one of Formats; "" is an environment.
+	Format string
+	// Skip leaves out the keys that cannot be names there.
+	Skip bool
+}
+
+// fit reports whether a key can be a name there.
+func (n Names) fit(key string) bool {
+	switch n.Format {
+	case "json", "yaml":
+		return true
+	case "k8s":
+		// https://kubernetes.io/docs/concepts/configuration/secret: letters, digits,
+		// "-", "_" and ".", at most 253.
+		return key != "" && len(key) <= 253 && !strings.ContainsFunc(key, func(r rune) bool {
+			return r != '-' && r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		})
+	}
+	return spec.ValidVar(key)
+}
+
 // Env is an environment under construction.
 type Env struct {
+	// Names says which keys of base secrets can be names.
+	Names Names
+	// Skipped are the keys that were left out, as SECRET: KEY.
+	Skipped []string
+
 	vars   []Var
 	clears []string
 	errs   []error
@@ -92,8 +124,12 @@ func (e *Env) addBase(sec *secret.Secret) {
 		e.errs = append(e.errs, fmt.Errorf("%s has no values", sec.Name))
 	}
 	for _, k := range sec.Values.Keys() {
-		if !spec.ValidVar(k) {
-			e.errs = append(e.errs, fmt.Errorf("%s: the key %q cannot be the name of a variable", sec.Name, k))
+		if !e.Names.fit(k) && e.Names.Skip {
+			e.Skipped = append(e.Skipped, sec.Name+": "+k)
+			continue
+		}
+		if !e.Names.fit(k) {
+			e.errs = append(e.errs, fault.Mark(fmt.Errorf("%s: the key %q cannot be the name of a variable", sec.Name, k), ErrUnnamable))
 			continue
 		}
 		e.set(Var{Name: k, Value: sec.Values[k], Secret: sec.Name})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -140,7 +141,7 @@ func (p *Project) environments(ctx context.Context, m *manifest.Manifest, target
 	envs, broken = map[string]*Environment{}, map[string]error{}
 	for _, t := range targets {
 		if key := t.key(); envs[key] == nil && broken[key] == nil {
-			envs[key], broken[key] = p.environment(ctx, m, t.bundles, nil, pending)
+			envs[key], broken[key] = p.environment(ctx, m, t.bundles, nil, bundle.Names{}, pending)
 		}
 	}
 	return envs, broken

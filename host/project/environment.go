@@ -38,6 +38,8 @@ type Project struct {
 // Environment is what bundles come to.
 type Environment struct {
 	Vars []bundle.Var
+	// Skipped are the keys that cannot be names and were left out, as SECRET: KEY.
+	Skipped []string
 	// Strip are variables that the manifest declares and that are not in these
 	// bundles: a command gets none of them from the environment of rhx either.
 	Strip []string
@@ -74,12 +76,13 @@ func (p *Project) ManifestOptions(profile string) manifest.Options {
 // Environment returns what bundles of a manifest and further secrets of the store
 // come to. Everything that is missing or in conflict is in the error at once. m may
 // be nil where there are no bundles.
-func (p *Project) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string) (*Environment, error) {
-	return p.environment(ctx, m, bundles, secrets, false)
+// names says which keys can be names where they go.
+func (p *Project) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names) (*Environment, error) {
+	return p.environment(ctx, m, bundles, secrets, names, false)
 }
 
 // environment is Environment; pending lets values that apply would make be absent.
-func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, pending bool) (*Environment, error) {
+func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names, pending bool) (*Environment, error) {
 	var chosen []*manifest.Bundle
 	var uses []string
 	for _, name := range bundles {
@@ -94,7 +97,7 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 	if err != nil {
 		return nil, err
 	}
-	var env bundle.Env
+	env := bundle.Env{Names: names}
 	out := &Environment{stored: map[string]string{}, Paths: map[string]string{}}
 	for name, rec := range recs {
 		out.stored[name] = rec.Info.Name
@@ -146,6 +149,7 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 	if out.Vars, err = env.Vars(); err != nil {
 		return nil, err
 	}
+	out.Skipped = env.Skipped
 	out.Strip = p.strip(m, out.Vars)
 	return out, nil
 }
