@@ -103,17 +103,19 @@ func (a *app) storedOne(name *string) error {
 	return err
 }
 
-// checkFlags refuses the flags of a manifest where a command has no use for one.
+// checkFlags refuses the flags that a command has no use for.
 func (a *app) checkFlags(command string) error {
 	for _, c := range commands() {
-		if c.name != command || c.uses&usesManifest != 0 {
+		if c.name != command {
 			continue
 		}
-		if a.Manifest != "" {
-			return fault.WithKind(fmt.Errorf("rhx %s does not take --manifest", command), fault.Usage)
-		}
-		if a.Profile != "" {
-			return fault.WithKind(fmt.Errorf("rhx %s does not take --profile", command), fault.Usage)
+		for _, f := range []struct {
+			name, value string
+			use         uses
+		}{{"--manifest", a.Manifest, usesManifest}, {"--profile", a.Profile, usesManifest}, {"--on", a.On, usesOn}} {
+			if f.value != "" && c.uses&f.use == 0 {
+				return fault.WithKind(fmt.Errorf("rhx %s does not take %s", command, f.name), fault.Usage)
+			}
 		}
 	}
 	return nil
