@@ -36,6 +36,23 @@ func masked(t *testing.T, home string, command ...string) (*exec.Cmd, *screen) {
 	return onTerminalWith(t, home, []string{"LESS=-R", "LESSHISTFILE=-"}, append([]string{"run", "--mask", "-s", "openai", "--"}, command...)...)
 }
 
+// In the background a shell's terminal is not rhx's to read or to change: the command
+// runs all the same.
+func TestMaskInTheBackground(t *testing.T) {
+	home := homeWithValue(t)
+	cmd := exec.Command("sh", "-c", `set -m; "$0" run --mask -s openai -- sh -c 'echo "<$OPENAI_API_KEY>"; exit 7' & wait $!; echo "ended: $?"`, rhxProgram(t))
+	cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+	f, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close(); _ = cmd.Process.Kill() })
+	s := &screen{t: t, f: f}
+	s.waitFor("<********>")
+	s.waitFor("ended: 7")
+	s.ends(cmd, 0)
+}
+
 // ends waits for the end, and checks the exit status and that no value was shown.
 func (s *screen) ends(cmd *exec.Cmd, status int) string {
 	s.t.Helper()

@@ -128,7 +128,8 @@ func endedAs(status int, err error) error {
 }
 
 // withFiles runs a command beside files that are gone when it ends. rhx stays, as
-// the command's parent, to remove them; where it is killed, the next one does.
+// the command's parent, to remove them; where it is killed, a process that waits for
+// that does.
 func (c *runCmd) withFiles(ctx context.Context, a *app, e *engine.Engine, r *child.Runner, argv, environ []string, recs []*store.Record) (status int, err error) {
 	dir, release, err := child.PrivateFolder(a.Getenv)
 	if err != nil {

@@ -37,8 +37,9 @@ type RunSpec struct {
 	// TERM; it may be nil. Some SSH servers ignore them; to end the command in
 	// any case, cancel the context.
 	Signals <-chan string
-	// Started is called when the command has started there; it may be nil. With a
-	// terminal nothing of Stdin is read before it returns.
+	// Started is called when the command has started there, before any of its output
+	// is passed on; it may be nil. With a terminal nothing of Stdin is read before it
+	// returns.
 	Started func()
 }
 

@@ -122,7 +122,7 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 	outputs := make(chan error, 2)
 	ready := make(chan struct{})
 	go func() {
-		out := &afterMarks{w: spec.Stdout, marks: []string{mark + "start"}, passed: []chan<- struct{}{started}}
+		out := &afterMarks{w: spec.Stdout, marks: []string{mark + "start"}, passed: []chan<- struct{}{started}, last: spec.Started}
 		if spec.TTY {
 			out.marks = append([]string{mark + "ready"}, out.marks...)
 			out.passed = append([]chan<- struct{}{ready}, out.passed...)
@@ -139,18 +139,6 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 	}
 	stop := make(chan struct{})
 	defer close(stop)
-	told := make(chan struct{})
-	go func() {
-		select {
-		case <-started:
-		case <-stop:
-			return
-		}
-		if spec.Started != nil {
-			spec.Started()
-		}
-		close(told)
-	}()
 	go func() {
 		select {
 		case <-ready:
@@ -163,7 +151,7 @@ func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []
 		if spec.TTY {
 			// What is typed before the terminal has its modes would not be echoed.
 			select {
-			case <-told:
+			case <-started:
 			case <-stop:
 				return
 			}
@@ -336,6 +324,7 @@ type afterMarks struct {
 	w       io.Writer
 	marks   []string
 	passed  []chan<- struct{}
+	last    func() // is called at the last mark
 	held    []byte
 	newline bool // the line end of the last mark is still to come
 }
@@ -353,6 +342,9 @@ func (a *afterMarks) Write(p []byte) (int, error) {
 		}
 		p = a.held[i+len(a.marks[0]):]
 		a.held = nil
+		if len(a.marks) == 1 && a.last != nil {
+			a.last()
+		}
 		close(a.passed[0])
 		a.marks, a.passed = a.marks[1:], a.passed[1:]
 		a.newline = true

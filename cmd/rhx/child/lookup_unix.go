@@ -77,7 +77,7 @@ func isText(path string) bool {
 	defer f.Close()
 	head := make([]byte, 128)
 	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false
 	}
 	line, _, _ := bytes.Cut(head[:n], []byte("\n"))

@@ -116,6 +116,8 @@ func (r *Runner) keyboard() *os.File {
 type lentTerminal struct {
 	in, out *os.File
 	before  *term.State
+	// lent is set from take to giveBack. The terminal is taken only in the foreground.
+	lent bool
 	// mu is held where the number of master's descriptor is used, and by who closes it.
 	mu     sync.Mutex
 	master *os.File
@@ -161,10 +163,27 @@ func (l *lentTerminal) prepare(slave *os.File) {
 func (l *lentTerminal) take() (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.lent = true
+	return l.makeRaw()
+}
+
+// makeRaw needs mu.
+func (l *lentTerminal) makeRaw() (err error) {
 	if l.in != nil && l.before == nil && l.inForeground() {
 		l.before, err = term.MakeRaw(int(l.in.Fd()))
 	}
 	return err
+}
+
+// takeAgain is take for a terminal that is still lent, and may have come to the
+// foreground.
+func (l *lentTerminal) takeAgain() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.lent {
+		return nil
+	}
+	return l.makeRaw()
 }
 
 func (l *lentTerminal) giveBack() {
@@ -173,7 +192,7 @@ func (l *lentTerminal) giveBack() {
 	if l.before != nil && l.inForeground() {
 		_ = term.Restore(int(l.in.Fd()), l.before)
 	}
-	l.before = nil
+	l.before, l.lent = nil, false
 }
 
 // inForeground reports whether the terminal is this process's to read: a shell's & has
@@ -199,7 +218,7 @@ func (l *lentTerminal) keys() {
 			time.Sleep(awhile)
 			continue
 		}
-		if l.take() != nil {
+		if l.takeAgain() != nil {
 			return
 		}
 		ready := []unix.PollFd{{Fd: int32(l.in.Fd()), Events: unix.POLLIN}}

@@ -49,7 +49,7 @@ func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunS
 		restore = stop
 		if spec.TTY {
 			var back func()
-			if back, lent = r.lendTerminal(resizes); lent != nil {
+			if back, lent = r.lendTerminal(spec.Size, resizes); lent != nil {
 				cancel()
 				return
 			}
@@ -172,10 +172,10 @@ func (r *Runner) sizeTerminal(spec *machine.RunSpec) {
 
 // lendTerminal gives it this process's terminal, if it has one: new sizes, and what is
 // typed as it is typed.
-func (r *Runner) lendTerminal(sizes chan<- machine.Size) (restore func(), err error) {
+func (r *Runner) lendTerminal(size machine.Size, sizes chan<- machine.Size) (restore func(), err error) {
 	restore = func() {}
 	if out, ok := r.Out.(*os.File); ok && r.OutTTY {
-		restore = resizes(int(out.Fd()), sizes)
+		restore = resizes(int(out.Fd()), size, sizes)
 	}
 	in, ok := r.In.(*os.File)
 	if !ok || !r.InTTY {

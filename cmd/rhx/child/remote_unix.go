@@ -12,24 +12,24 @@ import (
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
-// resizes tells the new sizes of a terminal until stop is called.
-func resizes(fd int, out chan<- machine.Size) (stop func()) {
+// resizes tells the new sizes of a terminal, which had one before, until stop is called.
+func resizes(fd int, before machine.Size, out chan<- machine.Size) (stop func()) {
 	changed := make(chan os.Signal, 1)
 	done := make(chan struct{})
 	signal.Notify(changed, syscall.SIGWINCH)
 	go func() {
 		for {
+			columns, rows, err := term.GetSize(fd)
+			if now := (machine.Size{Columns: columns, Rows: rows}); err == nil && now != before {
+				select {
+				case out <- now:
+				case <-done:
+					return
+				}
+				before = now
+			}
 			select {
 			case <-changed:
-			case <-done:
-				return
-			}
-			columns, rows, err := term.GetSize(fd)
-			if err != nil {
-				continue
-			}
-			select {
-			case out <- machine.Size{Columns: columns, Rows: rows}:
 			case <-done:
 				return
 			}

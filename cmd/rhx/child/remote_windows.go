@@ -3,7 +3,7 @@ package child
 import "github.com/rhx-dev/rhx/host/machine"
 
 // resizes: Windows has no signal for it.
-func resizes(int, chan<- machine.Size) (stop func()) { return func() {} }
+func resizes(int, machine.Size, chan<- machine.Size) (stop func()) { return func() {} }
 
 // forwardSignals: on Windows Ctrl-C ends rhx, and with it the connection.
 func forwardSignals(chan<- string, func()) (stop func()) { return func() {} }

@@ -106,7 +106,7 @@ func (h *held) pass(pid int) {
 				continue
 			}
 		default:
-			if h.group.got() {
+			if h.group.got(s.(syscall.Signal)) {
 				continue
 			}
 		}

@@ -16,12 +16,15 @@ type witness struct {
 	cmd     *exec.Cmd
 	ask     io.WriteCloser
 	answers chan byte
-	changed chan bool // ended: true, stopped: false
+	changed chan syscall.WaitStatus // ended or stopped
 	asked   byte
+	// seen are signals to the group that rhx itself has not come to yet: Go does not
+	// give them in the order in which they came.
+	seen map[syscall.Signal]bool
 }
 
 func newWitness() *witness {
-	w := &witness{}
+	w := &witness{seen: map[syscall.Signal]bool{}}
 	w.begin()
 	return w
 }
@@ -41,7 +44,7 @@ func (w *witness) begin() {
 		return
 	}
 	w.cmd, w.ask = cmd, ask
-	answers, changed := make(chan byte, 256), make(chan bool, 8)
+	answers, changed := make(chan byte, 256), make(chan syscall.WaitStatus, 8)
 	w.answers, w.changed = answers, changed
 	go func() {
 		for b := [1]byte{}; ; {
@@ -54,22 +57,28 @@ func (w *witness) begin() {
 	go func() {
 		for {
 			ws, err := await(cmd.Process.Pid)
+			changed <- ws
 			if err != nil || !ws.Stopped() {
-				changed <- true
 				_ = cmd.Wait() // closes the pipes
 				return
 			}
-			changed <- false
 		}
 	}()
 }
 
 // got reports whether a signal that rhx has got went to its whole group. Without a
 // witness it did not: a signal that comes twice is better than none.
-func (w *witness) got() bool {
+func (w *witness) got(s syscall.Signal) bool {
+	if w.seen[s] {
+		delete(w.seen, s)
+		return true
+	}
 	if w.cmd == nil {
 		return false
 	}
+	// The kernel holds its list of processes while it gives a signal to a group, and
+	// this call, which changes nothing, waits for that list.
+	_ = syscall.Setpgid(0, syscall.Getpgrp())
 	w.asked++
 	_, _ = w.ask.Write([]byte{w.asked}) // where it is gone, changed says so
 	for {
@@ -78,11 +87,16 @@ func (w *witness) got() bool {
 			if b == w.asked {
 				return false
 			}
-		case ended := <-w.changed:
-			if ended {
+		case ws := <-w.changed:
+			by := ws.StopSignal()
+			if !ws.Stopped() {
+				by = ws.Signal()
 				w.begin()
 			}
-			return true
+			if by != s {
+				w.seen[by] = true
+			}
+			return by == s
 		}
 	}
 }
