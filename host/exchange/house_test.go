@@ -104,16 +104,6 @@ func (h *house) wire() {
 	h.Exchange = &exchange.Exchange{Specs: h.Specs, Guests: noGuests{}, Dirs: h.Dirs, Local: h.Local, Records: h.Records, Detector: h.Detector, Deliver: h.Deliver, Book: h.Book}
 }
 
-// onDisk makes this machine a real one, whose home folder is returned.
-func (h *house) onDisk(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	h.Local = machine.Local(dir, func(string) string { return "" })
-	h.Book.Local = h.Local
-	h.wire()
-	return dir
-}
-
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
