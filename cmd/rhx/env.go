@@ -47,7 +47,11 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	text, err := bundle.Format(format, env.Vars)
+	vars := env.Vars
+	if format == "shell" || format == "fish" {
+		vars = bundle.Beside(a.environ(), vars) // for the shell that rhx has its environment from
+	}
+	text, err := bundle.Format(format, vars)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
@@ -228,9 +229,11 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 
 // bundleUnsets are the variables that a remote command must not have.
 func bundleUnsets(env *project.Environment) []string {
-	unset := append([]string(nil), env.Strip...)
+	unset := slices.Clone(env.Strip)
 	for _, v := range env.Vars {
-		unset = append(unset, v.Clears...)
+		unset = append(append(unset, v.Clears...), v.Also...)
 	}
-	return unset
+	return slices.DeleteFunc(unset, func(name string) bool {
+		return slices.ContainsFunc(env.Vars, func(v bundle.Var) bool { return v.Name == name })
+	})
 }

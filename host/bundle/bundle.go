@@ -24,6 +24,9 @@ type Var struct {
 	// that the secret could have and does not, such as an old session token,
 	// which a tool would mix with those it has.
 	Clears []string
+	// Also are other names of it. Tools differ in which they prefer: botocore takes
+	// AWS_SECURITY_TOKEN before AWS_SESSION_TOKEN. See Beside.
+	Also []string
 }
 
 // ErrNoVariables is the error of a secret that is kept in files only.
@@ -82,7 +85,7 @@ func (e *Env) Add(sp *spec.Spec, sec *secret.Secret) {
 			continue
 		}
 		if value, ok := sec.Values[v.Name]; ok && !value.Empty() {
-			e.set(Var{Name: v.Env[0], Value: value, Secret: sec.Name})
+			e.set(Var{Name: v.Env[0], Value: value, Secret: sec.Name, Also: v.Env[1:]})
 			continue
 		}
 		if !v.Optional {
@@ -197,9 +200,26 @@ func (e *Env) Vars() ([]Var, error) {
 // secret must not be able to take all.
 var openers = []string{"RHX_AGE_PASSPHRASE", "RHX_AGE_IDENTITY", "VAULT_TOKEN", "BAO_TOKEN"}
 
-// Environ returns base, a list of NAME=VALUE, with vars set in it and without what
-// they clear, what strip names, and what opens a store.
+// Beside returns vars and, for each of their other names that base, a list of
+// NAME=VALUE, has, a variable with the same value: an older one there could be the one
+// that a tool takes.
+func Beside(base []string, vars []Var) []Var {
+	out := slices.Clone(vars)
+	for _, kv := range base {
+		name, _, _ := strings.Cut(kv, "=")
+		i := slices.IndexFunc(vars, func(v Var) bool { return slices.Contains(v.Also, name) })
+		if i >= 0 && !slices.ContainsFunc(out, func(v Var) bool { return v.Name == name }) {
+			out = append(out, Var{Name: name, Value: vars[i].Value, Secret: vars[i].Secret})
+		}
+	}
+	return out
+}
+
+// Environ returns base, a list of NAME=VALUE, with vars set in it, under other names
+// that base has too, and without what they clear, what strip names, and what opens a
+// store.
 func Environ(base []string, vars []Var, strip ...string) []string {
+	vars = slices.DeleteFunc(Beside(base, vars), func(v Var) bool { return slices.Contains(strip, v.Name) })
 	out := make([]string, 0, len(base)+len(vars))
 	for _, kv := range base {
 		name, _, _ := strings.Cut(kv, "=")

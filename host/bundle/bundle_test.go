@@ -122,3 +122,35 @@ func TestEnviron(t *testing.T) {
 		t.Error("the base was changed")
 	}
 }
+
+// An old value under another name of a variable could be the one that a tool takes.
+func TestOtherNames(t *testing.T) {
+	var e bundle.Env
+	e.Add(builtin(t, "aws"), sec("aws", "access_key", "a", "secret_key", "s", "session_token", "new"))
+	e.Add(builtin(t, "github"), sec("github", "oauth_token", "g"))
+	e.Add(nil, sec("ci", "GITHUB_TOKEN", "of-ci"))
+	vars, err := e.Vars()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s", "AWS_SESSION_TOKEN=new", "GH_TOKEN=g", "GITHUB_TOKEN=of-ci"}
+	for _, c := range []struct {
+		name        string
+		base, strip []string
+		want        []string
+	}{
+		{"none of them there", []string{"HOME=/h"}, nil, append([]string{"HOME=/h"}, set...)},
+		{"one there", []string{"AWS_SECURITY_TOKEN=old", "HOME=/h"}, nil, append(append([]string{"HOME=/h"}, set...), "AWS_SECURITY_TOKEN=new")},
+		{"there twice", []string{"AWS_SECURITY_TOKEN=old", "AWS_SECURITY_TOKEN=older"}, nil, append(slices.Clone(set), "AWS_SECURITY_TOKEN=new")},
+		{"a secret's own variable stays", []string{"GITHUB_TOKEN=old"}, nil, set},
+		{"one that must not be there", []string{"AWS_SECURITY_TOKEN=old"}, []string{"AWS_SECURITY_TOKEN"}, set},
+	} {
+		if got := bundle.Environ(c.base, vars, c.strip...); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+	beside := bundle.Beside([]string{"AWS_SECURITY_TOKEN=old"}, vars)
+	if len(beside) != len(vars)+1 || beside[len(vars)].Name != "AWS_SECURITY_TOKEN" || beside[len(vars)].Value.Reveal() != "new" || beside[len(vars)].Secret != "aws" {
+		t.Errorf("%v", beside)
+	}
+}
