@@ -141,15 +141,6 @@ func (a *app) tellInterrupt(ctx context.Context) (stop func()) {
 	}
 }
 
-// engineHere is engine for a command that --on makes no sense for.
-func (a *app) engineHere(command string) (*engine.Engine, error) {
-	e, err := a.engine()
-	if err != nil {
-		return nil, err
-	}
-	return e, a.localOnly(command)
-}
-
 // path is a path of an argument as it is looked up: from the working folder, or
 // with --on from the home folder there.
 func (a *app) path(name string) string {
@@ -162,7 +153,7 @@ func (a *app) path(name string) string {
 	return name
 }
 
-// localOnly is the error of a command that --on makes no sense for.
+// localOnly refuses --on for the one form of a command that it means nothing to.
 func (a *app) localOnly(command string) error {
 	if a.On == "" {
 		return nil

@@ -50,7 +50,7 @@ type stepJSON struct {
 }
 
 func (c *planCmd) Run(ctx context.Context, a *app) error {
-	e, m, err := a.manifestEngine(ctx, "plan", c.Yes)
+	e, m, err := a.manifestEngine(ctx, c.Yes)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (c *applyCmd) Run(ctx context.Context, a *app) error {
-	e, m, err := a.manifestEngine(ctx, "apply", c.Yes)
+	e, m, err := a.manifestEngine(ctx, c.Yes)
 	if err != nil {
 		return err
 	}
@@ -125,8 +125,8 @@ func notConfirmed(what, look string) error {
 }
 
 // manifestEngine returns what a command on the whole manifest needs.
-func (a *app) manifestEngine(ctx context.Context, command string, yes bool) (*engine.Engine, *manifest.Manifest, error) {
-	e, err := a.engineHere(command)
+func (a *app) manifestEngine(ctx context.Context, yes bool) (*engine.Engine, *manifest.Manifest, error) {
+	e, err := a.engine()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -149,7 +149,7 @@ func run(args []string) int {
 	if parsed == nil {
 		return 0 // help was printed
 	}
-	if err = a.checkFlags(strings.Fields(parsed.Command())[0]); err == nil {
+	if err = a.checkFlags(parsed.Selected().FullPath()); err == nil {
 		err = parsed.Run()
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

@@ -59,7 +59,7 @@ func (c *copyFlags) run(ctx context.Context, a *app, move bool) error {
 	if move {
 		command = "move"
 	}
-	e, err := a.engineHere(command)
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

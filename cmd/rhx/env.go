@@ -28,7 +28,7 @@ func (c *envCmd) Help() string {
 }
 
 func (c *envCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("env")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

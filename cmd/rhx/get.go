@@ -19,7 +19,7 @@ func (c *getCmd) Help() string {
 }
 
 func (c *getCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("get")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

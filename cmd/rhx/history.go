@@ -15,7 +15,7 @@ type historyCmd struct {
 }
 
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("history")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (c *rollbackCmd) Help() string {
 }
 
 func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("rollback")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ type leftoverJSON struct {
 }
 
 func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("import")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

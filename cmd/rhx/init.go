@@ -31,7 +31,7 @@ type initJSON struct {
 }
 
 func (c *initCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("init")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

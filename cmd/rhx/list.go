@@ -20,7 +20,7 @@ type listJSON struct {
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("list")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

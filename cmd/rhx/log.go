@@ -22,7 +22,7 @@ func (c *logCmd) Help() string {
 }
 
 func (c *logCmd) Run(_ context.Context, a *app) error {
-	e, err := a.engineHere("log")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

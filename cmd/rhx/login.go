@@ -34,9 +34,6 @@ Examples:
 }
 
 func (c *loginCmd) Run(ctx context.Context, a *app) error {
-	if err := a.localOnly("login"); err != nil {
-		return err
-	}
 	return a.login(ctx, c)
 }
 
@@ -53,8 +50,5 @@ Without a terminal and without --delete-secrets or --yes, secrets and configurat
 }
 
 func (c *logoutCmd) Run(ctx context.Context, a *app) error {
-	if err := a.localOnly("logout"); err != nil {
-		return err
-	}
 	return a.logout(ctx, c)
 }

@@ -195,7 +195,7 @@ func (c *trustCmd) Help() string {
 }
 
 func (c *trustCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("trust")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

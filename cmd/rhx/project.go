@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -103,10 +104,11 @@ func (a *app) storedOne(name *string) error {
 	return err
 }
 
-// checkFlags refuses the flags that a command has no use for.
-func (a *app) checkFlags(command string) error {
+// checkFlags refuses the flags that a command has no use for. The path is of its
+// words ("rhx provider new").
+func (a *app) checkFlags(path string) error {
 	for _, c := range commands() {
-		if c.name != command {
+		if c.name != strings.Fields(path)[1] {
 			continue
 		}
 		for _, f := range []struct {
@@ -114,7 +116,7 @@ func (a *app) checkFlags(command string) error {
 			use         uses
 		}{{"--manifest", a.Manifest, usesManifest}, {"--profile", a.Profile, usesManifest}, {"--on", a.On, usesOn}} {
 			if f.value != "" && c.uses&f.use == 0 {
-				return fault.WithKind(fmt.Errorf("rhx %s does not take %s", command, f.name), fault.Usage)
+				return fault.WithKind(fmt.Errorf("%s does not take %s", path, f.name), fault.Usage)
 			}
 		}
 	}

@@ -16,9 +16,6 @@ type providerBuildCmd struct {
 }
 
 func (c *providerBuildCmd) Run(ctx context.Context, a *app) error {
-	if err := a.localOnly("provider build"); err != nil {
-		return err
-	}
 	module, err := author.Build(ctx, c.Dir)
 	if err != nil {
 		return err
@@ -49,9 +46,6 @@ The profile is as the file spells it. For a file that is broken in line 3 there 
 }
 
 func (c *providerTestCmd) Run(ctx context.Context, a *app) error {
-	if err := a.localOnly("provider test"); err != nil {
-		return err
-	}
 	p, err := author.Open(c.Dir)
 	if err != nil {
 		return err
@@ -108,9 +102,6 @@ type providerDescribeCmd struct {
 }
 
 func (c *providerDescribeCmd) Run(ctx context.Context, a *app) error {
-	if err := a.localOnly("provider describe"); err != nil {
-		return err
-	}
 	p, err := author.Open(c.Dir)
 	if err == nil {
 		err = p.NeedsModule()

@@ -43,9 +43,6 @@ type newJSON struct {
 }
 
 func (c *providerNewCmd) Run(ctx context.Context, a *app) error {
-	if err := a.localOnly("provider new"); err != nil {
-		return err
-	}
 	if err := c.check(); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type addedJSON struct {
 }
 
 func (c *providerAddCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.providerEngine("provider add")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ type providerRemoveCmd struct {
 }
 
 func (c *providerRemoveCmd) Run(_ context.Context, a *app) error {
-	e, err := a.providerEngine("provider remove")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
@@ -399,7 +399,7 @@ func (a *app) compileAdded(ctx context.Context, p *listedJSON) error {
 }
 
 func (a *app) listAdded(command string) (*providerListJSON, error) {
-	if _, err := a.providerEngine(command); err != nil {
+	if _, err := a.engine(); err != nil {
 		return nil, err
 	}
 	all, err := a.made.Added.List()
@@ -422,15 +422,6 @@ func (a *app) listAdded(command string) (*providerListJSON, error) {
 		list.Keys = append(list.Keys, trustedJSON{k.ID(), k.String()})
 	}
 	return list, nil
-}
-
-// providerHost returns the host for a command on added providers, which are this
-// machine's.
-func (a *app) providerEngine(command string) (*engine.Engine, error) {
-	if err := a.localOnly(command); err != nil {
-		return nil, err
-	}
-	return a.engine()
 }
 
 func (a *app) readPackage(ctx context.Context, from string) (*trust.Package, error) {

@@ -42,7 +42,7 @@ type versionJSON struct {
 }
 
 func (c *showCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("show")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

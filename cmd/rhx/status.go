@@ -26,7 +26,7 @@ type statusJSON struct {
 }
 
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("status")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

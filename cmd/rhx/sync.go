@@ -42,7 +42,7 @@ With --via vault no secret goes over SSH, but for each one a token that Vault ta
 }
 
 func (c *syncCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("sync")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type undeletedJSON struct {
 }
 
 func (c *undeleteCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("undelete")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

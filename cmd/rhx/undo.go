@@ -30,7 +30,7 @@ type undoneJSON struct {
 }
 
 func (c *undoCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("undo")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

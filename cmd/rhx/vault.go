@@ -30,7 +30,7 @@ Without --write it is what run, env, get, load and show need. "delete --destroy"
 }
 
 func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("vault policy")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type whyJSON struct {
 }
 
 func (c *whyCmd) Run(ctx context.Context, a *app) error {
-	e, m, err := a.manifestEngine(ctx, "why", c.Yes)
+	e, m, err := a.manifestEngine(ctx, c.Yes)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ type whereJSON struct {
 }
 
 func (c *whereCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engineHere("where")
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
