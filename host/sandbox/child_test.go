@@ -182,15 +182,9 @@ func TestCompileBombsEndInTheChild(t *testing.T) {
 			t.Errorf("%s: is not refused", name)
 		}
 		box := sandboxFor(t, Config{Child: childArgs(t, blindArg), Limits: Limits{Compile: limit}})
-		begin := time.Now()
 		err := box.Compile(t.Context(), Module{Name: "bomb", Wasm: wasm})
-		took := time.Since(begin)
-		t.Logf("%-20s %5d ms: %v", name, took.Milliseconds(), err)
 		if !errors.Is(err, ErrLimit) && (err == nil || !strings.Contains(err.Error(), "refused")) {
 			t.Errorf("%s: got %v", name, err)
-		}
-		if took > limit+5*time.Second { // a busy machine; killing takes a few milliseconds
-			t.Errorf("%s: took %v", name, took)
 		}
 	}
 	mustAnswer(t, sandboxFor(t, Config{}), stranger(oneSecret))
