@@ -15,6 +15,9 @@ import (
 type parted struct {
 	node               *kong.Node // that they lead to
 	words, flags, rest []string
+	// lacking is the flag that the arguments end in, without its value; "" where they
+	// do not.
+	lacking string
 }
 
 // part parts arguments into the words of the command, its flags with their values,
@@ -32,7 +35,10 @@ func part(node *kong.Node, args []string) parted {
 			p.rest = slices.Concat([]string{"--"}, p.rest, args[1:])
 			return p
 		case isFlag(arg):
-			n := min(1+valuesAfter(known, arg), len(args))
+			n := 1 + valuesAfter(known, arg)
+			if n > len(args) {
+				n, p.lacking = len(args), arg
+			}
 			p.flags, args = append(p.flags, args[:n]...), args[n:]
 		case child != nil && len(p.rest) == 0:
 			p.node, known = child, append(known, child.Flags...)

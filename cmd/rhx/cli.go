@@ -19,9 +19,9 @@ import (
 // globals are the flags of every command.
 type globals struct {
 	Store    string `help:"The store: local, or vault://MOUNT/PREFIX (${env})." env:"RHX_STORE" placeholder:"URL" group:"Global flags:"`
-	On       string `help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST" group:"Global flags:"`
+	On       string `predictor:"host" help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST" group:"Global flags:"`
 	Manifest string `help:"The manifest; by default rhx.yaml in this folder or one above." placeholder:"FILE" group:"Global flags:"`
-	Profile  string `help:"The manifest's profile, laid over the rest." placeholder:"NAME" group:"Global flags:"`
+	Profile  string `predictor:"profile" help:"The manifest's profile, laid over the rest." placeholder:"NAME" group:"Global flags:"`
 	Output   string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml" group:"Global flags:"`
 	Quiet    bool   `short:"q" help:"Print only results and errors." group:"Global flags:"`
 	Verbose  bool   `short:"v" help:"Print what is being done." group:"Global flags:"`
@@ -133,7 +133,7 @@ func run(args []string) int {
 		if err != nil {
 			return a.fail(err)
 		}
-		return a.complete(parser)
+		return a.complete(parser, args)
 	}
 	if len(args) == 0 || args[0] == "help" {
 		args = append(slices.Clone(args[min(1, len(args)):]), "--help")

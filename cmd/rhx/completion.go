@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
-	"slices"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
-	kongcompletion "github.com/jotaen/kong-completion"
-	"github.com/posener/complete"
 
 	guestsdk "github.com/rhx-dev/rhx/guest-sdk"
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/inventory"
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 type completionCmd struct {
@@ -40,7 +46,10 @@ func (c *completionCmd) Run(a *app) error {
     set -lx COMP_LINE (commandline -cp)
     test -z (commandline -ct)
     and set COMP_LINE "$COMP_LINE "
-    %s
+    set -l names (%s)
+    and test -n "$names"
+    and string join \n -- $names
+    or __fish_complete_path (commandline -ct)
 end
 complete -f -c rhx -a "(__complete_rhx)"
 `, exe)
@@ -48,47 +57,94 @@ complete -f -c rhx -a "(__complete_rhx)"
 	return nil
 }
 
-// complete answers a shell that asks what may follow (COMP_LINE).
-func (a *app) complete(parser *kong.Kong) int {
-	stored := complete.PredictFunc(func(complete.Args) []string { return a.storedNames() })
-	known := complete.PredictFunc(func(complete.Args) []string {
+// complete answers a shell that asks what may follow: COMP_LINE is the line, of which
+// the cursor is at the byte COMP_POINT. Of args, which bash gives, the second is the
+// word at the cursor as bash breaks words: also behind ":" and "=".
+func (a *app) complete(parser *kong.Kong, args []string) int {
+	line := a.Getenv("COMP_LINE")
+	if point, err := strconv.Atoi(a.Getenv("COMP_POINT")); err == nil && point >= 0 && point < len(line) {
+		line = line[:point]
+	}
+	words := splitLine(line)
+	cur := words[len(words)-1]
+	words = words[min(1, len(words)-1) : len(words)-1]
+
+	// What is asked for must not disturb the line: no question, and not a word.
+	a.NoInput, a.Quiet, a.Err = true, true, io.Discard
+	flags := part(parser.Model.Node, words).flags
+	a.Store, a.Manifest, a.Profile = given(flags, "--store"), given(flags, "--manifest"), given(flags, "--profile")
+	if a.Store == "" {
+		a.Store = a.Getenv("RHX_STORE")
+	}
+	c := completer{root: parser.Model.Node, known: a.known(), path: a.Getenv("PATH"), hidden: func(name string) []string {
+		for _, c := range commands() {
+			if c.name == name {
+				return c.uses.without()
+			}
+		}
+		return nil
+	}}
+	broken := ""
+	if len(args) > 1 && strings.HasSuffix(cur, args[1]) {
+		broken = strings.TrimSuffix(cur, args[1])
+	}
+	for _, name := range c.next(words, cur) {
+		fmt.Fprintln(a.Data(), strings.TrimPrefix(name, broken))
+	}
+	return 0
+}
+
+// known are the values that the tag predictor names.
+func (a *app) known() map[string]func() []string {
+	providers := func() []string {
 		e, err := a.engine()
 		if err != nil {
 			return nil
 		}
 		return e.Specs.Names()
-	})
-	both := complete.PredictFunc(func(complete.Args) []string {
-		e, err := a.engine()
-		if err != nil {
-			return nil
+	}
+	ofManifest := func(names func(*manifest.Manifest) []string) func() []string {
+		return func() []string {
+			m, err := a.inProject()
+			if err != nil || m == nil {
+				return nil
+			}
+			return names(m)
 		}
-		names := append(a.storedNames(), e.Specs.Names()...)
-		slices.Sort(names)
-		return slices.Compact(names)
-	})
-	status := 0
-	kongcompletion.Register(parser,
-		kongcompletion.WithPredictor("stored", stored),
-		kongcompletion.WithPredictor("provider", known),
-		kongcompletion.WithPredictor("savable", both),
-		kongcompletion.WithPredictor("format", complete.PredictSet(bundle.Formats()...)),
-		kongcompletion.WithPredictor("language", complete.PredictSet(guestsdk.Languages()...)),
-		kongcompletion.WithPredictor("file", complete.PredictFiles("*")),
-		kongcompletion.WithExitFunc(func(code int) { status = code }),
-	)
-	return status
+	}
+	return map[string]func() []string{
+		"stored":   a.storedNames,
+		"provider": providers,
+		"savable":  func() []string { return append(a.storedNames(), providers()...) },
+		"format":   bundle.Formats,
+		"language": guestsdk.Languages,
+		"bundle": ofManifest(func(m *manifest.Manifest) (names []string) {
+			for _, b := range m.Bundles {
+				names = append(names, b.Name)
+			}
+			return names
+		}),
+		"profile": ofManifest(func(m *manifest.Manifest) []string { return m.Profiles }),
+		"host":    a.sshHosts,
+		"group": func() (names []string) {
+			for _, g := range spec.Groups() {
+				names = append(names, g.Name)
+			}
+			return names
+		},
+	}
 }
 
-// storedNames are the names in the store, where it can list them without a
+// storedNames are the names in the store, where it can list them soon and without a
 // question to anybody.
 func (a *app) storedNames() []string {
-	a.NoInput, a.Quiet = true, true
 	e, err := a.engine()
 	if err != nil {
 		return nil
 	}
-	infos, err := e.Records.List(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), patienceAtTab)
+	defer cancel()
+	infos, err := e.Records.List(ctx)
 	if err != nil {
 		return nil
 	}
@@ -98,3 +154,19 @@ func (a *app) storedNames() []string {
 	}
 	return names
 }
+
+// sshHosts are the hosts that the user's ssh_config names.
+func (a *app) sshHosts() []string {
+	home, err := a.home()
+	if err != nil {
+		return nil
+	}
+	config, err := ownfile.Read(filepath.Join(home, ".ssh", "config"), 1<<20)
+	if err != nil {
+		return nil
+	}
+	return inventory.SSHHosts(string(config))
+}
+
+// patienceAtTab is how long a person waits for an answer to Tab.
+const patienceAtTab = 3 * time.Second

@@ -13,7 +13,7 @@ import (
 
 type envCmd struct {
 	Secret        []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Bundle        []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Bundle        []string `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	SkipUnnamable bool     `help:"Leave out keys that cannot be the name of a variable."`
 	Format        string   `predictor:"format" help:"The form: ${formats}." default:"shell" placeholder:"shell"`

@@ -22,7 +22,7 @@ import (
 type providerNewCmd struct {
 	Name     string `arg:"" help:"The provider's name: lower-case letters, digits, dashes."`
 	Lang     string `predictor:"language" help:"Write a module in LANGUAGE, to be filled in." placeholder:"LANGUAGE"`
-	FromFile string `predictor:"file" help:"Infer the spec from this file, as the tool writes it. No value of it is copied." placeholder:"SAMPLE"`
+	FromFile string `help:"Infer the spec from this file, as the tool writes it. No value of it is copied." placeholder:"SAMPLE"`
 	Dir      string `help:"The folder to make; by default one of the provider's name." placeholder:"DIR"`
 }
 

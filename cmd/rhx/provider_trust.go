@@ -290,7 +290,7 @@ type trustedJSON struct {
 }
 
 func (c *providerListCmd) Run(_ context.Context, a *app) error {
-	list, err := a.listAdded("provider list")
+	list, err := a.listAdded()
 	if err != nil {
 		return err
 	}
@@ -342,7 +342,7 @@ func (c *providerVerifyCmd) Help() string {
 }
 
 func (c *providerVerifyCmd) Run(ctx context.Context, a *app) error {
-	list, err := a.listAdded("provider verify")
+	list, err := a.listAdded()
 	if err != nil {
 		return err
 	}
@@ -398,7 +398,7 @@ func (a *app) compileAdded(ctx context.Context, p *listedJSON) error {
 	return nil
 }
 
-func (a *app) listAdded(command string) (*providerListJSON, error) {
+func (a *app) listAdded() (*providerListJSON, error) {
 	if _, err := a.engine(); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 
 type providersCmd struct {
 	Name  string `arg:"" predictor:"provider" optional:"" help:"A provider: show all that rhx knows of it. Or a word: list those that have it."`
-	Group string `placeholder:"GROUP" help:"Only those of this group, such as clouds."`
+	Group string `predictor:"group" placeholder:"GROUP" help:"Only those of this group, such as clouds."`
 	Page  bool   `help:"Print the built-in ones as a page in Markdown."`
 }
 

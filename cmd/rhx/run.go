@@ -22,7 +22,7 @@ import (
 
 type runCmd struct {
 	Secret        []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Bundle        []string `short:"b" sep:"none" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Bundle        []string `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	Mask          bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
 	SkipUnnamable bool     `help:"Leave out keys of secrets that cannot be the name of a variable."`

@@ -26,7 +26,7 @@ type saveCmd struct {
 	Values     string   `help:"Take the values from a JSON or dotenv file, or - for stdin." placeholder:"FILE|-"`
 	Overwrite  bool     `help:"Save what is here although the store has a newer version, which this machine has not seen."`
 	AllowEmpty bool     `help:"Save empty values too."`
-	Provider   string   `help:"The secret's provider, where its name does not say it; none for a base secret." placeholder:"P"`
+	Provider   string   `predictor:"provider" help:"The secret's provider, where its name does not say it; none for a base secret." placeholder:"P"`
 	Name       string   `help:"The secret's name in the store." placeholder:"N"`
 	Weak       bool     `help:"With RHX_AGE_IDENTITY=passphrase, at the first save: take a passphrase that is guessed easily."`
 }

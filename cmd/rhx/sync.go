@@ -18,13 +18,13 @@ import (
 )
 
 type syncCmd struct {
-	Hosts       []string      `arg:"" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory."`
+	Hosts       []string      `arg:"" predictor:"host" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory."`
 	Inventory   string        `short:"i" help:"A file with a host on each line and [GROUP] above those of a group, as Ansible's; - is standard input." placeholder:"FILE"`
 	RetryFailed bool          `help:"Try again what the last sync failed to do."`
 	Env         bool          `help:"As variables in rhx's env file there, instead of native files."`
 	To          string        `help:"The file of the one secret there, instead of the default one." placeholder:"PATH"`
 	Secret      []string      `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Bundle      []string      `short:"b" sep:"none" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
+	Bundle      []string      `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
 	Yes         bool          `short:"y" help:"Trust the manifest without asking."`
 	Overwrite   bool          `help:"Replace values that differ."`
 	Unsafe      bool          `help:"Also write values by which a tool would run a program, or read another file."`

@@ -16,7 +16,7 @@ type vaultCmd struct {
 
 type vaultPolicyCmd struct {
 	Secret []string `short:"s" predictor:"stored" sep:"none" placeholder:"SECRET" help:"For this secret alone. Can be given several times; without it, for all in the store."`
-	Bundle []string `short:"b" sep:"none" placeholder:"BUNDLE" help:"For the secrets of this bundle of the manifest."`
+	Bundle []string `short:"b" sep:"none" predictor:"bundle" placeholder:"BUNDLE" help:"For the secrets of this bundle of the manifest."`
 	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
 	Write  bool     `help:"For saving, deleting and undeleting, too."`
 }

@@ -13,7 +13,7 @@ import (
 
 type whyCmd struct {
 	Variable string `arg:"" help:"The variable's name."`
-	Bundle   string `short:"b" required:"" help:"The bundle of the manifest." placeholder:"BUNDLE"`
+	Bundle   string `short:"b" predictor:"bundle" required:"" help:"The bundle of the manifest." placeholder:"BUNDLE"`
 	Yes      bool   `short:"y" help:"Trust the manifest without asking."`
 }
 

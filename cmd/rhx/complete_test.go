@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func testCompleter(t *testing.T) completer {
+	t.Helper()
+	parser, err := newApp().parser(context.Background(), commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	for name, mode := range map[string]os.FileMode{"mytool": 0o755, "mytool-notes": 0o644, "other": 0o755} {
+		if err := os.WriteFile(filepath.Join(bin, name), nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := func(names ...string) func() []string { return func() []string { return slices.Clone(names) } }
+	return completer{
+		root: parser.Model.Node, path: bin + string(os.PathListSeparator) + filepath.Join(bin, "away"),
+		hidden: func(name string) []string {
+			if name == "log" {
+				return uses(0).without()
+			}
+			return nil
+		},
+		known: map[string]func() []string{
+			"stored": set("openai", "db", "db", "db/prod", "-n", "a;b", "a b", "$(id)", "a\u202eb"), "bundle": set("train", "deploy"), "host": set("gpu1", "gpu2"),
+			"format": set("shell", "dotenv"), "provider": set("aws"), "savable": set("aws", "db"),
+		},
+	}
+}
+
+// What Tab offers behind a line; "|" is where the word that it completes begins.
+func TestNext(t *testing.T) {
+	c := testCompleter(t)
+	for _, test := range []struct{ line, want string }{
+		{"|de", "delete detect"},
+		{"|x", ""},
+		{"provider |", "add build describe list new remove test verify"},
+		{"provider x |", ""},
+		{"get |", "db db/prod openai"}, // each once, none that a shell would read as more than a word
+		{"get |db", "db db/prod"},
+		{"get db |", ""},                // a key: only the values know it
+		{"load db |", "db/prod openai"}, // what is there already is not offered again
+		{"load --overwrite |o", "openai"},
+		{"history db |", ""},
+		{"version |", ""},
+		// Values of flags, in each way to give one.
+		{"run -s |o", "openai"},
+		{"run -ms |o", "openai"},
+		{"run --secret |o", "openai"},
+		{"run --secret=|", "--secret=db --secret=db/prod --secret=openai"},
+		{"env --format |s", "shell"},
+		{"env --format=s|", ""},
+		{"run -b |", "deploy train"},
+		{"--on |g", "gpu1 gpu2"},
+		{"sync gpu1 |g", "gpu2"},
+		{"list --output |", "json table yaml"},
+		{"list -o |j", "json"},
+		{"list --output=|", "--output=json --output=table --output=yaml"},
+		{"save --values |", ""}, // a file
+		{"list --color |", "always auto never"},
+		{"completion |", "bash fish zsh"},
+		{"schema |s", "spec"},
+		// Flags.
+		{"load |--ov", "--overwrite"},
+		{"load --overwrite |--st", "--store"},
+		{"log |--st", ""}, // it has no use for it
+		{"|--ve", "--verbose"},
+		{"get -- |--ov", ""},
+		// The command of run, and what is its own.
+		{"run -s db |myt", "mytool"},
+		{"run -s db -- |myt", "mytool"},
+		{"run -s db -- |", ""},
+		{"run -s db mytool |", ""},
+		{"run mytool |--mas", ""},
+		{"run -s -b |", ""}, // -b is the secret,
+		{"run |--mas", "--mask"},
+		{"run -- |--ma", ""},
+		{"run |./my", ""},
+	} {
+		before, cur, _ := strings.Cut(test.line, "|")
+		words := strings.Fields(before)
+		if strings.HasSuffix(before, "=") {
+			words, cur = words[:len(words)-1], words[len(words)-1]
+		}
+		if strings.HasSuffix(test.line, "=s|") {
+			words, cur = words[:len(words)-1], "--format=d"
+			test.want = "--format=dotenv"
+		}
+		if got := strings.Join(c.next(words, cur), " "); got != test.want {
+			t.Errorf("rhx %s: %q, want %q", test.line, got, test.want)
+		}
+	}
+}
+
+// Every argument and flag that names a predictor names one that there is.
+func TestPredictors(t *testing.T) {
+	a := newApp()
+	parser, err := a.parser(context.Background(), commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := a.known()
+	for _, leaf := range parser.Model.Leaves(false) {
+		values := leaf.Positional
+		for _, f := range flagsOf(leaf) {
+			values = append(values, f.Value)
+		}
+		for _, v := range values {
+			if name := v.Tag.Get("predictor"); name != "" && known[name] == nil {
+				t.Errorf("%s: %s has the predictor %q, which there is not", leaf.FullPath(), v.Name, name)
+			}
+		}
+	}
+}
+
+func TestSplitLine(t *testing.T) {
+	for line, want := range map[string][]string{
+		"":                    {""},
+		"rhx":                 {"rhx"},
+		"rhx ":                {"rhx", ""},
+		"rhx  get\tdb ":       {"rhx", "get", "db", ""},
+		`rhx get my\ db x`:    {"rhx", "get", "my db", "x"},
+		`rhx --on 'a b`:       {"rhx", "--on", "a b"},
+		`rhx "a\"b" 'c\d'"e"`: {"rhx", `a"b`, `c\de`},
+		`rhx '' x`:            {"rhx", "", "x"},
+		`rhx a\`:              {"rhx", "a"},
+	} {
+		if got := splitLine(line); !slices.Equal(got, want) {
+			t.Errorf("splitLine(%q) = %q, want %q", line, got, want)
+		}
+	}
+}
+
+// A flag of the line that says which store is used.
+func TestGiven(t *testing.T) {
+	for _, test := range []struct {
+		flags []string
+		want  string
+	}{
+		{[]string{"-y", "--store", "local"}, "local"},
+		{[]string{"--store=vault://kv", "-y"}, "vault://kv"},
+		{[]string{"--store"}, ""},
+		{[]string{"--stores", "x"}, ""},
+		{nil, ""},
+	} {
+		if got := given(test.flags, "--store"); got != test.want {
+			t.Errorf("given(%q) = %q, want %q", test.flags, got, test.want)
+		}
+	}
+}
