@@ -17,6 +17,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/sandbox/child"
+	"github.com/rhx-dev/rhx/host/sandbox/wall"
 )
 
 // Config is how a [Sandbox] works.
@@ -134,10 +135,15 @@ func (s *Sandbox) exec(ctx context.Context, m Module, args []string, in []byte) 
 		trueRandom: m.Random,
 	}
 	p, err := s.program(ctx, m)
-	if err == nil {
-		err = s.instance(ctx, p, c)
+	if err != nil {
+		return c, err
 	}
-	return c, err
+	if s.config.own {
+		if err := wall.Calls(); err != nil {
+			s.warn("the process of wasm modules can make every system call: %v", err)
+		}
+	}
+	return c, s.instance(ctx, p, c)
 }
 
 func (c *call) wipe() {

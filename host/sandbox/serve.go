@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/rhx-dev/rhx/host/sandbox/child"
+	"github.com/rhx-dev/rhx/host/sandbox/wall"
 )
 
 // Serve does one job for a [child.Runner], in this process, which must be there
@@ -22,7 +23,11 @@ func do(job *child.Job, wasm, request []byte) *child.Result {
 	s := New(Config{own: true, CacheDir: job.CacheDir, Limits: job.Limits, Warn: func(w string) { r.Warnings = append(r.Warnings, w) }})
 	m := Module{Name: job.Args[0], Wasm: wasm, Trusted: job.Trusted, Random: job.Random}
 	ctx := context.Background()
-	var err error
+	// Nothing of the module has been looked at. Its compiler needs the cache.
+	err := wall.Files(s.cacheDir())
+	if err != nil {
+		s.warn("the process of wasm modules can reach files: %v", err)
+	}
 	if job.Compile {
 		err = s.keep(ctx, m)
 	} else {
