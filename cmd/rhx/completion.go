@@ -142,7 +142,7 @@ func (a *app) storedNames() []string {
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patienceAtTab)
+	ctx, cancel := context.WithTimeout(context.Background(), tabTimeout)
 	defer cancel()
 	infos, err := e.Records.List(ctx)
 	if err != nil {
@@ -168,5 +168,5 @@ func (a *app) sshHosts() []string {
 	return inventory.SSHHosts(string(config))
 }
 
-// patienceAtTab is how long a person waits for an answer to Tab.
-const patienceAtTab = 3 * time.Second
+// tabTimeout is how long a person waits for an answer to Tab.
+const tabTimeout = 3 * time.Second

@@ -123,7 +123,7 @@ func passes(t testing.TB, d *author.Draft) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := (&author.Tester{Patience: 5 * time.Minute}).Test(context.Background(), p)
+	results, err := (&author.Tester{ReadTimeout: 5 * time.Minute}).Test(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,8 +34,8 @@ type Tester struct {
 	// Reported returns the code of an error that a module reported itself; ok is
 	// false for a trap, a broken limit or a malformed answer.
 	Reported func(error) (code string, line int, ok bool)
-	// Patience is how long a format may need for a hostile file; 0 stands for 10 s.
-	Patience time.Duration
+	// ReadTimeout is how long a format may need for a hostile file; 0 stands for 30 s.
+	ReadTimeout time.Duration
 }
 
 // Test runs each case of the package, then the hostile checks. Files that a

@@ -17,9 +17,9 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-// defaultPatience is how long a format may need for a hostile file. It is for what
+// defaultReadTimeout is how long a format may need for a hostile file. It is for what
 // takes the square of a file's size, on a machine that has other things to do, too.
-const defaultPatience = 30 * time.Second
+const defaultReadTimeout = 30 * time.Second
 
 // invalidError is a file, or a group of variables, that was found to be broken.
 type invalidError struct{ err error }
@@ -275,17 +275,17 @@ func (t *Tester) hostileSpec(ctx context.Context, sp *spec.Spec, f *spec.File, d
 		_, err := extractFrom(ctx, newMachine(map[string][]byte{name: data}, nil), sp)
 		done <- err
 	}()
-	patience := t.Patience
-	if patience == 0 {
-		patience = defaultPatience
+	timeout := t.ReadTimeout
+	if timeout == 0 {
+		timeout = defaultReadTimeout
 	}
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(timeout)
 	defer limit.Stop()
 	select {
 	case err := <-done:
 		return err
 	case <-limit.C:
-		return fmt.Errorf("reading it took longer than %s", patience)
+		return fmt.Errorf("reading it took longer than %s", timeout)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

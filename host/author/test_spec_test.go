@@ -30,7 +30,7 @@ func results(t *testing.T, spec, path, data string, env string, want ...any) []a
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := (&author.Tester{Patience: 5 * time.Minute}).Test(context.Background(), p)
+	out, err := (&author.Tester{ReadTimeout: 5 * time.Minute}).Test(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func whole(m *Masker, text string) string { return inPieces(m, text, len(text)) 
 
 func inPieces(m *Masker, text string, size int) string {
 	var b bytes.Buffer
-	w := m.Writer(&b, Patience{time.Hour, time.Hour, time.Hour})
+	w := m.Writer(&b, Delays{time.Hour, time.Hour, time.Hour})
 	for text != "" {
 		n := min(max(size, 1), len(text))
 		_, _ = io.WriteString(w, text[:n])
@@ -138,15 +138,15 @@ func TestMaskDoesNotGather(t *testing.T) {
 
 // What a program waits with, such as a prompt, is shown though it may begin a
 // value; what is most of one is not.
-func TestPatience(t *testing.T) {
+func TestDelays(t *testing.T) {
 	const value = "password-0123456789"
 	for _, c := range []struct {
-		first    string
-		patience Patience
-		after    time.Duration
-		want     string
-		rest     string
-		end      string
+		first  string
+		delays Delays
+		after  time.Duration
+		want   string
+		rest   string
+		end    string
 	}{
 		{"your p", Terminal(), 2 * time.Millisecond, "your p", value[1:], "your p********"},
 		{"your p", Pipe(), 5 * time.Millisecond, "your p", "lease", "your please"},
@@ -162,7 +162,7 @@ func TestPatience(t *testing.T) {
 		t.Run(c.first+c.after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var b bytes.Buffer
-				w := masker(value).Writer(&b, c.patience)
+				w := masker(value).Writer(&b, c.delays)
 				_, _ = io.WriteString(w, c.first)
 				time.Sleep(c.after) // of the bubble: no time passes
 				synctest.Wait()

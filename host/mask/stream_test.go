@@ -129,7 +129,7 @@ func TestNothingToMask(t *testing.T) {
 func TestWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b counter
-		w := masker("password-0123").Writer(&b, Patience{time.Second, time.Second, time.Second})
+		w := masker("password-0123").Writer(&b, Delays{time.Second, time.Second, time.Second})
 		if n, err := io.WriteString(w, "text pa"); n != 7 || err != nil || b.String() != "text " {
 			t.Errorf("%d, %v, %q", n, err, &b)
 		}

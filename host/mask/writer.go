@@ -6,34 +6,34 @@ import (
 	"time"
 )
 
-// Patience is how long a [Writer] waits for more of what may become a value when
+// Delays are how long a [Writer] waits for more of what may become a value when
 // nothing comes: with less than [MinLength] bytes of it, with less than half, and
 // with more. After that the first two are written, and the last is masked.
-type Patience [most + 1]time.Duration
+type Delays [most + 1]time.Duration
 
 // Terminal is for output that somebody watches and types at: none of it is late.
 // Programs write to a terminal by the line, so that a value comes in one piece.
-func Terminal() Patience { return Patience{2 * time.Millisecond, 20 * time.Millisecond, time.Second} }
+func Terminal() Delays { return Delays{2 * time.Millisecond, 20 * time.Millisecond, time.Second} }
 
 // Pipe is for output that programs write in blocks, which may end within a value.
-func Pipe() Patience { return Patience{5 * time.Millisecond, 10 * time.Second, 10 * time.Second} }
+func Pipe() Delays { return Delays{5 * time.Millisecond, 10 * time.Second, 10 * time.Second} }
 
 // Writer masks what is written to it.
 type Writer struct {
-	mu       sync.Mutex
-	w        io.Writer
-	s        *stream
-	patience Patience
-	out      []byte
-	timer    *time.Timer
+	mu     sync.Mutex
+	w      io.Writer
+	s      *stream
+	delays Delays
+	out    []byte
+	timer  *time.Timer
 	// writes counts them, so that a timer that has fired knows that it is late.
 	writes int
 	err    error
 }
 
 // Writer returns a Writer to w. What it holds back is lost without Close.
-func (m *Masker) Writer(w io.Writer, patience Patience) *Writer {
-	return &Writer{w: w, s: m.stream(), patience: patience}
+func (m *Masker) Writer(w io.Writer, delays Delays) *Writer {
+	return &Writer{w: w, s: m.stream(), delays: delays}
 }
 
 // Write writes what cannot be a part of a value, masked, and holds back the rest.
@@ -57,9 +57,9 @@ func (w *Writer) wait(g grade) {
 	if w.s.held() == 0 || w.err != nil || g > most {
 		return
 	}
-	number, more := w.writes, w.patience[g]
+	number, more := w.writes, w.delays[g]
 	if g > little {
-		more -= w.patience[g-1]
+		more -= w.delays[g-1]
 	}
 	w.timer = time.AfterFunc(more, func() {
 		w.mu.Lock()

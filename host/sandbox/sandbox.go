@@ -171,9 +171,9 @@ func (s *Sandbox) instance(ctx context.Context, p *program, c *call) (err error)
 }
 
 // alarm calls what is late when the time of a call is over: the processor's, where
-// this process is there for nothing else, and else that of the wall, with patience.
+// this process is there for nothing else, and else that of the wall, which may be longer.
 func (s *Sandbox) alarm(limit time.Duration, late func()) (stop func(), used func() time.Duration) {
-	wall := time.AfterFunc(abi.Patience*limit, late)
+	wall := time.AfterFunc(abi.WallFactor*limit, late)
 	if !s.config.own {
 		begin := time.Now()
 		return func() { wall.Stop() }, func() time.Duration { return time.Since(begin) }

@@ -44,11 +44,11 @@ func sameFile(a, b io.Writer) bool {
 
 // maskRemote has a command on a host write what it writes masked, until flush is
 // called.
-func maskRemote(spec *machine.RunSpec, m *mask.Masker, patience mask.Patience) (flush func()) {
+func maskRemote(spec *machine.RunSpec, m *mask.Masker, delays mask.Delays) (flush func()) {
 	if m == nil {
 		return func() {}
 	}
-	out, errOut := m.Writer(spec.Stdout, patience), m.Writer(spec.Stderr, patience)
+	out, errOut := m.Writer(spec.Stdout, delays), m.Writer(spec.Stderr, delays)
 	spec.Stdout, spec.Stderr = out, errOut
 	return func() { _ = out.Close(); _ = errOut.Close() }
 }

@@ -62,11 +62,11 @@ func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunS
 		over = true
 		restore()
 	}()
-	patience := mask.Pipe()
+	delays := mask.Pipe()
 	if r.OutTTY {
-		patience = mask.Terminal()
+		delays = mask.Terminal()
 	}
-	flush := maskRemote(&spec, r.Mask, patience)
+	flush := maskRemote(&spec, r.Mask, delays)
 	defer flush()
 	defer func() { _ = m.Close() }()
 	status, err := runOn(running, m, spec)

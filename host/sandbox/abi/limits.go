@@ -18,13 +18,13 @@ type Limits struct {
 	// variables, options and values of a request together, in bytes.
 	Input int64
 	// Call is the time from start to answer; Compile that for compiling. In a process
-	// that does nothing else it is the processor's time: see [Patience].
+	// that does nothing else it is the processor's time: see [WallFactor].
 	Call, Compile time.Duration
 }
 
-// Patience is how many times longer than its limit a call may take by the clock on
+// WallFactor is how many times longer than its limit a call may take by the clock on
 // the wall, because the machine does other things, too.
-const Patience = 10
+const WallFactor = 10
 
 // DefaultLimits returns the limits that modules run under.
 func DefaultLimits() Limits {

@@ -62,7 +62,7 @@ func (j *Job) limit() time.Duration {
 }
 
 // life is how long the process may live at most.
-func (j *Job) life() time.Duration { return abi.Patience*j.limit() + slack }
+func (j *Job) life() time.Duration { return abi.WallFactor*j.limit() + slack }
 
 // The statuses of a process that ended itself.
 const (
