@@ -84,11 +84,8 @@ func encodeAs(as, old, value string) (string, error) {
 	if err != nil || u.Host == "" {
 		return "", errShape
 	}
-	user, password := "", ""
-	if u.User != nil {
-		user = u.User.Username()
-		password, _ = u.User.Password()
-	}
+	user := u.User.Username()
+	password, _ := u.User.Password()
 	if as == "url-user" {
 		user = value
 	} else {

@@ -66,12 +66,18 @@ files:
 	m := newMachine(tree{".npmrc": file})
 	same(t, "found", describe(extract(t, m, sp)), "npm value from ~/.npmrc: token=FAKE-Token1\nnpm/npm.pkg.example:8443%2Fa value from ~/.npmrc: token=fake;2 user=Jane")
 
+	same(t, "an empty file", describe(extract(t, newMachine(tree{".npmrc": ""}), sp)), "")
+
 	put(t, m, sp, sec(sp, "other.example", "token", "fake-3", "user", "Jo"), provider.Options{})
 	same(t, "new", content(m, ".npmrc"), file+"//other.example/:_authToken=fake-3\n//other.example/:username=Jo\n")
 	remove(t, m, sp, sec(sp, "other.example", "token", "fake-3", "user", "Jo"))
 	same(t, "removed", content(m, ".npmrc"), file)
 
-	out, n := put(t, m, sp, sec(sp, "npm.pkg.example", "token", "fake-4"), provider.Options{})
+	have := -1
+	out, n := put(t, m, sp, sec(sp, "npm.pkg.example", "token", "fake-4"), provider.Options{Resolve: func(c *provider.ConflictError) bool { have = len(c.Have); return false }})
+	if have != 0 {
+		t.Errorf("%d values are said to be there", have)
+	}
 	if n != 0 || !strings.Contains(out, "conflict token") {
 		t.Errorf("a reference is overwritten: %s", out)
 	}

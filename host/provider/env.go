@@ -42,7 +42,7 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 		if len(v.Env) == 0 {
 			// Where a needed value has no variable, the others are settings.
 			if !v.Optional && sp.Document == "" {
-				return found, false
+				return Found{}, false
 			}
 			continue
 		}
@@ -69,11 +69,11 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 		texts[v.Name] = text
 		found.Sources = append(found.Sources, secret.Source{Kind: secret.SourceEnv, Var: v.Env[i]})
 	}
-	if doc := s.Info.Env[sp.Document]; len(texts) == 0 && sp.Document != "" && strings.HasPrefix(strings.TrimSpace(doc), "{") {
+	if doc := s.Info.Env[sp.Document]; len(texts) == 0 && strings.HasPrefix(strings.TrimSpace(doc), "{") {
 		return s.extractDocument(sp, found, doc)
 	}
 	if len(texts) == 0 || settings(sp, texts) {
-		return found, false
+		return Found{}, false
 	}
 	for _, group := range sp.Together {
 		for _, name := range lackingOf(group, texts) {
@@ -115,10 +115,11 @@ func settings(sp *spec.Spec, texts map[string]string) bool {
 	return secret && !slices.ContainsFunc(sp.Files, func(f spec.File) bool { return len(f.Keys) > 0 && counts(sp, &f, texts) })
 }
 
+// extractDocument returns the secret in a variable's text, which begins with a brace.
 func (s *Snapshot) extractDocument(sp *spec.Spec, found Found, doc string) (Found, bool) {
 	found.Sources = []secret.Source{{Kind: secret.SourceEnv, Var: sp.Document}}
 	root, err := codec.FromJSON([]byte(doc))
-	if err != nil || root.Kind != codec.Map {
+	if err != nil {
 		found.State, found.Err = Invalid, fmt.Errorf("%s is not a JSON document", sp.Document)
 		return found, true
 	}

@@ -35,7 +35,7 @@ func (s *Snapshot) Extract(ctx context.Context, sp *spec.Spec) []Found {
 			}
 			paths, err := s.locate(sp, f)
 			c.addMisled(sp, err)
-			if merges(f) && len(paths) > 1 {
+			if merges(f) {
 				c.add(s.extractMerged(sp, f, paths)...)
 				continue
 			}
@@ -98,7 +98,7 @@ func (s *Snapshot) WhyNot(sp *spec.Spec, profile string) error {
 		if !f.PerFile() || len(paths) == 0 || strings.Contains(profile, "/") {
 			continue
 		}
-		file := s.files[strings.Replace(paths[0], "{profile}", profile, 1)]
+		file := s.files[strings.ReplaceAll(paths[0], "{profile}", profile)]
 		switch {
 		case missing(file):
 		case file.Err != nil:
@@ -112,14 +112,11 @@ func (s *Snapshot) WhyNot(sp *spec.Spec, profile string) error {
 	return nil
 }
 
-// notKey says what a file is that is no key pair.
+// notKey says why a file is no key pair; nil where it is one.
 func (s *Snapshot) notKey(file machine.File) error {
-	format, err := codec.New("keypair", codec.Options{})
+	err := checkKey(file.Data)
 	if err == nil {
-		_, err = format.Decode(file.Data)
-	}
-	if err == nil {
-		err = errors.New("the file is empty")
+		return nil
 	}
 	return s.readError(file.Path, err)
 }
@@ -175,25 +172,24 @@ func (c *collector) addEnv(env Found) {
 	if b := slices.IndexFunc(c.broken, func(f Found) bool { return f.Name == env.Name }); i < 0 && b >= 0 && env.State == HasValue {
 		env.Notes = append(env.Notes, fmt.Sprintf("%s is broken, so the environment counts", c.broken[b].Sources[0]))
 	}
-	if i < 0 || env.State == Invalid || c.found[i].State != HasValue {
-		if env.State == Invalid && i >= 0 && c.found[i].State == HasValue {
-			// The file is whole; what is set of the variables is only worth a note.
-			c.found[i].Notes = append(c.found[i].Notes, env.Err.Error())
-			return
-		}
+	if i < 0 || c.found[i].State != HasValue {
 		c.add(env)
 		return
 	}
 	f := &c.found[i]
+	if env.State == Invalid {
+		// The file is whole; what is set of the variables is only worth a note.
+		f.Notes = append(f.Notes, env.Err.Error())
+		return
+	}
 	var differs []string
 	f.Sources = append(f.Sources, env.Sources...)
-	for k, v := range env.Values {
-		if w, ok := f.Values[k]; ok && v != w {
+	for _, k := range env.Values.Keys() {
+		if w, ok := f.Values[k]; ok && env.Values[k] != w {
 			differs = append(differs, k)
 		}
 	}
 	if len(differs) > 0 {
-		slices.Sort(differs)
 		f.Notes = append(f.Notes, fmt.Sprintf("%s: the environment has another value than %s, which rhx uses", strings.Join(differs, ", "), f.Sources[0]))
 	}
 }
@@ -222,7 +218,7 @@ func (c *collector) sorted() []Found {
 // noteMode adds to the first of a file's findings that others can read the file.
 func (s *Snapshot) noteMode(sp *spec.Spec, f *spec.File, file machine.File, found []Found) []Found {
 	for i := range found {
-		if found[i].State == HasValue && s.exposed(file, f.Mode) && private(sp, revealed(found[i].Values)) {
+		if s.exposed(file, f.Mode) && private(sp, revealed(found[i].Values)) {
 			found[i].Notes = append(found[i].Notes, fmt.Sprintf("others can read %s (mode %04o); rhx load mends that, as does chmod %04o", s.Short(file.Path), file.Mode.Perm(), file.Mode.Perm()&f.Mode))
 			break
 		}
@@ -233,7 +229,7 @@ func (s *Snapshot) noteMode(sp *spec.Spec, f *spec.File, file machine.File, foun
 // exposed reports whether a file can be read or written by others than its owner,
 // though mode, which is that of its spec, does not let them.
 func (s *Snapshot) exposed(file machine.File, mode fs.FileMode) bool {
-	return file.Err == nil && s.Info.OS != "windows" && file.Mode.Perm()&0o077&^mode != 0
+	return s.Info.OS != "windows" && file.Mode.Perm()&0o077&^mode != 0
 }
 
 func (s *Snapshot) extractFile(ctx context.Context, sp *spec.Spec, f *spec.File, p string) []Found {
@@ -363,7 +359,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 		return s.named(sp, found, texts), true
 	}
 	if !counts(sp, f, texts) {
-		return found, false
+		return Found{}, false
 	}
 	if lacks := lacking(sp, f, texts); len(lacks) > 0 {
 		where := s.Short(p)

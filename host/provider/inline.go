@@ -36,9 +36,7 @@ func (s *Snapshot) references(f *spec.File, docPath string, root *codec.Node) []
 			if node == nil {
 				continue
 			}
-			if text, ok, err := nodeText(node, k); ok && err == nil {
-				known[k.Value] = text
-			}
+			known[k.Value], _, _ = nodeText(node, k)
 			for _, in := range k.Inline {
 				n := node.Get(in.Field)
 				if !n.Scalar() || n.Text == "" || node.Get(in.Into) != nil {
@@ -118,18 +116,18 @@ func (s *Snapshot) referenced(specs []*spec.Spec) []string {
 			}
 			located, _ := s.locate(sp, f)
 			for _, p := range located {
-				if file := s.files[p]; file.Path != "" && file.Err == nil {
-					if format, err := codec.New(f.Format, f.Options); err == nil {
-						if root, err := format.Decode(file.Data); err == nil {
-							for _, r := range s.references(f, p, root) {
-								paths = append(paths, r.file)
-							}
-						}
+				format, err := codec.New(f.Format, f.Options)
+				if err != nil {
+					continue
+				}
+				// What cannot be read, Extract tells.
+				if root, err := format.Decode(s.files[p].Data); err == nil {
+					for _, r := range s.references(f, p, root) {
+						paths = append(paths, r.file)
 					}
 				}
 			}
 		}
 	}
-	slices.Sort(paths)
-	return slices.Compact(paths)
+	return paths
 }

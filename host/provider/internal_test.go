@@ -2,6 +2,7 @@ package provider
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/codec"
@@ -24,6 +25,8 @@ func TestAs(t *testing.T) {
 		{"basic-user", b64("u"), "", errShape.Error()},
 		{"basic-user", "%", "", errShape.Error()},
 		{"basic-password", "%", "", errShape.Error()},
+		{"basic-user", b64("u:p") + "!", "", errShape.Error()},
+		{"basic-password", b64("no colon"), "", errShape.Error()},
 		{"url-user", "https://u:p%40@h/x", "u", ""},
 		{"url-password", "https://u:p%40@h/x", "p@", ""},
 		{"url-password", "https://u@h/x", "", ""},
@@ -167,5 +170,84 @@ func TestHoles(t *testing.T) {
 	}
 	if _, ok := holes("", nil)("profile"); ok {
 		t.Error("a profile without a name")
+	}
+}
+
+// A key's text is one block, from its first byte to its last line.
+func TestOnlyKey(t *testing.T) {
+	for text, want := range map[string]bool{
+		"-----BEGIN K-----\nx\n-----END K-----\n": true, "\ufeff-----BEGIN K-----\r\nx\r\n-----END K-----": true,
+		"K-----\nx\n-----END K-----\n": false, "-----BEGIN K-----\nx\n": false, "-----BEGIN K": false, "": false, "-----BEGIN K-----\nx\n-----END J-----\n": false,
+		"-----BEGIN K-----\n-----BEGIN J-----\nx\n-----END K-----\n": false, "-----BEGIN K-----\nx\n-----END K-----\ny": false,
+	} {
+		if onlyKey(text) != want {
+			t.Errorf("%q is a key and nothing else is not %v", text, want)
+		}
+	}
+}
+
+// Places of profiles in ini: botocore's sections, and options that are profiles.
+func TestPlacesOfProfilesInIni(t *testing.T) {
+	const file = "//a/:k = 1\n:k = 2\n//b/:x = 3\n[default]\n[profile a]\n[profile \"b c\"]\n[profile 'd']\n[profile \"e]\n[profile \"]\n[profile  f ]\n[profile ]\n[profile\"\"]\n[profileg]\n[h]\n"
+	ini, err := codec.New("ini", codec.Options{Delimiters: "="})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := ini.Decode([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spot := func(p codec.Path) string { // without the quotes of String
+		var keys []string
+		for _, s := range p {
+			keys = append(keys, s.Key)
+		}
+		return strings.Join(keys, ".")
+	}
+	for _, c := range []struct {
+		p    spec.Profiles
+		all  string            // as entries lists them
+		at   map[string]string // of profiles that are there
+		none map[string]string // where others would be
+	}{
+		{spec.Profiles{Section: "*", Default: "default"},
+			"default|profile a|profile \"b c\"|profile 'd'|profile \"e|profile \"|profile  f |profile |profile\"\"|profileg|h",
+			map[string]string{"default": "default", "h": "h", "profile a": "profile a"}, map[string]string{"a": "a", "x y": "x y"}},
+		{spec.Profiles{Section: "profile *", Default: "default"}, "default|a|b c|d|\"e|\"|f",
+			map[string]string{"default": "default", "a": "profile a", "b c": "profile \"b c\"", "d": "profile 'd'", "f": "profile  f "},
+			map[string]string{"x": "profile x", "x y": "profile \"x y\"", "h": "profile h"}},
+		{spec.Profiles{Section: "profile *", Default: "work"}, "a|b c|d|\"e|\"|f",
+			map[string]string{"a": "profile a"}, map[string]string{"work": "work", "default": "profile default"}},
+		{spec.Profiles{Section: "*", Default: "default", Inherit: "h"},
+			"default|profile a|profile \"b c\"|profile 'd'|profile \"e|profile \"|profile  f |profile |profile\"\"|profileg", nil, map[string]string{"h": "h"}},
+		{spec.Profiles{Section: "*", Default: "h", Inherit: "h"},
+			"default|profile a|profile \"b c\"|profile 'd'|profile \"e|profile \"|profile  f |profile |profile\"\"|profileg|h", map[string]string{"h": "h"}, nil},
+		{spec.Profiles{Option: "//*/:K", Default: "a"}, "", map[string]string{"a": ".//a/:k"}, map[string]string{"z": ".//z/:k", "b": ".//b/:k"}},
+		{spec.Profiles{Option: "//*/:k", Default: "a"}, "a", map[string]string{"a": ".//a/:k"}, map[string]string{"z": ".//z/:k"}},
+	} {
+		f := &spec.File{Format: "ini", Profiles: &c.p}
+		var all []string
+		for _, e := range entries(f, root) {
+			all = append(all, e.name)
+		}
+		if got := strings.Join(all, "|"); got != c.all {
+			t.Errorf("%+v: listed %s", c.p, got)
+		}
+		for name, at := range c.at {
+			if e, ok := lookup(f, root, name); !ok || spot(e.at) != at || e.name != name {
+				t.Errorf("%+v: %q is at %q, %v", c.p, name, e.at, ok)
+			}
+		}
+		if _, ok := lookup(f, root, ""); ok {
+			t.Errorf("%+v: a profile without a name is there", c.p)
+		}
+		for name, at := range c.none {
+			if _, ok := lookup(f, root, name); ok {
+				t.Errorf("%+v: %q is there", c.p, name)
+			}
+			if e := place(f, root, name); spot(e.at) != at || e.name != name {
+				t.Errorf("%+v: %q would be at %q", c.p, name, e.at)
+			}
+		}
 	}
 }

@@ -13,41 +13,46 @@ import (
 )
 
 func (s *Snapshot) extractKeyPair(sp *spec.Spec, f *spec.File, file machine.File, profile string) []Found {
-	format, err := codec.New(f.Format, f.Options)
-	if err != nil {
-		return []Found{s.invalid(sp, profile, file.Path, err)}
-	}
-	private, err := format.Decode(file.Data)
-	if err == nil && private.Text == "" {
-		err = errors.New("the file is empty")
-	}
-	if err != nil {
+	if err := checkKey(file.Data); err != nil {
 		if f.PerFile() {
 			return nil // other files live beside the keys
 		}
 		return []Found{s.invalid(sp, profile, file.Path, err)}
 	}
 	found := s.new(sp, f, profile, file.Path)
-	texts := map[string]string{"private_key": private.Text}
-	if pub := s.files[file.Path+".pub"]; pub.Path != "" && pub.Err == nil && len(pub.Data) > 0 {
+	private := string(file.Data)
+	texts := map[string]string{"private_key": private}
+	if pub := s.files[file.Path+".pub"]; len(pub.Data) > 0 {
 		texts["public_key"] = string(pub.Data)
 		found.Sources = append(found.Sources, s.fileSource(pub.Path))
 	}
 	s.fill(sp, &found, texts)
-	if !onlyKey(private.Text) {
+	if !onlyKey(private) {
 		found.Notes = append(found.Notes, "there is text around the key, with which rhx does not write it again")
 	}
 	return []Found{found}
+}
+
+// checkKey says why data is not a file with a private key.
+func checkKey(data []byte) error {
+	if len(data) == 0 {
+		return errors.New("the file is empty")
+	}
+	format, err := codec.New("keypair", codec.Options{})
+	if err == nil {
+		_, err = format.Decode(data)
+	}
+	return err
 }
 
 // onlyKey reports whether a text is a PEM block and nothing before or after it: what
 // else is in the file might be a script, or options of another program.
 func onlyKey(text string) bool {
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
-	begin, rest, ok := strings.Cut(text, "-----\n")
+	begin, rest, _ := strings.Cut(text, "-----\n")
 	kind, frame := strings.CutPrefix(begin, "-----BEGIN ")
 	body, after, ended := strings.Cut(rest, "\n-----END "+kind+"-----")
-	return ok && frame && ended && strings.TrimSpace(after) == "" && !strings.Contains(body, "-----")
+	return frame && ended && strings.TrimSpace(after) == "" && !strings.Contains(body, "-----")
 }
 
 // onlyPublic reports whether a text is empty, or a public key: in a line, as OpenSSH
@@ -63,11 +68,7 @@ func onlyPublic(text string) bool {
 // putKeyPair plans the two files of a key pair: both or none, because a pair
 // that does not match is of no use.
 func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Placement {
-	format, err := codec.New("keypair", codec.Options{})
-	if err == nil {
-		_, err = format.Decode([]byte(sec.Values["private_key"].Reveal()))
-	}
-	if err != nil {
+	if err := checkKey([]byte(sec.Values["private_key"].Reveal())); err != nil {
 		return []Placement{failed(p.snap.fileSource(path), fmt.Errorf("the value private_key: %w", err))}
 	}
 	if !onlyKey(sec.Values["private_key"].Reveal()) {
@@ -92,7 +93,7 @@ func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Place
 		text := sec.Values[key].Reveal()
 		pl := Placement{Source: p.snap.fileSource(at), Action: Updated, Keys: []string{key}}
 		switch {
-		case text != "" && file.data != nil && string(file.data) == text:
+		case text != "" && string(file.data) == text:
 			pl.Action, pl.Keys = Unchanged, nil
 		case text == "" && (file.data == nil || out[0].Action == Unchanged):
 			continue // no public key, and none that would not match

@@ -42,7 +42,7 @@ func (s *Snapshot) locate(sp *spec.Spec, f *spec.File) ([]string, error) {
 		if holds := s.noPath(sp, v); holds != "" {
 			return nil, &misled{o.Var, holds}
 		}
-		if o.Expands && strings.Contains(v, "$") {
+		if o.Expands {
 			v = dollar().ReplaceAllStringFunc(v, func(ref string) string {
 				if text := s.variable(strings.Trim(ref, "${}")); text != "" {
 					return text
@@ -89,7 +89,7 @@ func (s *Snapshot) expand(ctx context.Context, m machine.Machine, specs []*spec.
 	for _, sp := range specs {
 		for i := range sp.Files {
 			for _, o := range sp.Files[i].Override {
-				if !o.Expands || !strings.Contains(s.Info.Env[o.Var], "$") {
+				if !o.Expands {
 					continue
 				}
 				for _, ref := range dollar().FindAllString(s.Info.Env[o.Var], -1) {

@@ -20,7 +20,7 @@ func merges(f *spec.File) bool {
 func merge(name string, docs ...*codec.Node) *codec.Node {
 	out := &codec.Node{Kind: codec.Map}
 	for _, doc := range docs {
-		if doc == nil || doc.Kind != codec.Map {
+		if doc == nil {
 			continue
 		}
 		for _, pair := range doc.Pairs {
@@ -30,7 +30,7 @@ func merge(name string, docs ...*codec.Node) *codec.Node {
 				out.Pairs = append(out.Pairs, pair)
 			case out.Pairs[i].Value.Kind == codec.Null:
 				out.Pairs[i].Value = pair.Value
-			case out.Pairs[i].Value.Kind == codec.List && pair.Value.Kind == codec.List:
+			case out.Pairs[i].Value.Kind == codec.List:
 				out.Pairs[i].Value = mergeLists(name, out.Pairs[i].Value, pair.Value)
 			}
 		}
@@ -74,9 +74,6 @@ func (s *Snapshot) extractMerged(sp *spec.Spec, f *spec.File, paths []string) []
 	whole := merge(f.Profiles.Name, docs...)
 	seen := map[string]bool{}
 	for i, doc := range docs {
-		if doc == nil {
-			continue
-		}
 		var here []Found
 		for _, e := range entries(f, doc) {
 			if seen[e.name] {
@@ -99,11 +96,11 @@ func (p *Plan) around(sp *spec.Spec, f *spec.File, path string, opts Options) (b
 		return nil, nil
 	}
 	paths, _ := p.snap.locate(sp, f)
-	i := slices.Index(paths, path)
+	i := slices.Index(paths, path) // where it is to be written, locate said
 	read := func(paths []string) *codec.Node {
 		var out *codec.Node
 		for _, q := range paths {
-			if file := p.files[q]; q == path || missing(p.snap.files[q]) && (file == nil || file.remove) {
+			if q == path {
 				continue
 			}
 			if doc, err := p.document(f, q); err == nil {
@@ -111,9 +108,6 @@ func (p *Plan) around(sp *spec.Spec, f *spec.File, path string, opts Options) (b
 			}
 		}
 		return out
-	}
-	if i < 0 {
-		return nil, nil
 	}
 	return read(paths[:i]), read(paths[i+1:])
 }

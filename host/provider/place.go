@@ -25,7 +25,7 @@ func entries(f *spec.File, root *codec.Node) []entry {
 	case p.Section != "":
 		var out []entry
 		for _, pair := range root.Pairs {
-			if name, ok := profileOf(p, pair); ok {
+			if name := profileOf(p, pair); name != "" {
 				out = append(out, entry{name, codec.Keys(pair.Key)})
 			}
 		}
@@ -41,9 +41,9 @@ func entries(f *spec.File, root *codec.Node) []entry {
 		}
 		return out
 	case p.Keys != nil:
-		base, ok := p.Keys.Expand(noHoles)
+		base, _ := p.Keys.Expand(noHoles)
 		m := root.Find(base)
-		if !ok || m == nil || m.Kind != codec.Map {
+		if m == nil {
 			return nil
 		}
 		out := make([]entry, 0, len(m.Pairs))
@@ -52,9 +52,9 @@ func entries(f *spec.File, root *codec.Node) []entry {
 		}
 		return out
 	}
-	base, ok := p.Entries.Expand(noHoles)
+	base, _ := p.Entries.Expand(noHoles)
 	list := root.Find(base)
-	if !ok || list == nil {
+	if list == nil {
 		return nil
 	}
 	var out []entry
@@ -74,11 +74,10 @@ func lookup(f *spec.File, root *codec.Node, name string) (entry, bool) {
 	case p == nil:
 		return entry{}, true
 	case p.Section == "*": // the section's name is the profile's
-		_, ok := profileOf(p, codec.Pair{Key: name, Value: root.Get(name)})
-		return entry{name, codec.Keys(name)}, ok
+		return entry{name, codec.Keys(name)}, profileOf(p, codec.Pair{Key: name, Value: root.Get(name)}) != ""
 	case p.Section != "":
 		for _, pair := range root.Pairs {
-			if n, ok := profileOf(p, pair); ok && n == name {
+			if n := profileOf(p, pair); n != "" && n == name {
 				return entry{name, codec.Keys(pair.Key)}, true
 			}
 		}
@@ -87,15 +86,15 @@ func lookup(f *spec.File, root *codec.Node, name string) (entry, bool) {
 		e := entry{name, profileOption(f, name)}
 		return e, name != "" && root.Find(e.at) != nil
 	case p.Keys != nil:
-		base, ok := p.Keys.Expand(noHoles)
-		if !ok || root.Find(base).Get(name) == nil {
+		base, _ := p.Keys.Expand(noHoles)
+		if root.Find(base).Get(name) == nil {
 			return entry{}, false
 		}
 		return entry{name, join(base, codec.Step{Key: name})}, true
 	}
-	base, ok := p.Entries.Expand(noHoles)
+	base, _ := p.Entries.Expand(noHoles)
 	at := join(base, codec.Step{Field: p.Name, Equals: name})
-	return entry{name, at}, ok && name != "" && root.Find(at) != nil
+	return entry{name, at}, name != "" && root.Find(at) != nil
 }
 
 // place returns where the profile called name is, or would be put.
@@ -131,7 +130,7 @@ func optionProfile(p *spec.Profiles, option string) string {
 
 // profileOption is where the option of a profile is.
 func profileOption(f *spec.File, name string) codec.Path {
-	return codec.Keys("", optionName(f, strings.Replace(f.Profiles.Option, "*", name, 1)))
+	return codec.Keys("", optionName(f, strings.ReplaceAll(f.Profiles.Option, "*", name)))
 }
 
 // optionName is the name of an ini option as its codec has it.
@@ -142,36 +141,33 @@ func optionName(f *spec.File, name string) string {
 	return strings.ToLower(name)
 }
 
-// profileOf returns the profile that an entry of the document is, if it is one.
-func profileOf(p *spec.Profiles, pair codec.Pair) (string, bool) {
+// profileOf returns the profile that an entry of the document is, "" for none.
+func profileOf(p *spec.Profiles, pair codec.Pair) string {
 	// What others inherit is a profile only where it is the default one.
 	if pair.Key == "" || pair.Value == nil || pair.Value.Kind != codec.Map || pair.Key == p.Inherit && p.Inherit != p.Default {
-		return "", false
+		return ""
 	}
 	return sectionProfile(p, pair.Key)
 }
 
-// sectionProfile returns the profile that an ini section holds. Where the
+// sectionProfile returns the profile that an ini section holds, "" for none. Where the
 // pattern has a prefix, as in "profile *", the default profile's section may
 // stand without it, and a name may be quoted (botocore's rules).
-func sectionProfile(p *spec.Profiles, section string) (string, bool) {
-	if p.Section == "*" {
-		return section, true
-	}
-	if section == p.Default {
-		return section, true
+func sectionProfile(p *spec.Profiles, section string) string {
+	if p.Section == "*" || section == p.Default {
+		return section
 	}
 	before, after, _ := strings.Cut(p.Section, "*")
 	rest, ok := strings.CutPrefix(section, before)
 	name, ok2 := strings.CutSuffix(rest, after)
 	name = strings.TrimSpace(name)
 	if !ok || !ok2 || name == "" {
-		return "", false
+		return ""
 	}
 	if q := name[0]; len(name) > 2 && (q == '"' || q == '\'') && name[len(name)-1] == q {
 		name = name[1 : len(name)-1]
 	}
-	return name, true
+	return name
 }
 
 func profileSection(p *spec.Profiles, name string) string {
@@ -181,7 +177,7 @@ func profileSection(p *spec.Profiles, name string) string {
 	if strings.ContainsAny(name, " \t") {
 		name = `"` + name + `"`
 	}
-	return strings.Replace(p.Section, "*", name, 1)
+	return strings.ReplaceAll(p.Section, "*", name)
 }
 
 func join(base codec.Path, more ...codec.Step) codec.Path {
@@ -234,17 +230,14 @@ func holes(name string, values map[string]string) func(string) (string, bool) {
 			return name, name != ""
 		}
 		key, rest, deep := strings.Cut(hole, ".")
-		text, ok := values[key]
-		if !ok || text == "" {
+		text := values[key]
+		if text == "" {
 			return "", false
 		}
 		if !deep {
 			return text, true
 		}
-		tree, err := codec.FromJSON([]byte(text))
-		if err != nil {
-			return "", false
-		}
+		tree, _ := codec.FromJSON([]byte(text))
 		n := tree.Find(codec.Keys(strings.Split(rest, ".")...))
 		if !n.Scalar() || n.Text == "" {
 			return "", false

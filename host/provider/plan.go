@@ -208,7 +208,7 @@ func (p *Plan) Changes() []machine.Change {
 		switch {
 		case f.remove && f.old != nil:
 			out = append(out, machine.Change{Path: path, Remove: true, Old: f.old})
-		case !f.remove && (f.mend || f.old == nil && f.data != nil || !bytes.Equal(f.old, f.data)):
+		case f.mend || !bytes.Equal(f.old, f.data):
 			out = append(out, machine.Change{Path: path, Data: f.data, Old: f.old, Mode: f.mode})
 		}
 	}
@@ -268,7 +268,7 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 	// Files that repeat this one's values follow it, where they exist.
 	if opts.To == "" && out[0].Action != Conflict && out[0].Action != Failed {
 		for i := range sp.Files {
-			if m := &sp.Files[i]; m.Mirror && m != f && p.holdsProfile(m, sec.Profile) {
+			if m := &sp.Files[i]; m.Mirror && p.holdsProfile(m, sec.Profile) {
 				paths, _ := p.snap.locate(sp, m) // a copy that nothing names is not kept up
 				for _, mp := range paths {
 					if !missing(p.snap.files[mp]) {

@@ -115,6 +115,7 @@ func TestWasmPut(t *testing.T) {
 		{"already there", "main password p\nmain user u\n", nil, false, nil, nil, "~/lines unchanged", "main password p\nmain user u\n"},
 		{"other values", before, nil, false, nil, nil, "~/lines conflict password: ~/lines has other values for password", before},
 		{"overwritten", before, nil, true, nil, nil, "~/lines updated password", "work user w\nwork password q\nmain user u\nmain password p\n"},
+		{"a value more and another one", "main password old\n", nil, true, nil, nil, "~/lines updated password,user", "main user u\nmain password p\n"},
 		{"a stale secret value", "main user u\nmain password p\nmain otp 1\n", nil, true, nil, nil, "~/lines updated otp", "main user u\nmain password p\n"},
 		{"half a secret", "", []string{"password", "p"}, false, nil, nil, "failed: the secret has no value for user", "(none)"},
 		{"values the spec does not have", "", []string{"user", "u", "password", "p", "more", "m"}, false, nil, nil, "~/lines created password,user", "main user u\nmain password p\n"},
