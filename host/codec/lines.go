@@ -129,7 +129,11 @@ func blanks(s string) string { return s[:len(s)-len(trimLeft(s))] }
 
 // editError says why an edit cannot be made. It names the place, never a value.
 func editError(path Path, format string, args ...any) error {
-	return &Error{Msg: path.String() + ": " + fmt.Sprintf(format, args...)}
+	msg := fmt.Sprintf(format, args...)
+	if len(path) > 0 {
+		msg = path.String() + ": " + msg
+	}
+	return &Error{Msg: msg}
 }
 
 // flatten breaks an edit of a whole Map up into the single values that it sets
