@@ -12,8 +12,8 @@ import (
 // strict: a section or an option that stands twice is an error. Options of [DEFAULT]
 // are in every section.
 func readConfigParser(data []byte) (reading, *Error) {
-	if !utf8.Valid(data) {
-		line, _ := treeLine(data, invalidUTF8(data))
+	if at := invalidUTF8(data); at >= 0 {
+		line, _ := treeLine(data, at)
 		return nil, &Error{Line: line, Msg: "not UTF-8 text"}
 	}
 	if bomLen(data) > 0 {
@@ -26,8 +26,9 @@ func readConfigParser(data []byte) (reading, *Error) {
 	var options []*option
 	var sections []string
 	seen := map[place]bool{}
-	section, inSection, level := "", false, 0
+	section, inSection := "", false
 	var last *option
+	var level int // the indentation of last's first line
 	for i, l := range splitLines(data, 0) {
 		text := string(data[l.start:l.end])
 		body := trim(text)
@@ -59,7 +60,7 @@ func readConfigParser(data []byte) (reading, *Error) {
 			return nil, &Error{Line: i + 1, Msg: "this stands before any [section]"}
 		}
 		at := strings.IndexAny(body, "=:")
-		if at <= 0 || trimRight(body[:at]) == "" {
+		if at <= 0 {
 			return nil, &Error{Line: i + 1, Msg: "neither [section] nor name = value"}
 		}
 		last = &option{place{section, strings.ToLower(trimRight(body[:at]))}, []string{trimLeft(body[at+1:])}}
@@ -89,17 +90,6 @@ func readAWSCLI(data []byte) (reading, *Error) {
 	out, err := readConfigParser(data)
 	maps.DeleteFunc(out, func(p place, _ string) bool { return p.group == "DEFAULT" })
 	return out, err
-}
-
-func invalidUTF8(data []byte) int {
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return len(data)
 }
 
 // readAWSForJS reads a file as parseIni of @smithy/shared-ini-file-loader does. It
@@ -169,7 +159,7 @@ func readNpm(data []byte) (reading, *Error) {
 			continue
 		}
 		if strings.HasPrefix(line, "[") {
-			if end := strings.IndexByte(line, ']'); end > 0 && jsTrim(line[end+1:]) == "" {
+			if end := strings.IndexByte(line, ']'); jsTrim(line[end+1:]) == "" {
 				section = npmUnescape(line[1:end])
 				continue
 			}

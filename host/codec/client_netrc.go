@@ -27,11 +27,8 @@ func (l *pythonNetrc) next() (c byte, ok bool) {
 // token returns the next word; at the end it is "", as `""` is.
 func (l *pythonNetrc) token() string {
 	c, ok := l.next()
-	for ok && netrcBlank(c) {
+	for netrcBlank(c) {
 		c, ok = l.next()
-	}
-	if !ok {
-		return ""
 	}
 	var b strings.Builder
 	quoted := c == '"'
@@ -65,9 +62,9 @@ func (l *pythonNetrc) skipLine() (line []byte) {
 func readNetrcPython(data []byte) (reading, *Error) {
 	text := bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 	l := &pythonNetrc{text: text}
-	fail := func(msg string) (reading, *Error) {
+	fail := func(msg string) *Error {
 		line, _ := treeLine(text, max(l.pos-1, 0))
-		return nil, &Error{Line: line, Msg: msg}
+		return &Error{Line: line, Msg: msg}
 	}
 	out := reading{}
 	pushed, isPushed := "", false
@@ -94,7 +91,7 @@ func readNetrcPython(data []byte) (reading, *Error) {
 			for {
 				line := l.skipLine()
 				if len(line) == 0 {
-					return fail("no empty line ends the macro")
+					return nil, fail("no empty line ends the macro")
 				}
 				if string(line) == "\n" {
 					break
@@ -102,10 +99,10 @@ func readNetrcPython(data []byte) (reading, *Error) {
 			}
 			continue
 		case word != "default":
-			return fail("this is read as a keyword, and is none")
+			return nil, fail("this is read as a keyword, and is none")
 		}
 		if name == "" {
-			return fail("the machine has no name")
+			return nil, fail("the machine has no name")
 		}
 		for _, field := range netrcFields() {
 			delete(out, place{name, field})
@@ -124,7 +121,7 @@ func readNetrcPython(data []byte) (reading, *Error) {
 			case word == "account" || word == "password":
 				out.put(name, word, l.token())
 			default:
-				return fail("this is read as a keyword, and is none")
+				return nil, fail("this is read as a keyword, and is none")
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func (n *Node) Scalar() bool { return n != nil && n.Kind != List && n.Kind != Ma
 
 // Get returns the value of key in a Map, or nil.
 func (n *Node) Get(key string) *Node {
-	if n == nil || n.Kind != Map {
+	if n == nil {
 		return nil
 	}
 	if i := n.find(key); i >= 0 {
@@ -99,9 +99,7 @@ func (n *Node) Get(key string) *Node {
 // Find returns the node at path, or nil.
 func (n *Node) Find(path Path) *Node {
 	for _, s := range path {
-		if n = s.in(n); n == nil {
-			return nil
-		}
+		n = s.in(n)
 	}
 	return n
 }
@@ -118,7 +116,7 @@ func (s Step) in(n *Node) *Node {
 	if s.Field == "" {
 		return n.Get(s.Key)
 	}
-	if n == nil || n.Kind != List {
+	if n == nil {
 		return nil
 	}
 	for _, item := range n.Items {
@@ -145,16 +143,15 @@ func Keys(keys ...string) Path {
 func (p Path) String() string {
 	var b strings.Builder
 	for i, s := range p {
+		if i > 0 && s.Field == "" {
+			b.WriteByte('.')
+		}
 		switch {
 		case s.Field != "":
 			fmt.Fprintf(&b, "[%s=%s]", s.Field, s.Equals)
-			continue
-		case i > 0:
-			b.WriteByte('.')
-		}
-		if strings.ContainsAny(s.Key, ".[]\"") {
+		case strings.ContainsAny(s.Key, ".[]\""):
 			fmt.Fprintf(&b, "%q", s.Key)
-		} else {
+		default:
 			b.WriteString(s.Key)
 		}
 	}

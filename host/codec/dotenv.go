@@ -61,7 +61,7 @@ func dotenvParse(data []byte) ([]dotenvVar, error) {
 			continue
 		}
 		v := dotenvVar{line: i, start: l.start}
-		if rest, ok := strings.CutPrefix(body, "export"); ok && blanks(rest) != "" {
+		if rest, _ := strings.CutPrefix(body, "export"); blanks(rest) != "" {
 			v.exported, body = true, trimLeft(rest)
 		}
 		name := body
@@ -84,14 +84,11 @@ func dotenvParse(data []byte) ([]dotenvVar, error) {
 		for lines[i].end < v.end {
 			i++
 		}
-		if v.quote != 0 {
-			// Only a comment may follow the closing quote.
-			after := trim(string(data[v.end:lines[i].end]))
-			if after != "" && after[0] != '#' {
-				return nil, &Error{Line: i + 1, Msg: "text after the closing quote"}
-			}
-			v.commentEnd = after != ""
+		after := trim(string(data[v.end:lines[i].end]))
+		if after != "" && after[0] != '#' {
+			return nil, &Error{Line: i + 1, Msg: "text after the closing quote"}
 		}
+		v.commentEnd = after != ""
 		v.next = lines[i].next
 		vars = append(vars, v)
 	}
@@ -118,7 +115,7 @@ func (v *dotenvVar) read(data []byte, lineEnd int) string {
 	before := space != ""
 	for i, r := range body {
 		if before && r == '#' {
-			body, v.commentEnd = body[:i], true
+			body = body[:i]
 			break
 		}
 		before = isBlank(r)
@@ -151,9 +148,7 @@ func closingQuote(text []byte, quote byte) int {
 // dotenvUnquote decodes what stands between quotes. Every reader turns the line
 // endings in it into "\n".
 func dotenvUnquote(s string, quote byte) string {
-	if strings.Contains(s, "\r") {
-		s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
-	}
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
 	switch {
 	case !strings.Contains(s, `\`):
 		return s

@@ -75,7 +75,7 @@ func dotenvHolds(value string, quote byte, eol string) bool {
 func dotenvBare(value string) bool {
 	for i, r := range value {
 		switch {
-		case r < 0x80 && (isWord(string(r)) || strings.ContainsRune("/:@%+,=^!", r)), r >= 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+		case strings.ContainsRune("_.-/:@%+,=^!", r), unicode.IsLetter(r), unicode.IsDigit(r):
 		case r == '~' && i > 0 && strings.IndexByte(":=", value[i-1]) < 0: // elsewhere it is a home folder
 		default:
 			return false
@@ -86,5 +86,5 @@ func dotenvBare(value string) bool {
 
 // isVariable reports whether name can be the name of a variable in a shell.
 func isVariable(name string) bool {
-	return isWord(name) && !strings.ContainsAny(name, ".-") && (name[0] < '0' || name[0] > '9')
+	return isWord(name) && !strings.ContainsAny(name, ".-") && name[0] > '9'
 }

@@ -291,13 +291,20 @@ func treePut(data []byte, start, end int, text string) []byte {
 
 // treeInvalidUTF8 returns an error for the first byte that is not UTF-8.
 func treeInvalidUTF8(data []byte) error {
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && size == 1 {
-			line, column := treeLine(data, i)
-			return &Error{line, column, "not UTF-8 text"}
-		}
-		i += size
+	at := invalidUTF8(data)
+	if at < 0 {
+		return nil
 	}
-	return nil
+	line, column := treeLine(data, at)
+	return &Error{line, column, "not UTF-8 text"}
+}
+
+// invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
+func invalidUTF8(data []byte) int {
+	for i, r := range string(data) {
+		if r == utf8.RuneError && !bytes.HasPrefix(data[i:], []byte("\ufffd")) {
+			return i
+		}
+	}
+	return -1
 }
