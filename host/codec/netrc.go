@@ -143,15 +143,15 @@ func netrcParse(data []byte) (*netrcDoc, error) {
 		return nil, err
 	}
 	d := &netrcDoc{data: data}
-	fail := func(at int, msg string) (*netrcDoc, error) {
-		return nil, &Error{Line: lineCounter(data)(at), Msg: msg}
+	fail := func(at int, msg string) error {
+		return &Error{Line: lineCounter(data)(at), Msg: msg}
 	}
 	var entry *netrcEntry
 	for pos := bomLen(data); ; {
 		key, ok, msg := netrcNext(data, pos)
 		switch {
 		case msg != "":
-			return fail(key.from, msg)
+			return nil, fail(key.from, msg)
 		case !ok:
 			return d, nil
 		case !key.quoted && data[key.from] == '#':
@@ -165,31 +165,31 @@ func netrcParse(data []byte) (*netrcDoc, error) {
 			continue
 		}
 		if key.quoted || !netrcKeyword(key.text) {
-			return fail(key.from, "not machine, default, login, user, password, account or macdef")
+			return nil, fail(key.from, "not machine, default, login, user, password, account or macdef")
 		}
 		value, ok, msg := netrcNext(data, pos)
 		switch {
 		case msg != "":
-			return fail(value.from, msg)
+			return nil, fail(value.from, msg)
 		case !ok:
-			return fail(key.from, "nothing follows "+key.text)
+			return nil, fail(key.from, "nothing follows "+key.text)
 		}
 		pos = value.end
 		switch key.text {
 		case "machine":
 			if value.text == "" {
-				return fail(value.from, "the machine has no name")
+				return nil, fail(value.from, "the machine has no name")
 			}
 			d.entries = append(d.entries, netrcEntry{name: value.text, from: key.from, end: value.end})
 			entry = &d.entries[len(d.entries)-1]
 		case "macdef":
 			entry = nil
 			if pos = netrcMacroEnd(data, pos); pos < 0 {
-				return fail(key.from, "no empty line ends the macro")
+				return nil, fail(key.from, "no empty line ends the macro")
 			}
 		default:
 			if entry == nil {
-				return fail(key.from, key.text+" without a machine")
+				return nil, fail(key.from, key.text+" without a machine")
 			}
 			name := key.text
 			if name == "user" {
