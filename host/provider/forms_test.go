@@ -45,6 +45,7 @@ func TestDockerForms(t *testing.T) {
 		{"plain fields stay so", `{"username":"u","password":"old"}`, false, "updated password", `{"username":"u","password":"new"}`},
 		{"plain fields, a token", `{"username":"u","password":"old"}`, true, "updated identity_token,password,username", `{"username":"` + zero + `","identitytoken":"new"}`},
 		{"both forms", `{"auth":"` + auth("u", "old") + `","username":"v","password":"q"}`, false, "updated password,username", `{"auth":"` + auth("u", "new") + `","username":"u","password":"new"}`},
+		{"what is no login", `{"auth":"%%"}`, false, "updated password,username", `{"auth":"` + auth("u", "new") + `"}`},
 		{"a new entry", `{}`, true, "updated identity_token,username", `{"auth":"` + auth(zero, "") + `","identitytoken":"new"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

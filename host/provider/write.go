@@ -325,14 +325,14 @@ func (w *writer) one(k spec.Key, at codec.Path, node *codec.Node, text string) e
 	case node != nil:
 		return &codec.Error{Line: node.Line, Msg: "a single value was expected here"}
 	}
-	if p, ok := w.pending[place]; ok {
-		old = p
-	}
 	had, err := "", error(nil)
 	if node.Scalar() && node.Text != "" {
-		if had, err = decodeAs(k.As, node.Text); err != nil && k.As != "" {
+		if had, err = decodeAs(k.As, node.Text); err != nil {
 			old = "" // of another form: replaced whole
 		}
+	}
+	if p, ok := w.pending[place]; ok {
+		old = p
 	}
 	if err == nil && had == text && node != nil {
 		if node.Disputed { // not all that read the file find it
