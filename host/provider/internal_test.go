@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/spec"
@@ -248,6 +249,38 @@ func TestPlacesOfProfilesInIni(t *testing.T) {
 			if e := place(f, root, name); spot(e.at) != at || e.name != name {
 				t.Errorf("%+v: %q would be at %q", c.p, name, e.at)
 			}
+		}
+	}
+}
+
+// Times as tools write them, and what is none.
+func TestTimes(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-01-02T03:04:05+01:00": "2026-01-02T02:04:05Z", "1790000000": "2026-09-21T14:13:20Z", "1790000000123": "2026-09-21T14:13:20Z", "1790000000.9": "2026-09-21T14:13:20Z",
+		"100000000000": "5138-11-16T09:46:40Z", "100000000001": "1973-03-03T09:46:40Z", "0": "0001-01-01T00:00:00Z", "-1": "0001-01-01T00:00:00Z", "soon": "0001-01-01T00:00:00Z", "": "0001-01-01T00:00:00Z",
+	} {
+		if got := parseTime(codec.Text(text)).Format(time.RFC3339); got != want {
+			t.Errorf("%q is %s, not %s", text, got, want)
+		}
+	}
+	if !parseTime(nil).IsZero() || !parseTime(&codec.Node{Kind: codec.List}).IsZero() {
+		t.Error("a time that is not there")
+	}
+}
+
+// Two texts are one value if they are the same, or for trees the same JSON.
+func TestSameText(t *testing.T) {
+	tree, plain, any := spec.Key{Value: "k", Tree: true}, spec.Key{Value: "k"}, spec.Key{Value: "*"}
+	for _, c := range []struct {
+		k    spec.Key
+		a, b string
+		want bool
+	}{
+		{plain, "x", "x", true}, {plain, "x", "y", false}, {plain, `{"a":1}`, ` {"a":1}`, false}, {tree, `{"a":1}`, ` {"a": 1}`, true}, {tree, `{"a":1}`, `{"a":2}`, false}, {any, `[1]`, `[ 1 ]`, true},
+		{tree, "x", `{"a":1}`, false}, {tree, `{"a":1}`, "x", false}, {tree, "1", " 1", false}, {tree, "x", "y", false}, {any, "1", "1.0", false},
+	} {
+		if got := sameText(c.k, c.a, c.b); got != c.want {
+			t.Errorf("%q and %q: %v", c.a, c.b, got)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func shape(f *spec.File, root *codec.Node) error {
 	if f.Format == "ini" {
 		return sectioned(f, root)
 	}
-	if f.Format != "json" && f.Format != "yaml" || root.Kind == codec.Null {
+	if f.Format != "json" && f.Format != "yaml" {
 		return nil
 	}
 	p := f.Profiles
@@ -95,7 +95,7 @@ func sectioned(f *spec.File, root *codec.Node) error {
 	if f.Profiles == nil || f.Profiles.Section == "" {
 		return nil
 	}
-	if top := root.Get(""); top != nil && len(top.Pairs) > 0 {
+	if top := root.Get(""); top != nil {
 		return &codec.Error{Line: top.Pairs[0].Value.Line, Msg: "an option stands before the first [section]; the tool refuses the whole file"}
 	}
 	return nil
@@ -139,7 +139,8 @@ func lacking(sp *spec.Spec, f *spec.File, texts map[string]string) []string {
 		}
 	}
 	for _, k := range f.Keys {
-		if v, ok := sp.Value(k.Value); ok && k.Value != "*" {
+		if k.Value != "*" {
+			v, _ := sp.Value(k.Value)
 			need(v)
 		}
 	}
@@ -187,36 +188,35 @@ func readEntry(sp *spec.Spec, f *spec.File, root *codec.Node, e entry) (texts ma
 			readAny(f, root, e, k, texts)
 			continue
 		}
-		text, ok, err := readKey(f, root, e, k, texts)
+		text, err := readKey(f, root, e, k, texts)
 		if err != nil {
 			return nil, false, fmt.Errorf("%s: %w", k.Value, err)
 		}
-		if v, _ := sp.Value(k.Value); ok && v.Reject != nil && v.Reject.MatchString(text) {
+		if text == "" {
+			continue
+		}
+		if v, _ := sp.Value(k.Value); v.Reject != nil && v.Reject.MatchString(text) {
 			stub = true
 			continue
 		}
-		if ok && text != "" {
-			texts[k.Value] = text
-		}
+		texts[k.Value] = text
 	}
 	return texts, stub, nil
 }
 
-func readKey(f *spec.File, root *codec.Node, e entry, k spec.Key, known map[string]string) (string, bool, error) {
+// readKey returns the text of a value, "" where it has none.
+func readKey(f *spec.File, root *codec.Node, e entry, k spec.Key, known map[string]string) (string, error) {
 	if k.Profile {
-		return e.name, e.name != "", nil
+		return e.name, nil
 	}
-	if _, n := findKey(f, root, e, k, known); n != nil {
-		if text, ok, err := nodeText(n, k); ok || err != nil {
-			return text, ok, err
-		}
-	}
-	if k = alsoKey(k); k.At != nil {
+	for _, k := range []spec.Key{k, alsoKey(k)} {
 		if _, n := findKey(f, root, e, k, known); n != nil {
-			return nodeText(n, k)
+			if text, ok, err := nodeText(n, k); ok || err != nil {
+				return text, err
+			}
 		}
 	}
-	return "", false, nil
+	return "", nil
 }
 
 // alsoKey is the other form of a key, in which its value stands as it is.
@@ -231,9 +231,9 @@ func spellings(f *spec.File, root *codec.Node, e entry, texts map[string]string)
 		differ := false
 		for _, k := range []spec.Key{k, alsoKey(k)} {
 			for _, p := range k.At {
-				at, ok := resolve(f, root, e, p, k.Root, holes(e.name, texts))
+				at, _ := resolve(f, root, e, p, k.Root, holes(e.name, texts))
 				n := root.Find(at)
-				if !ok || n == nil || k.Value == "*" || len(at) == 0 {
+				if n == nil || k.Value == "*" || len(at) == 0 {
 					continue
 				}
 				if text, has, err := nodeText(n, k); has && err == nil {
@@ -300,11 +300,11 @@ func findKey(f *spec.File, root *codec.Node, e entry, k spec.Key, known map[stri
 // has taken.
 func readAny(f *spec.File, root *codec.Node, e entry, k spec.Key, texts map[string]string) {
 	at, m := findKey(f, root, e, k, texts)
-	if m == nil || m.Kind != codec.Map {
+	if m == nil {
 		return
 	}
 	for _, pair := range m.Pairs {
-		if takenByOther(f, root, e, join(at, codec.Step{Key: pair.Key}), texts) || pair.Value.Kind == codec.Null {
+		if takenByOther(f, root, e, join(at, codec.Step{Key: pair.Key}), texts) {
 			continue
 		}
 		text := pair.Value.Text
@@ -317,11 +317,11 @@ func readAny(f *spec.File, root *codec.Node, e entry, k spec.Key, texts map[stri
 	}
 }
 
-// takenByOther reports whether a key other than "*" names the place.
+// takenByOther reports whether a key names the place, which is one below that of "*".
 func takenByOther(f *spec.File, root *codec.Node, e entry, at codec.Path, texts map[string]string) bool {
 	for _, k := range f.Keys {
 		for _, p := range k.At {
-			if q, ok := resolve(f, root, e, p, k.Root, holes(e.name, texts)); ok && k.Value != "*" && slices.Equal(q, at) {
+			if q, _ := resolve(f, root, e, p, k.Root, holes(e.name, texts)); slices.Equal(q, at) {
 				return true
 			}
 		}

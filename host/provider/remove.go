@@ -27,12 +27,8 @@ func (p *Plan) Remove(ctx context.Context, sp *spec.Spec, sec *secret.Secret) []
 		}
 		paths, _ := p.snap.locate(sp, f) // where no file is named, none has it
 		for _, path := range paths {
-			if f.PerFile() {
-				path = strings.Replace(path, "{profile}", sec.Profile, 1)
-			}
-			if file := p.current(path); !missing(file) {
-				out = append(out, p.removeFrom(ctx, sp, f, file, sec)...)
-			}
+			path = strings.ReplaceAll(path, "{profile}", sec.Profile)
+			out = append(out, p.removeFrom(ctx, sp, f, p.current(path), sec)...)
 		}
 	}
 	return out
@@ -43,9 +39,6 @@ func (p *Plan) Remove(ctx context.Context, sp *spec.Spec, sec *secret.Secret) []
 func (p *Plan) RemoveAt(ctx context.Context, sp *spec.Spec, sec *secret.Secret, at string) []Placement {
 	var out []Placement
 	file := p.current(at)
-	if missing(file) {
-		return nil
-	}
 	for _, f := range byName(sp, path.Base(at)) {
 		if out = p.removeFrom(ctx, sp, f, file, sec); len(out) > 0 && out[0].Action != Failed {
 			break
@@ -61,9 +54,7 @@ func (p *Plan) RemoveAt(ctx context.Context, sp *spec.Spec, sec *secret.Secret, 
 		}
 		paths, _ := p.snap.locate(sp, m)
 		for _, mp := range paths {
-			if file := p.current(mp); mp != at && !missing(file) {
-				out = append(out, p.removeFrom(ctx, sp, m, file, sec)...)
-			}
+			out = append(out, p.removeFrom(ctx, sp, m, p.current(mp), sec)...)
 		}
 	}
 	return out

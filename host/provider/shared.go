@@ -113,9 +113,7 @@ func (p *Plan) noteShared(w *writer, path string, sec *secret.Secret) {
 func uses(f *spec.File, root *codec.Node, e entry, at codec.Path) bool {
 	texts := map[string]string{}
 	for _, k := range f.Keys {
-		if text, ok, err := readKey(f, root, e, k, texts); ok && err == nil {
-			texts[k.Value] = text
-		}
+		texts[k.Value], _ = readKey(f, root, e, k, texts)
 		for _, p := range k.At {
 			if q, ok := resolve(f, root, e, p, k.Root, holes(e.name, texts)); ok && len(q) > len(at) && slices.Equal(q[:len(at)], at) {
 				return true

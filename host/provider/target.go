@@ -54,10 +54,9 @@ func (p *Plan) target(sp *spec.Spec, sec *secret.Secret, opts Options) (*spec.Fi
 		paths, err := p.snap.locate(sp, f)
 		if opts.To != "" {
 			paths = []string{opts.To}
-		} else if f.PerFile() {
-			for i := range paths {
-				paths[i] = strings.Replace(paths[i], "{profile}", sec.Profile, 1)
-			}
+		}
+		for i := range paths {
+			paths[i] = strings.ReplaceAll(paths[i], "{profile}", sec.Profile)
 		}
 		if len(paths) == 0 {
 			if nowhere == nil {

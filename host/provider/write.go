@@ -30,10 +30,7 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 		return refuse(err)
 	}
 	changed := sorted(w.differ, w.added)
-	var have map[string]string
-	if len(w.differ) > 0 || len(sp.Unsafe) > 0 {
-		have, _, _ = readEntry(sp, f, w.view(root), w.e) // what cannot be read differs from all
-	}
+	have, _, _ := readEntry(sp, f, w.view(root), w.e) // what cannot be read differs from all
 	if err := safe(sp, w.texts, have, changed, opts); err != nil {
 		return refuse(err)
 	}
@@ -104,15 +101,12 @@ func (w *writer) elsewhere(k spec.Key, text string) (bool, error) {
 		return false, nil
 	}
 	has := func(doc *codec.Node) (there, same bool) {
-		if doc == nil {
-			return false, false
-		}
 		_, n := findKey(w.f, doc, w.e, k, w.texts)
 		if n == nil {
 			return false, false
 		}
-		have, ok, err := nodeText(n, k)
-		return true, err == nil && ok && sameText(k, have, text)
+		have, _, _ := nodeText(n, k)
+		return true, sameText(k, have, text)
 	}
 	there, same := has(w.before)
 	if there && !same {
@@ -404,7 +398,7 @@ func (w *writer) any(k spec.Key) {
 		}
 		w.tree(key, at, node, value)
 	}
-	if m == nil || m.Kind != codec.Map {
+	if m == nil {
 		return
 	}
 	for _, pair := range m.Pairs {
