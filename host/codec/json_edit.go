@@ -11,7 +11,6 @@ import (
 type jsonBox struct {
 	start, end int         // of the box, with its brackets
 	entries    []jsonEntry // in the file's order
-	inner      int         // length of the blanks and comments before the closing bracket
 }
 
 // jsonEntry is a member of an object or an element of an array. before is the
@@ -36,14 +35,12 @@ func jsonOpen(v *hujson.Value) *jsonBox {
 	}
 	switch t := v.Value.(type) {
 	case *hujson.Object:
-		b.inner = len(t.AfterExtra)
 		for i := range t.Members {
 			m := &t.Members[i]
 			add(&m.Name, &m.Value, i == len(t.Members)-1)
 			b.entries[i].colon = string(m.Name.AfterExtra) + ":" + string(m.Value.BeforeExtra)
 		}
 	case *hujson.Array:
-		b.inner = len(t.AfterExtra)
 		for i := range t.Elements {
 			add(&t.Elements[i], &t.Elements[i], i == len(t.Elements)-1)
 		}
