@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Clients is a set of programs that read a file beside rhx, each in its own way. A
-// codec reads the file as each of them does: so that nothing is written which one
-// of them would not find, or would take for something else.
+// Clients is a set of programs other than rhx that read a file, each in its own way. A
+// codec reads the file as each of them does, too, so that it writes nothing that one of
+// them would miss or misread.
 type Clients uint8
 
-// client is a program with its way to read a file.
+// client is a program and how it reads a file.
 type client struct {
 	name   string // in a spec
 	title  string // in messages
@@ -26,7 +26,7 @@ type reading map[place]string
 
 type place struct{ group, key string }
 
-// clients are all known ones; the bit of each in [Clients] is its place here.
+// clients lists all known clients. The index of a client here is its bit in [Clients].
 var clients = [...]client{
 	{"aws-cli", "the AWS command line", "ini", readAWSCLI},
 	{"aws-sdk-js", "the AWS SDK for JavaScript", "ini", readAWSForJS},
@@ -61,7 +61,7 @@ func ClientsOf(format string, names []string) (Clients, error) {
 	return set, nil
 }
 
-// has reports whether the set has the client of a name.
+// has reports whether the client called name is in the set.
 func (s Clients) has(name string) bool {
 	for c := range s.each {
 		if c.name == name {
@@ -84,13 +84,14 @@ func (s Clients) each(yield func(*client) bool) {
 type clientele interface {
 	Format
 	clients() Clients
-	// decode is Decode without a look at what the clients read.
+	// decode is Decode without reading the file as its clients do.
 	decode(data []byte) (*Node, error)
 }
 
-// ClientError is a file that a client cannot read, or would read in another way.
+// ClientError is the error of a file that a client cannot read, or would read
+// differently.
 type ClientError struct {
-	// Client is the program, as messages call it.
+	// Client is the name of the program in messages.
 	Client string
 	Err    error
 }
@@ -100,8 +101,8 @@ func (e *ClientError) Error() string { return e.Client + " " + e.Err.Error() }
 // Unwrap returns what is wrong for the client.
 func (e *ClientError) Unwrap() error { return e.Err }
 
-// Unreadable returns a [*ClientError] for a file that the format can read and one
-// of its clients cannot; nil if all of them can.
+// Unreadable returns a [*ClientError] if one of the format's clients cannot read a file
+// that the format itself can read.
 func Unreadable(f Format, data []byte) error {
 	if c, ok := f.(clientele); ok {
 		return c.clients().read(data).unreadable()
@@ -152,8 +153,8 @@ func (all readings) unreadable() error {
 	return nil
 }
 
-// dispute marks the values in a decoded file that a client reads differently. A
-// client that cannot read the file at all has no say: see [Unreadable].
+// dispute marks the values in a decoded file that a client reads differently. A client
+// that cannot read the file at all is passed over: see [Unreadable].
 func (all readings) dispute(root *Node) {
 	for _, r := range all {
 		if r.err != nil {
@@ -169,9 +170,10 @@ func (all readings) dispute(root *Node) {
 	}
 }
 
-// agree reports why a client would not read a file after edits as it read it
-// before, beside what they say. Where it could not read it before, it must be able
-// to now, unless the edits only remove something.
+// agree returns an error if a client would read something else in the file after the
+// edits than before, in a place that the edits do not name. A client that could not
+// read the file before must be able to read it now, unless the edits only remove
+// something.
 func (all readings) agree(after readings, edits []Edit) error {
 	for i, was := range all {
 		now := after[i]
@@ -199,7 +201,7 @@ func onlyRemove(edits []Edit) bool {
 	return true
 }
 
-// follows reports whether r is what was there before, but for what edits name.
+// follows reports whether r equals before in all places that edits do not name.
 func (r reading) follows(before reading, edits []Edit) bool {
 	named := make(map[place]bool, len(edits))
 	for _, e := range edits {

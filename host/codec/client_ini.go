@@ -7,10 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// readConfigParser reads a file as Python's configparser.RawConfigParser() does,
-// with which the AWS command line, Ansible and most Python tools read theirs. It is
-// strict: a section or an option that stands twice is an error. Options of [DEFAULT]
-// are in every section.
+// readConfigParser reads a file as Python's configparser.RawConfigParser() does, which
+// the AWS command line, Ansible and most Python tools use. It is strict: a section or
+// an option that occurs twice is an error. Every section has the options of [DEFAULT].
 func readConfigParser(data []byte) (reading, *Error) {
 	if at := invalidUTF8(data); at >= 0 {
 		line, _ := treeLine(data, at)
@@ -93,10 +92,10 @@ func readAWSCLI(data []byte) (reading, *Error) {
 }
 
 // readAWSForJS reads a file as parseIni of @smithy/shared-ini-file-loader does. It
-// never fails, but it passes over what it does not know: it has no `:`, no other
-// case and no values of several lines. Nor has it sections of two words, unless the
-// first is one of three; these are here none the less, because they cannot be
-// written in any other way for those who have them.
+// never fails, but ignores what it does not know: `:` as a delimiter, and values of
+// several lines. Case counts in names. It also ignores a section of two words, unless
+// the first word is one of three; such sections are read here all the same, because
+// whoever has one cannot write it in any other way.
 func readAWSForJS(data []byte) (reading, *Error) {
 	out := reading{}
 	section, group := "", ""
@@ -126,8 +125,8 @@ func readAWSForJS(data []byte) (reading, *Error) {
 	return out, nil
 }
 
-// jsComment returns where a comment begins in a line, with the blank before it, or
-// the line's length.
+// jsComment returns the offset of the comment in a line, the blank before it included,
+// or the length of the line.
 func jsComment(line string) int {
 	before, blank := 0, true
 	for i, r := range line {
@@ -144,7 +143,7 @@ func jsTrim(s string) string {
 	return strings.TrimFunc(s, isJSBlank)
 }
 
-// isJSBlank reports what JavaScript takes for white space.
+// isJSBlank reports whether r is white space in JavaScript.
 func isJSBlank(r rune) bool {
 	return r == '\ufeff' || isBlank(r) && r != 0x85 && (r < 0x1c || r > 0x1f)
 }
@@ -168,7 +167,7 @@ func readNpm(data []byte) (reading, *Error) {
 		if name == "" {
 			continue
 		}
-		text := "true" // npm's own, of an option without a value
+		text := "true" // what npm reads where there is no value
 		if ok {
 			text = npmUnescape(value)
 		}

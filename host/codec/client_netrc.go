@@ -10,7 +10,7 @@ import (
 type pythonNetrc struct {
 	text  []byte
 	pos   int
-	lines int // newlines that tokens have passed: the module's own count
+	lines int // newlines read by tokens: the module's own line count
 }
 
 func (l *pythonNetrc) next() (c byte, ok bool) {
@@ -24,7 +24,8 @@ func (l *pythonNetrc) next() (c byte, ok bool) {
 	return c, true
 }
 
-// token returns the next word; at the end it is "", as `""` is.
+// token returns the next word: "" at the end of the text, and for an empty pair of
+// quotes.
 func (l *pythonNetrc) token() string {
 	c, ok := l.next()
 	for netrcBlank(c) {
@@ -49,16 +50,16 @@ func (l *pythonNetrc) token() string {
 	return b.String()
 }
 
-// skipLine passes over the rest of the line, without counting it.
+// skipLine skips the rest of the line, without counting its newline.
 func (l *pythonNetrc) skipLine() (line []byte) {
 	end := treeLineEnd(l.text, l.pos)
 	line, l.pos = l.text[l.pos:end], end
 	return line
 }
 
-// readNetrcPython reads a file as Python's netrc module does, which requests and
-// wandb use: the last entry of a machine counts, and what is a comment depends on
-// where the newline before it was read.
+// readNetrcPython reads a file as Python's netrc module does, which requests and wandb
+// use: the last entry of a machine counts, and whether a # begins a comment depends on
+// how the newline before it was read.
 func readNetrcPython(data []byte) (reading, *Error) {
 	text := bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 	l := &pythonNetrc{text: text}
@@ -127,7 +128,7 @@ func readNetrcPython(data []byte) (reading, *Error) {
 	}
 }
 
-// put notes a text; one that is not there is "".
+// put sets a text. An empty one is as none: the programs do not tell them apart.
 func (r reading) put(group, key, text string) {
 	delete(r, place{group, key})
 	if text != "" {
@@ -135,12 +136,12 @@ func (r reading) put(group, key, text string) {
 	}
 }
 
-// readNetrcCurl reads a file as curl does: the first entry of a machine counts, and
-// a # in the place of any word begins a comment. It never fails. (Of accounts curl
-// knows nothing; they are as rhx reads them.)
+// readNetrcCurl reads a file as curl does: the first entry of a machine counts, and a #
+// in the place of any word begins a comment. It never fails. (curl does not know
+// accounts; they are read as rhx reads them.)
 func readNetrcCurl(data []byte) (reading, *Error) {
 	out := reading{}
-	name, key := "", "" // the machine, and what the next word is for it
+	name, key := "", "" // the machine, and the field that the next word is the value of
 	seen := map[string]bool{}
 	macro := false
 	for _, l := range splitLF(data) {
@@ -151,7 +152,7 @@ func readNetrcCurl(data []byte) (reading, *Error) {
 		for words := l; ; {
 			word, rest, ok := curlWord(words)
 			if !ok && rest != "" {
-				return out, nil // it looks no further than a quote that is not closed
+				return out, nil // it stops at a quote that is not closed
 			}
 			if !ok {
 				break
@@ -190,8 +191,8 @@ func readNetrcCurl(data []byte) (reading, *Error) {
 
 func splitLF(data []byte) []string { return strings.Split(string(data), "\n") }
 
-// curlWord returns the first word of a line and what follows it; false where there
-// is none, with a rest where a quote is not closed.
+// curlWord returns the first word of a line and the rest of the line. Without a word,
+// ok is false, and rest is empty unless a quote is not closed.
 func curlWord(line string) (word, rest string, ok bool) {
 	line = strings.TrimLeft(line, " \t\r\v\f")
 	if line == "" || line[0] == '#' {

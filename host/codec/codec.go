@@ -65,8 +65,8 @@ type Pair struct {
 // Text returns a String node.
 func Text(s string) *Node { return &Node{Kind: String, Text: s} }
 
-// settled returns n with nothing in it Disputed: what a value from a file is where it
-// is written anew.
+// settled returns n with nothing in it marked Disputed: a value that is written anew is
+// written so that all readers agree.
 func (n *Node) settled() *Node {
 	if !n.AnyDisputed() {
 		return n
@@ -223,9 +223,9 @@ func New(name string, opts Options) (Format, error) {
 	return nil, fmt.Errorf("unknown format %q; known: %s", name, strings.Join(Names(), ", "))
 }
 
-// normalizer is a Format in which some edits ask for trees that Decode never
-// gives, such as an ini option in upper case. normal returns the edit with the
-// same meaning that Decode can give back; doc is the tree before it.
+// normalizer is a Format in which an edit can ask for a tree that Decode never returns,
+// such as one with an ini option in upper case. normal returns an edit of the same
+// meaning whose result Decode can return; doc is the tree before the edit.
 type normalizer interface {
 	normal(doc *Node, e Edit) Edit
 }
@@ -268,7 +268,8 @@ func (n *Node) clone() *Node {
 	return c
 }
 
-// with returns n after one edit. n stays as it is; what is not on the path is shared.
+// with returns n after one edit. n is not changed; the result shares with it what is
+// not on the path.
 func (n *Node) with(path Path, value *Node) (*Node, error) { return n.edited(path, value, owner{}) }
 
 // copied returns a copy of n whose entries can be changed.
@@ -278,11 +279,12 @@ func (n *Node) copied() *Node {
 	return &c
 }
 
-// owner knows the nodes that a series of edits has made, which nobody else has seen:
-// they are changed in place.
+// owner is the set of nodes that a series of edits has created. Nobody else refers to
+// them, so they are changed in place.
 type owner map[*Node]bool
 
-// of returns a node that may be changed in place of n.
+// of returns n if it is in the set, else a copy of it that is: a node that may be
+// changed.
 func (o owner) of(n *Node) *Node {
 	if !o[n] {
 		n = n.copied()
@@ -291,7 +293,7 @@ func (o owner) of(n *Node) *Node {
 	return n
 }
 
-// edited is with, in a series of edits.
+// edited is with, as one of a series of edits that share own.
 func (n *Node) edited(path Path, value *Node, own owner) (*Node, error) {
 	if len(path) == 0 {
 		if value == nil {

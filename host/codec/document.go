@@ -2,9 +2,9 @@ package codec
 
 import "slices"
 
-// Document is a decoded file that is edited in steps and spliced once, which
-// for many edits of a long file is much less work than an [Apply] for each. It
-// does not change: Edit and Settle return another one.
+// Document is a decoded file that is edited in steps and spliced once, which for many
+// edits of a long file is much less work than an [Apply] for each. It is immutable:
+// Edit and Settle return another one.
 type Document struct {
 	format   Format
 	data     []byte
@@ -13,7 +13,8 @@ type Document struct {
 	readings readings // of data, by its clients
 }
 
-// pending is a list of edits that documents which follow one another share.
+// pending is a linked list of edits, last first. Documents that come from one another
+// share its older part.
 type pending struct {
 	before *pending
 	edits  []Edit
@@ -57,7 +58,7 @@ func (d Document) Data() []byte { return d.data }
 func (d Document) Pending() bool { return d.edits != nil }
 
 // Edit returns the document with edits made in memory, and whether they change
-// anything. Whether the format can hold them, Settle says.
+// anything. Only Settle tells whether the format can hold them.
 func (d Document) Edit(edits []Edit) (Document, bool, error) {
 	todo := make([]Edit, 0, len(edits))
 	norm, _ := d.format.(normalizer)

@@ -18,8 +18,8 @@ import (
 // dotenvWrite.
 type dotenv struct{}
 
-// dotenvVar is one assignment; its fields are offsets into the file, but line,
-// which is the index of its first line.
+// dotenvVar is one assignment. Its numbers are offsets into the file, except line, the
+// index of its first line.
 type dotenvVar struct {
 	name       string
 	value      string
@@ -95,8 +95,8 @@ func dotenvParse(data []byte) ([]dotenvVar, error) {
 	return vars, nil
 }
 
-// read takes the value, which begins behind the equals sign on the line that
-// ends at lineEnd. It returns what is wrong with it.
+// read parses the value, which begins behind the equals sign on the line that ends at
+// lineEnd. It returns what is wrong with it, or "".
 func (v *dotenvVar) read(data []byte, lineEnd int) string {
 	text := string(data[v.equals:lineEnd])
 	space := blanks(text)
@@ -128,8 +128,8 @@ func (v *dotenvVar) read(data []byte, lineEnd int) string {
 	return ""
 }
 
-// closingQuote returns where quote ends text, or -1. A backslash keeps the next
-// quote from ending it, except in backquotes.
+// closingQuote returns the offset of the quote that ends text, or -1. A backslash keeps
+// the next quote from ending it, except in backquotes.
 func closingQuote(text []byte, quote byte) int {
 	if quote == '`' {
 		return bytes.IndexByte(text, quote)

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// dotenvWrite returns value as all programs that read such files read it back: a
-// shell that sources the file (bash and dash were looked at), docker compose, Node's
-// dotenv and python-dotenv; or why one of them would not. A value without quotes is
-// one for docker run --env-file too, to which quotes are a part of it: so there are
-// none where none are needed. quote is that of the old value, or 0, and stays where
-// it can; eol is the line ending of the file.
+// dotenvWrite returns the text of value that every program reads back as value: a shell
+// that sources the file (checked with bash and dash), docker compose, Node's dotenv and
+// python-dotenv; or the problem that one of them would have. To docker run --env-file
+// quotes are a part of the value, so they are written only where they are needed. quote
+// is the quote of the old value, or 0; it stays if it can hold the new value. eol is
+// the line ending of the file.
 //
-// No shell reads a file with CRLF: there its rules do not count.
+// No shell can read a file with CRLF, so its rules do not count there.
 func dotenvWrite(value string, quote byte, eol string) (text, problem string) {
 	if problem := dotenvUnfit(value); problem != "" {
 		return "", problem
@@ -41,7 +41,7 @@ func dotenvWrite(value string, quote byte, eol string) (text, problem string) {
 	return "", "the value has ' beside \" or \\, for which a shell needs escapes that Node's dotenv does not know"
 }
 
-// dotenvUnfit says which values one of the readers cannot hold in any quotes.
+// dotenvUnfit says why one of the readers cannot read value back in any quotes, or "".
 func dotenvUnfit(value string) string {
 	switch {
 	case strings.Contains(value, "\x00"):
@@ -56,8 +56,8 @@ func dotenvUnfit(value string) string {
 	return ""
 }
 
-// dotenvHolds reports whether all readers read a value in quotes of a kind, or
-// without any, as it is.
+// dotenvHolds reports whether all readers read value back between two of quote, or
+// without quotes if that is 0.
 func dotenvHolds(value string, quote byte, eol string) bool {
 	switch quote {
 	case 0:

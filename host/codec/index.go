@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// indexFrom is from how many entries on a Map has an index: files with a thousand
-// profiles are looked into once for each of them.
+// indexFrom is the number of entries from which a Map has an index: a file with a
+// thousand profiles is searched once for each of them.
 const indexFrom = 32
 
-// index tells where the entries of a Map are. The Maps that follow one another by
-// edits share one: it knows at least the keys of each of them, and where a key is
-// in most of them.
+// index has the positions of the entries of a Map. Maps that come from one another by
+// edits share one: it has every key of each of them, but a position is right for most
+// of them only, and is checked.
 type index struct {
 	mu sync.Mutex
 	at map[string]int
@@ -19,7 +19,7 @@ type index struct {
 	size int
 }
 
-// added notes the entry that a Map has got as its last one.
+// added records the entry that was appended to a Map, which has size entries now.
 func (x *index) added(key string, size int) {
 	x.at[key], x.size = size-1, max(x.size, size)
 }
@@ -73,9 +73,9 @@ func (n *Node) set(key string, value *Node) {
 	n.index.mu.Unlock()
 }
 
-// plus returns a Map with one more entry, whose key is new. n stays as it is, but may
-// share memory with the new one: a Map that is longer than all others of its index
-// is the only one that can have room behind it, and it uses that once.
+// plus returns a Map with one more entry, whose key is new. n is not changed, but both
+// may share memory: only the longest Map of an index may use the free room behind its
+// entries, and only once, so that no other Map has an entry there.
 func (n *Node) plus(key string, value *Node) *Node {
 	c := *n
 	if n.index == nil {

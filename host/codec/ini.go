@@ -30,7 +30,7 @@ type ini struct{ opts Options }
 type iniDoc struct {
 	data     []byte
 	opts     Options
-	own      bool   // data can be appended to
+	own      bool   // data may be appended to in place
 	newline  string // that most lines have
 	lines    []line
 	sections []iniSection // in the file's order; the first is headless
@@ -41,7 +41,7 @@ type iniSection struct {
 	name   string
 	header int  // line; -1 before any header
 	apart  bool // a blank line is above it, or above its comments
-	first  bool // nothing is
+	first  bool // nothing but comments is
 }
 
 type iniOption struct {
@@ -83,9 +83,9 @@ func (f ini) parse(data []byte) (*iniDoc, error) {
 	return d, nil
 }
 
-// patched parses data with patches made to it, of which d is the parsed text
-// before; d is used up. What is before the header of the first section that they touch is as
-// it was: many edits at the end of a long file do not read all of it each time.
+// patched makes patches in the text of d and parses the result; d must not be used
+// afterwards. What stands before the first section that the patches touch is not parsed
+// again, so that many edits at the end of a long file do not parse all of it each time.
 func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
 	first, removes := len(d.data), false
 	for _, p := range patches {
@@ -124,8 +124,8 @@ func (f ini) patched(d *iniDoc, patches []patch) (*iniDoc, error) {
 	return next, nil
 }
 
-// parseLines adds the sections and options from a line on, which is the first or
-// a header.
+// parseLines adds the sections and options from the line with the index from, which is
+// the first one or a header.
 func (d *iniDoc) parseLines(from int) error {
 	data := d.data
 	var option *iniOption // the one that an indented line continues
@@ -223,7 +223,7 @@ func (o *iniOption) read(body string, at int, opts *Options) string {
 	return ""
 }
 
-// value returns the option's text as configparser joins it; opaque is that it is
+// value returns the option's text as configparser joins it; opaque reports that this is
 // not the value.
 func (o *iniOption) value(opts *Options) (text string, opaque bool) {
 	text = trimRight(strings.Join(o.parts, "\n"))
@@ -241,7 +241,7 @@ func (o *Options) key(name string) string {
 	return lower(name)
 }
 
-// lower is lower case for ASCII, so that bytes that are not UTF-8 stay.
+// lower changes ASCII letters only, so that bytes that are not UTF-8 stay.
 func lower(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -322,8 +322,8 @@ func (f ini) normal(doc *Node, e Edit) Edit {
 	return e
 }
 
-// keys returns a Map with its keys as they are in the tree; of several that become
-// the same the last one stays. Other nodes stay as they are.
+// keys returns a Map with its keys in the form that the tree has them in. Of keys that
+// become equal the last one counts. Other nodes are returned unchanged.
 func (f ini) keys(n *Node) *Node {
 	if n == nil || n.Kind != Map {
 		return n

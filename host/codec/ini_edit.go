@@ -17,8 +17,8 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 	}
 	tree, own := d.tree(), owner{}
 	f.opts.Clients.read(data).dispute(tree)
-	// New values of different options are put into the text together: it is read
-	// once for all of them, and not once for each.
+	// New values of different options are put into the text together, so that it is
+	// parsed once for all of them.
 	var pending []patch
 	pendingOf := map[*iniOption]bool{}
 	flush := func() error {
@@ -52,7 +52,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 				return nil, err
 			}
 		}
-		// What it reads as then is checked at the end, for all edits at once.
+		// The result is checked by the caller, for all edits at once.
 		if tree, err = tree.edited(e.Path, e.Value, own); err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func (f ini) Splice(data []byte, edits []Edit) ([]byte, error) {
 	return d.data, nil
 }
 
-// inPlace returns the option of which an edit changes the only line, or nil.
+// inPlace returns the option whose only line an edit changes, or nil.
 func (d *iniDoc) inPlace(e Edit, before *Node) *iniOption {
 	if e.Value == nil || len(e.Path) != 2 || before.Find(e.Path) == nil || strings.Contains(e.Value.Text, "\n") {
 		return nil
@@ -75,7 +75,8 @@ func (d *iniDoc) inPlace(e Edit, before *Node) *iniOption {
 }
 
 // edit returns the patches for one edit that flatten gave. before is the tree that
-// flatten was given: d may have more, of the other edits that it returned.
+// flatten was given; d may already have the effect of other edits that flatten
+// returned.
 func (d *iniDoc) edit(e Edit, before *Node) ([]patch, error) {
 	section := e.Path[0].Key
 	if e.Value == nil && len(e.Path) == 1 {
@@ -228,7 +229,7 @@ func indented(indent string, lines []string) []string {
 }
 
 // add writes an option that is not there. fresh says that its section was not there
-// before the edits that are being made: if it is now, it is the last one.
+// before this series of edits: if it is there now, it is the last one.
 func (d *iniDoc) add(path Path, value []string, fresh bool) ([]patch, error) {
 	section, key := path[0].Key, path[1].Key
 	switch {
@@ -296,10 +297,10 @@ func (d *iniDoc) option(indent string, section int, key string, value []string) 
 	return append([]string{first}, indented(indent+"    ", value[1:])...)
 }
 
-// style returns what stands between name and value of the last option in the
-// section, or else of the last one in the file with the usual delimiter: a section
-// of another kind may have another. Columns are not kept. The usual is " = ", which
-// some readers of ~/.lambda_cloud/lambda_keys need.
+// style returns what stands between name and value of the last option in the section,
+// or else of the last one in the file that has the usual delimiter (a section of
+// another kind may have another one). Alignment in columns is not copied. Without an
+// example it is " = ", which some readers of ~/.lambda_cloud/lambda_keys need.
 func (d *iniDoc) style(section int) string {
 	usual := d.opts.Delimiters[0]
 	var like *iniOption
@@ -322,8 +323,8 @@ func (d *iniDoc) style(section int) string {
 	return style
 }
 
-// exemplary returns the last of some options that has a value, and the delimiter,
-// which is 0 for any; or nil.
+// exemplary returns the last of the options that has a value and this delimiter (0:
+// any), or nil.
 func (d *iniDoc) exemplary(options []*iniOption, delimiter byte) *iniOption {
 	for _, o := range slices.Backward(options) {
 		if o.delim >= 0 && o.from < o.end && (delimiter == 0 || d.data[o.delim] == delimiter) {

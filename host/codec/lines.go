@@ -71,8 +71,8 @@ type patch struct {
 	text     string
 }
 
-// apply returns a copy of data with patches made. Where removals overlap, what
-// any of them covers goes.
+// apply returns a copy of data with patches made. Where removals overlap, all that one
+// of them covers is removed.
 func apply(data []byte, patches []patch) []byte {
 	slices.SortStableFunc(patches, func(a, b patch) int { return a.from - b.from })
 	size := len(data) + 1
@@ -81,8 +81,8 @@ func apply(data []byte, patches []patch) []byte {
 	}
 	out := make([]byte, 0, size)
 	pos := 0
-	// A line that ends with a lone CR must not swallow an empty line that comes to
-	// stand behind it.
+	// Where an LF comes to stand behind a lone CR, the two would be one line ending:
+	// another CR keeps them apart.
 	guard := func(next bool) {
 		if n := len(out); next && n > 0 && out[n-1] == '\r' {
 			out = append(out, '\r')
@@ -107,7 +107,7 @@ func insertLines(data []byte, at int, lines ...string) patch {
 	return insertWith(newline(data), data, at, lines...)
 }
 
-// insertWith is insertLines for who knows the line ending.
+// insertWith is insertLines for a caller who knows the line ending.
 func insertWith(nl string, data []byte, at int, lines ...string) patch {
 	text := strings.Join(lines, nl)
 	if at == len(data) && at > bomLen(data) && data[at-1] != '\n' && data[at-1] != '\r' {
@@ -136,10 +136,10 @@ func editError(path Path, format string, args ...any) error {
 	return &Error{Msg: msg}
 }
 
-// flatten breaks an edit of a whole Map up into the single values that it sets
-// and removes, for formats whose trees are Maps down to Strings at paths of
-// depth steps. What stays in it is an edit of a String, a removal, or a new
-// entry without any content.
+// flatten breaks an edit of a whole Map up into the single values that it sets and
+// removes, for formats whose trees are Maps down to Strings at paths of depth steps.
+// Each edit that it returns sets a String, removes a place, or adds an entry without
+// content.
 func flatten(doc *Node, e Edit, depth int) ([]Edit, error) {
 	for _, s := range e.Path {
 		if s.Field != "" {

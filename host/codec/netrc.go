@@ -7,13 +7,13 @@ import (
 // netrc is the format of ~/.netrc: machine -> login, account, password. The
 // entry that serves all other machines is called "default".
 //
-// It is read as Python's netrc module reads it, which wandb uses, and as the ftp
-// programs do that the format comes from: white space separates tokens, a token
-// in double quotes may contain it, and a backslash keeps the next character in
-// either kind; curl knows the backslash in quotes only, and newer versions of Go
-// neither, so that quotes are written only where they must be. `user` is another
-// word for `login`. A comment goes from a # in the place of a keyword to the end
-// of the line. A macro goes to the next empty line.
+// It is read as Python's netrc module, which wandb uses, reads it, and as the ftp
+// programs, from which the format comes: white space separates tokens, a token in
+// double quotes may contain it, and a backslash keeps the next character in either
+// kind. curl knows the backslash in quotes only, and newer versions of Go know neither,
+// so quotes are written only where they must be. `user` is another word for `login`. A
+// comment goes from a # in the place of a keyword to the end of the line. A macro goes
+// to the next empty line.
 //
 // Where a machine occurs twice, the first entry counts, as for ftp, curl, git
 // and Go; where the file's clients are Python's only, the last one, as there. A
@@ -47,7 +47,7 @@ type netrcEntry struct {
 	fields    []netrcField
 }
 
-// get returns the field of a name that counts, the last one, or nil.
+// get returns the last field called name, which is the one that counts, or nil.
 func (e *netrcEntry) get(name string) *netrcField {
 	for i := len(e.fields) - 1; i >= 0; i-- {
 		if e.fields[i].name == name {

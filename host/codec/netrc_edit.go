@@ -61,9 +61,9 @@ func (f netrc) edit(data []byte, e Edit) ([]byte, error) {
 	return out, nil // Settle says what is wrong
 }
 
-// netrcMended returns data without what the patch removes, in ways in which Python
-// takes a comment behind that for one: with no empty lines before it, and with a
-// blank after its #.
+// netrcMended returns data without what the patch removes, in the ways in which Python
+// may still take a comment behind that for one: without empty lines before the comment,
+// with a blank after its #, or both.
 func netrcMended(data []byte, p patch) [][]byte {
 	from, to := p.from, p.to
 	for to < len(data) && netrcBlank(data[to]) {
@@ -86,8 +86,9 @@ func netrcMended(data []byte, p patch) [][]byte {
 	}
 }
 
-// unquotedLast returns the patches for a value in quotes by which it does not come
-// last in its entry: Python mistakes a comment in the line after a quote.
+// unquotedLast returns the patches that write a value in quotes before another field,
+// so that it is not the last one of its entry: Python misreads a comment in the line
+// after a quote.
 func (d *netrcDoc) unquotedLast(e Edit) []patch {
 	if e.Value == nil || len(e.Path) < 2 {
 		return nil
@@ -209,8 +210,7 @@ func netrcQuote(text string, quoted bool) (string, bool) {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`, true
 }
 
-// first reports whether only blanks stand before pos on its line, and indent
-// what they are.
+// first returns what stands before pos on its line, and whether that is only blanks.
 func (d *netrcDoc) first(pos int) (indent string, ok bool) {
 	start := d.lineStart(pos)
 	before := string(d.data[start:pos])

@@ -19,7 +19,7 @@ type Options struct {
 	CommentsAnywhere bool
 	// CaseSensitive keeps the case of the names of options.
 	CaseSensitive bool
-	// Continued says how a value goes on on the next line.
+	// Continued says how a value continues on the next line.
 	Continued Continued
 	// Quotes makes a value in double quotes end at them, where a backslash stands
 	// before a quote or a backslash. Any other use of quotes and backslashes is
@@ -35,16 +35,16 @@ type Options struct {
 	Clients Clients
 }
 
-// Continued is how a value of ini goes on on the next line.
+// Continued is how a value of ini continues on the next line.
 type Continued uint8
 
 // The ways.
 const (
 	// Indented lines continue a value that is indented less.
 	Indented Continued = iota
-	// OneLine is that nothing continues a value.
+	// OneLine means that nothing continues a value.
 	OneLine
-	// Backslashed is that a backslash at the end of a line continues it.
+	// Backslashed means that a backslash at the end of a line continues it.
 	Backslashed
 )
 
@@ -86,14 +86,14 @@ func (o *Options) inlineComment(text string) int {
 // ends returns text without a comment at its end.
 func (o *Options) ends(text string) string { return trimRight(text[:o.inlineComment(text)]) }
 
-// continues reports whether a backslash makes the line after text a part of it.
+// continues reports whether a backslash joins the next line to text.
 func (o *Options) continues(text string) bool {
 	n := len(text) - len(strings.TrimRight(text, `\`))
 	return o.Continued == Backslashed && n%2 == 1
 }
 
-// unquoted returns the value that a text of the file stands for; opaque is that it
-// cannot be told here.
+// unquoted returns the value that a text of the file stands for; opaque reports that
+// only the program that reads the file can tell.
 func (o *Options) unquoted(text string) (value string, opaque bool) {
 	if o.References && hasReference(text) {
 		return text, true
@@ -129,8 +129,8 @@ func hasReference(text string) bool {
 	return ok && strings.IndexByte(rest, '}') > 0
 }
 
-// quoted returns the text to write for a line of a value: in quotes where it would
-// be read as something else without.
+// quoted returns the text to write for a line of a value: in quotes if it would be read
+// as another one without.
 func (o *Options) quoted(text string) string {
 	if !o.Quotes || text == "" {
 		return text

@@ -148,8 +148,7 @@ func tomlError(err error, base int) error {
 	return e
 }
 
-// tomlMessage says what is wrong in words that quote nothing of the file, as
-// go-toml's do.
+// tomlMessage says what is wrong without quoting the file, as go-toml's messages do.
 func tomlMessage(err error) string {
 	text := err.Error()
 	for _, m := range [][2]string{
@@ -177,7 +176,8 @@ func tomlMessage(err error) string {
 	return "not valid TOML"
 }
 
-// errTOMLClash is that two statements do not fit; go-toml finds nearly all such.
+// errTOMLClash is the message for two statements that contradict each other; go-toml
+// finds nearly all of them itself.
 const errTOMLClash = "not valid TOML: a key or table is defined twice"
 
 // build makes the tree of the statements.
@@ -321,8 +321,8 @@ func (s *tomlScanner) afterEquals(at int) int {
 	return s.skip(at+1, "")
 }
 
-// skip returns the offset of the next byte that is not blank, in a comment, a
-// line end, or one of also.
+// skip returns the offset of the next byte that is no blank, no line end, not in a
+// comment and not one of also.
 func (s *tomlScanner) skip(at int, also string) int {
 	for at < len(s.data) {
 		switch c := s.data[at]; {

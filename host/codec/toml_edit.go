@@ -8,7 +8,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// errTOMLPlace is for edits that have no place in the file's way of writing.
+// errTOMLPlace is the message for an edit that has no place in the way that the file is
+// written.
 const errTOMLPlace = "this spelling of TOML can be read, but not edited in place"
 
 // change makes one primitive change; see [treeEditor].
@@ -127,8 +128,8 @@ func (d *tomlDoc) aboveComments(at int) int {
 	return at
 }
 
-// put returns the file with lines put in at the line start at, or at its end,
-// whose last line end stays missing where it was.
+// put returns the file with lines inserted at the line start at, or at its end; a file
+// without a last line end stays without.
 func (d *tomlDoc) put(at int, lines, eol string) []byte {
 	before := bytes.TrimPrefix(d.data[:at], []byte(treeBOM))
 	if len(before) == 0 {
@@ -145,7 +146,7 @@ func (d *tomlDoc) replace(n *tomlNode, value *Node, y tomlLayout) ([]byte, error
 		return nil, &Error{Msg: "a TOML document is a table; it cannot become another kind of value"}
 	}
 	if !n.inline() {
-		return d.remove(n) // it comes back by an insertion
+		return d.remove(n) // the caller then inserts the new value
 	}
 	text := tomlValue(value)
 	if value.Kind == String {
@@ -240,7 +241,7 @@ func (d *tomlDoc) append(n *tomlNode, path []string, value *Node, y tomlLayout) 
 		return d.put(d.stmts[all[len(all)-1]].end, y.table(path, value, true, outer), y.eol), nil
 	}
 	if len(n.kids) == 0 && n.stmt >= 0 && len(d.stmts[n.stmt].keys) == 1 && tomlIsTables(value) {
-		return d.remove(n) // it comes back as an array of tables
+		return d.remove(n) // the caller then inserts an array of tables
 	}
 	return d.addEntry(n, tomlValue(value), y)
 }

@@ -119,8 +119,8 @@ func treeSplice(f treeEditor, data []byte, edits []Edit) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Every change settles at least one difference; the bound is for a
-		// defect in a format, which must not become an endless loop.
+		// Every change settles at least one difference; the bound keeps a defect in a
+		// format from becoming an endless loop.
 		left := 16 + 2*(treeSize(e.Value)+treeSize(now.Find(e.Path)))
 		for {
 			op, differs := treeDiff(now, want, nil)

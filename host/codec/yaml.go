@@ -79,8 +79,8 @@ func yamlParse(data []byte) (doc *yamlDoc, err error) {
 	} else if err != nil {
 		return nil, yamlError(data, err)
 	}
-	// What follows must be read too: bad indentation can look like the end of
-	// a document.
+	// The next document must be read, too: bad indentation can look like the end of a
+	// document.
 	if err := decoder.Decode(&second); err == nil {
 		doc.several = true
 	} else if !errors.Is(err, io.EOF) {
@@ -92,9 +92,8 @@ func yamlParse(data []byte) (doc *yamlDoc, err error) {
 	return doc, nil
 }
 
-// yamlCharacters returns an error for bytes that YAML does not allow. It stands
-// before the parser because that would not say where they are, and would read
-// UTF-16.
+// yamlCharacters returns an error for bytes that YAML does not allow. It runs before
+// the parser, which would not say where they are, and would read UTF-16.
 func yamlCharacters(data []byte) error {
 	if err := treeInvalidUTF8(data); err != nil {
 		return err
@@ -108,8 +107,8 @@ func yamlCharacters(data []byte) error {
 	return nil
 }
 
-// yamlVersion returns data with %YAML 1.2 read as 1.1, the only version that
-// yaml.v3 takes a directive for.
+// yamlVersion returns data with %YAML 1.2 changed to 1.1, the only version that yaml.v3
+// accepts in a directive.
 func yamlVersion(data []byte) []byte {
 	at := 0
 	if bytes.HasPrefix(data, []byte(treeBOM)) {

@@ -190,8 +190,8 @@ func (e *yamlEditor) commentFollows(at int) bool {
 	return len(text) > 0 && text[0] == '#' && begin > at && e.data[begin-1] != '\n'
 }
 
-// finish returns out without the last line end where the file had none. open is
-// whether that line end belongs to a value.
+// finish returns out without the last line end where the file had none. open reports
+// that this line end belongs to a value.
 func (e *yamlEditor) finish(out []byte, open bool) []byte {
 	if open || bytes.HasSuffix(e.data, []byte("\n")) || len(bytes.TrimSpace(bytes.TrimPrefix(e.data, []byte(treeBOM)))) == 0 {
 		return out

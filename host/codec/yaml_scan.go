@@ -8,8 +8,8 @@ import (
 	yamlv3 "gopkg.in/yaml.v3"
 )
 
-// yamlLoc is where a value stands in the file. yaml.v3 says where nodes begin
-// but not where they end, so a scanner that is led by the known tree finds both.
+// yamlLoc is where a value stands in the file. yaml.v3 says where nodes begin but not
+// where they end, so a scanner that follows the known tree finds both.
 type yamlLoc struct {
 	node    *yamlv3.Node
 	from    int  // where its anchor and tag begin, or else start
@@ -79,7 +79,7 @@ func (e *yamlEntry) endsInTag() bool {
 	return l.props > l.from && l.start == l.end
 }
 
-// errYAMLPlace is that the scanner and the tree do not agree.
+// errYAMLPlace is the error where the scanner and the tree do not agree.
 var errYAMLPlace = errors.New("this spelling of YAML can be read, but not edited in place")
 
 // yamlScanner finds the places of values.

@@ -43,7 +43,7 @@ type yamlLayout struct {
 	unit int  // columns from a mapping to a mapping inside it
 	list int  // columns from a mapping's key to the dashes of its list
 	dash int  // columns from a dash to the text after it
-	flat bool // no blocks of text: an indented comment follows, which they would swallow
+	flat bool // no blocks of text: they would swallow the indented comment that follows
 	json bool // inside JSON-like text: everything in double quotes
 }
 
@@ -51,7 +51,7 @@ type yamlLayout struct {
 // and the lines after it, each with its line end.
 type yamlText struct {
 	line, body string
-	// open is that body is a block scalar that needs its last line end.
+	// open reports that body ends with a block scalar, which needs its last line end.
 	open bool
 }
 
