@@ -28,7 +28,7 @@ func complete(ctx context.Context, m machine.Machine, changes []machine.Change) 
 		}
 	})()
 	errs, err := m.Write(own, changes)
-	if own.Err() == nil || len(errs) == 0 {
+	if own.Err() == nil {
 		return errs, err
 	}
 	// That something was cancelled says here that its outcome is not known, and

@@ -47,13 +47,10 @@ func (b *Book) NoteFailedSync(ctx context.Context, f FailedSync) error {
 	if err != nil {
 		return err
 	}
-	change := machine.Change{Path: path, Remove: len(f.Hosts) == 0}
-	if len(files) > 0 {
-		if files[0].Err != nil && !errors.Is(files[0].Err, fs.ErrNotExist) {
-			return fmt.Errorf("read %s: %w", path, files[0].Err)
-		}
-		change.Old = files[0].Data
+	if err := files[0].Err; err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
+	change := machine.Change{Path: path, Remove: len(f.Hosts) == 0, Old: files[0].Data}
 	if change.Remove && change.Old == nil {
 		return nil
 	}
@@ -73,7 +70,7 @@ func (b *Book) FailedSync(ctx context.Context) (FailedSync, error) {
 	switch {
 	case err != nil:
 		return f, err
-	case len(files) == 0 || errors.Is(files[0].Err, fs.ErrNotExist):
+	case errors.Is(files[0].Err, fs.ErrNotExist):
 		return f, fault.WithKind(errors.New("the last sync has left nothing to try again"), fault.Usage)
 	case files[0].Err != nil:
 		return f, fmt.Errorf("read %s: %w", path, files[0].Err)
