@@ -1,0 +1,65 @@
+package deliver_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// A command gets native files of its own, and the variables that have the tools read
+// them: a file by its path, or by its folder where that is what the tool takes.
+func TestPrivateFiles(t *testing.T) {
+	d, _ := newDeliverer(t)
+	recs := []*store.Record{aws("aws", "A"), aws("aws/prod", "B"), record("github", "oauth_token", "gho_fake"),
+		record("docker", "username", "jane", "password", "fake", "server", "https://index.docker.io/v1/")}
+	files, vars, err := d.PrivateFiles(t.Context(), recs, "/dev/shm/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := map[string]string{}
+	for _, f := range files {
+		content[f.Path] = string(f.Data)
+		if f.Mode != 0o600 {
+			t.Errorf("%s has mode %v", f.Path, f.Mode)
+		}
+	}
+	if len(files) != 3 {
+		t.Errorf("%d files", len(files))
+	}
+	contains(t, content["/dev/shm/x/aws/credentials"], "fake-A", "[prod]", "fake-B")
+	contains(t, content["/dev/shm/x/github/hosts.yml"], "gho_fake")
+	contains(t, content["/dev/shm/x/docker/config.json"], "index.docker.io")
+	want := []machine.Var{{Name: "AWS_SHARED_CREDENTIALS_FILE", Value: "/dev/shm/x/aws/credentials"},
+		{Name: "GH_CONFIG_DIR", Value: "/dev/shm/x/github"}, {Name: "DOCKER_CONFIG", Value: "/dev/shm/x/docker"}}
+	if !slices.Equal(vars, want) {
+		t.Errorf("%+v", vars)
+	}
+}
+
+// What cannot be such a file is refused before anything is made, all at once.
+func TestPrivateFilesThatCannotBe(t *testing.T) {
+	d, _ := newDeliverer(t)
+	recs := []*store.Record{aws("aws", "A"), record("own", "k", "v"), record("nobody", "k", "v"), record("ssh/id", "private_key", "x")}
+	files, vars, err := d.PrivateFiles(t.Context(), recs, "/dev/shm/x")
+	if files != nil || vars != nil || err == nil {
+		t.Fatalf("%v, %v", vars, err)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 3 || lines[0] != "own cannot be a file of one command: it is no provider's" || !strings.Contains(lines[1], "nobody") ||
+		lines[2] != "ssh/id cannot be a file of one command: no variable says where SSH key pairs reads it" {
+		t.Errorf("%q", lines)
+	}
+	for want, rec := range map[string]*store.Record{"rhx apply and rhx sync -b write it to its path": recs[1], "rhx load writes it where it is read": recs[3]} {
+		if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{rec}, "/dev/shm/x"); fault.Hint(err) != want {
+			t.Errorf("%q", fault.Hint(err))
+		}
+	}
+	// A secret that its provider refuses is an error that names it.
+	if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{record("aws", "access_key", "x")}, "/dev/shm/x"); err == nil || !strings.HasPrefix(err.Error(), "aws: ") {
+		t.Error(err)
+	}
+}
