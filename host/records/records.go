@@ -158,8 +158,12 @@ type Read struct {
 }
 
 // ReadMany reads the newest versions of secrets, in the order of names. What is
-// wrong with one is in its Read; the error is that of the store as a whole.
+// wrong with one is in its Read; the error is that of the store as a whole. For no
+// names the store is not opened.
 func (r *Records) ReadMany(ctx context.Context, names []string) ([]Read, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
 	st, err := r.Store(ctx)
 	if err != nil {
 		return nil, err

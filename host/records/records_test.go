@@ -110,6 +110,17 @@ func TestStoreIsOpenedOnce(t *testing.T) {
 	}
 }
 
+// For no secrets the store is not opened: a bundle of texts needs none.
+func TestNoNamesOpenNoStore(t *testing.T) {
+	r, _, opened := newRecords(t)
+	reads, err := r.ReadMany(t.Context(), nil)
+	recs, err2 := r.GetAll(t.Context(), nil)
+	those, err3 := r.Those(t.Context(), nil)
+	if err := errors.Join(err, err2, err3); err != nil || len(reads)+len(recs)+len(those) != 0 || *opened != 0 {
+		t.Errorf("%v, opened %d times", err, *opened)
+	}
+}
+
 // A store that cannot be opened is an error of everything that asks it, every time.
 func TestStoreThatCannotBeOpened(t *testing.T) {
 	sealed := errors.New("the store is sealed")
