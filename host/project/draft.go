@@ -7,7 +7,6 @@ import (
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/manifest"
 	"github.com/rhx-dev/rhx/host/provider"
-	"github.com/rhx-dev/rhx/host/spec"
 )
 
 // DraftManifest returns what a new manifest says of the secrets on this machine. Its
@@ -18,16 +17,6 @@ func (p *Project) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
 	if found == nil {
 		return nil, specErr
 	}
-	// The default profile goes before the others of its provider.
-	slices.SortStableFunc(found, func(a, b provider.Found) int {
-		if a.Provider == b.Provider && (a.Profile == "") != (b.Profile == "") {
-			if a.Profile == "" {
-				return -1
-			}
-			return 1
-		}
-		return 0
-	})
 	d := &manifest.Draft{}
 	var in []provider.Found
 	for _, f := range found {
@@ -41,7 +30,7 @@ func (p *Project) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
 		s := manifest.DraftSecret{Name: f.Name, Title: sp.Title}
 		var alone bundle.Env
 		alone.Add(sp, &f.Secret)
-		if _, err := alone.Vars(); err != nil || !named(sp) {
+		if _, err := alone.Vars(); err != nil {
 			s.Why = "it has no variables"
 		} else if by := p.clash(in, f); by != "" {
 			s.Why = "it sets variables that " + by + " sets"
@@ -52,11 +41,6 @@ func (p *Project) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
 		d.Secrets = append(d.Secrets, s)
 	}
 	return d, specErr
-}
-
-// named reports whether a spec gives variables.
-func named(sp *spec.Spec) bool {
-	return sp.Document != "" || slices.ContainsFunc(sp.Values, func(v spec.Value) bool { return len(v.Env) > 0 })
 }
 
 // clash returns the first of several secrets that sets a variable of f's, too, even

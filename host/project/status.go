@@ -227,13 +227,11 @@ func stateOf(o session.Outcome, rec *store.Record) string {
 	return StateDiffers
 }
 
-// worse is the state of a secret with places in two states.
+// worse is the state of a secret with places in two states: what is there in part
+// differs.
 func worse(a, b string) string {
-	switch {
-	case a == "" || a == b:
+	if a == "" || a == b {
 		return b
-	case a == StateDiffers || b == StateDiffers || a == StateSame || b == StateSame:
-		return StateDiffers
 	}
-	return b
+	return StateDiffers
 }
