@@ -342,4 +342,3 @@ func TestSpecAt(t *testing.T) {
 		t.Error(err)
 	}
 }
-

@@ -30,14 +30,14 @@ type wrapper struct {
 	reach   error
 }
 
-func (w *wrapper) Wrap(_ context.Context, name string, ttl time.Duration) (secret.Value, error) {
+func (w *wrapper) Wrap(ctx context.Context, name string, ttl time.Duration) (secret.Value, error) {
 	switch name {
 	case "gone":
 		return secret.Value{}, fmt.Errorf("read %s: %w", name, store.ErrNotFound)
 	case "denied":
 		return secret.Value{}, store.ErrDenied
 	}
-	return w.WrapText(nil, secret.NewValue(name), ttl)
+	return w.WrapText(ctx, secret.NewValue(name), ttl)
 }
 
 func (w *wrapper) WrapText(_ context.Context, text secret.Value, ttl time.Duration) (secret.Value, error) {
@@ -306,7 +306,9 @@ func (broken) Run(context.Context, machine.RunSpec) (int, error) { return 0, err
 // Hosts to which a token is of no use.
 func TestHostsWithoutTokens(t *testing.T) {
 	b, _ := byToken(t, deliver.ByToken{Names: []string{"aws"}, Records: func() ([]*store.Record, error) { return nil, nil }})
-	nothing := func(at place.Place, m machine.Machine) ([]session.Outcome, error) { return b.Deliver(t.Context(), nil, at, m) }
+	nothing := func(at place.Place, m machine.Machine) ([]session.Outcome, error) {
+		return b.Deliver(t.Context(), nil, at, m)
+	}
 	for _, m := range []machine.Machine{&shell{Memory: machine.NewMemory("gpu"), has: "addr\n"}, fetchless{&shell{Memory: machine.NewMemory("gpu"), has: "vault\n"}}} {
 		if out, err := nothing(gpu, m); out != nil || err == nil || !strings.HasPrefix(err.Error(), "gpu: neither rhx nor vault is there") || fault.Hint(err) == "" {
 			t.Errorf("%v, %v", out, err)

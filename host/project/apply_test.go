@@ -424,4 +424,3 @@ func TestApplyWithoutFingerprints(t *testing.T) {
 	contains(t, w.plan(m, w.options()), "gpu as a whole: ") // nobody listens
 	contains(t, file(t, gpu, "/home/u/.aws/credentials"), "fake-A")
 }
-

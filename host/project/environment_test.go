@@ -358,4 +358,3 @@ func TestDraftManifestFails(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
-
