@@ -38,7 +38,8 @@ type source struct {
 // compiler's export data.
 func load(dir string) (*pack, error) {
 	var stderr bytes.Buffer
-	cmd := exec.Command("go", "list", "-e", "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles,DepOnly,Error,Module", ".")
+	// The mutated package also imports what the branches need.
+	cmd := exec.Command("go", "list", "-e", "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles,DepOnly,Standard,Error,Module", ".", "errors", "os", "strconv", "sync/atomic")
 	cmd.Dir, cmd.Stderr = dir, &stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -50,7 +51,7 @@ func load(dir string) (*pack, error) {
 		var one struct {
 			ImportPath, Export, Dir string
 			GoFiles                 []string
-			DepOnly                 bool
+			DepOnly, Standard       bool
 			Error                   *struct{ Err string }
 			Module                  *struct{ Dir string }
 		}
@@ -60,7 +61,7 @@ func load(dir string) (*pack, error) {
 			return nil, err
 		}
 		exports[one.ImportPath] = one.Export
-		if one.DepOnly {
+		if one.DepOnly || one.Standard {
 			continue
 		}
 		if one.Error != nil {
