@@ -25,6 +25,7 @@ func main() {
 		if err != nil {
 			status = newApp().fail(err)
 		}
+		child.EndAs(status)
 		os.Exit(status)
 	}
 	if os.Getenv("GOGC") == "" {

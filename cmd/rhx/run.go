@@ -115,7 +115,7 @@ func ended(status int, err error) error {
 	if err != nil {
 		return err
 	}
-	return exitCode(status)
+	return exitCode(status &^ child.BySignal)
 }
 
 // endedAs is ended for a command that rhx has waited for: where a signal has ended it,

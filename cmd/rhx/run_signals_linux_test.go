@@ -1,105 +1,229 @@
 package main
 
 import (
-	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rhx-dev/rhx/host/machine/sshtest"
 )
 
-// saysSignals is a command that prints the name of every signal that it gets, until its
-// input ends.
+// saysSignals is a command that says the name of every signal that it gets.
 const saysSignals = `
-import os, signal, sys
+import os, select, signal, sys
 for name in sys.argv[1:]:
-    signal.signal(getattr(signal, "SIG" + name), lambda n, _: os.write(1, (signal.Signals(n).name[3:] + "\n").encode()))
-os.write(1, b"ready\n")
-sys.stdin.read()
+    signal.signal(getattr(signal, "SIG" + name), lambda n, _: os.write(1, ("<%s>\\n" % signal.Signals(n).name[3:]).encode()))
+os.write(1, b"<ready %d>\\n" % os.getpid())
+while True:
+    select.select([], [], [], 0.02)
 `
 
-// A command under rhx gets the signals that it gets under env: each one that is sent to
-// rhx, and each one that is sent to their whole group, once.
-func TestRunSignalsAreTheCommands(t *testing.T) {
+// sleeps is a command that does nothing about signals.
+const sleeps = `ulimit -c 0; echo "<ready $$>"; exec sleep 600`
+
+// The signals that a process can catch, and all that end one that does not.
+var (
+	caught = []string{"HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "CONT", "WINCH", "PIPE", "TSTP"}
+	ending = []string{"HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "PIPE", "KILL"}
+)
+
+func number(name string) syscall.Signal { return unix.SignalNum("SIG" + name) }
+
+// A command under rhx gets the signals that it gets under env, and what they do to it
+// they do to rhx: in the foreground of a terminal, in the background, without one.
+func TestSignalsAsUnderEnv(t *testing.T) {
 	home := homeWithFiles(t)
-	names := []string{"HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "CONT", "TSTP", "WINCH"}
-	for kind, before := range map[string][]string{
-		"env": {"env"}, "plain": {"run", "-s", "openai", "--"}, "files": {"run", "-b", "files", "--"}, "mask": {"run", "--mask", "-s", "openai", "--"},
-	} {
-		t.Run(kind, func(t *testing.T) {
+	kinds := map[string][]string{
+		"plain": {"run", "-s", "openai", "--"}, "files": {"run", "-b", "files", "--"}, "mask": {"run", "--mask", "-s", "openai", "--"},
+	}
+	for _, how := range []string{foreground, background, noTerminal} {
+		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			args := append(append(before, "python3", "-c", saysSignals), names...)
-			program := rhxProgram(t)
-			if kind == "env" {
-				program, args = "env", args[1:]
-			}
-			cmd := exec.Command(program, args...)
-			cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = cmd.Process.Kill() })
-			said := bufio.NewReader(out)
-			expect := func(want string) {
-				t.Helper()
-				if line, err := said.ReadString('\n'); line != want+"\n" {
-					t.Fatalf("%q, %v, not %s", line, err, want)
-				}
-			}
-			expect("ready")
-			for _, name := range names {
-				s := unix.SignalNum("SIG" + name)
-				targets := []int{cmd.Process.Pid, -cmd.Process.Pid}
-				if name == "WINCH" || name == "CONT" || name == "TSTP" {
-					// What comes of those twice is the same; and the kernel discards a TSTP
-					// to a group without a terminal for all who do not catch it.
-					targets = targets[:1]
-				}
-				for _, to := range targets {
-					if err := syscall.Kill(to, s); err != nil {
-						t.Fatal(err)
-					}
-					expect(name)
-				}
-			}
-			if err := syscall.Kill(cmd.Process.Pid, syscall.SIGUSR1); err != nil {
-				t.Fatal(err)
-			}
-			expect("USR1") // and not the last one again
-			_ = in.Close()
-			if err := cmd.Wait(); err != nil {
-				t.Error(err)
+			wantSays, wantEnds := heard(newJob(t, how, home), how, "env"), endings(newJob(t, how, home), how, "env")
+			for kind, args := range kinds {
+				t.Run(kind, func(t *testing.T) {
+					t.Parallel()
+					args := append([]string{rhxProgram(t)}, args...)
+					same(t, heard(newJob(t, how, home), how, args...), wantSays)
+					same(t, endings(newJob(t, how, home), how, args...), wantEnds)
+				})
 			}
 		})
 	}
 }
 
-// A signal that ends the command ends rhx, as it ends env; what is ignored stays so.
-func TestRunEndsAsTheCommandDoes(t *testing.T) {
+// On a host, what SSH passes on reaches the command there as it would here, and the end
+// that it makes is rhx's status. With all else rhx does as ssh does.
+func TestSignalsToACommandOnAHost(t *testing.T) {
 	home := homeWithFiles(t)
-	for _, args := range [][]string{{"run", "-s", "openai", "--"}, {"run", "-b", "files", "--"}, {"run", "--mask", "-s", "openai", "--"}} {
-		for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGKILL} {
-			cmd := exec.Command(rhxProgram(t), append(args, "python3", "-c", "import os, sys; os.kill(os.getpid(), int(sys.argv[1]))", strconv.Itoa(int(s)))...)
-			cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
-			out, _ := cmd.CombinedOutput()
-			if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || ws.Signal() != s {
-				t.Errorf("%v: %v, not %v\n%s", args, cmd.ProcessState, s, out)
+	server := sshtest.Start(t, sshtest.Options{})
+	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte(server.HostBlock("gpu")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	passed := []string{"HUP", "INT", "QUIT", "TERM", "USR1", "USR2"}
+	for _, how := range []string{foreground, background, noTerminal} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			rhx := []string{rhxProgram(t), "run", "--on", "gpu", "-s", "openai", "--"}
+			j := newJob(t, how, home)
+			j.start(append(append(rhx, "python3", "-c", saysSignals), caught...)...)
+			if how == foreground {
+				j.typed("\x1a")
+				if event := j.event(); event != "stopped by SIGTSTP" {
+					t.Error(event)
+				}
+				j.goOn()
+			}
+			for _, name := range append([]string{"CONT", "WINCH", "PIPE"}, passed...) {
+				if name == "INT" && how == foreground {
+					j.typed("\x03")
+				} else {
+					j.kill(j.pid, number(name))
+				}
+				if slices.Contains(passed, name) {
+					if said := j.next(); said != name {
+						t.Errorf("%s: the command got %s", name, said)
+					}
+				}
+			}
+			// What is to end a process does so the second time: a host may not pass it on.
+			j.kill(j.pid, syscall.SIGINT)
+			if event := j.event(); event != "ended by SIGINT" {
+				t.Error(event)
+			}
+			j.kill(j.command, syscall.SIGKILL)
+			for _, name := range passed {
+				j.start(append(rhx, "sh", "-c", sleeps)...)
+				j.kill(j.pid, number(name))
+				if event, want := j.event(), fmt.Sprintf("status %d", 128+number(name)); event != want {
+					t.Errorf("%s: %s, not %s", name, event, want)
+				}
+				if !j.isGone() {
+					t.Errorf("the command goes on after %s", name)
+				}
+			}
+			for _, name := range []string{"ALRM", "PIPE", "KILL"} {
+				var events []string
+				for _, prefix := range [][]string{rhx, {"ssh", "gpu"}} {
+					args := append(prefix, "sh", "-c", sleeps)
+					if prefix[0] == "ssh" {
+						args = append(prefix, sleeps)
+					}
+					j.start(args...)
+					j.kill(j.pid, number(name))
+					if name == "PIPE" {
+						j.kill(j.pid, syscall.SIGKILL)
+					}
+					events = append(events, j.event())
+					j.kill(j.command, syscall.SIGKILL)
+				}
+				if events[0] != events[1] {
+					t.Errorf("%s: %s; ssh: %s", name, events[0], events[1])
+				}
+			}
+		})
+	}
+}
+
+// same compares what was seen of two commands.
+func same(t *testing.T, got, want []string) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Errorf("differs from:\n%s\nit is:\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
+			return
+		}
+	}
+}
+
+// heard is what a command that catches every signal says of them, run by a prefix.
+func heard(j *job, how string, prefix ...string) (seen []string) {
+	j.t.Helper()
+	j.start(append(append(prefix, "python3", "-c", saysSignals), caught...)...)
+	next := func(what string) { seen = append(seen, what+": "+j.next()) }
+	if how == foreground {
+		for _, key := range []string{"\x03", "\x1a", "\x1c"} {
+			j.typed(key)
+			next(fmt.Sprintf("typed %q", key))
+			// What tells rhx of a signal to its group can be one that the last has ended.
+			j.kill(j.pid, syscall.SIGUSR1)
+			next("USR1 to it")
+		}
+	}
+	for _, name := range caught {
+		j.kill(j.pid, number(name))
+		next(name + " to it")
+		switch {
+		case name == "CONT" || name == "WINCH":
+			continue // rhx cannot tell; what comes of them twice is the same
+		case name == "TSTP" && how == noTerminal:
+			continue // the kernel discards it for those of the group who do not catch it
+		}
+		j.kill(-j.pid, number(name))
+		next(name + " to its group")
+	}
+	j.kill(j.pid, syscall.SIGUSR1)
+	next("USR1 to it") // and not the last one again
+	j.kill(j.pid, syscall.SIGKILL)
+	seen = append(seen, "KILL to it: "+j.event())
+	if !j.isGone() {
+		j.t.Errorf("%q: the command goes on after KILL", prefix)
+	}
+	return seen
+}
+
+// endings are what becomes of a command that does nothing about signals, run by a prefix.
+func endings(j *job, how string, prefix ...string) (seen []string) {
+	j.t.Helper()
+	event := func(what string) { seen = append(seen, what+": "+j.event()) }
+	start := func() { j.t.Helper(); j.start(append(prefix, "sh", "-c", sleeps)...) }
+	for _, name := range ending {
+		start()
+		if name == "HUP" {
+			for _, name := range []string{"CONT", "WINCH", "TSTP"} {
+				j.kill(j.pid, number(name))
+			}
+			if how != noTerminal {
+				event("TSTP")
+				j.goOn()
 			}
 		}
+		j.kill(j.pid, number(name))
+		event(name)
+		if !j.isGone() {
+			j.t.Errorf("%q: the command goes on after %s", prefix, name)
+		}
+	}
+	if how == foreground {
+		start()
+		j.typed("\x1a")
+		event("^Z")
+		j.goOn()
+		j.typed("\x03")
+		event("^C")
+		start()
+		j.typed("\x1c")
+		event("^\\")
+	}
+	j.start(append(prefix, "sh", "-c", `echo "<ready $$>"; exit 130`)...)
+	event("its own status")
+	return seen
+}
+
+// What rhx is to ignore, as nohup and a shell's & say, its command ignores as well.
+func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	home := homeWithFiles(t)
+	for _, args := range [][]string{{"run", "-s", "openai", "--"}, {"run", "-b", "files", "--"}, {"run", "--mask", "-s", "openai", "--"}} {
 		cmd := exec.Command("sh", append([]string{"-c", `trap '' HUP INT; exec "$@"`, "sh", rhxProgram(t)}, append(args, "sh", "-c", "kill -HUP $$; kill -INT $$; echo still here")...)...)
 		cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "still here\n" {

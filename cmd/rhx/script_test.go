@@ -16,12 +16,15 @@ import (
 	guestsdk "github.com/rhx-dev/rhx/guest-sdk"
 )
 
+// programs are what this test program is under other names.
+var programs = map[string]func(){"rhx": main}
+
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		main() // rhx as its own child, whatever this file is called
 	}
 	remove := sshOfHome()
-	testscript.Main(afterwards{m, remove}, map[string]func(){"rhx": main})
+	testscript.Main(afterwards{m, remove}, programs)
 }
 
 // TestScript runs testdata/script/*.txtar. Each has a HOME of its own, empty

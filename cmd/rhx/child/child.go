@@ -27,6 +27,11 @@ type Runner struct {
 	Mask *mask.Masker
 }
 
+// BySignal is set in the status of a command that a signal has ended; the rest of it is
+// 128 and the signal's number, as shells have it. A command may also give that number
+// itself.
+const BySignal = 1 << 8
+
 // StartError is the error of a command that was not started.
 type StartError struct {
 	Name string

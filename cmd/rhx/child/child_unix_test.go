@@ -28,10 +28,11 @@ func TestSupervise(t *testing.T) {
 		notRun   int
 		out, err string
 	}{
-		"streams":        {argv: []string{"sh", "-c", `cat; echo "$K" >&2; exit 3`}, status: 3, out: "input " + value, err: value + "\n"},
-		"a signal":       {argv: []string{"sh", "-c", "kill -TERM $$"}, status: 143},
-		"not there":      {argv: []string{"rhx-no-such-command"}, notRun: 127},
-		"not executable": {argv: []string{plain}, notRun: 126},
+		"streams":           {argv: []string{"sh", "-c", `cat; echo "$K" >&2; exit 3`}, status: 3, out: "input " + value, err: value + "\n"},
+		"a signal":          {argv: []string{"sh", "-c", "kill -TERM $$"}, status: BySignal | 143},
+		"a signal's status": {argv: []string{"sh", "-c", "exit 143"}, status: 143},
+		"not there":         {argv: []string{"rhx-no-such-command"}, notRun: 127},
+		"not executable":    {argv: []string{plain}, notRun: 126},
 	} {
 		for _, masked := range []bool{false, true} {
 			var out, errOut bytes.Buffer

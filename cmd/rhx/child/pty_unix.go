@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -58,9 +60,9 @@ func (r *Runner) onPTY(argv, environ []string, out *os.File) (int, error) {
 		cmd.Stderr = w
 	}
 	defer ignorePipeSignal()()
-	got := make(chan os.Signal, 8)
-	notify(got, passed...)
-	defer signal.Stop(got)
+	lent.got = make(chan os.Signal, 8)
+	notify(lent.got, passedOnTerminal...)
+	defer signal.Stop(lent.got)
 	r.TakeOver()
 	if err := lent.take(); err != nil {
 		return 0, err
@@ -93,7 +95,7 @@ func (r *Runner) onPTY(argv, environ []string, out *os.File) (int, error) {
 	if lent.in != nil {
 		go lent.keys()
 	}
-	go lent.pass(got, cmd.Process.Pid)
+	go lent.pass(cmd.Process.Pid)
 	status, err := lent.wait(cmd.Process.Pid, masked.Show)
 	<-shown
 	<-said
@@ -115,12 +117,15 @@ func (r *Runner) keyboard() *os.File {
 // lentTerminal is the real terminal while a command has another in its place.
 type lentTerminal struct {
 	in, out *os.File
+	got     chan os.Signal
 	before  *term.State
 	// lent is set from take to giveBack. The terminal is taken only in the foreground.
 	lent bool
 	// mu is held where the number of master's descriptor is used, and by who closes it.
 	mu     sync.Mutex
 	master *os.File
+	// goesOn is set while rhx is stopped, with the command.
+	goesOn atomic.Bool
 }
 
 // hangUp ends the command's terminal.
@@ -130,11 +135,15 @@ func (l *lentTerminal) hangUp() {
 	_ = l.master.Close()
 }
 
-// resize gives the command's terminal the size of the real one.
-func (l *lentTerminal) resize() {
+// resize gives the command's terminal the size of the real one, and reports whether it
+// had another.
+func (l *lentTerminal) resize() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	before, err := pty.GetsizeFull(l.master)
 	_ = pty.InheritSize(l.out, l.master)
+	now, err2 := pty.GetsizeFull(l.master)
+	return err == nil && err2 == nil && *before != *now
 }
 
 // group is the process group that has the command's terminal; 0 for none.
@@ -198,53 +207,68 @@ func (l *lentTerminal) giveBack() {
 // inForeground reports whether the terminal is this process's to read: a shell's & has
 // it run beside others.
 func (l *lentTerminal) inForeground() bool {
-	group, err := unix.IoctlGetInt(int(l.in.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	ours, err := isOurs(l.in)
+	return err == nil && ours
+}
+
+// isOurs reports whether a terminal is this process's to read. The error is for one that
+// is gone.
+func isOurs(terminal *os.File) (bool, error) {
+	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
+	return group == unix.Getpgrp(), err
 }
 
 // awhile is how often rhx looks whether a shell has brought it to the foreground, of
 // which no signal tells.
 const awhile = 100 * time.Millisecond
 
-// keys passes on what is typed. It reads only in the foreground: a read elsewhere would
-// stop rhx.
-func (l *lentTerminal) keys() {
-	buf := make([]byte, 4096)
+// keys passes on what is typed.
+func (l *lentTerminal) keys() { _, _ = io.Copy(l.master, &keyboard{l.in, l.takeAgain}) }
+
+// keyboard reads what is typed at a terminal, only in the foreground: a read elsewhere
+// would stop rhx.
+type keyboard struct {
+	in *os.File
+	// found is called when the terminal is in the foreground, before something is typed.
+	found func() error
+}
+
+func (k *keyboard) Read(buf []byte) (int, error) {
 	for {
-		if !l.inForeground() {
-			if _, err := unix.IoctlGetInt(int(l.in.Fd()), unix.TIOCGPGRP); err != nil {
-				return // the terminal is gone
-			}
+		ours, err := isOurs(k.in)
+		if err != nil {
+			return 0, err
+		}
+		if !ours {
 			time.Sleep(awhile)
 			continue
 		}
-		if l.takeAgain() != nil {
-			return
+		if err := k.found(); err != nil {
+			return 0, err
 		}
-		ready := []unix.PollFd{{Fd: int32(l.in.Fd()), Events: unix.POLLIN}}
-		if _, err := unix.Poll(ready, -1); err != nil || !l.inForeground() {
-			continue
+		ready := []unix.PollFd{{Fd: int32(k.in.Fd()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(ready, -1); err != nil {
+			continue // a signal
 		}
-		n, err := l.in.Read(buf)
-		if n > 0 {
-			_, _ = l.master.Write(buf[:n])
-		}
-		if err != nil {
-			return
+		if ours, err := isOurs(k.in); err == nil && ours {
+			return k.in.Read(buf)
 		}
 	}
 }
 
 // pass gives the signals that rhx gets to the command. None of them is typed at the
 // real terminal: what is typed, the command's terminal makes a signal of.
-func (l *lentTerminal) pass(got <-chan os.Signal, monitor int) {
-	for s := range got {
+func (l *lentTerminal) pass(monitor int) {
+	for s := range l.got {
 		switch s {
 		case syscall.SIGWINCH:
-			l.resize()
-			continue
+			if l.resize() {
+				continue // the terminal has told it
+			}
 		case syscall.SIGCONT:
-			continue // what stopped goes on: see wait
+			if l.goesOn.Swap(false) {
+				continue // so does what stopped: see wait
+			}
 		}
 		group := l.group()
 		if group <= 1 {
@@ -267,6 +291,7 @@ func (l *lentTerminal) wait(monitor int, show func()) (int, error) {
 		}
 		show()
 		l.giveBack()
+		l.goesOn.Store(true)
 		stop()
 		if err := l.take(); err != nil {
 			return 0, err
@@ -286,11 +311,13 @@ func stop() {
 	goesOn := make(chan os.Signal, 1)
 	signal.Notify(goesOn, syscall.SIGCONT)
 	defer signal.Stop(goesOn)
-	_ = syscall.Kill(0, syscall.SIGTSTP)
-	select {
-	case <-goesOn:
-	case <-time.After(notStopped):
-	}
+	whileDefault(syscall.SIGTSTP, func() {
+		_ = syscall.Kill(0, syscall.SIGTSTP)
+		select {
+		case <-goesOn:
+		case <-time.After(notStopped):
+		}
+	})
 }
 
 // await waits for a child to end or to stop.
@@ -305,7 +332,7 @@ func await(pid int) (syscall.WaitStatus, error) {
 
 func ended(ws syscall.WaitStatus) int {
 	if ws.Signaled() {
-		return 128 + int(ws.Signal())
+		return BySignal | 128 + int(ws.Signal())
 	}
 	return ws.ExitStatus()
 }
@@ -324,10 +351,12 @@ const MonitorArg = "run-monitor"
 // stops, so does this process, for rhx to see; when rhx has it go on, so does the
 // command.
 func Monitor(argv []string) (int, error) {
+	runtime.LockOSThread() // see endWithRhx
 	var cmd *exec.Cmd
 	err := start(argv, os.Environ(), func(path string, argv []string) error {
 		cmd = &exec.Cmd{Path: path, Args: argv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-			SysProcAttr: &syscall.SysProcAttr{Foreground: true, Ctty: 1}}
+			// rhx's end hangs this process up.
+			SysProcAttr: endWithRhx(&syscall.SysProcAttr{Foreground: true, Ctty: 1})}
 		return cmd.Start()
 	})
 	if err != nil {

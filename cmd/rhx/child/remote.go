@@ -21,7 +21,7 @@ import (
 // Where spec.TTY is set the command has a terminal there, which is this one. Until the
 // command has started, ctx ends this, and signals and the terminal are rhx's.
 func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, error) {
-	spec.Stdin, spec.Stdout, spec.Stderr = r.In, r.Out, r.Err
+	spec.Stdin, spec.Stdout, spec.Stderr = r.input(), r.Out, r.Err
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	interrupted := context.AfterFunc(ctx, cancel)

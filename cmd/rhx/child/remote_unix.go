@@ -3,6 +3,7 @@
 package child
 
 import (
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,6 +12,15 @@ import (
 
 	"github.com/rhx-dev/rhx/host/machine"
 )
+
+// input is what a command on a host reads. A shell's & leaves it the terminal that rhx
+// must not read.
+func (r *Runner) input() io.Reader {
+	if in := r.keyboard(); in != nil {
+		return &keyboard{in, func() error { return nil }}
+	}
+	return r.In
+}
 
 // resizes tells the new sizes of a terminal, which had one before, until stop is called.
 func resizes(fd int, before machine.Size, out chan<- machine.Size) (stop func()) {
@@ -40,22 +50,25 @@ func resizes(fd int, before machine.Size, out chan<- machine.Size) (stop func())
 
 // forwardSignals gives a command on a host the signals that this process gets, which
 // then do not end it. A second one of a kind that is to end it does: the host may not
-// pass them on.
+// pass them on. ALRM, which OpenSSH's server never does, ends rhx as it ends ssh.
 func forwardSignals(out chan<- string, takeOver func()) (stop func()) {
 	names := map[os.Signal]string{syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGQUIT: "QUIT",
-		syscall.SIGUSR1: "USR1", syscall.SIGUSR2: "USR2", syscall.SIGALRM: "ALRM"}
+		syscall.SIGUSR1: "USR1", syscall.SIGUSR2: "USR2"}
 	got := make(chan os.Signal, 4)
 	done := make(chan struct{})
 	for s := range names {
 		notify(got, s)
 	}
+	notify(got, syscall.SIGALRM)
 	takeOver()
 	go func() {
 		for {
 			select {
 			case s := <-got:
 				switch s {
-				case syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM:
+				case syscall.SIGALRM:
+					EndAs(BySignal | 128 + int(syscall.SIGALRM))
+				case syscall.SIGUSR1, syscall.SIGUSR2:
 				default:
 					signal.Reset(s)
 				}

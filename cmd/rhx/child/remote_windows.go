@@ -1,6 +1,13 @@
 package child
 
-import "github.com/rhx-dev/rhx/host/machine"
+import (
+	"io"
+
+	"github.com/rhx-dev/rhx/host/machine"
+)
+
+// input is what a command on a host reads.
+func (r *Runner) input() io.Reader { return r.In }
 
 // resizes: Windows has no signal for it.
 func resizes(int, machine.Size, chan<- machine.Size) (stop func()) { return func() {} }

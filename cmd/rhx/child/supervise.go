@@ -6,8 +6,8 @@ import (
 )
 
 // Supervise runs a command as a child, with the streams, and returns its exit
-// status: 128 and the number of the signal, where one ended it. rhx outlives the
-// signals that are for the command.
+// status; see [BySignal] for one that a signal ended. rhx outlives the signals that are
+// for the command.
 func (r *Runner) Supervise(argv, environ []string) (int, error) {
 	if r.Mask != nil {
 		return r.superviseMasked(argv, environ)

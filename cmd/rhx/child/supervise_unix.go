@@ -16,10 +16,11 @@ import (
 )
 
 // passed are the signals that a command gets from rhx: all that can be caught and are
-// not of the process's own doing.
+// not of the process's own doing. PIPE can be: where nobody reads what a masked command
+// writes, rhx gets the one that the command would have got.
 var passed = []os.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
-	syscall.SIGCONT, syscall.SIGWINCH,
+	syscall.SIGPIPE, syscall.SIGCONT, syscall.SIGWINCH,
 }
 
 // stops are those that stop a process. rhx stops when its command has.
@@ -49,13 +50,12 @@ func (r *Runner) holdSignals() *held {
 	h := &held{got: make(chan os.Signal, 16), done: make(chan struct{}), group: newWitness(), size: terminalSize()}
 	notify(h.got, passed...)
 	notify(h.got, stops...)
-	if r.Mask == nil { // with one rhx writes, and a SIGPIPE can be its own
-		notify(h.got, syscall.SIGPIPE)
-	}
 	r.TakeOver()
-	runtime.LockOSThread() // the command ends with the thread that started it: see attr
+	runtime.LockOSThread() // see endWithRhx
 	return h
 }
+
+func (*held) attr() *syscall.SysProcAttr { return endWithRhx(&syscall.SysProcAttr{}) }
 
 func (h *held) end() {
 	signal.Stop(h.got)
@@ -74,8 +74,7 @@ func (h *held) wait(cmd *exec.Cmd) (int, error) {
 		}
 		if ws.Stopped() {
 			h.stopped.Store(true)
-			signal.Reset(ws.StopSignal())
-			_ = syscall.Kill(os.Getpid(), ws.StopSignal())
+			stopAs(ws.StopSignal())
 			continue
 		}
 		_ = cmd.Wait() // the process is gone; what it wrote may still be on its way
@@ -95,7 +94,6 @@ func (h *held) pass(pid int) {
 		}
 		switch s {
 		case syscall.SIGCONT:
-			notify(h.got, stops...)
 			h.group.goOn()
 			if h.stopped.Swap(false) && !isStopped(pid) {
 				continue
@@ -127,18 +125,26 @@ func terminalSize() (size unix.Winsize) {
 	return size
 }
 
-// EndAs ends this process by the signal that a status of Supervise stands for, if it
-// is one that only ends a process: a shell stops its script where a command was ended
-// by Ctrl-C.
+// EndAs ends this process by the signal that ended the command, if one did: a shell stops
+// its script where a command was ended by Ctrl-C.
 func EndAs(status int) {
-	s := syscall.Signal(status - 128)
+	if status&BySignal == 0 {
+		return
+	}
+	s := syscall.Signal(status&^BySignal - 128)
 	switch s {
 	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL:
 		signal.Reset(s)
 		_ = syscall.Kill(os.Getpid(), s)
 		time.Sleep(time.Second) // it comes before that
-	case syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM:
-		// Go's runtime takes these, and does nothing; another program does not.
+	default:
+		// Go's runtime takes the others, and does something else; another program does
+		// not. It writes no core file: that of the command says more.
+		var limit syscall.Rlimit
+		if syscall.Getrlimit(syscall.RLIMIT_CORE, &limit) == nil {
+			limit.Cur = 0
+			_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
+		}
 		argv := []string{"sh", "-c", "kill -" + strconv.Itoa(int(s)) + " $$"}
 		_ = syscall.Exec("/bin/sh", argv, []string{"PATH=/bin:/usr/bin"})
 	}

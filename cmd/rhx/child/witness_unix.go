@@ -4,6 +4,7 @@ package child
 
 import (
 	"io"
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -13,11 +14,13 @@ import (
 // die or stop by does nothing more: one that still answers has got none. So it tells
 // what a terminal sent from what was sent to rhx alone, which Go does not say.
 type witness struct {
-	cmd     *exec.Cmd
-	ask     io.WriteCloser
-	answers chan byte
-	changed chan syscall.WaitStatus // ended or stopped
-	asked   byte
+	cmd *exec.Cmd
+	// ask is a pipe. Its other end is open here, too: to write to nobody would be a
+	// SIGPIPE, which only rhx gets.
+	ask, asks *os.File
+	answers   chan byte
+	changed   chan syscall.WaitStatus // ended or stopped
+	asked     byte
 	// seen are signals to the group that rhx itself has not come to yet: Go does not
 	// give them in the order in which they came.
 	seen map[syscall.Signal]bool
@@ -34,16 +37,17 @@ func (w *witness) begin() {
 	w.cmd = nil
 	cmd := exec.Command("/bin/sh", "-c", "ulimit -c 0; exec cat")
 	cmd.Env = []string{"PATH=/bin:/usr/bin"} // and no secret
-	ask, err := cmd.StdinPipe()
+	asks, ask, err := os.Pipe()
 	if err != nil {
 		return
 	}
+	cmd.Stdin = asks
 	answer, err := cmd.StdoutPipe()
 	if err != nil || cmd.Start() != nil {
-		_ = ask.Close()
+		_, _ = ask.Close(), asks.Close()
 		return
 	}
-	w.cmd, w.ask = cmd, ask
+	w.cmd, w.ask, w.asks = cmd, ask, asks
 	answers, changed := make(chan byte, 256), make(chan syscall.WaitStatus, 8)
 	w.answers, w.changed = answers, changed
 	go func() {
@@ -89,8 +93,11 @@ func (w *witness) got(s syscall.Signal) bool {
 			}
 		case ws := <-w.changed:
 			by := ws.StopSignal()
-			if !ws.Stopped() {
+			if ws.Stopped() {
+				w.goOn() // to answer the next time: the command may have gone on
+			} else {
 				by = ws.Signal()
+				w.end()
 				w.begin()
 			}
 			if by != s {
@@ -110,7 +117,7 @@ func (w *witness) goOn() {
 
 func (w *witness) end() {
 	if w.cmd != nil {
-		_ = w.ask.Close()
+		_, _ = w.ask.Close(), w.asks.Close()
 		_ = w.cmd.Process.Kill()
 	}
 }
