@@ -37,20 +37,35 @@ func masked(t *testing.T, home string, command ...string) (*exec.Cmd, *screen) {
 }
 
 // In the background a shell's terminal is not rhx's to read or to change: the command
-// runs all the same.
+// runs all the same, and what is typed is the shell's. Brought to the foreground, the
+// command reads it.
 func TestMaskInTheBackground(t *testing.T) {
 	home := homeWithValue(t)
-	cmd := exec.Command("sh", "-c", `set -m; "$0" run --mask -s openai -- sh -c 'echo "<$OPENAI_API_KEY>"; exit 7' & wait $!; echo "ended: $?"`, rhxProgram(t))
-	cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
-	f, err := pty.Start(cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Close(); _ = cmd.Process.Kill() })
-	s := &screen{t: t, f: f}
+	sh := exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
+	s := onPTY(t, home, sh)
+	s.waitFor("> ")
+	s.typed("stty -g; rhx run --mask -s openai -- sh -c 'echo \"<$OPENAI_API_KEY>\"; read a; echo \"read:$a\"; exit 7' &\r")
 	s.waitFor("<********>")
-	s.waitFor("ended: 7")
-	s.ends(cmd, 0)
+	s.typed("echo typed-\"\"here; stty -g\r")
+	s.waitFor("typed-here")
+	s.typed("fg; echo status-$?\r")
+	s.typed("more\r")
+	s.waitFor("read:more")
+	s.waitFor("status-7")
+	s.typed("exit 0\r")
+	out := s.ends(sh, 0)
+	var modes []string
+	for line := range strings.SplitSeq(out, "\r\n") {
+		if strings.Count(line, ":") > 10 {
+			modes = append(modes, line)
+		}
+	}
+	if len(modes) != 2 || modes[0] != modes[1] {
+		t.Errorf("modes of the terminal: %q\n%s", modes, out)
+	}
+	if strings.Contains(out, "Stopped") {
+		t.Errorf("rhx was stopped:\n%s", out)
+	}
 }
 
 // ends waits for the end, and checks the exit status and that no value was shown.
