@@ -161,6 +161,11 @@ func TestFilesShareOneBudget(t *testing.T) {
 	if snap.Extract(ctx, sp); g.had != 2 {
 		t.Error("another look has no time of its own")
 	}
+	same(t, "removed", outcome(provider.NewPlan(snap).Remove(ctx, sp, sec(sp, "", "k", "v"))),
+		"~/b failed: read ~/b: took longer than 2s for the files before this one")
+	if g.had != 3 {
+		t.Errorf("removing: %+v", g)
+	}
 }
 
 // A profile can be a value by itself, and needs no map then.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -17,9 +18,10 @@ import (
 // Remove plans to take a secret out of the machine's files: its keys and, where
 // nothing else is left in them, its profile and the file. A place that holds
 // other values than the secret's is left and reported as a conflict: they may
-// be newer, and nowhere else.
+// be newer, and nowhere else. The modules of all files have the time of one call.
 func (p *Plan) Remove(ctx context.Context, sp *spec.Spec, sec *secret.Secret) []Placement {
 	var out []Placement
+	ctx = abi.WithBudget(ctx)
 	for i := range sp.Files {
 		f := &sp.Files[i]
 		if f.ReadOnly || !p.holdsProfile(f, sec.Profile) {
@@ -38,6 +40,7 @@ func (p *Plan) Remove(ctx context.Context, sp *spec.Spec, sec *secret.Secret) []
 // those that repeat its values.
 func (p *Plan) RemoveAt(ctx context.Context, sp *spec.Spec, sec *secret.Secret, at string) []Placement {
 	var out []Placement
+	ctx = abi.WithBudget(ctx)
 	file := p.current(at)
 	for _, f := range byName(sp, path.Base(at)) {
 		if out = p.removeFrom(ctx, sp, f, file, sec); len(out) > 0 && out[0].Action != Failed {

@@ -151,6 +151,18 @@ func TestProcessThatStays(t *testing.T) {
 	}
 }
 
+// A process that was ended has used up the time that it shares with the calls after it.
+func TestProcessThatStaysUsesUpTheBudget(t *testing.T) {
+	r := runner(t, "stays")
+	r.Limits = abi.Limits{Call: time.Millisecond, Compile: time.Millisecond}
+	ctx := abi.WithBudget(t.Context())
+	for _, want := range []string{"took longer than 2ms to run", "took longer than 1ms for the files before this one"} {
+		if _, err := r.Run(ctx, module, request); !errors.Is(err, abi.ErrLimit) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, not: %s", err, want)
+		}
+	}
+}
+
 // A process whose parent is gone, and does not end it, ends by itself.
 func TestOrphanEnds(t *testing.T) {
 	head, err := json.Marshal(Job{Limits: abi.Limits{Call: time.Millisecond, Compile: time.Millisecond}.OrDefault(), Memory: RunMemory})

@@ -84,10 +84,13 @@ func (r *Runner) do(ctx context.Context, job *Job, m abi.Module, in []byte) (*Re
 		bytes.NewReader(frameHead(len(m.Wasm))), bytes.NewReader(m.Wasm), bytes.NewReader(frameHead(len(in))), bytes.NewReader(in))
 	cmd.Stdout, cmd.Stderr = out, crash
 	cmd.WaitDelay = time.Second
+	begun := time.Now()
 	err = cmd.Run()
 	if cmd.ProcessState == nil {
 		return none, fmt.Errorf("cannot run: its process does not start: %w", err)
 	}
+	// One that gives no answer has used time, too: what other files share is the less.
+	none.Used = max(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), time.Since(begun)/abi.Patience)
 	if err != nil {
 		return none, job.ended(bounded, cmd.ProcessState, crash.b, err)
 	}
