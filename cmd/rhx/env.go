@@ -42,7 +42,7 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	}
 	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Format: format, Skip: c.SkipUnnamable}, c.Yes)
 	if err == nil {
-		err = noFiles("env", env.Files)
+		err = noFiles(env.Files)
 	}
 	if err != nil {
 		return err

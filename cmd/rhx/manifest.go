@@ -176,12 +176,12 @@ func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secret
 	return env, err
 }
 
-// noFiles is the error of a command that cannot give the files of bundles.
-func noFiles(command string, files []*store.Record) error {
+// noFiles is the error of env, which cannot give the files of bundles.
+func noFiles(files []*store.Record) error {
 	if len(files) == 0 {
 		return nil
 	}
-	return fault.WithHint(fmt.Errorf("a bundle has files, which rhx %s cannot give: %s", command, files[0].Secret.Name), "rhx run -b can, rhx sync -b writes them on hosts")
+	return fault.WithHint(fmt.Errorf("a bundle has files, which rhx env cannot give: %s", files[0].Secret.Name), "rhx run -b can, on hosts too; rhx sync -b writes them on hosts")
 }
 
 // trustCmd trusts a manifest.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
@@ -15,9 +16,7 @@ import (
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/place"
-	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/secret"
-	"github.com/rhx-dev/rhx/host/store"
 )
 
 type runCmd struct {
@@ -60,21 +59,26 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	files, vars, err := e.Deliver.PrivateFiles(ctx, env.Files, a.On != "")
+	if err != nil {
+		return err
+	}
 	a.logGiven(e, "run", a.at().String(), argv[0], env)
 	var masker *mask.Masker
 	if c.Mask {
 		masker = mask.New(e.Project.Hidden(env))
 	}
 	if a.On != "" {
-		if err := noFiles("run --on", env.Files); err != nil {
-			return err
+		spec := machine.RunSpec{Argv: argv, Unset: bundleUnsets(env), TTY: c.TTY, Files: files, FileVars: vars}
+		for _, v := range env.Vars {
+			spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
 		}
-		return c.remote(ctx, a, e, argv, env, masker)
+		return c.remote(ctx, a, e, spec, masker)
 	}
 	r := a.runner(masker)
 	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
-	if len(env.Files) > 0 {
-		return endedAs(c.withFiles(ctx, a, e, r, argv, environ, env.Files))
+	if len(files) > 0 {
+		return endedAs(c.withFiles(a, r, argv, environ, files, vars))
 	}
 	a.close()
 	if masker != nil {
@@ -130,7 +134,7 @@ func endedAs(status int, err error) error {
 // withFiles runs a command beside files that are gone when it ends. rhx stays, as
 // the command's parent, to remove them; where it is killed, a process that waits for
 // that does.
-func (c *runCmd) withFiles(ctx context.Context, a *app, e *engine.Engine, r *child.Runner, argv, environ []string, recs []*store.Record) (status int, err error) {
+func (c *runCmd) withFiles(a *app, r *child.Runner, argv, environ []string, files []machine.RunFile, vars []machine.Var) (status int, err error) {
 	dir, release, err := child.PrivateFolder(a.Getenv)
 	if err != nil {
 		return 0, err
@@ -141,36 +145,30 @@ func (c *runCmd) withFiles(ctx context.Context, a *app, e *engine.Engine, r *chi
 			a.warn(left.Error() + "; the next rhx run with files tries again")
 		}
 	}()
-	files, vars, err := e.Deliver.PrivateFiles(ctx, recs, filepath.ToSlash(dir))
-	if err != nil {
-		return 0, err
-	}
 	for _, f := range files {
-		if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
+		file := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			return 0, err
 		}
-		if err := os.WriteFile(f.Path, f.Data, f.Mode&0o700); err != nil {
+		if err := os.WriteFile(file, f.Data, f.Mode&0o700); err != nil {
 			return 0, err
 		}
 	}
 	var moved []bundle.Var
 	for _, v := range vars {
-		moved = append(moved, bundle.Var{Name: v.Name, Value: secret.NewValue(v.Value)})
+		moved = append(moved, bundle.Var{Name: v.Name, Value: secret.NewValue(path.Join(filepath.ToSlash(dir), v.Value))})
 	}
 	a.close()
 	return r.Supervise(argv, bundle.Environ(environ, moved))
 }
 
 // remote runs the command on the hosts that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, argv []string, env *project.Environment, m *mask.Masker) error {
+func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, spec machine.RunSpec, m *mask.Masker) error {
 	hosts, err := a.hostsOn()
 	if err != nil {
 		return err
 	}
-	spec := machine.RunSpec{Argv: argv, Unset: bundleUnsets(env), TTY: c.TTY}
-	for _, v := range env.Vars {
-		spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
-	}
+	spec.Warn = func(err error) { a.warn(err.Error()) }
 	r := a.runner(m)
 	defer a.tellInterrupt(ctx)()
 	if len(hosts) == 1 {

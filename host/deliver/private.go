@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -14,17 +14,15 @@ import (
 	"github.com/rhx-dev/rhx/host/store"
 )
 
-// PrivateFile is a native file for one command.
-type PrivateFile struct {
-	// Path is absolute, below the folder that was given.
-	Path string
-	Data []byte
-	Mode fs.FileMode
-}
-
-// PrivateFiles renders secrets as the files that their tools read, below dir, and
-// returns the variables that have the tools read them there. It writes nothing.
-func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, dir string) ([]PrivateFile, []machine.Var, error) {
+// PrivateFiles renders secrets as the files that their tools read, in a folder for one
+// command, and returns the variables that have the tools read them there: their values
+// are paths in that folder. It writes nothing. onHost says that the command is to run on
+// a host.
+func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, onHost bool) ([]machine.RunFile, []machine.Var, error) {
+	if len(recs) == 0 {
+		return nil, nil, nil
+	}
+	const dir = "/private" // in m
 	m := machine.NewMemory("the bundle's files")
 	type moved struct {
 		name string
@@ -63,7 +61,7 @@ func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, dir 
 		}
 		if !movable {
 			errs = append(errs, fault.WithHint(fmt.Errorf("%s cannot be a file of one command: no variable says where %s reads it", rec.Secret.Name, sp.Title),
-				"rhx load writes it where it is read"))
+				otherWays(sp, rec.Secret.Name, onHost)))
 		}
 	}
 	if len(errs) > 0 {
@@ -81,21 +79,40 @@ func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, dir 
 	}
 	written, err := m.Write(ctx, w.changes)
 	errs = append(append(errs, written...), err)
-	var files []PrivateFile
+	var files []machine.RunFile
 	var vars []machine.Var
 	for _, o := range all {
 		data, mode, ok := m.File(o.file)
 		if !ok {
 			continue // nothing of the secret goes there
 		}
-		files = append(files, PrivateFile{o.file, data, mode.Perm()})
+		files = append(files, machine.RunFile{Path: strings.TrimPrefix(o.file, dir+"/"), Data: data, Mode: mode.Perm()})
 		value := o.file
 		if mv, _ := mover(o.f); mv.Rel != "" {
 			value = o.file[:len(o.file)-len(mv.Rel)-1]
 		}
-		vars = append(vars, machine.Var{Name: o.name, Value: value})
+		vars = append(vars, machine.Var{Name: o.name, Value: strings.TrimPrefix(value, dir+"/")})
 	}
 	return files, vars, errors.Join(errs...)
+}
+
+// otherWays says how a command can have a secret of which it cannot have a file.
+func otherWays(sp *spec.Spec, name string, onHost bool) string {
+	var vars []string
+	for _, v := range sp.Values {
+		if len(v.Env) > 0 {
+			vars = append(vars, v.Env[0])
+		}
+	}
+	load := "rhx load " + name
+	if onHost {
+		load = "rhx sync HOST -s " + name
+	}
+	text := load + " writes the file where it is read, and rhx undo takes it away after the command"
+	if len(vars) > 0 {
+		text = fmt.Sprintf("the bundle sets %s where %s is in its secrets; %s", strings.Join(vars, ", "), name, text)
+	}
+	return text
 }
 
 // mover is the first variable that moves a file by itself, not along with another.

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"io"
+	"io/fs"
 )
 
 // Runner is a machine that runs commands.
@@ -22,6 +23,15 @@ type RunSpec struct {
 	// names those to take out of it.
 	Env   []Var
 	Unset []string
+	// Files are there for this command alone: in a folder of its own, in memory, that
+	// only its user can read. It is gone when Run returns, and soon after the connection
+	// or this process is, however they end. FileVars are variables to add as Env is,
+	// whose values are paths in that folder.
+	Files    []RunFile
+	FileVars []Var
+	// Warn is told what went wrong with the files once the command had started, which
+	// does not end it; it may be nil.
+	Warn func(error)
 	// Stdin, Stdout and Stderr may be nil. Run can return while a read of Stdin
 	// is still waiting.
 	Stdin          io.Reader
@@ -41,6 +51,17 @@ type RunSpec struct {
 	// is passed on; it may be nil. With a terminal nothing of Stdin is read before it
 	// returns.
 	Started func()
+}
+
+// RunFile is a file for one command.
+type RunFile struct {
+	// Path is in the folder of the command's files, with slashes, such as "aws/credentials".
+	Path string
+	// Data is at most MaxFile bytes.
+	Data []byte
+	// Mode is that of the file; what it gives to others than the user is left out, and 0
+	// means 0600.
+	Mode fs.FileMode
 }
 
 // Size is that of a terminal, in characters.

@@ -149,13 +149,9 @@ func (m *sshMachine) connect(ctx context.Context) (*sshConn, error) {
 	if conn, err := m.current(); conn != nil || err != nil {
 		return conn, err
 	}
-	d := &dialer{opts: &m.opts, named: m.target}
-	client, err := d.dial(ctx, m.target, nil, 0)
-	if ctx.Err() != nil && err != nil {
-		err = ctx.Err()
-	}
+	client, err := m.dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.target, err)
+		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -164,6 +160,19 @@ func (m *sshMachine) connect(ctx context.Context) (*sshConn, error) {
 		return nil, fmt.Errorf("%s: the connection is closed", m.target)
 	}
 	m.conn = client
+	return client, nil
+}
+
+// dial makes a connection.
+func (m *sshMachine) dial(ctx context.Context) (*sshConn, error) {
+	d := &dialer{opts: &m.opts, named: m.target}
+	client, err := d.dial(ctx, m.target, nil, 0)
+	if ctx.Err() != nil && err != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.target, err)
+	}
 	return client, nil
 }
 

@@ -51,7 +51,9 @@ func TestSSHConformanceOfMaster(t *testing.T) {
 func TestSSHRunOverMaster(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	_, use := master(t, s)
-	testRun(t, over(t, s, use))
+	m := over(t, s, use)
+	testRun(t, m)
+	testFiles(t, m)
 	if s.Connections() != 1 {
 		t.Errorf("%d connections", s.Connections())
 	}

@@ -27,6 +27,7 @@ type fake struct {
 	addr     string
 	home     string
 	shell    []string // in place of sh
+	env      []string // of the commands, beside what all have
 	sessions int      // at most so many at a time; 0 is any number
 	// instead, when set, answers an exec request in place of a shell.
 	instead func(ch ssh.Channel)
@@ -175,6 +176,7 @@ func (f *fake) exec(channel ssh.Channel, command string) {
 	cmd := exec.Command(f.shell[0], append(f.shell[1:len(f.shell):len(f.shell)], "-c", inner)...)
 	cmd.Dir = f.home
 	cmd.Env = []string{"HOME=" + f.home, "PATH=/usr/bin:/bin", "RHX_TEST_A=one", "RHX_TEST_B=two\nlines '$x'\n"}
+	cmd.Env = append(cmd.Env, f.env...)
 	cmd.Stdout, cmd.Stderr = channel, channel.Stderr()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -22,6 +22,7 @@ type sshConn struct {
 	gone   chan struct{} // closed when the connection is
 	turn   chan struct{} // held by the one session, see openSSH
 	master bool          // the connection is that of an ssh master
+	dead   time.Duration // a silence of the host after which it is lost
 
 	mu     sync.Mutex
 	next   chan opened // a channel opened ahead of its use, or nil
@@ -30,7 +31,7 @@ type sshConn struct {
 }
 
 func newConn(d *dialer, c *sshConfig, conn net.Conn) *sshConn {
-	s := &sshConn{named: d.named, env: c.environ(d.opts), raw: &countingConn{Conn: conn}, gone: make(chan struct{}), turn: make(chan struct{}, 1)}
+	s := &sshConn{named: d.named, env: c.environ(d.opts), raw: &countingConn{Conn: conn}, gone: make(chan struct{}), turn: make(chan struct{}, 1), dead: deadAfter}
 	s.raw.touch()
 	return s
 }
@@ -124,7 +125,7 @@ func (c *sshConn) failure() error {
 }
 
 // keepAlive ends the connection when the host does not answer any more.
-func (c *sshConn) keepAlive(every, dead time.Duration) {
+func (c *sshConn) keepAlive(every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -134,8 +135,8 @@ func (c *sshConn) keepAlive(every, dead time.Duration) {
 		case <-tick.C:
 		}
 		switch silence := c.raw.silence(); {
-		case silence > dead:
-			c.close(fmt.Errorf("no answer for %v", dead))
+		case silence > c.dead:
+			c.close(fmt.Errorf("no answer for %v", c.dead))
 			return
 		case silence > every/2:
 			// The request waits behind data that is being sent, so its own answer
@@ -198,10 +199,13 @@ func (c *sshConn) open() chan opened {
 	return result
 }
 
+// errNoSession is the error of a host that allows no more sessions on a connection.
+var errNoSession = errors.New("the host opens no session")
+
 // session returns a channel for one operation. A host that allows no more at
-// once is asked again, because the end of the last operation may still be on
-// its way.
-func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+// once is asked again for a while, because the end of the last operation may still be
+// on its way.
+func (c *sshConn) session(ctx context.Context, within time.Duration) (ssh.Channel, <-chan *ssh.Request, error) {
 	c.mu.Lock()
 	pending := c.next
 	c.next = nil
@@ -209,7 +213,7 @@ func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request
 	if pending == nil {
 		pending = c.open()
 	}
-	deadline := time.Now().Add(sessionWithin)
+	deadline := time.Now().Add(within)
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		var o opened
 		select {
@@ -232,7 +236,7 @@ func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request
 		}
 		var full *ssh.OpenChannelError
 		if !errors.As(o.err, &full) || time.Now().After(deadline) {
-			return nil, nil, fmt.Errorf("the host opens no session: %s", printable(o.err.Error(), 200))
+			return nil, nil, fmt.Errorf("%w: %s", errNoSession, printable(o.err.Error(), 200))
 		}
 		c.mu.Lock()
 		c.full = true

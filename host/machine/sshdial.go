@@ -83,11 +83,12 @@ func (d *dialer) dial(ctx context.Context, target string, jumps []string, depth 
 		return nil, err
 	}
 	client.via = via
-	every, dead := cmp.Or(d.opts.aliveEvery, aliveEvery), cmp.Or(d.opts.deadAfter, deadAfter)
+	every := cmp.Or(d.opts.aliveEvery, aliveEvery)
+	client.dead = cmp.Or(d.opts.deadAfter, deadAfter)
 	if c.aliveEvery > 0 {
-		every, dead = c.aliveEvery, c.aliveEvery*time.Duration(max(c.aliveCount, 1))
+		every, client.dead = c.aliveEvery, c.aliveEvery*time.Duration(max(c.aliveCount, 1))
 	}
-	go client.keepAlive(every, dead)
+	go client.keepAlive(every)
 	return client, nil
 }
 

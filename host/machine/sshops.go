@@ -304,9 +304,18 @@ func (m *sshMachine) ask(ctx context.Context, s *script, size int, harmless bool
 		return nil, err
 	}
 	text := s.finish()
-	within := cmp.Or(m.opts.answerWithin, answerWithin) + time.Duration(len(text)/slowRate)*time.Second
 	a := &answer{mark: []byte(s.mark), limit: size}
-	stderr, err := conn.exchange(ctx, text, a, within)
+	stderr, err := conn.exchange(ctx, text, a, m.within(text))
+	return m.judge(ctx, a, stderr, err, harmless)
+}
+
+// within is how long the answer to a text may take.
+func (m *sshMachine) within(text []byte) time.Duration {
+	return cmp.Or(m.opts.answerWithin, answerWithin) + time.Duration(len(text)/slowRate)*time.Second
+}
+
+// judge returns the pieces of an answer, and what is wrong with it.
+func (m *sshMachine) judge(ctx context.Context, a *answer, stderr []byte, err error, harmless bool) ([]piece, error) {
 	list := a.pieces
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -339,26 +348,53 @@ func (c *sshConn) exchange(ctx context.Context, input []byte, a *answer, within 
 		return nil, err
 	}
 	defer next()
-	channel, requests, err := c.session(ctx)
-	if err != nil {
-		return nil, err
+	t := talk{command: remoteCommand, input: input}
+	defer t.leave()
+	if err = t.begin(ctx, c, a, within); err == nil && a.done {
+		c.awaitClose(t.ended)
 	}
-	defer leave(channel, "")
-	ended := make(chan int, 1)
-	go func() { ended <- exitStatus(requests) }()
+	return t.said.bytes(), err
+}
+
+// talk is a session in which a script answers.
+type talk struct {
+	command string
+	input   []byte
+	more    bool // more input comes after that
+
+	channel ssh.Channel // nil before it is opened
+	ended   chan int    // the exit status, -1 for none
+	said    headBuffer  // on standard error
+}
+
+func (t *talk) leave() {
+	if t.channel != nil {
+		leave(t.channel, "")
+	}
+}
+
+// begin starts the script and reads what it prints into a, until the piece "done".
+func (t *talk) begin(ctx context.Context, c *sshConn, a *answer, within time.Duration) error {
+	channel, requests, err := c.session(ctx, sessionWithin)
+	if err != nil {
+		return err
+	}
+	t.channel, t.ended, t.said.limit = channel, make(chan int, 1), 4<<10
+	go func() { t.ended <- exitStatus(requests) }()
 	result := make(chan error, 1)
 	started := make(chan struct{})
 	a.started = started
 	reading := *a // what is read after this function has returned is nobody's
 	go func() { result <- reading.read(channel) }()
-	errText := &headBuffer{limit: 4 << 10}
-	go func() { _, _ = io.Copy(errText, channel.Stderr()) }()
+	go func() { _, _ = io.Copy(&t.said, channel.Stderr()) }()
 	go func() {
 		c.sendEnv(channel)
 		// No answer to the request is waited for: the answer of the script is one.
-		if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{remoteCommand})); err == nil {
-			_, _ = channel.Write(input)
-			_ = channel.CloseWrite()
+		if _, err := channel.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{t.command})); err == nil {
+			_, _ = channel.Write(t.input)
+			if !t.more {
+				_ = channel.CloseWrite()
+			}
 			c.openNext()
 		}
 	}()
@@ -369,23 +405,19 @@ func (c *sshConn) exchange(ctx context.Context, input []byte, a *answer, within 
 		select {
 		case err := <-result: // also when the connection is lost
 			*a = reading
-			switch {
-			case err != nil:
-			case a.done:
-				c.awaitClose(ended)
-			case c.dying():
+			if err == nil && !a.done && c.dying() {
 				err = c.failure()
 			}
-			return errText.bytes(), err
+			return err
 		case <-started:
 			slow.Stop()
 			started = nil
 		case <-slow.C:
-			return nil, fmt.Errorf("the host starts no shell within %v", startWithin)
+			return fmt.Errorf("the host starts no shell within %v", startWithin)
 		case <-late.C:
-			return nil, fmt.Errorf("the host's answer is not whole after %v", within)
+			return fmt.Errorf("the host's answer is not whole after %v", within)
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

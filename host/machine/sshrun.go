@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -23,16 +25,58 @@ func (m *sshMachine) Run(ctx context.Context, spec RunSpec) (int, error) {
 	if len(spec.Argv) == 0 || spec.Argv[0] == "" || strings.HasPrefix(spec.Argv[0], "-") {
 		return 0, usage("%s: no command to run", m.target)
 	}
-	mark := "rhx-" + rand.Text() + " "
-	prelude, err := runPrelude(spec, mark)
-	if err != nil {
+	checked := spec
+	checked.Env = slices.Concat(spec.Env, spec.FileVars)
+	if _, err := runPrelude(checked, ""); err != nil {
 		return 0, fmt.Errorf("%s: %w", m.target, err)
 	}
 	conn, err := m.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
-	status, err := conn.run(ctx, spec, mark, prelude)
+	if len(spec.Files) > 0 {
+		return m.runWithFiles(ctx, conn, spec)
+	}
+	return m.runOn(ctx, conn, spec, sessionWithin)
+}
+
+// runWithFiles runs a command beside the files that it has for itself.
+func (m *sshMachine) runWithFiles(ctx context.Context, conn *sshConn, spec RunSpec) (int, error) {
+	f, err := m.hold(ctx, conn, spec.Files)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err := f.release(ctx); err != nil && spec.Warn != nil {
+			spec.Warn(fmt.Errorf("%s: %w", m.target, err))
+		}
+	}()
+	spec.Env = slices.Clone(spec.Env)
+	for _, v := range spec.FileVars {
+		spec.Env = append(spec.Env, Var{v.Name, f.path + "/" + v.Value})
+	}
+	status, err := m.runOn(ctx, conn, spec, 0)
+	if !errors.Is(err, errNoSession) || ctx.Err() != nil {
+		return status, err
+	}
+	// A host that allows one session on a connection.
+	another, err := m.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer another.close(nil)
+	return m.runOn(ctx, another, spec, sessionWithin)
+}
+
+// runOn runs a command on a connection. A host that allows no more sessions is asked
+// again for the time that is given.
+func (m *sshMachine) runOn(ctx context.Context, conn *sshConn, spec RunSpec, within time.Duration) (int, error) {
+	mark := "rhx-" + rand.Text() + " "
+	prelude, err := runPrelude(spec, mark)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", m.target, err)
+	}
+	status, err := conn.run(ctx, spec, mark, prelude, within)
 	if err != nil && ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
@@ -91,13 +135,13 @@ func runCommand(spec RunSpec, mark string, n int) string {
 
 var errNoShell = errors.New("no shell")
 
-func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []byte) (int, error) {
+func (c *sshConn) run(ctx context.Context, spec RunSpec, mark string, prelude []byte, within time.Duration) (int, error) {
 	next, err := c.enter(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer next()
-	channel, requests, err := c.session(ctx)
+	channel, requests, err := c.session(ctx, within)
 	if err != nil {
 		return 0, err
 	}

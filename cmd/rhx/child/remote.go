@@ -96,6 +96,13 @@ func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Plac
 		errOut := &prefixed{mu: &mu, w: r.Err, prefix: at.String() + ": "}
 		spec := spec
 		spec.Stdout, spec.Stderr = out, errOut
+		if warn := spec.Warn; warn != nil {
+			spec.Warn = func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				warn(err)
+			}
+		}
 		flush := maskRemote(&spec, r.Mask, mask.Pipe())
 		status, err := runOn(ctx, m, spec)
 		flush()
