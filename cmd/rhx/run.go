@@ -30,7 +30,7 @@ type runCmd struct {
 }
 
 func (c *runCmd) Help() string {
-	return `Here, rhx replaces itself by the command: same process, same terminal, same signals. With --on HOST the variables go over the SSH channel; nothing is installed or left there, and input, signals and exit status pass through. With several (--on gpu-[01:64],box) each line is printed behind the host's name, there is no input, and the exit status is 3 where it failed on some of them.
+	return `Here, rhx replaces itself by the command: same process, same terminal, same signals. With --on HOST the variables go over the SSH channel, files of a bundle into the memory there for the time of the command; nothing is installed or left there, and input, signals and exit status pass through. With several (--on gpu-[01:64],box) each line is printed behind the host's name, there is no input, and the exit status is 3 where it failed on some of them.
 
 --mask has what the command writes go through rhx, which replaces secret values of 4 characters or more: as they are, line by line, and in base64, hex, URLs and JSON. On a terminal the command has one of its own, with this one's size, keys and signals; else its output and errors stay apart. It is for accidents: a command that shows a value in pieces is not caught.
 

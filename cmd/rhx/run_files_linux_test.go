@@ -18,10 +18,18 @@ import (
 func TestRunOnAHostLeavesNoFiles(t *testing.T) {
 	home := homeWithFiles(t)
 	server, small := sshtest.Start(t, sshtest.Options{}), sshtest.Start(t, sshtest.Options{Dropbear: true})
+	shared := sshtest.Start(t, sshtest.Options{})
+	socket := filepath.Join(home, "m")
+	block := shared.HostBlock("shared", "ControlPath "+socket)
+	config := shared.Config(block)
+	if out, err := exec.Command("ssh", "-F", config, "-M", "-N", "-f", "-o", "ControlPersist=yes", "shared").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("ssh", "-F", config, "-O", "exit", "shared").Run() })
 	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte(server.HostBlock("gpu")+small.HostBlock("small")), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte(server.HostBlock("gpu")+small.HostBlock("small")+block), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	signal := func(signals ...syscall.Signal) func(*os.Process) {
@@ -31,22 +39,25 @@ func TestRunOnAHostLeavesNoFiles(t *testing.T) {
 			}
 		}
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name    string
 		command string
 		end     func(*os.Process)
 		status  int // of rhx, as a shell has it
 		on      string
 	}{
-		"the command ends":             {"exit 9", signal(), 9, "gpu"},
-		"interrupted":                  {"exec cat", signal(syscall.SIGINT), 130, "gpu"},
-		"interrupted, and not minded":  {"trap 'exit 4' INT; read x", signal(syscall.SIGINT), 4, "gpu"},
-		"terminated":                   {"exec cat", signal(syscall.SIGTERM), 143, "gpu"},
-		"rhx killed":                   {"exec cat", signal(syscall.SIGKILL), 137, "gpu"},
-		"rhx killed, dropbear":         {"exec cat", signal(syscall.SIGKILL), 137, "small"},
-		"rhx killed, an endless child": {`(while [ -e "$HF_TOKEN_PATH" ]; do sleep 0.05; done) & exec cat`, signal(syscall.SIGKILL), 137, "gpu"},
-		"the connection cut":           {"exec cat", func(*os.Process) { server.CutAll() }, 1, "gpu"},
+		{"the command ends", "exit 9", signal(), 9, "gpu"},
+		{"interrupted", "exec cat", signal(syscall.SIGINT), 130, "gpu"},
+		{"interrupted, with a status of its own", "trap 'exit 4' INT; read x", signal(syscall.SIGINT), 4, "gpu"},
+		{"terminated", "exec cat", signal(syscall.SIGTERM), 143, "gpu"},
+		{"rhx killed", "exec cat", signal(syscall.SIGKILL), 137, "gpu"},
+		{"rhx killed, dropbear", "exec cat", signal(syscall.SIGKILL), 137, "small"},
+		{"rhx killed, through a master", "exec cat", signal(syscall.SIGKILL), 137, "shared"},
+		{"rhx killed, an endless child", `(while [ -e "$HF_TOKEN_PATH" ]; do sleep 0.05; done) & exec cat`, signal(syscall.SIGKILL), 137, "gpu"},
+		{"the connection cut", "exec cat", func(*os.Process) { server.CutAll() }, 1, "gpu"},
+		{"the master ends", "exec cat", func(*os.Process) { _ = exec.Command("ssh", "-F", config, "-O", "exit", "shared").Run() }, 1, "shared"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(rhxProgram(t), "run", "--on", c.on, "-b", "files", "--", "sh", "-c", `test -s "$HF_TOKEN_PATH" && echo "$HF_TOKEN_PATH"; `+c.command)
 			cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
 			said := new(strings.Builder)
