@@ -26,6 +26,8 @@ type app struct {
 	*globals
 	environ     func() []string
 	stopSignals func()
+	// command is the words of the command that is run.
+	command string
 	// helped is set when the help was printed instead of a command being run.
 	helped bool
 
@@ -68,6 +70,7 @@ func (a *app) engine() (*engine.Engine, error) {
 	// No host and no file is being written while a key is not open.
 	a.made.Stores.Checking = func() func() { return term.OnStop(func() { os.Exit(130) }) }
 	a.made.Records.Open = a.openStore
+	a.made.Book.Command, a.made.Book.Reason = a.command, a.Reason
 	return a.made, nil
 }
 

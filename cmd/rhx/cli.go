@@ -23,6 +23,7 @@ type globals struct {
 	Manifest string `help:"The manifest; by default rhx.yaml in this folder or one above." placeholder:"FILE" group:"Global flags:"`
 	Profile  string `predictor:"profile" help:"The manifest's profile, laid over the rest." placeholder:"NAME" group:"Global flags:"`
 	Output   string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml" group:"Global flags:"`
+	Reason   string `help:"Why, for rhx log." placeholder:"TEXT" group:"Global flags:"`
 	Quiet    bool   `short:"q" help:"Print only results and errors." group:"Global flags:"`
 	Verbose  bool   `short:"v" help:"Print what is being done." group:"Global flags:"`
 	NoInput  bool   `help:"Never ask; fail where an answer would be needed." group:"Global flags:"`
@@ -35,31 +36,31 @@ func commands() []command {
 		{"detect", "Show the credentials on this machine.", &detectCmd{}, usesOn},
 		{"save", "Save credentials of this machine to the store.", &saveCmd{}, usesAll},
 		{"list", "List the secrets in the store.", &listCmd{}, usesStore | usesManifest},
-		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}, usesStore | usesManifest},
-		{"get", "Print one value, raw.", &getCmd{}, usesStore | usesManifest},
+		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}, usesSecrets},
+		{"get", "Print one value, raw.", &getCmd{}, usesSecrets},
 		{"load", "Bring secrets from the store into their native files.", &loadCmd{}, usesAll},
 		{"delete", "Delete secrets from the store.", &deleteCmd{}, usesAll},
-		{"undelete", "Bring a deleted secret back.", &undeleteCmd{}, usesStore | usesManifest},
-		{"copy", "Copy a secret to another name or store.", &copyCmd{}, usesStore | usesManifest},
-		{"move", "Move a secret to another name or store.", &moveCmd{}, usesStore | usesManifest},
+		{"undelete", "Bring a deleted secret back.", &undeleteCmd{}, usesSecrets},
+		{"copy", "Copy a secret to another name or store.", &copyCmd{}, usesSecrets},
+		{"move", "Move a secret to another name or store.", &moveCmd{}, usesSecrets},
 		{"history", "List the versions of a secret.", &historyCmd{}, usesStore | usesManifest},
-		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, usesStore | usesManifest},
-		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesStore | usesManifest},
+		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, usesSecrets},
+		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets},
 		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll},
-		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesStore | usesManifest},
-		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesStore | usesManifest},
-		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesStore | usesManifest},
-		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}, 0},
-		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, usesStore | usesManifest},
-		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesStore | usesManifest},
-		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesStore | usesManifest},
-		{"log", "Show which secrets went where.", &logCmd{}, 0},
+		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
+		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesSecrets},
+		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets},
+		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}, usesLog},
+		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, usesSecrets},
+		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
+		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
+		{"log", "Show who read and wrote which secrets, and where they went.", &logCmd{}, 0},
 		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, usesStore | usesManifest},
 		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}, usesManifest},
 		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}, usesStore | usesManifest},
-		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore},
-		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, usesStore},
-		{"import", "Save what other tools keep.", &importCmd{}, usesStore | usesManifest},
+		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore | usesLog},
+		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, usesStore | usesLog},
+		{"import", "Save what other tools keep.", &importCmd{}, usesSecrets},
 		{"providers", "List the known providers, or all that is known of one.", &providersCmd{}, 0},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, 0},
 		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, 0},
@@ -81,8 +82,10 @@ const (
 	usesStore    uses = 1 << iota // --store
 	usesManifest                  // --manifest and --profile
 	usesOn                        // --on
+	usesLog                       // --reason
 
-	usesAll = usesStore | usesManifest | usesOn
+	usesSecrets = usesStore | usesManifest | usesLog
+	usesAll     = usesSecrets | usesOn
 )
 
 // without are the names of the flags that a command has no use for.
@@ -96,6 +99,9 @@ func (u uses) without() []string {
 	}
 	if u&usesOn == 0 {
 		out = append(out, "on")
+	}
+	if u&usesLog == 0 {
+		out = append(out, "reason")
 	}
 	return out
 }
@@ -149,7 +155,9 @@ func run(args []string) int {
 	if parsed == nil {
 		return 0 // help was printed
 	}
-	if err = a.checkFlags(parsed.Selected().FullPath()); err == nil {
+	path := parsed.Selected().FullPath()
+	_, a.command, _ = strings.Cut(path, " ")
+	if err = a.checkFlags(path); err == nil {
 		err = parsed.Run()
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

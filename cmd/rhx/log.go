@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,16 +17,23 @@ import (
 type logCmd struct {
 	Secret string `arg:"" optional:"" predictor:"stored" help:"Only of this secret."`
 	Last   int    `short:"n" help:"The last N events; 0 for all." default:"50" placeholder:"50"`
+	Verify bool   `help:"Say whether lines of the log were changed, added or cut."`
 }
 
 func (c *logCmd) Help() string {
-	return `The local log: when, who, by which command, which secret, to which machine and place or which program. It has no values and is never sent anywhere.`
+	return `The local log: when, who, by which command and from which program, which secret, to which machine and place or which program. It has every write to the store and every read of values, what --reason said, and no values. It is never sent anywhere.`
 }
 
-func (c *logCmd) Run(_ context.Context, a *app) error {
+func (c *logCmd) Run(ctx context.Context, a *app) error {
 	e, err := a.engine()
 	if err != nil {
 		return err
+	}
+	if c.Verify {
+		if c.Secret != "" {
+			return fault.WithKind(errors.New("--verify is for the whole log, and takes no secret"), fault.Usage)
+		}
+		return a.verifyLog(ctx, e)
 	}
 	all, err := e.Book.Events()
 	if fault.KindOf(err) == fault.Partial {
@@ -34,7 +43,7 @@ func (c *logCmd) Run(_ context.Context, a *app) error {
 	}
 	var events []session.Event
 	for _, e := range all {
-		if c.Secret == "" || e.Secret == c.Secret {
+		if c.Secret == "" || e.Secret == c.Secret || slices.Contains(e.Secrets, c.Secret) {
 			events = append(events, e)
 		}
 	}
@@ -55,18 +64,78 @@ func (c *logCmd) Run(_ context.Context, a *app) error {
 		}
 		return nil
 	}
+	header := []string{"TIME", "USER", "COMMAND", "SECRET", "MACHINE", "PLACE", "ACTION", "KEYS", "FROM"}
+	if slices.ContainsFunc(events, func(e session.Event) bool { return e.Reason != "" }) {
+		header = append(header, "REASON")
+	}
+	return a.table(header, logRows(events, c.Secret, len(header)))
+}
+
+// logRows are the rows of events, of so many columns; only is the secret that was asked
+// for, if any.
+func logRows(events []session.Event, only string, columns int) [][]string {
 	rows := make([][]string, 0, len(events))
 	for _, e := range events {
-		place := e.Path
+		place, secret, action := e.Path, e.Secret, e.Action
 		switch {
 		case e.Var != "":
 			place = "$" + e.Var
 		case e.To != "":
 			place = e.To
 		}
-		rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), e.User, e.Command, e.Secret, e.Machine, place, e.Action, strings.Join(e.Keys, ", ")})
+		if e.Stored > 0 {
+			action += fmt.Sprintf(" version %d", e.Stored)
+		}
+		if n := len(e.Secrets); n > 0 && only != "" {
+			secret = only
+		} else if n > shownTogether {
+			secret = fmt.Sprintf("%s and %d more", strings.Join(e.Secrets[:shownTogether], ", "), n-shownTogether)
+		} else if n > 0 {
+			secret = strings.Join(e.Secrets, ", ")
+		}
+		row := []string{e.Time.Local().Format("2006-01-02 15:04:05"), e.User, e.Command, secret, e.Machine, place, action, strings.Join(e.Keys, ", "), e.Caller, e.Reason}
+		rows = append(rows, row[:columns])
 	}
-	return a.table([]string{"TIME", "USER", "COMMAND", "SECRET", "MACHINE", "PLACE", "ACTION", "KEYS"}, rows)
+	return rows
+}
+
+// shownTogether is how many secrets of one event a row names.
+const shownTogether = 3
+
+// verifyLog says whether the log is as rhx wrote it.
+func (a *app) verifyLog(ctx context.Context, e *engine.Engine) error {
+	check, err := e.Book.VerifyLog(ctx)
+	if err != nil {
+		return err
+	}
+	done, err := a.data(check)
+	if err != nil {
+		return err
+	}
+	if !done {
+		for _, note := range check.Notes {
+			a.warn(note)
+		}
+		for _, p := range check.Problems {
+			a.say(p)
+		}
+		text := fmt.Sprintf("%d entries", check.Entries)
+		if check.Unproven > 0 {
+			text += fmt.Sprintf(", %d of them written while there was no key or it was locked", check.Unproven)
+		}
+		if check.Older > 0 {
+			text += fmt.Sprintf("; %d from before entries were proven", check.Older)
+		}
+		if len(check.Problems) == 0 {
+			a.say("The log is as rhx wrote it: " + text + ".")
+		} else {
+			a.say("The log is not as rhx wrote it: " + text + ".")
+		}
+	}
+	if len(check.Problems) > 0 {
+		return exitCode(1)
+	}
+	return nil
 }
 
 // logGiven notes which secrets a program gets.

@@ -49,7 +49,7 @@ func (a *app) logout(ctx context.Context, c *logoutCmd) error {
 	if err != nil {
 		return err
 	}
-	revoked, err := a.endLogin(ctx, out)
+	revoked, err := a.endLogin(ctx, e, out)
 	if err != nil {
 		return err
 	}
@@ -177,8 +177,12 @@ func removeHint(u *exchange.Removal) string {
 }
 
 // endLogin revokes the token and deletes it. It reports whether no live token is left.
-func (a *app) endLogin(ctx context.Context, out *logoutJSON) (bool, error) {
+func (a *app) endLogin(ctx context.Context, e *engine.Engine, out *logoutJSON) (bool, error) {
 	logins, err := a.vaultLogins()
+	if err != nil {
+		return false, err
+	}
+	conf, err := e.Stores.Config()
 	if err != nil {
 		return false, err
 	}
@@ -188,6 +192,9 @@ func (a *app) endLogin(ctx context.Context, out *logoutJSON) (bool, error) {
 	}
 	if err != nil {
 		a.reportPart("the token", err)
+	}
+	if how != vaultlogin.EndedNone {
+		a.logAt(e, conf.Vault.Address, "logged out")
 	}
 	out.Token = string(how)
 	if a.Output == "table" {

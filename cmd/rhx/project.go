@@ -7,6 +7,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -114,11 +115,11 @@ func (a *app) checkFlags(path string) error {
 		for _, f := range []struct {
 			name, value string
 			use         uses
-		}{{"--manifest", a.Manifest, usesManifest}, {"--profile", a.Profile, usesManifest}, {"--on", a.On, usesOn}} {
+		}{{"--manifest", a.Manifest, usesManifest}, {"--profile", a.Profile, usesManifest}, {"--on", a.On, usesOn}, {"--reason", a.Reason, usesLog}} {
 			if f.value != "" && c.uses&f.use == 0 {
 				return fault.WithKind(fmt.Errorf("%s does not take %s", path, f.name), fault.Usage)
 			}
 		}
 	}
-	return nil
+	return session.CheckReason(a.Reason)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 // vaultCmd is what there is for a store in Vault alone.
@@ -55,9 +56,9 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	// The package of such a store is not in every rhx.
-	v, ok := st.(interface {
+	v, ok := store.As[interface {
 		Policy(ctx context.Context, names []string, write bool) (string, error)
-	})
+	}](st)
 	if !ok {
 		return fault.WithHint(fault.WithKind(fmt.Errorf("the store %s is not in Vault", st.URL()), fault.Usage), "--store vault://MOUNT/PREFIX names one that is")
 	}

@@ -43,6 +43,10 @@ func (c *loadCmd) unwrap(ctx context.Context, a *app, at place.Place) ([]*store.
 	if c.To != "" && len(tokens) != 1 {
 		return nil, nil, fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
+	e, err := a.engine()
+	if err != nil {
+		return nil, nil, err
+	}
 	recs := []*store.Record{}
 	var failed []session.Outcome
 	for i, t := range tokens {
@@ -58,6 +62,7 @@ func (c *loadCmd) unwrap(ctx context.Context, a *app, at place.Place) ([]*store.
 			continue
 		}
 		recs = append(recs, rec)
+		e.Book.NoteRead("wrapping token", []store.Info{rec.Info})
 	}
 	return recs, failed, nil
 }

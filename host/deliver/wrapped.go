@@ -89,7 +89,7 @@ type ByToken struct {
 
 // NewByToken fails where the store cannot do that.
 func NewByToken(st store.Store, b ByToken) (*ByToken, error) {
-	w, ok := st.(store.Wrapper)
+	w, ok := store.As[store.Wrapper](st)
 	if !ok {
 		return nil, fault.WithHint(fault.WithKind(errors.New("--via vault needs a store in Vault"), fault.Usage),
 			"--store vault://MOUNT/PREFIX; without --via the secrets go over SSH")

@@ -72,6 +72,7 @@ func New(p Parts) *Engine {
 		Seal:   e.Stores.Seal,
 		Unseal: e.Stores.Unseal,
 	}}
+	e.Stores.Noted, e.Records.Read = e.Book.Stored, e.Book.NoteRead
 	e.wire()
 	return e
 }

@@ -37,6 +37,8 @@ type Stores struct {
 	Checking func() (end func())
 	Warn     func(text string)
 	Note     func(format string, args ...any)
+	// Noted returns a store whose writes are in the log.
+	Noted func(store.Store) store.Store
 
 	// What goroutines ask for, each made by the first that does.
 	mu     sync.Mutex
@@ -104,16 +106,27 @@ func (s *Stores) Open(context.Context) (store.Store, error) {
 
 // OpenURL opens a store by its URL.
 func (s *Stores) OpenURL(url string) (store.Store, error) {
+	var st store.Store
+	var err error
 	switch {
 	case url == LocalURL:
-		return s.Local()
+		st, err = s.Local()
 	case strings.HasPrefix(url, VaultScheme):
-		return s.OpenVault(url)
+		st, err = s.OpenVault(url)
+	default:
+		err = unknownStore(url)
 	}
-	return nil, fault.WithHint(fault.WithKind(fmt.Errorf("unknown store %q", url), fault.Usage), "a store is local, or vault://MOUNT/PREFIX")
+	if err != nil {
+		return nil, err
+	}
+	return s.Noted(st), nil
 }
 
-// Local opens the store on this machine.
+func unknownStore(url string) error {
+	return fault.WithHint(fault.WithKind(fmt.Errorf("unknown store %q", url), fault.Usage), "a store is local, or vault://MOUNT/PREFIX")
+}
+
+// Local opens the store on this machine. Its writes are not in the log.
 func (s *Stores) Local() (*agestore.Store, error) {
 	conf, err := s.Config()
 	if err != nil {
@@ -185,4 +198,14 @@ func (s *Stores) Derive(ctx context.Context, purpose string) ([]byte, error) {
 		return nil, err
 	}
 	return local.Derive(ctx, purpose)
+}
+
+// DeriveAll makes keys for a purpose out of all of the local store's; see
+// [agestore.Store.DeriveAll].
+func (s *Stores) DeriveAll(ctx context.Context, purpose string, ask bool) ([][]byte, error) {
+	local, err := s.Local()
+	if err != nil {
+		return nil, err
+	}
+	return local.DeriveAll(ctx, purpose, ask)
 }

@@ -1,5 +1,11 @@
 // Package eventlog keeps the local log: a line of JSON for each event, in a file that
 // begins anew when it is large.
+//
+// The lines are a chain: each has a number and the hash of the one before, and a proof
+// (HMAC) by a key that only this user's rhx has. log.head, beside the log, has the
+// number and the hash of the last one. So Verify finds lines that were changed, added
+// or cut, also at the end. A copy of both files from before passes for the log: nothing
+// outside of them says how far it was.
 package eventlog
 
 import (
@@ -27,12 +33,32 @@ type Event struct {
 	Command string    `json:"command"`
 	Machine string    `json:"machine"`
 	Secret  string    `json:"secret"`
-	// Path or Var is the place; To is the program that got it.
+	// Secrets are those that were read at once; Secret is "" then.
+	Secrets []string `json:"secrets,omitempty"`
+	// Path or Var is the place, for a store its URL; To is the program that got it.
 	Path   string   `json:"path,omitempty"`
 	Var    string   `json:"var,omitempty"`
 	To     string   `json:"to,omitempty"`
 	Action string   `json:"action"`
 	Keys   []string `json:"keys,omitempty"`
+	// Stored is the version in the store.
+	Stored int `json:"version,omitempty"`
+	// Caller is the program that started rhx, as it calls itself; Reason is what the
+	// user gave with --reason.
+	Caller string `json:"caller,omitempty"`
+	Reason string `json:"reason,omitempty"`
+
+	chained
+}
+
+// chained is what makes lines a chain.
+type chained struct {
+	// Seq counts the lines of all time from 1; 0 is that of a line of before there
+	// was a chain. Prev is the hash of the line before.
+	Seq  int64  `json:"seq,omitempty"`
+	Prev string `json:"prev,omitempty"`
+	// Open reports that the head had no proof when this line was added.
+	Open bool `json:"open,omitempty"`
 }
 
 const (
@@ -41,54 +67,123 @@ const (
 	maxLog = 8 << 20
 	// maxRead bounds what is read: a log, and the events of one command beyond maxLog.
 	maxRead = 64 << 20
+	// lockWait is how long other commands may take that write theirs: somebody else
+	// who holds the lock stops no command.
+	lockWait = 10 * time.Second
 )
+
+// Keys are the keys of this user's rhx. agestore.Store has them.
+type Keys interface {
+	// DeriveAll makes keys for a purpose, the one for new proofs first. Where that
+	// takes a question and ask is false, or there is no key to make them of, there
+	// are none.
+	DeriveAll(ctx context.Context, purpose string, ask bool) ([][]byte, error)
+}
 
 // Log is the log in one file.
 type Log struct {
 	// Path is the file; its folder is made when something is logged. The log before
 	// it is in Path.1.
 	Path string
+	// Keys prove what is added.
+	Keys Keys
 
 	max int64 // maxLog; tests lower it
+	// onStep is called before each change on the disk, for tests that end there.
+	onStep func()
 }
 
 func (l *Log) before() string { return l.Path + ".1" }
+func (l *Log) lock() string   { return l.Path + ".lock" }
 
-// Append adds events, in one write, so that commands that run at once do not mix
-// theirs.
+func (l *Log) step() {
+	if l.onStep != nil {
+		l.onStep()
+	}
+}
+
+// Append adds events, in one write. Commands that run at once take turns. Where there
+// is no key, or it waits for a passphrase, the lines have no proof of their own; those
+// after them prove that they stood there.
 func (l *Log) Append(ctx context.Context, events []Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	var b bytes.Buffer
-	for _, e := range events {
-		e.Version = version
-		line, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		b.Write(line)
-		b.WriteByte('\n')
-	}
+	keys, keyErr := l.Keys.DeriveAll(ctx, purpose, false)
 	if err := atomicfile.MkdirAll(filepath.Dir(l.Path)); err != nil {
 		return err
 	}
-	if err := l.rotate(ctx); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	unlock, err := ownfile.Lock(ctx, l.lock())
+	if err != nil {
+		return fmt.Errorf("wait for %s: %w", l.lock(), err)
+	}
+	return errors.Join(l.append(events, keys), unlock(), keyErr)
+}
+
+// append is Append with the lock held.
+func (l *Log) append(events []Event, keys [][]byte) error {
+	if err := ownfile.Plain(l.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // opening a pipe would wait
 	}
 	f, err := os.OpenFile(l.Path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	data := b.Bytes()
+	h, open, size, err := l.headFor(f, keys)
+	if err == nil && size > l.limit() {
+		if err = f.Close(); err == nil {
+			f, err = l.rotate(h, keys)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err == nil {
+		err = l.add(f, h, open, events, keys)
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (l *Log) limit() int64 {
+	if l.max != 0 {
+		return l.max
+	}
+	return maxLog
+}
+
+// add writes lines and notes in the head that they are there. Where a command is
+// killed in between, the next one finds them.
+func (l *Log) add(f *os.File, h *head, open bool, events []Event, keys [][]byte) error {
+	var b bytes.Buffer
 	// A command that was killed, or a full disk, may have left a part of a line.
 	if whole, err := endsInLine(f); err != nil {
-		return errors.Join(err, f.Close())
+		return err
 	} else if !whole {
-		data = append([]byte("\n"), data...)
+		b.WriteByte('\n')
 	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Close())
+	for _, e := range events {
+		e.Version = version
+		e.chained = chained{Seq: h.Seq + 1, Prev: h.Hash, Open: open}
+		line, err := prove(e, keys)
+		if err != nil {
+			return err
+		}
+		h.Seq, h.Hash, open = e.Seq, hashOf(line), false
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	l.step()
+	if _, err := f.Write(b.Bytes()); err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	h.Size = info.Size()
+	return l.writeHead(h, keys)
 }
 
 func endsInLine(f *os.File) (bool, error) {
@@ -101,44 +196,17 @@ func endsInLine(f *os.File) (bool, error) {
 	return last[0] == '\n', err
 }
 
-// rotate begins the log anew if it is large.
-func (l *Log) rotate(ctx context.Context) error {
-	if large, err := l.large(); err != nil || !large {
-		return err
+// rotate begins the log anew. The head knows first: what it says is true of both.
+func (l *Log) rotate(h *head, keys [][]byte) (*os.File, error) {
+	h.First, h.Start, h.Size = h.Start, h.Seq+1, 0
+	if err := l.writeHead(h, keys); err != nil {
+		return nil, err
 	}
-	unlock, err := ownfile.Lock(ctx, l.Path+".lock")
-	if err != nil {
-		return err
+	l.step()
+	if err := os.Rename(l.Path, l.before()); err != nil {
+		return nil, err
 	}
-	// Another command may have been faster: what it began must not replace the log
-	// before.
-	large, err := l.large()
-	if err == nil && large {
-		err = os.Rename(l.Path, l.before())
-	}
-	return errors.Join(err, unlock())
-}
-
-func (l *Log) large() (bool, error) {
-	err := ownfile.Plain(l.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	info, err := os.Stat(l.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // another command has just moved it
-	}
-	if err != nil {
-		return false, err
-	}
-	most := l.max
-	if most == 0 {
-		most = maxLog
-	}
-	return info.Size() > most, nil
+	return os.OpenFile(l.Path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 }
 
 // Read returns the events, the oldest first. Lines that are broken are named in an
@@ -146,30 +214,50 @@ func (l *Log) large() (bool, error) {
 func (l *Log) Read() ([]Event, error) {
 	var out []Event
 	var broken []error
+	err := l.lines(func(at string, line []byte) error {
+		e, err := parse(at, line)
+		if fault.KindOf(err) == fault.Partial {
+			broken = append(broken, err)
+			return nil
+		}
+		out = append(out, e)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, fault.WithKind(errors.Join(broken...), fault.Partial)
+}
+
+// lines calls do for each line that is not empty, with where it is.
+func (l *Log) lines(do func(at string, line []byte) error) error {
 	for _, path := range []string{l.before(), l.Path} {
 		data, err := ownfile.Read(path, maxRead)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		n := 0
 		for line := range bytes.Lines(data) {
 			n++
-			if len(bytes.TrimSpace(line)) == 0 {
+			if line = bytes.TrimSpace(line); len(line) == 0 {
 				continue
 			}
-			var e Event
-			if json.Unmarshal(line, &e) != nil || e.Time.IsZero() {
-				broken = append(broken, fmt.Errorf("%s:%d: this line is not as rhx wrote it", path, n))
-				continue
+			if err := do(fmt.Sprintf("%s:%d", path, n), line); err != nil {
+				return err
 			}
-			if err := ownfile.CheckVersion(fmt.Sprintf("%s:%d", path, n), e.Version, version); err != nil {
-				return nil, err
-			}
-			out = append(out, e)
 		}
 	}
-	return out, fault.WithKind(errors.Join(broken...), fault.Partial)
+	return nil
+}
+
+// parse reads a line. The error for one that is broken is of kind [fault.Partial].
+func parse(at string, line []byte) (Event, error) {
+	var e Event
+	if json.Unmarshal(line, &e) != nil || e.Time.IsZero() {
+		return e, fault.WithKind(fmt.Errorf("%s: this line is not as rhx wrote it", at), fault.Partial)
+	}
+	return e, ownfile.CheckVersion(at, e.Version, version)
 }

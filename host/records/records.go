@@ -25,6 +25,9 @@ type Records struct {
 	// ("saving") and to how many. It returns what to call after each part, from
 	// any goroutine, and at the end.
 	Progress func(doing string, parts int) (step, end func())
+	// Read, where it is set, is told what was read from the store with its values, at
+	// once for what was read together.
+	Read func(url string, read []store.Info)
 
 	once     sync.Once
 	store    store.Store
@@ -70,7 +73,7 @@ func (r *Records) List(ctx context.Context) ([]store.Info, error) {
 // Names returns the names of a store's secrets, and perhaps of deleted ones,
 // sorted, where it can be asked for them cheaply and answers.
 func Names(ctx context.Context, st store.Store) ([]string, bool) {
-	n, ok := st.(store.Namer)
+	n, ok := store.As[store.Namer](st)
 	if !ok {
 		return nil, false
 	}
@@ -94,6 +97,9 @@ func (r *Records) Get(ctx context.Context, name string, version int) (*store.Rec
 	rec, err := st.Get(ctx, name, version)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, r.NotFound(ctx, st, name, version)
+	}
+	if err == nil && r.Read != nil {
+		r.Read(st.URL(), []store.Info{rec.Info})
 	}
 	return rec, err
 }
@@ -175,6 +181,15 @@ func (r *Records) ReadMany(ctx context.Context, names []string) ([]Read, error) 
 			out[i].Record, out[i].Err = st.Get(ctx, names[i], 0)
 		}
 	})
+	var infos []store.Info
+	for _, read := range out {
+		if read.Err == nil {
+			infos = append(infos, read.Record.Info)
+		}
+	}
+	if len(infos) > 0 && r.Read != nil {
+		r.Read(st.URL(), infos)
+	}
 	return out, Unavailable(out, func(read Read) error { return read.Err })
 }
 

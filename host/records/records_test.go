@@ -355,3 +355,33 @@ func TestEachTellsHowFar(t *testing.T) {
 		t.Error(did.Load())
 	}
 }
+
+// What is read with its values is told, at once for what is read at once; what is not
+// there is not read.
+func TestReadsAreTold(t *testing.T) {
+	r, st, _ := newRecords(t)
+	var told []string
+	r.Read = func(url string, read []store.Info) {
+		var names []string
+		for _, i := range read {
+			names = append(names, fmt.Sprintf("%s@%d", i.Name, i.Version))
+		}
+		told = append(told, url+" "+strings.Join(names, ","))
+	}
+	put(t, st, "a", "1", "2")
+	put(t, st, "b", "1")
+	st.get["broken"] = errors.New("broken")
+	ctx := t.Context()
+	for _, name := range []string{"a", "no", "broken", ".."} {
+		_, _ = r.Get(ctx, name, 0)
+	}
+	_, _ = r.Get(ctx, "a", 1)
+	_, _ = r.ReadMany(ctx, []string{"b", "no", "a", "broken"})
+	_, _ = r.ReadMany(ctx, []string{"no"})
+	_, _ = r.List(ctx)
+	_, _ = r.History(ctx, "a")
+	_, _ = r.All(ctx)
+	if got, want := strings.Join(told, "\n"), "local a@2\nlocal a@1\nlocal b@1,a@2\nlocal a@2,b@1"; got != want {
+		t.Errorf("%s\nwant:\n%s", got, want)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/eventlog"
 	"github.com/rhx-dev/rhx/host/fingerprint"
 	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -25,8 +26,11 @@ type Book struct {
 	Dirs config.Dirs
 	// Local is this machine.
 	Local machine.Machine
-	// Keys seal and derive with this user's key, for the fingerprints.
-	Keys fingerprint.Keys
+	// Keys seal and derive with this user's key, for the fingerprints and the log.
+	Keys Keys
+	// Command is the command that is being run, for the log, and Reason what the user
+	// gives as the reason for it.
+	Command, Reason string
 	// Journal keeps what files were; nil where nothing is kept for undo.
 	Journal *journal.Journal
 	// Warn is told what could not be remembered of a write that was made; nil for
@@ -34,6 +38,12 @@ type Book struct {
 	Warn func(text string)
 
 	prints fingerprints
+}
+
+// Keys are the keys of this user's rhx.
+type Keys interface {
+	fingerprint.Keys
+	eventlog.Keys
 }
 
 func (b *Book) warn(text string) {
@@ -155,9 +165,7 @@ func (s *Session) commit(ctx context.Context, w *Work) ([]error, error) {
 // remember notes what was done.
 func (s *Session) remember(ctx context.Context, w *Work, done bool) {
 	b := s.book
-	if err := b.Log(eventsOf(s.command, w.Outcomes)); err != nil {
-		b.warn("the log could not be written: " + err.Error())
-	}
+	b.note(eventsOf(s.command, w.Outcomes))
 	if err := b.notePlaces(ctx, w, done); err != nil {
 		b.warn("the places were not noted in rhx's configuration: " + err.Error())
 	}
@@ -212,9 +220,7 @@ func (s *Session) notNoted(err error) {
 
 // Relay logs what another rhx did on its machine at the request of this one.
 func (s *Session) Relay(outcomes []Outcome) {
-	if err := s.book.Log(eventsOf(s.command, outcomes)); err != nil {
-		s.book.warn("the log could not be written: " + err.Error())
-	}
+	s.book.note(eventsOf(s.command, outcomes))
 }
 
 // notePlaces notes in config.yaml where secrets were placed on this machine, and

@@ -110,9 +110,7 @@ func (b *Book) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, opts
 	if opts.DryRun {
 		return out, nil
 	}
-	if err := b.Log(events); err != nil {
-		b.warn("the log could not be written: " + err.Error())
-	}
+	b.note(events)
 	if left {
 		return out, nil
 	}

@@ -76,6 +76,22 @@ const WrappedField = "contents"
 // ErrIntercepted: a wrapping token that is not what it was made to be.
 var ErrIntercepted = errors.New("the wrapping token was used already, has expired, or is another one: it may have been intercepted")
 
+// As returns what else a store can do: T is an interface such as [Namer]. A store that
+// stands before another one is asked what is under it.
+func As[T any](st Store) (T, bool) {
+	for {
+		if as, ok := st.(T); ok {
+			return as, true
+		}
+		front, ok := st.(interface{ Under() Store })
+		if !ok {
+			var none T
+			return none, false
+		}
+		st = front.Under()
+	}
+}
+
 // AnyVersion as the expected version of Put means: whatever is there.
 const AnyVersion = -1
 

@@ -61,6 +61,35 @@ func (s *Store) load() (*key, error) {
 	return k, nil
 }
 
+// ready returns the key with its private half if that takes no passphrase; nil else.
+func (s *Store) ready() (*key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.key == nil && s.deny == nil {
+		path, _ := s.identityPath()
+		data, err := s.readIdentity(path)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(data)
+		if encrypted(data) {
+			return nil, nil
+		}
+		if s.key, err = s.parseKey(path, data); err != nil {
+			return nil, err
+		}
+	}
+	if s.key == nil || s.key.ids == nil {
+		return nil, nil
+	}
+	return s.key, nil
+}
+
+// encrypted reports whether data is an identity file with a passphrase, by age.
+func encrypted(data []byte) bool {
+	return bytes.HasPrefix(data, []byte(ageIntro)) || bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte(armor.Header))
+}
+
 // unlocked returns the key with its private half.
 func (s *Store) unlocked() (*key, error) {
 	s.mu.Lock()

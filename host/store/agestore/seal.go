@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -117,6 +119,34 @@ func (s *Store) Derive(ctx context.Context, purpose string) ([]byte, error) {
 		return nil, err
 	}
 	return derive(k.roots[0], purpose)
+}
+
+// DeriveAll is Derive for every key of a file with several, in their order. It makes
+// no key: where there is none, none are derived, and likewise where one waits for its
+// passphrase and ask is false.
+func (s *Store) DeriveAll(ctx context.Context, purpose string, ask bool) ([][]byte, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	path, _ := s.identityPath()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	open := s.ready
+	if ask {
+		open = s.unlocked
+	}
+	k, err := open()
+	if err != nil || k == nil {
+		return nil, err
+	}
+	out := make([][]byte, len(k.roots))
+	for i, root := range k.roots {
+		if out[i], err = derive(root, purpose); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // derive makes a key out of a private one. Neither tells anything of the other, nor

@@ -176,3 +176,74 @@ func TestDerive(t *testing.T) {
 		})
 	}
 }
+
+// Keys are derived of all that a file has, and without a question where none is
+// wanted. None is made for it.
+func TestDeriveAll(t *testing.T) {
+	none := Open(Options{Dir: t.TempDir()})
+	for _, ask := range []bool{true, false} {
+		if keys, err := none.DeriveAll(t.Context(), "p", ask); err != nil || keys != nil {
+			t.Error(keys, err)
+		}
+	}
+	if names, err := dirNames(none.opt.Dir); err != nil || len(names) > 0 {
+		t.Errorf("it made %q, %v", names, err)
+	}
+	plain := Open(Options{Dir: t.TempDir()})
+	one, err := plain.Derive(t.Context(), "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(plain.opt.Dir, "identity.txt")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, append([]byte(id.String()+"\n"), text...), 0o600)
+	for _, ask := range []bool{true, false} {
+		keys, err := Open(plain.opt).DeriveAll(t.Context(), "p", ask)
+		if err != nil || len(keys) != 2 || !bytes.Equal(keys[1], one) || bytes.Equal(keys[0], one) {
+			t.Errorf("%x, %v", keys, err)
+		}
+		if q, err := Open(plain.opt).DeriveAll(t.Context(), "q", ask); err != nil || bytes.Equal(q[1], one) {
+			t.Errorf("%x, %v", q, err)
+		}
+	}
+	write(t, path, []byte("nonsense"), 0o600)
+	for _, ask := range []bool{true, false} {
+		if keys, err := Open(plain.opt).DeriveAll(t.Context(), "p", ask); err == nil {
+			t.Errorf("nonsense is a key: %x", keys)
+		}
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	protected := Open(Options{Dir: t.TempDir(), NewPassphrase: true, Weak: true, Passphrase: func(string) (string, error) { return passphrase, nil }})
+	protected.workFactor = workFactor
+	if _, err := protected.Derive(t.Context(), "p"); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]Options{
+		"age": {Dir: protected.opt.Dir},
+		"ssh": {Dir: t.TempDir(), Identity: write(t, filepath.Join(t.TempDir(), "id"), sshPEM(t, ed, passphrase), 0o600)},
+	} {
+		asked := 0
+		o.Passphrase = func(string) (string, error) { asked++; return passphrase, nil }
+		s := Open(o)
+		if keys, err := s.DeriveAll(t.Context(), "p", false); err != nil || keys != nil || asked > 0 {
+			t.Errorf("%s: %x, %v, asked %d times", name, keys, err, asked)
+		}
+		if keys, err := s.DeriveAll(t.Context(), "p", true); err != nil || len(keys) != 1 || asked != 1 {
+			t.Errorf("%s: %x, %v, asked %d times", name, keys, err, asked)
+		}
+		// It is open now.
+		if keys, err := s.DeriveAll(t.Context(), "p", false); err != nil || len(keys) != 1 || asked != 1 {
+			t.Errorf("%s: %x, %v, asked %d times", name, keys, err, asked)
+		}
+	}
+}

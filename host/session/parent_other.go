@@ -1,0 +1,6 @@
+//go:build !linux && !darwin
+
+package session
+
+// parentName is not known here.
+func parentName() string { return "" }
