@@ -13,20 +13,22 @@ type detectCmd struct {
 }
 
 func (c *detectCmd) Help() string {
-	return `Looks at the default files and variables of every known provider. Values are masked unless they are public, such as a key's id. A file that is broken is named, with the line, and does not hide the others; the exit status is then 3.`
+	return `Looks at the default files and variables of every known provider, and at the files of variables (.env and the like) in this folder. Values are masked unless they are public, such as a key's id. A file that is broken is named, with the line, and does not hide the others; the exit status is then 3.`
 }
 
 // foundJSON is one element of detect's JSON.
 type foundJSON struct {
-	Name     string            `json:"name"`
-	Provider string            `json:"provider"`
-	Profile  string            `json:"profile"`
-	Sources  []secret.Source   `json:"sources"`
-	State    provider.State    `json:"state"`
-	Values   map[string]string `json:"values,omitempty"`
-	Expires  string            `json:"expires,omitempty"`
-	Notes    []string          `json:"notes,omitempty"`
-	Error    string            `json:"error,omitempty"`
+	// ProjectFile is the file of the project in this folder; "" for what is elsewhere.
+	ProjectFile string            `json:"project_file,omitempty"`
+	Name        string            `json:"name"`
+	Provider    string            `json:"provider"`
+	Profile     string            `json:"profile"`
+	Sources     []secret.Source   `json:"sources"`
+	State       provider.State    `json:"state"`
+	Values      map[string]string `json:"values,omitempty"`
+	Expires     string            `json:"expires,omitempty"`
+	Notes       []string          `json:"notes,omitempty"`
+	Error       string            `json:"error,omitempty"`
 }
 
 func (c *detectCmd) Run(ctx context.Context, a *app) error {
@@ -37,12 +39,15 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 	if a.On != "" {
 		defer a.tellInterrupt(ctx)()
 	}
-	found, err := e.Detector.On(ctx, a.machine(e), c.Providers...)
-	if err != nil {
-		if found == nil {
-			return err
+	files, names := c.project(ctx, a, e)
+	var found []provider.Found
+	if len(names) > 0 || len(c.Providers) == 0 {
+		if found, err = e.Detector.On(ctx, a.machine(e), names...); err != nil {
+			if found == nil {
+				return err
+			}
+			a.warn(err.Error())
 		}
-		a.warn(err.Error())
 	}
 	out := make([]foundJSON, 0, len(found))
 	rows := make([][]string, 0, len(found))
@@ -77,23 +82,38 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 		out = append(out, j)
 		rows = append(rows, []string{f.Name, placesCell(f.Sources), cell})
 	}
-	if done, err := a.data(out); done {
+	inProject, err := projectJSON(e, files, c.Reveal)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Err != nil {
+			broken++
+		}
+	}
+	all := len(found) + len(files)
+	if done, err := a.data(append(out, inProject...)); done {
 		if err != nil {
 			return err
 		}
-		return outcome(broken, len(found))
+		return outcome(broken, all)
 	}
-	if len(found) == 0 {
+	if len(found) == 0 && len(files) == 0 {
 		a.say("No credentials found. rhx providers lists where rhx looks.")
 		return nil
 	}
-	if err := a.table([]string{"NAME", "FOUND IN", "VALUES"}, rows); err != nil {
-		return err
+	if len(found) > 0 {
+		if err := a.table([]string{"NAME", "FOUND IN", "VALUES"}, rows); err != nil {
+			return err
+		}
 	}
 	for _, f := range found {
 		for _, n := range f.Notes {
 			a.warn(f.Name + ": " + n)
 		}
 	}
-	return outcome(broken, len(found))
+	if err := a.printProject(files); err != nil {
+		return err
+	}
+	return outcome(broken, all)
 }

@@ -13,6 +13,7 @@ import (
 )
 
 type importCmd struct {
+	Dotenv   importDotenvCmd   `cmd:"" help:"Save the variables of a project's .env and similar files."`
 	Runhouse importRunhouseCmd `cmd:"" help:"Save what Runhouse keeps in ~/.rh."`
 }
 
@@ -57,13 +58,23 @@ func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	news, differ, err := a.showImport(dir, im)
+	return a.doImport(im, dir, c.DryRun, c.Yes, func(plan []exchange.Upload, replace bool) ([]exchange.Saved, error) {
+		return e.Exchange.Upload(ctx, plan, replace)
+	})
+}
+
+// doImport shows what was found in a place, asks, and saves it.
+func (a *app) doImport(im *exchange.Import, from string, dryRun, yes bool, save func([]exchange.Upload, bool) ([]exchange.Saved, error)) error {
+	news, differ, err := a.showImport(from, im)
 	if err != nil {
 		return err
 	}
+	if len(im.Plan) == 0 && a.Output == "table" {
+		a.say("Nothing to save.")
+	}
 	todo := im.Plan
 	asked := false
-	if !c.Yes && !c.DryRun && news+differ > 0 && a.canAsk() && a.Output == "table" {
+	if !yes && !dryRun && news+differ > 0 && a.canAsk() && a.Output == "table" {
 		asked = true
 		question := fmt.Sprintf("Save %s to the store?", plural(news+differ, "secret"))
 		if differ > 0 {
@@ -73,18 +84,18 @@ func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
 			todo = nil
 		}
 	}
-	if c.DryRun {
+	if dryRun {
 		todo = nil
 	}
-	saved, err := e.Exchange.Upload(ctx, todo, c.Yes || asked)
+	saved, err := save(todo, yes || asked)
 	if err != nil {
 		return err
 	}
-	left := len(im.Left) > 0
+	left := slices.ContainsFunc(im.Left, func(l exchange.Leftover) bool { return !l.NoValue })
 	failed := slices.ContainsFunc(saved, func(s exchange.Saved) bool { return s.Err != nil })
 	if a.Output != "table" {
 		out := importJSON{Secrets: savedList(saved), Left: []leftoverJSON{}}
-		if c.DryRun {
+		if dryRun {
 			out.Secrets = plannedList(im.Plan)
 		}
 		for _, l := range im.Left {
@@ -98,7 +109,7 @@ func (c *importRunhouseCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	if (failed || left) && !c.DryRun {
+	if (failed || left) && !dryRun {
 		return exitCode(3)
 	}
 	return nil

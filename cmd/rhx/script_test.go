@@ -117,14 +117,15 @@ func setup(env *testscript.Env) error {
 }
 
 // clients finds what .ci/tools installs for the scripts client_* and provider_*:
-// the folder of Python packages, VENV, a newer gh than Debian's, GH, and compilers
-// of wasm, GUESTS. Programs from Debian's packages are in PATH.
+// the folder of Python packages, VENV, a newer gh than Debian's, GH, compilers of wasm,
+// GUESTS, and what reads .env files in Node and Python, DOTENV. Programs from Debian's packages are in PATH.
 var clients = sync.OnceValues(func() (map[string]string, error) {
 	found := map[string]string{}
 	for name, installed := range map[string]struct{ script, file string }{
 		"VENV":   {"python.sh", "done"},
 		"GH":     {"gh.sh", ""},
 		"GUESTS": {"guests.sh", "done"},
+		"DOTENV": {"dotenv.sh", "done"},
 	} {
 		out, err := exec.Command("sh", "../../.ci/tools/"+installed.script, "--path").Output()
 		found[name] = strings.TrimSpace(string(out))

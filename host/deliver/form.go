@@ -3,10 +3,12 @@ package deliver
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/projfile"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -15,10 +17,14 @@ import (
 var formats = map[string]string{".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".env": "dotenv"}
 
 // formatOf is the form that a file's name says; "" where it says none. ".env" and
-// ".env.local" are dotenv files, too.
+// ".env.local" are dotenv files, too, and so are some others of projects.
 func formatOf(file string) string {
-	if base := path.Base(file); base == ".env" || strings.HasPrefix(base, ".env.") {
+	base := path.Base(file)
+	if strings.HasPrefix(base, ".env.") {
 		return "dotenv"
+	}
+	if format := projfile.Format(base); format != "" {
+		return format
 	}
 	return formats[strings.ToLower(path.Ext(file))]
 }
@@ -27,7 +33,7 @@ func formatOf(file string) string {
 // provider's, or for a file that the user named the form that its ending says.
 func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.Secret, error) {
 	own := sp != nil && len(sp.Files) > 0
-	if own && (to == "" || formatOf(to) == "" || hasFormat(sp, formatOf(to))) {
+	if own && (to == "" || formatOf(to) == "" || hasFormat(sp, formatOf(to)) && !ofVariables(sec)) {
 		return sp, sec, nil
 	}
 	if to == "" {
@@ -48,11 +54,33 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 		}
 		whole.Values = secret.Values{}
 		for _, v := range vars {
-			whole.Values[v.Name] = v.Value
+			for _, name := range namesOf(sec, v) {
+				whole.Values[name] = v.Value
+			}
 		}
 	}
 	base, err := BaseSpec(whole, to, format)
 	return base, whole, err
+}
+
+// ofVariables reports whether a secret was saved from variables in a file.
+func ofVariables(sec *secret.Secret) bool {
+	return slices.ContainsFunc(sec.Sources, func(src secret.Source) bool { return src.Kind == secret.SourceFile && src.Var != "" })
+}
+
+// namesOf are the names under which a variable goes into a file: those that it had in
+// the file that the secret was saved from, or else the first that its provider reads.
+func namesOf(sec *secret.Secret, v bundle.Var) []string {
+	var names []string
+	for _, src := range sec.Sources {
+		if src.Kind == secret.SourceFile && (src.Var == v.Name || slices.Contains(v.Also, src.Var)) {
+			names = append(names, src.Var)
+		}
+	}
+	if names == nil {
+		return []string{v.Name}
+	}
+	return names
 }
 
 func hasFormat(sp *spec.Spec, format string) bool {

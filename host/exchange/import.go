@@ -28,7 +28,11 @@ type Import struct {
 }
 
 // Leftover is something that stays where it is.
-type Leftover struct{ Name, Why string }
+type Leftover struct {
+	Name, Why string
+	// NoValue reports that nothing of worth is left: there was no value to import.
+	NoValue bool
+}
 
 // PlanRunhouse reads a folder of Runhouse, ~/.rh, and compares it with the
 // store. It changes nothing, in the folder or elsewhere. Of files outside the
@@ -73,7 +77,7 @@ func (x *Exchange) PlanRunhouse(ctx context.Context, dir string) (*Import, error
 		found[i] = f.Found
 		r.im.From = append(r.im.From, f.from)
 	}
-	if r.im.Plan, err = x.planUpload(ctx, found); err != nil {
+	if r.im.Plan, err = x.planUpload(ctx, found, nil); err != nil {
 		return nil, err
 	}
 	return r.im, nil
@@ -94,7 +98,7 @@ type imported struct {
 }
 
 func (r *runhouseImport) left(name, why string) {
-	r.im.Left = append(r.im.Left, Leftover{name, why})
+	r.im.Left = append(r.im.Left, Leftover{Name: name, Why: why})
 }
 
 // add takes a secret, unless there is one of its name already.

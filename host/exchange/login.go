@@ -22,7 +22,7 @@ import (
 type Upload struct {
 	Found provider.Found
 	// Action is what an upload would do: Created, Updated (its values differ),
-	// Unchanged, or Failed, then Err says why.
+	// Unchanged, or Failed or Conflict, then Err says why.
 	Action provider.Action
 	// Version is that in the store, 0 for none.
 	Version int
@@ -43,7 +43,7 @@ func (x *Exchange) PlanUpload(ctx context.Context, m machine.Machine) ([]Upload,
 	if err != nil {
 		return nil, err
 	}
-	return x.planUpload(ctx, slices.DeleteFunc(found, func(f provider.Found) bool { return opens(f, st) }))
+	return x.planUpload(ctx, slices.DeleteFunc(found, func(f provider.Found) bool { return opens(f, st) }), nil)
 }
 
 // opens reports whether a secret is what opens the store: it is of no use in it, and
@@ -52,8 +52,9 @@ func opens(f provider.Found, st store.Store) bool {
 	return f.Provider == "vault" && strings.HasPrefix(st.URL(), "vault://")
 }
 
-// planUpload compares secrets with those in the store.
-func (x *Exchange) planUpload(ctx context.Context, found []provider.Found) ([]Upload, error) {
+// planUpload compares secrets with those in the store. may, where it is set, is asked
+// about one whose values differ: its error makes it a Conflict.
+func (x *Exchange) planUpload(ctx context.Context, found []provider.Found, may func(sec *secret.Secret, old *store.Record) error) ([]Upload, error) {
 	st, err := x.Records.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -63,13 +64,13 @@ func (x *Exchange) planUpload(ctx context.Context, found []provider.Found) ([]Up
 		f := found[i]
 		out[i] = Upload{Found: f, Action: provider.Failed, Err: f.Err}
 		if f.State != provider.Invalid {
-			compareStored(ctx, st, &out[i])
+			compareStored(ctx, st, &out[i], may)
 		}
 	})
 	return out, records.Unavailable(out, func(u Upload) error { return u.Err })
 }
 
-func compareStored(ctx context.Context, st store.Store, u *Upload) {
+func compareStored(ctx context.Context, st store.Store, u *Upload, may func(*secret.Secret, *store.Record) error) {
 	if u.Err = secret.ValidName(u.Found.Name); u.Err != nil {
 		return
 	}
@@ -83,6 +84,12 @@ func compareStored(ctx context.Context, st store.Store, u *Upload) {
 		u.Version, u.Action = old.Version, provider.Unchanged
 		if !same(old, &u.Found.Secret) {
 			u.Action, u.Keys = provider.Updated, u.Found.Values.Diff(old.Secret.Values)
+			if may == nil {
+				return
+			}
+			if u.Err = may(&u.Found.Secret, old); u.Err != nil {
+				u.Action = provider.Conflict
+			}
 		}
 	}
 }

@@ -97,17 +97,21 @@ type Source struct {
 	// Path is the file, with "~/" for the machine's home folder where it lies
 	// below it. Only for SourceFile.
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
-	// Var is the variable's name. Only for SourceEnv.
+	// Var is the variable's name; for SourceFile that of one in the file.
 	Var string `json:"var,omitempty" yaml:"var,omitempty"`
 	// Own reports that the user named the file, and that its provider has others: the
 	// secret goes back to it. Only for SourceFile.
 	Own bool `json:"own,omitempty" yaml:"own,omitempty"`
 }
 
-// String returns the path, or the variable with a leading "$".
+// String returns the path, or the variable with a leading "$", and where it is if that
+// is a file.
 func (s Source) String() string {
-	if s.Kind == SourceEnv {
+	switch {
+	case s.Kind == SourceEnv:
 		return "$" + s.Var
+	case s.Var != "":
+		return "$" + s.Var + " in " + s.Path
 	}
 	return s.Path
 }

@@ -1,0 +1,156 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/projfile"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// ProjectFile is a file in which a project keeps variables, and the secrets that they
+// are: those of providers, then one of all other variables.
+type ProjectFile struct {
+	projfile.File
+	// Path is the file's, with "~/" for the home folder.
+	Path    string
+	Secrets []provider.Found
+}
+
+// Project returns the files of variables in the working folder of this machine. Their
+// secrets are called by project; "" is the name of the folder. The error says what was
+// not looked at.
+func (d *Detector) Project(ctx context.Context, m machine.Machine, project string) ([]ProjectFile, error) {
+	info, err := m.Info(ctx, []string{machine.WorkVar})
+	dir := info.Env[machine.WorkVar]
+	if err != nil || dir == "" {
+		return nil, err // a folder that is gone has no files
+	}
+	files, err := projfile.Find(dir)
+	out := make([]ProjectFile, 0, len(files))
+	for _, f := range files {
+		pf, err := d.secretsOf(ctx, info.Home, dir, f, project)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, pf)
+	}
+	return out, err
+}
+
+// ProjectFile returns one file that the user names by its absolute path. Its secrets
+// are called by project; "" is the name of its folder.
+func (d *Detector) ProjectFile(ctx context.Context, m machine.Machine, file, project string) (ProjectFile, error) {
+	info, err := m.Info(ctx, nil)
+	if err != nil {
+		return ProjectFile{}, err
+	}
+	f, err := projfile.Read(file)
+	if err == nil {
+		err = f.Err
+	}
+	if err != nil {
+		return ProjectFile{}, fmt.Errorf("read %s: %w", file, err)
+	}
+	return d.secretsOf(ctx, info.Home, filepath.Dir(file), f, project)
+}
+
+// secretsOf tells the secrets in a file of the folder dir.
+func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.File, project string) (ProjectFile, error) {
+	pf := ProjectFile{File: f, Path: short(home, filepath.Join(dir, f.Name))}
+	if project == "" {
+		project = filepath.Base(dir)
+	}
+	name := projfile.SecretName(project, f.Name)
+	vars := machine.NewMemory(f.Name)
+	rest := secret.Values{}
+	for _, v := range f.Vars {
+		vars.SetEnv(v.Name, v.Value.Reveal())
+		rest[v.Name] = v.Value
+	}
+	specs, err := d.Specs.Possible(func(v string) bool { return !rest[v].Empty() }, func(string) bool { return false })
+	if err != nil && len(specs) == 0 {
+		return pf, err
+	}
+	snap, err := provider.Take(ctx, vars, d.Guests, specs)
+	if err != nil {
+		return pf, err
+	}
+	slices.SortStableFunc(specs, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) })
+	for _, sp := range specs {
+		for _, found := range snap.Extract(ctx, sp) {
+			taken := variablesOf(sp, &found, rest)
+			if len(taken) == 0 {
+				continue
+			}
+			found.Profile = name
+			found.Name = secret.Name(sp.Name, name)
+			found.Sources = nil
+			for _, v := range taken {
+				delete(rest, v)
+				found.Sources = append(found.Sources, secret.Source{Kind: secret.SourceFile, Path: pf.Path, Var: v, Own: true})
+			}
+			pf.Secrets = append(pf.Secrets, found)
+		}
+	}
+	if len(rest) > 0 {
+		if d.provider(name) {
+			name += ".env" // it would be taken for that provider's
+		}
+		pf.Secrets = append(pf.Secrets, provider.Found{State: provider.HasValue, Secret: secret.Secret{
+			Name: name, Values: rest, Sources: []secret.Source{{Kind: secret.SourceFile, Path: pf.Path, Own: true}},
+		}})
+	}
+	return pf, nil
+}
+
+// provider reports whether a name is that of a provider, or another name of one.
+func (d *Detector) provider(name string) bool {
+	_, err := d.Specs.Get(name)
+	return err == nil || d.Specs.Known(name)
+}
+
+// variablesOf returns the variables of a file that are a provider's secret: all that
+// would be written of it again, and none otherwise. Nil where the secret does not say
+// what the file says, such as a document that is written in another form.
+func variablesOf(sp *spec.Spec, f *provider.Found, vars secret.Values) []string {
+	if f.State != provider.HasValue {
+		return nil
+	}
+	var env bundle.Env
+	env.Add(sp, &f.Secret)
+	written, err := env.Vars()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, w := range written {
+		before := len(names)
+		for _, name := range append([]string{w.Name}, w.Also...) {
+			if v, ok := vars[name]; ok && v == w.Value {
+				names = append(names, name)
+			}
+		}
+		if len(names) == before {
+			return nil
+		}
+	}
+	return names
+}
+
+// short is a path with "~/" for the home folder.
+func short(home, file string) string {
+	file, home = filepath.ToSlash(file), path.Clean(filepath.ToSlash(home))
+	if rest, ok := strings.CutPrefix(file, home+"/"); ok && home != "/" {
+		return "~/" + rest
+	}
+	return file
+}

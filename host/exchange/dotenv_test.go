@@ -1,0 +1,136 @@
+package exchange_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// projectOf makes the working folder one that is called api and has a file .env.
+func projectOf(t *testing.T, set func(name, value string), env string) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "api")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	set("PWD", dir)
+	putEnv(t, dir, env)
+	return dir
+}
+
+func putEnv(t *testing.T, dir, env string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(env), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func imported(t *testing.T, h *house, opts exchange.DotenvOptions, replace bool) string {
+	t.Helper()
+	im := must(h.Exchange.PlanDotenv(ctx, opts))(t)
+	out := saved(must(h.Exchange.SaveDotenv(ctx, im.Plan, replace))(t))
+	for _, l := range im.Left {
+		out += fmt.Sprintf("left %s: %s %v\n", l.Name, l.Why, l.NoValue)
+	}
+	return out
+}
+
+func TestImportDotenv(t *testing.T) {
+	h, m := newHost(t)
+	dir := projectOf(t, m.SetEnv, "A=1\nB=2\nE=\nOPENAI_API_KEY="+sk+"\n")
+	same(t, "first", imported(t, h, exchange.DotenvOptions{}, false), "openai/api created 1 api_key\napi created 1 A,B\nleft .env: E: it is empty true")
+	same(t, "stored", stored(t, h, "openai/api"), "openai/api openai/api v1 api_key="+sk)
+	same(t, "again", imported(t, h, exchange.DotenvOptions{}, false), "openai/api unchanged 1\napi unchanged 1\nleft .env: E: it is empty true")
+
+	putEnv(t, dir, "A=1\nB=3\n")
+	same(t, "changed", imported(t, h, exchange.DotenvOptions{}, false), "api conflict 1 B: the store has other values for B")
+	same(t, "changed, and yes", imported(t, h, exchange.DotenvOptions{}, true), "api updated 2 B")
+
+	// Older than what the store has by now.
+	must(h.Exchange.Rollback(ctx, "api", 1))(t)
+	same(t, "stale", imported(t, h, exchange.DotenvOptions{}, true), "api conflict 3 B: this machine has version 2, and the store has version 3")
+	same(t, "stale, by force", imported(t, h, exchange.DotenvOptions{Overwrite: true}, true), "api updated 4 B")
+
+	// What an import noted as seen is not stale when it changes.
+	putEnv(t, dir, "A=1\nB=2\n")
+	same(t, "back to what it was", imported(t, h, exchange.DotenvOptions{}, true), "api updated 5 B")
+
+	putEnv(t, dir, "broken line\n")
+	same(t, "broken", imported(t, h, exchange.DotenvOptions{}, true), "left .env: line 1: not NAME=value false")
+}
+
+// Another project with a folder of the same name takes nothing away from the first one.
+func TestImportDotenvOfOthers(t *testing.T) {
+	h, m := newHost(t)
+	first := projectOf(t, m.SetEnv, "A=1\n")
+	imported(t, h, exchange.DotenvOptions{}, false)
+	second := projectOf(t, m.SetEnv, "A=2\n")
+	same(t, "second", imported(t, h, exchange.DotenvOptions{}, true), "api conflict 1 A: the store has another api, from "+filepath.ToSlash(first)+"/.env")
+	same(t, "stored", stored(t, h, "api"), "api / v1 A=1")
+	same(t, "by another name", imported(t, h, exchange.DotenvOptions{Project: "b"}, false), "b created 1 A")
+	same(t, "a file that is named", imported(t, h, exchange.DotenvOptions{File: filepath.Join(first, ".env"), Project: "c"}, false), "c created 1 A")
+	same(t, "by force", imported(t, h, exchange.DotenvOptions{Overwrite: true}, true), "api updated 2 A")
+
+	// The same values are no conflict, whoever had them.
+	putEnv(t, first, "A=2\n")
+	m.SetEnv("PWD", first)
+	same(t, "the same", imported(t, h, exchange.DotenvOptions{}, false), "api unchanged 2")
+
+	// Nor is a secret of the user's own replaced.
+	sec := must(h.Exchange.NewSecret("web", ""))(t)
+	sec.Values["A"] = must(h.Records.Get(ctx, "api", 0))(t).Secret.Values["A"]
+	must(h.Exchange.SaveSecret(ctx, sec))(t)
+	putEnv(t, second, "A=3\n")
+	m.SetEnv("PWD", second)
+	same(t, "one of the user's own", imported(t, h, exchange.DotenvOptions{Project: "web"}, true), "web conflict 1 A: the store has another web, which is not from this file")
+}
+
+func TestImportDotenvOfNothing(t *testing.T) {
+	h, m := newHost(t)
+	m.SetEnv("PWD", t.TempDir())
+	if _, err := h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}); err == nil || !strings.Contains(err.Error(), "there is no .env file in this folder") {
+		t.Error(err)
+	}
+	if _, err := h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{File: "/nowhere/.env"}); err == nil || !strings.Contains(err.Error(), "read /nowhere/.env") {
+		t.Error(err)
+	}
+}
+
+// What opens the store is of no use in it.
+func TestImportDotenvOfAToken(t *testing.T) {
+	h, m := newHost(t)
+	projectOf(t, m.SetEnv, "VAULT_TOKEN=hvs.FAKE\nA=1\n")
+	open := h.Records.Open
+	h.Records.Open = func(ctx context.Context) (store.Store, error) {
+		st, err := open(ctx)
+		return atVault{st}, err
+	}
+	im := must(h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}))(t)
+	if len(im.Plan) != 1 || im.Plan[0].Found.Name != "api" || len(im.From) != 1 || len(im.Left) != 1 || im.Left[0].Why != "it opens the store" {
+		t.Errorf("%+v", im)
+	}
+}
+
+// A secret goes back to the file, by the names that its variables had there.
+func TestLoadDotenv(t *testing.T) {
+	h, m := newHost(t)
+	dir := projectOf(t, m.SetEnv, "GITHUB_TOKEN=t\nA='x y'\n")
+	imported(t, h, exchange.DotenvOptions{}, false)
+	for _, name := range []string{"github/api", "api"} {
+		must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{Names: []string{name}, To: filepath.ToSlash(dir) + "/.env"}))(t)
+	}
+	data, _, _ := m.File(filepath.ToSlash(dir) + "/.env")
+	same(t, "file", string(data), "GITHUB_TOKEN=t\nA='x y'")
+}
+
+// atVault is a store that is in Vault, by its URL.
+type atVault struct{ store.Store }
+
+func (atVault) URL() string { return "vault://secret/x" }

@@ -1,0 +1,221 @@
+// Package projfile knows the files in which projects keep variables, such as .env: what
+// they are called, and which of their variables are values. A project may be somebody
+// else's: its files are data, of bounded size, and nothing in them is run, followed or
+// put in place of a variable.
+package projfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+const (
+	// maxSize is how large a file may be, in bytes.
+	maxSize = 256 << 10
+	// maxVars is how many variables a file may have.
+	maxVars = 1000
+	// maxFiles is how many files of a folder are read.
+	maxFiles = 50
+)
+
+// File is one file of a project, as it was read.
+type File struct {
+	// Name is its path below the project's folder, with slashes.
+	Name string
+	// Vars are the variables with values, in the order of the file.
+	Vars []Var
+	// Left are those without.
+	Left []Left
+	// Err says why nothing could be read.
+	Err error
+}
+
+// Var is a variable with a value.
+type Var struct {
+	Name  string
+	Value secret.Value
+}
+
+// Left is a variable that is no value of this file.
+type Left struct{ Name, Why string }
+
+// Find reads the project files in a folder, in the order of their names: only there, and
+// only regular files. It costs one look at the folder where there are none.
+func Find(dir string) ([]File, error) {
+	names, err := list(dir)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for project files: %w", err)
+	}
+	defer root.Close()
+	var files []File
+	for _, name := range names {
+		if len(files) == maxFiles {
+			return files, fmt.Errorf("there are more than %d project files in %s; the others were not read", maxFiles, dir)
+		}
+		data, err := read(root.Lstat, root.Open, name)
+		if errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		files = append(files, parsed(name, data, err))
+	}
+	return files, nil
+}
+
+// Read reads one file that the user names: whatever it is called, and where links lead.
+func Read(name string) (File, error) {
+	data, err := read(os.Stat, os.Open, name)
+	if err != nil {
+		return File{}, err
+	}
+	return parsed(filepath.Base(name), data, nil), nil
+}
+
+// list returns the names in a folder that are those of project files, sorted.
+func list(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for project files: %w", err)
+	}
+	defer d.Close()
+	var names []string
+	for {
+		some, err := d.Readdirnames(1024)
+		for _, name := range some {
+			if k := kindOf(name); k != nil {
+				names = append(names, name)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			slices.Sort(names)
+			return names, nil
+		case err != nil:
+			return nil, fmt.Errorf("look for project files: %w", err)
+		}
+	}
+}
+
+// errNotRegular is the error of what is no regular file: a folder .env is Python's, and
+// a link in a stranger's project leads where he likes.
+var errNotRegular = errors.New("not a regular file")
+
+// read returns a regular file.
+func read(stat func(string) (fs.FileInfo, error), open func(string) (*os.File, error), name string) ([]byte, error) {
+	// Opening a pipe can block, so look before.
+	info, err := stat(name)
+	switch {
+	case err != nil:
+		return nil, fault.Cause(err)
+	case !info.Mode().IsRegular():
+		return nil, errNotRegular
+	}
+	f, err := open(name)
+	if err != nil {
+		return nil, fault.Cause(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	switch {
+	case err != nil:
+		return nil, fault.Cause(err)
+	case len(data) > maxSize:
+		return nil, fmt.Errorf("it is larger than %d KiB", maxSize>>10)
+	}
+	return data, nil
+}
+
+// parsed is the file that data is.
+func parsed(name string, data []byte, err error) File {
+	f := File{Name: name, Err: err}
+	if err != nil {
+		return f
+	}
+	var vars []assigned
+	if vars, f.Err = dotenv(data); f.Err == nil && len(vars) > maxVars {
+		f.Err = fmt.Errorf("it has more than %d variables", maxVars)
+	}
+	if f.Err != nil {
+		return f
+	}
+	for _, v := range vars {
+		if why := v.why; why != "" {
+			f.Left = append(f.Left, Left{v.name, why})
+		} else if why = notAValue(v.value); why != "" {
+			f.Left = append(f.Left, Left{v.name, why})
+		} else {
+			f.Vars = append(f.Vars, Var{v.name, secret.NewValue(v.value)})
+		}
+	}
+	return f
+}
+
+// assigned is a variable as a format has it; why says for what reason it has no value
+// that all programs see.
+type assigned struct{ name, value, why string }
+
+func dotenv(data []byte) ([]assigned, error) {
+	vars, err := codec.DotenvVars(data)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]assigned, 0, len(vars))
+	for _, v := range vars {
+		a := assigned{name: v.Name, value: v.Value}
+		switch {
+		case !variable(v.Name):
+			a.why = "no variable can have the name"
+		case v.Expands:
+			if a.why = expands; strings.Contains(v.Value, "${") {
+				a.why = refers
+			}
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// Why a variable is left whose value is made of others. A password with a dollar sign
+// can look like a reference.
+const (
+	refers  = "it refers to another variable"
+	expands = "it has a $ or ` that a shell replaces; in single quotes it would be a value"
+)
+
+// variable reports whether a shell can have a variable of that name.
+func variable(name string) bool {
+	for i, c := range []byte(name) {
+		if c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// SecretName is what the secret of a file's variables is called: the project's name,
+// and with another file than .env what tells that from it.
+func SecretName(project, file string) string {
+	base := path.Base(file)
+	suffix := strings.TrimSuffix(strings.TrimPrefix(base, "."), ".env")
+	switch rest, ok := strings.CutPrefix(base, ".env."); {
+	case base == ".env":
+		return project
+	case ok:
+		suffix = rest
+	}
+	return project + "." + suffix
+}

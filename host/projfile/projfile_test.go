@@ -1,0 +1,153 @@
+package projfile
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestKindOf(t *testing.T) {
+	for name, want := range map[string]bool{
+		".env": true, ".env.local": true, ".env.production.local": true, ".dev.vars": true, ".dev.vars.staging": true, ".env.Exampled": true,
+		"": false, "env": false, ".env.": false, ".env2": false, ".environment": false, ".envrc.x": false, "a.env": false, ".dev": false,
+		".env.example": false, ".env.EXAMPLE": false, ".env.local.example": false, ".env.sample.local": false, ".env.template": false, ".env.dist": false,
+		".env.vault": false, ".env.gpg": false, ".env.prod.age": false,
+	} {
+		if got := kindOf(name) != nil; got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
+
+func TestNotAValue(t *testing.T) {
+	for _, text := range []string{
+		"", " ", "xxx", "XXXXXXXX", "***", "...", "…", "???", "sk-xxxx", "ghp_xxxxxxxx", "changeme", "CHANGE_ME", "change-this!", "replace me",
+		"your-key", "your_api_key_here", "Your API key", "yourtoken", "sk-your-key-here", "replace-with-your-key", "insert your token", "<token>", "{{ token }}", "[your key]",
+		"todo", "TBD", "placeholder", "encrypted:BASE", "ENC[AES256_GCM,data:x]", "op://vault/item/field",
+	} {
+		if notAValue(text) == "" {
+			t.Errorf("%q is taken for a value", text)
+		}
+	}
+	for _, text := range []string{
+		"0", "x", "xx", "1xxx", "test", "dummy", "secret", "password", "true", "3000", "changemenot", "you", "yours", "<a> <b>", "a.b", "..", "axxxx", "sk-xxx1", "http://your.example/", "op:/x",
+		"mysecret", "sk-" + "FAKEfakeFAKEfakeFAKEfake", "insert coin",
+	} {
+		if why := notAValue(text); why != "" {
+			t.Errorf("%q: %s", text, why)
+		}
+	}
+}
+
+func TestSecretName(t *testing.T) {
+	for file, want := range map[string]string{
+		".env": "api", ".env.local": "api.local", ".env.prod.local": "api.prod.local", ".dev.vars": "api.dev.vars", "prod.env": "api.prod", "settings": "api.settings", ".env.env": "api.env",
+	} {
+		if got := SecretName("api", file); got != want {
+			t.Errorf("%s: %s, not %s", file, got, want)
+		}
+	}
+}
+
+// text is what is in a file, with its values.
+func text(f File) string {
+	var b strings.Builder
+	b.WriteString(f.Name + ":")
+	for _, v := range f.Vars {
+		fmt.Fprintf(&b, " %s=%s", v.Name, v.Value.Reveal())
+	}
+	for _, l := range f.Left {
+		fmt.Fprintf(&b, " -%s (%s)", l.Name, l.Why)
+	}
+	if f.Err != nil {
+		b.WriteString(" error: " + f.Err.Error())
+	}
+	return b.String()
+}
+
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, data string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := func() string {
+		t.Helper()
+		files, err := Find(dir)
+		var texts []string
+		for _, f := range files {
+			texts = append(texts, text(f))
+		}
+		if err != nil {
+			texts = append(texts, "error: "+err.Error())
+		}
+		return strings.Join(texts, "\n")
+	}
+	if got := files(); got != "" {
+		t.Errorf("of an empty folder: %s", got)
+	}
+	put(".env", "B=2\nA=1\nB=3\nE=\nR=${A}\nD=a$b\nK=changeme\nx.y=1\n9=1\n")
+	put(".env.sub/.env", "A=1\n")
+	put(".env.example", "A=1\n")
+	put("other", "A=1\n")
+	put(".env.bad", "A=1\nfoo bar\n")
+	put(".env.large", strings.Repeat("#", 256<<10)+"\n")
+	put(".env.size", strings.Repeat("#", 256<<10-4)+"\nA=1")
+	want := `.env: A=1 B=3 -E (it is empty) -R (it refers to another variable) -D (it has a $ or ` + "`" + ` that a shell replaces; in single quotes it would be a value) -K (it is a placeholder) -x.y (no variable can have the name) -9 (no variable can have the name)
+.env.bad: error: line 2: not NAME=value
+.env.large: error: it is larger than 256 KiB
+.env.size: A=1`
+	if got := files(); got != want {
+		t.Errorf("got\n%s\nnot\n%s", got, want)
+	}
+	if _, err := Find(filepath.Join(dir, "none")); err == nil {
+		t.Error("a folder that is not there has no files")
+	}
+
+	if err := os.Symlink(filepath.Join(dir, "other"), filepath.Join(dir, ".env.link")); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(); got != want {
+		t.Errorf("with a link: %s", got)
+	}
+	f, err := Read(filepath.Join(dir, ".env.link"))
+	if err != nil || text(f) != ".env.link: A=1" {
+		t.Errorf("a link that is named: %s, %v", text(f), err)
+	}
+	if _, err := Read(filepath.Join(dir, ".env.sub")); err == nil || err.Error() != "not a regular file" {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
+// A folder or a file with very many is not read whole.
+func TestFindBounds(t *testing.T) {
+	dir := t.TempDir()
+	var many strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&many, "V%d=x\n", i)
+	}
+	for i := range 51 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf(".env.%02d", i)), []byte(many.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := Find(dir)
+	if len(files) != 50 || err == nil || !strings.Contains(err.Error(), "more than 50 project files") || len(files[49].Vars) != 1000 {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	many.WriteString("one=more\n")
+	name := filepath.Join(dir, "many")
+	if err := os.WriteFile(name, []byte(many.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Read(name); err != nil || f.Err == nil || f.Err.Error() != "it has more than 1000 variables" || f.Vars != nil {
+		t.Errorf("%v, %v", err, f.Err)
+	}
+}
