@@ -23,7 +23,7 @@ func formatOf(file string) string {
 	if strings.HasPrefix(base, ".env.") {
 		return "dotenv"
 	}
-	if format := projfile.Format(base); format != "" {
+	if format := projfile.Format(file); format != "" {
 		return format
 	}
 	return formats[strings.ToLower(path.Ext(file))]
@@ -45,7 +45,7 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 	}
 	// Such a file has no profiles.
 	whole := &secret.Secret{Name: sec.Name, Values: sec.Values}
-	if format == "dotenv" && sp != nil {
+	if (format == "dotenv" || projfile.Format(to) != "") && sp != nil {
 		var env bundle.Env
 		env.Add(sp, sec)
 		vars, err := env.Vars()
@@ -93,16 +93,20 @@ func hasFormat(sp *spec.Spec, format string) bool {
 }
 
 // BaseSpec is how a secret that has no file of its own is written to one that the
-// user named: its keys at the top level.
+// user named: its keys at the top level, or where a project file has them.
 func BaseSpec(sec *secret.Secret, to, format string) (*spec.Spec, error) {
 	f := spec.File{Paths: spec.Paths{Default: to}, Format: format, Mode: 0o600}
 	sp := &spec.Spec{Name: sec.Name, Any: true}
 	for _, k := range sec.Values.Keys() {
-		if k == "*" || strings.Contains(k, "{") {
-			return nil, fmt.Errorf("the key %q cannot be written to a file", k)
+		var at spec.Path
+		for _, step := range projfile.Place(to, k) {
+			if step == "*" || strings.Contains(step, "{") {
+				return nil, fmt.Errorf("the key %q cannot be written to a file", k)
+			}
+			at = append(at, spec.PathStep{Key: step})
 		}
 		sp.Values = append(sp.Values, spec.Value{Name: k})
-		f.Keys = append(f.Keys, spec.Key{Value: k, At: []spec.Path{{{Key: k}}}})
+		f.Keys = append(f.Keys, spec.Key{Value: k, At: []spec.Path{at}})
 	}
 	sp.Files = []spec.File{f}
 	return sp, nil

@@ -60,7 +60,8 @@ func (d *Detector) ProjectFile(ctx context.Context, m machine.Machine, file, pro
 	if err != nil {
 		return ProjectFile{}, fmt.Errorf("read %s: %w", file, err)
 	}
-	return d.secretsOf(ctx, info.Home, filepath.Dir(file), f, project)
+	dir, _ := projfile.Locate(file)
+	return d.secretsOf(ctx, info.Home, dir, f, project)
 }
 
 // secretsOf tells the secrets in a file of the folder dir.

@@ -141,7 +141,7 @@ func notWrittenBack(sec *secret.Secret, file *projfile.File) []string {
 		if !slices.Contains(names, v.Name) {
 			continue
 		}
-		if _, err := codec.Apply(format, nil, []codec.Edit{{Path: codec.Keys(v.Name), Value: codec.Text(v.Value.Reveal())}}); err != nil {
+		if _, err := codec.Apply(format, nil, []codec.Edit{{Path: codec.Keys(projfile.Place(file.Name, v.Name)...), Value: codec.Text(v.Value.Reveal())}}); err != nil {
 			notes = append(notes, fmt.Sprintf("rhx load cannot write it into %s again: %v", file.Name, err))
 		}
 	}

@@ -1,6 +1,8 @@
 package projfile
 
 import (
+	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,17 +11,30 @@ import (
 
 // kind is one of the files that are known.
 type kind struct {
-	// name is the file's. With variants, names that go on with a dot count, too.
-	name     string
-	variants bool
+	// name is the file's, and dir the folder of the project in which it is; "" for the
+	// project's own. With variants, names that go on with a dot count, too.
+	dir, name string
+	variants  bool
 	// format is that of package codec in which it is written.
 	format string
+	// in is the map that has the variables; "" for the whole document. beside is another
+	// one, whose variables are called by it and a colon.
+	in, beside string
+	// deep reports that there are variables in maps, too, which are called by their
+	// steps: "connections.db.password".
+	deep bool
 }
 
 // kinds are the files of which a project's variables are read.
 var kinds = []kind{
-	{".env", true, "dotenv"},      // dotenv of all languages, docker compose
-	{".dev.vars", true, "dotenv"}, // Cloudflare Workers: developers.cloudflare.com/workers/configuration/secrets
+	// dotenv of all languages, docker compose
+	{name: ".env", variants: true, format: "dotenv"},
+	// Cloudflare Workers: developers.cloudflare.com/workers/configuration/secrets
+	{name: ".dev.vars", variants: true, format: "dotenv"},
+	// Streamlit: docs.streamlit.io/develop/concepts/connections/secrets-management
+	{dir: ".streamlit", name: "secrets.toml", format: "toml", deep: true},
+	// Azure Functions: learn.microsoft.com/azure/azure-functions/functions-develop-local
+	{name: "local.settings.json", format: "json", in: "Values", beside: "ConnectionStrings"},
 }
 
 // notLive are parts of names by which a file is an example for people to copy, or one
@@ -29,13 +44,14 @@ var notLive = []string{
 	"vault", "enc", "gpg", "age", "asc",
 }
 
-// kindOf is the kind of a file by its name; nil for none.
-func kindOf(name string) *kind {
+// kindOf is the kind of a file by the end of its path, with slashes; nil for none.
+func kindOf(file string) *kind {
+	base, dir := path.Base(file), path.Base(path.Dir(file))
 	for i := range kinds {
 		k := &kinds[i]
-		rest, ok := strings.CutPrefix(name, k.name)
+		rest, ok := strings.CutPrefix(base, k.name)
 		switch {
-		case !ok:
+		case !ok, k.dir != "" && k.dir != dir:
 		case rest == "":
 			return k
 		case k.variants && len(rest) > 1 && rest[0] == '.':
@@ -48,13 +64,39 @@ func kindOf(name string) *kind {
 	return nil
 }
 
-// Format is the format in which a project file of that name is written; "" where the
-// name is that of none.
-func Format(name string) string {
-	if k := kindOf(name); k != nil {
+// Format is the format in which a project file is written; "" where the path is that of
+// none.
+func Format(file string) string {
+	if k := kindOf(file); k != nil {
 		return k.format
 	}
 	return ""
+}
+
+// Place is where a variable is in a file: the keys that lead to it.
+func Place(file, name string) []string {
+	k := kindOf(file)
+	switch {
+	case k == nil:
+	case k.in != "":
+		if rest, ok := strings.CutPrefix(name, k.beside+":"); ok {
+			return []string{k.beside, rest}
+		}
+		return []string{k.in, name}
+	case k.deep:
+		return strings.Split(name, ".")
+	}
+	return []string{name}
+}
+
+// Locate divides the path of a file into the project's folder and the name in it.
+func Locate(file string) (dir, name string) {
+	dir, name = filepath.Split(file)
+	dir = filepath.Clean(dir)
+	if k := kindOf(filepath.ToSlash(file)); k != nil && k.dir != "" {
+		dir, name = filepath.Dir(dir), k.dir+"/"+name
+	}
+	return dir, name
 }
 
 // notAValue says why a text is none that somebody meant: it is empty, stands where one

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -67,6 +66,11 @@ func Find(dir string) ([]File, error) {
 		if len(files) == maxFiles {
 			return files, fmt.Errorf("there are more than %d project files in %s; the others were not read", maxFiles, dir)
 		}
+		if dir := path.Dir(name); dir != "." {
+			if info, err := root.Lstat(dir); err != nil || !info.IsDir() {
+				continue // a link, most likely
+			}
+		}
 		data, err := read(root.Lstat, root.Open, name)
 		if errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -82,7 +86,8 @@ func Read(name string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	return parsed(filepath.Base(name), data, nil), nil
+	_, name = Locate(name)
+	return parsed(name, data, nil), nil
 }
 
 // list returns the names in a folder that are those of project files, sorted.
@@ -96,8 +101,13 @@ func list(dir string) ([]string, error) {
 	for {
 		some, err := d.Readdirnames(1024)
 		for _, name := range some {
-			if k := kindOf(name); k != nil {
+			if kindOf(name) != nil {
 				names = append(names, name)
+			}
+			for _, k := range kinds {
+				if k.dir == name {
+					names = append(names, name+"/"+k.name)
+				}
 			}
 		}
 		switch {
@@ -146,7 +156,7 @@ func parsed(name string, data []byte, err error) File {
 		return f
 	}
 	var vars []assigned
-	if vars, f.Err = dotenv(data); f.Err == nil && len(vars) > maxVars {
+	if vars, f.Err = assignments(name, data); f.Err == nil && len(vars) > maxVars {
 		f.Err = fmt.Errorf("it has more than %d variables", maxVars)
 	}
 	if f.Err != nil {
@@ -167,6 +177,14 @@ func parsed(name string, data []byte, err error) File {
 // assigned is a variable as a format has it; why says for what reason it has no value
 // that all programs see.
 type assigned struct{ name, value, why string }
+
+// assignments returns the variables in a file of a name.
+func assignments(name string, data []byte) ([]assigned, error) {
+	if k := kindOf(name); k != nil && k.format != "dotenv" {
+		return k.tree(data)
+	}
+	return dotenv(data)
+}
 
 func dotenv(data []byte) ([]assigned, error) {
 	vars, err := codec.DotenvVars(data)
