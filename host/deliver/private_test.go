@@ -16,7 +16,7 @@ func TestPrivateFiles(t *testing.T) {
 	d, _ := newDeliverer(t)
 	recs := []*store.Record{aws("aws", "A"), aws("aws/prod", "B"), record("github", "oauth_token", "gho_fake"),
 		record("docker", "username", "jane", "password", "fake", "server", "https://index.docker.io/v1/")}
-	files, vars, err := d.PrivateFiles(t.Context(), recs, "/dev/shm/x")
+	files, vars, err := d.PrivateFiles(t.Context(), recs, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +30,11 @@ func TestPrivateFiles(t *testing.T) {
 	if len(files) != 3 {
 		t.Errorf("%d files", len(files))
 	}
-	contains(t, content["/dev/shm/x/aws/credentials"], "fake-A", "[prod]", "fake-B")
-	contains(t, content["/dev/shm/x/github/hosts.yml"], "gho_fake")
-	contains(t, content["/dev/shm/x/docker/config.json"], "index.docker.io")
-	want := []machine.Var{{Name: "AWS_SHARED_CREDENTIALS_FILE", Value: "/dev/shm/x/aws/credentials"},
-		{Name: "GH_CONFIG_DIR", Value: "/dev/shm/x/github"}, {Name: "DOCKER_CONFIG", Value: "/dev/shm/x/docker"}}
+	contains(t, content["aws/credentials"], "fake-A", "[prod]", "fake-B")
+	contains(t, content["github/hosts.yml"], "gho_fake")
+	contains(t, content["docker/config.json"], "index.docker.io")
+	want := []machine.Var{{Name: "AWS_SHARED_CREDENTIALS_FILE", Value: "aws/credentials"},
+		{Name: "GH_CONFIG_DIR", Value: "github"}, {Name: "DOCKER_CONFIG", Value: "docker"}}
 	if !slices.Equal(vars, want) {
 		t.Errorf("%+v", vars)
 	}
@@ -44,7 +44,7 @@ func TestPrivateFiles(t *testing.T) {
 func TestPrivateFilesThatCannotBe(t *testing.T) {
 	d, _ := newDeliverer(t)
 	recs := []*store.Record{aws("aws", "A"), record("own", "k", "v"), record("nobody", "k", "v"), record("ssh/id", "private_key", "x")}
-	files, vars, err := d.PrivateFiles(t.Context(), recs, "/dev/shm/x")
+	files, vars, err := d.PrivateFiles(t.Context(), recs, false)
 	if files != nil || vars != nil || err == nil {
 		t.Fatalf("%v, %v", vars, err)
 	}
@@ -53,13 +53,22 @@ func TestPrivateFilesThatCannotBe(t *testing.T) {
 		lines[2] != "ssh/id cannot be a file of one command: no variable says where SSH key pairs reads it" {
 		t.Errorf("%q", lines)
 	}
-	for want, rec := range map[string]*store.Record{"rhx apply and rhx sync -b write it to its path": recs[1], "rhx load writes it where it is read": recs[3]} {
-		if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{rec}, "/dev/shm/x"); fault.Hint(err) != want {
+	for _, c := range []struct {
+		rec    *store.Record
+		onHost bool
+		want   string
+	}{
+		{recs[1], false, "rhx apply and rhx sync -b write it to its path"},
+		{recs[3], false, "rhx load ssh/id writes the file where it is read, and rhx undo takes it away after the command"},
+		{recs[3], true, "rhx sync HOST -s ssh/id writes the file where it is read, and rhx undo takes it away after the command"},
+		{record("lambda", "api_key", "x"), false, "the bundle sets LAMBDA_API_KEY where lambda is in its secrets; rhx load lambda writes the file where it is read, and rhx undo takes it away after the command"},
+	} {
+		if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{c.rec}, c.onHost); fault.Hint(err) != c.want {
 			t.Errorf("%q", fault.Hint(err))
 		}
 	}
 	// A secret that its provider refuses is an error that names it.
-	if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{record("aws", "access_key", "x")}, "/dev/shm/x"); err == nil || !strings.HasPrefix(err.Error(), "aws: ") {
+	if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{record("aws", "access_key", "x")}, false); err == nil || !strings.HasPrefix(err.Error(), "aws: ") {
 		t.Error(err)
 	}
 }

@@ -321,7 +321,7 @@ func TestFingerprint(t *testing.T) {
 // sealings counts how often the fingerprints are sealed, which is how often their file
 // is written.
 type sealings struct {
-	fingerprint.Keys
+	session.Keys
 	n int
 }
 

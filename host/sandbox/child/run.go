@@ -90,7 +90,7 @@ func (r *Runner) do(ctx context.Context, job *Job, m abi.Module, in []byte) (*Re
 		return none, fmt.Errorf("cannot run: its process does not start: %w", err)
 	}
 	// One that gives no answer has used time, too: what other files share is the less.
-	none.Used = max(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), time.Since(begun)/abi.Patience)
+	none.Used = max(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), time.Since(begun)/abi.WallFactor)
 	if err != nil {
 		return none, job.ended(bounded, cmd.ProcessState, crash.b, err)
 	}
