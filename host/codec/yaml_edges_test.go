@@ -168,3 +168,21 @@ func TestYAMLBlocks(t *testing.T) {
 		{"a: one two  three\nb: 1\n", set("y1", "a"), "a: y1\nb: 1\n"},
 	})
 }
+
+// A tag that leaves no trace in the tree is refused wherever it stands.
+func TestYAMLTagsWithoutATrace(t *testing.T) {
+	const refused = ": this spelling of YAML can be read, but not edited in place"
+	c := set("x", "c")
+	runYAML(t, []yamlCase{
+		{"a:\n  b: ! y1\nc: 1\n", c, "error: line 2" + refused},
+		{"? ! a\n: 1\nc: 1\n", c, "error: line 1" + refused},
+		{"l:\n- ! y1\nc: 1\n", c, "error: line 2" + refused},
+		{"l: [! y1]\nc: 1\n", c, "error: line 1" + refused},
+		{"l: {! b: 1}\nc: 1\n", c, "error: line 1" + refused},
+		{"l: {b: ! y1}\nc: 1\n", c, "error: line 1" + refused},
+		{"l: [b, ! ]\nc: 1\n", c, "error: line 1" + refused},
+		{"l: !x [b]\nc: 1\n", c, "l: !x [b]\nc: x\n"},
+		{"l: !x\n- b\nc: 1\n", c, "l: !x\n- b\nc: x\n"},
+		{"l: &x\n  !x\n  b: 1\nc: 1\n", c, "l: &x\n  !x\n  b: 1\nc: x\n"},
+	})
+}
