@@ -321,3 +321,33 @@ func TestRemoveAtEdges(t *testing.T) {
 	plan = provider.NewPlan(take(t, newMachine(tree{"copy": `{"k":"v","z":1}`}), forms))
 	same(t, "the copy itself", outcome(plan.RemoveAt(ctx, forms, k, home+"copy")), "~/copy removed")
 }
+
+// Of several files that a variable lists, the one with the profile's values is written,
+// else one with the profile, else the first that is there, else the last.
+func TestWhichFileOfAListIsWritten(t *testing.T) {
+	sp := builtin(t, "kubernetes")
+	x := sec(sp, "x", context_("x")...)
+	for _, c := range []struct {
+		name  string
+		files tree
+		want  string
+	}{
+		{"none is there", tree{}, "~/c created cluster,context,user"},
+		{"the first that is", tree{"b": "kind: Config\n", "c": "kind: Config\n"}, "~/b updated cluster,context,user"},
+		{"one with the profile", tree{"a": "kind: Config\n", "b": "kind: Config\n", "c": "contexts: [{name: x}]\n"}, "~/c updated cluster,context,user"},
+		{"one with its values", tree{"a": "kind: Config\n", "c": "contexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: []\nusers: []\n"}, "~/c updated cluster,context,user"},
+	} {
+		c.files["$KUBECONFIG"] = "~/a:~/b:~/c"
+		out, _ := put(t, newMachine(c.files), sp, x, provider.Options{Resolve: provider.ReplaceAll})
+		same(t, c.name, out, c.want)
+	}
+	docker := builtin(t, "docker")
+	m := newMachine(nil)
+	put(t, m, docker, sec(docker, "", "username", "u", "password", "p", "server", ""), provider.Options{})
+	same(t, "an empty value names no profile", describe(extract(t, m, docker)), "docker value from ~/.docker/config.json: password=p server=https://index.docker.io/v1/ username=u")
+	ssh := builtin(t, "ssh")
+	out, n := remove(t, newMachine(tree{".ssh/k": pem}), ssh, sec(ssh, "", "private_key", pem))
+	if same(t, "no file for the default profile", out, ""); n != 0 {
+		t.Error("written")
+	}
+}
