@@ -101,9 +101,9 @@ func (s *Snapshot) extractEnv(sp *spec.Spec) (Found, bool) {
 	return found, true
 }
 
-// settings reports that texts are public values alone that a secret can lack, such
-// as the address of a server: they are no part of one, unless a file of the spec
-// has only such values, too.
+// settings reports whether texts are nothing but public values that a secret can lack,
+// such as the address of a server. They are no secret, unless a file of the spec has
+// only such values, too.
 func settings(sp *spec.Spec, texts map[string]string) bool {
 	secret := false
 	for _, v := range sp.Values {

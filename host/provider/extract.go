@@ -136,8 +136,8 @@ func byName(sp *spec.Spec, name string) []*spec.File {
 	return append(named, others...)
 }
 
-// givenProfile is the profile of a file that the user named, where the file is
-// the profile: its base name.
+// givenProfile is the profile of a file that the user named, if each file is a profile:
+// its base name.
 func (s *Snapshot) givenProfile(f *spec.File, p string) string {
 	if f.PerFile() {
 		return p[strings.LastIndexByte(p, '/')+1:]
@@ -215,7 +215,8 @@ func (c *collector) sorted() []Found {
 	return append(c.found, c.broken...)
 }
 
-// noteMode adds to the first of a file's findings that others can read the file.
+// noteMode adds the note that others can read a file to the first of its findings that
+// has a secret value.
 func (s *Snapshot) noteMode(sp *spec.Spec, f *spec.File, file machine.File, found []Found) []Found {
 	for i := range found {
 		if s.exposed(file, f.Mode) && private(sp, revealed(found[i].Values)) {
@@ -379,7 +380,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 	return s.named(sp, found, texts), true
 }
 
-// named returns a finding as it is, or without values where its name would have
+// named returns a finding unchanged, or without name and values if its name would have
 // a secret in it: names are shown, and are folders in stores.
 func (s *Snapshot) named(sp *spec.Spec, found Found, texts map[string]string) Found {
 	reveals := secretForm(found.Profile)

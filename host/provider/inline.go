@@ -11,8 +11,8 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-// reference is a place in a document that names another file, whose content
-// has a place of its own beside it.
+// reference is a place in a document that names another file. The content of the file
+// may stand at another place beside it instead.
 type reference struct {
 	at, data codec.Path
 	// file is absolute.
@@ -53,9 +53,9 @@ func (s *Snapshot) references(f *spec.File, docPath string, root *codec.Node) []
 	return out
 }
 
-// content returns what the document takes of a file: all of it where it is of the
-// kind that the place is for, without what stands around its blocks. It is nil for
-// any other file: whoever wrote the document must not make rhx read those.
+// content returns what the document takes from a file: its PEM blocks, if all are of
+// the kind that the place is for, without the text around them. It is nil for any other
+// file: a document must not make rhx read those.
 func (r *reference) content(data []byte) []byte {
 	if len(data) > maxInline {
 		return nil
@@ -120,7 +120,7 @@ func (s *Snapshot) referenced(specs []*spec.Spec) []string {
 				if err != nil {
 					continue
 				}
-				// What cannot be read, Extract tells.
+				// Extract reports what cannot be read.
 				if root, err := format.Decode(s.files[p].Data); err == nil {
 					for _, r := range s.references(f, p, root) {
 						paths = append(paths, r.file)

@@ -45,8 +45,8 @@ func checkKey(data []byte) error {
 	return err
 }
 
-// onlyKey reports whether a text is a PEM block and nothing before or after it: what
-// else is in the file might be a script, or options of another program.
+// onlyKey reports whether a text is a PEM block with nothing before or after it: other
+// text in the file might be a script, or options of another program.
 func onlyKey(text string) bool {
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
 	begin, rest, _ := strings.Cut(text, "-----\n")

@@ -17,8 +17,8 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-// misled is a variable that is to name a file, and holds something else. It never
-// says what.
+// misled is the error of a variable that should name a file but holds something else,
+// which it never shows.
 type misled struct {
 	variable string
 	holds    string
@@ -28,7 +28,7 @@ func (e *misled) Error() string {
 	return fmt.Sprintf("$%s should name a file, but holds %s, which rhx does not show", e.variable, e.holds)
 }
 
-// errNoFile is a variable by which a tool is told that there is no file.
+// errNoFile is the error of a variable that tells a tool that there is no file.
 var errNoFile = errors.New("says that there is no file")
 
 // locate returns the absolute paths of a spec's file on the machine; more than one
@@ -82,8 +82,7 @@ func (s *Snapshot) variable(name string) string {
 	return s.Info.Home
 }
 
-// expand asks the machine for the variables to which the paths in other variables
-// refer.
+// expand reads the variables that paths in other variables refer to.
 func (s *Snapshot) expand(ctx context.Context, m machine.Machine, specs []*spec.Spec) error {
 	names := map[string]bool{}
 	for _, sp := range specs {
@@ -130,12 +129,12 @@ func (s *Snapshot) noPath(sp *spec.Spec, text string) string {
 	return ""
 }
 
-// nowhere reports whether a path is that of the device that holds nothing.
+// nowhere reports whether a path is that of the null device.
 func (s *Snapshot) nowhere(p string) bool {
 	return path.Clean(p) == "/dev/null" || s.Info.OS == "windows" && strings.EqualFold(p, "NUL")
 }
 
-// blame says what to do about a variable that names no file.
+// blame adds to the error of a variable that names no file what to do about it.
 func blame(err error) error {
 	var e *misled
 	if errors.As(err, &e) {

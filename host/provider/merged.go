@@ -96,7 +96,7 @@ func (p *Plan) around(sp *spec.Spec, f *spec.File, path string, opts Options) (b
 		return nil, nil
 	}
 	paths, _ := p.snap.locate(sp, f)
-	i := slices.Index(paths, path) // where it is to be written, locate said
+	i := slices.Index(paths, path) // target took it from locate
 	read := func(paths []string) *codec.Node {
 		var out *codec.Node
 		for _, q := range paths {

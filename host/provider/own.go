@@ -19,8 +19,8 @@ var ErrOwn = errors.New("it is rhx's own, and no provider may read or write it")
 // ownVars are the variables that say where rhx keeps its files.
 var ownVars = []string{"RHX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
 
-// resolver is a machine that knows where symbolic links lead: this one. On others a
-// link is a matter of whoever can write there.
+// resolver is a machine that knows where symbolic links lead: this one. On other
+// machines links are not checked: who can make one there can write there anyway.
 type resolver interface {
 	Resolve(path string) (string, error)
 }

@@ -94,8 +94,8 @@ type Plan struct {
 	docs  map[string]document
 	// shared says for which secret the plan has written an entry that others may use.
 	shared map[sharedPlace]*secret.Secret
-	// batch leaves edits pending in docs until Settle; pending are those edits, by
-	// path and in order, and failed the errors of secrets whose edits did not hold.
+	// With batch, edits stay pending in docs until Settle. pending has these edits by
+	// path, in order; failed has the errors of secrets whose edits could not be made.
 	batch   bool
 	putting *secret.Secret
 	pending map[string][]pendingEdits
@@ -114,7 +114,8 @@ type planned struct {
 	data   []byte
 	mode   fs.FileMode
 	remove bool
-	// mend reports that others can read the file, and shall no more.
+	// mend reports that the mode of the file is to be corrected, even if its bytes
+	// stay.
 	mend bool
 }
 
@@ -283,7 +284,8 @@ func (p *Plan) Put(ctx context.Context, sp *spec.Spec, sec *secret.Secret, opts 
 	return out
 }
 
-// mend plans to make a file its owner's alone where its values are there already.
+// mend plans to correct the mode of a file that has the values already, but that others
+// can read.
 func (p *Plan) mend(pl *Placement, sp *spec.Spec, sec *secret.Secret, f *spec.File, path string) {
 	if pl.Action != Unchanged || !p.snap.exposed(p.snap.files[path], f.Mode) || !private(sp, revealed(sec.Values)) {
 		return
@@ -341,7 +343,7 @@ func identical(a, b []byte) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-// edit plans edits of a file's document; readsBack judges what it reads as then.
+// edit plans edits of a file's document; readsBack checks the document after them.
 func (p *Plan) edit(src secret.Source, f *spec.File, path string, doc codec.Document, edits []codec.Edit, keys []string, readsBack func(*codec.Node) error) (Placement, error) {
 	file, err := p.file(path, f.Mode)
 	if err != nil {

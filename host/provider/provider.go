@@ -33,9 +33,9 @@ const (
 	InKeyring State = "keyring"
 	// ByCommand: the tool gets the secret from a command; rhx never runs it.
 	ByCommand State = "exec"
-	// BySignIn: the tool signs in, and keeps what it gets for some hours.
+	// BySignIn: the tool signs in, and keeps the result for some hours.
 	BySignIn State = "sso"
-	// ByRole: the tool makes the secret of another profile's.
+	// ByRole: the tool derives the secret from that of another profile.
 	ByRole State = "role"
 	// Invalid: the file or the variables are broken or not complete.
 	Invalid State = "invalid"
@@ -50,11 +50,11 @@ type Found struct {
 	// Notes are things worth knowing: a value of unusual form, a variable that
 	// differs from the file.
 	Notes []string
-	// odd reports a value that is not as its spec's pattern says.
+	// odd reports that a value does not match its pattern in the spec.
 	odd bool
 }
 
-// Guests runs the wasm module of a file of a spec.
+// Guests runs the wasm module that a spec has for a file.
 type Guests interface {
 	Run(ctx context.Context, sp *spec.Spec, f *spec.File, req *abi.Request) (*abi.Response, error)
 }
@@ -70,21 +70,21 @@ type Snapshot struct {
 	resolve func(string) (string, error)
 }
 
-// Take reads every variable and file that specs declare, and the files that a
-// user named (see [Snapshot.Abs]), in two round trips; in one more the files
-// that those name.
+// Take reads every variable and file that specs declare, and the files that a user
+// named (see [Snapshot.Abs]), in two round trips. The files that these name take one
+// more.
 func Take(ctx context.Context, m machine.Machine, guests Guests, specs []*spec.Spec, named ...string) (*Snapshot, error) {
 	return TakeWith(ctx, m, guests, specs, Also{Paths: named})
 }
 
-// Also is what a snapshot has beside what its specs name.
+// Also lists what a snapshot has beyond what its specs name.
 type Also struct {
 	// Vars are further variables.
 	Vars []string
 	// Paths are further files, each absolute or as a user names it.
 	Paths []string
-	// Found, where it is set, names further files, absolute, by what the machine says
-	// of itself.
+	// Found, unless nil, returns the absolute paths of further files, given what the
+	// machine says of itself.
 	Found func(machine.Info) []string
 }
 
@@ -133,8 +133,8 @@ func TakeWith(ctx context.Context, m machine.Machine, guests Guests, specs []*sp
 	return snap, snap.read(ctx, m, snap.referenced(specs), nil)
 }
 
-// File returns a file of the snapshot by its absolute path; one that was not read
-// is as one that is not there.
+// File returns a file of the snapshot by its absolute path. A file that was not read is
+// returned as one that does not exist.
 func (s *Snapshot) File(path string) machine.File {
 	if f, ok := s.files[path]; ok {
 		return f
@@ -148,8 +148,8 @@ func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths, patterns 
 	if len(paths)+len(patterns) == 0 {
 		return nil
 	}
-	// What is asked for, by what machines call it: a file's own name may have
-	// what means more in a pattern.
+	// The paths by the patterns that the machine is asked for: a name may have
+	// characters that are special in a pattern.
 	asked := map[string]string{}
 	for _, p := range paths {
 		if err := s.notNamedOurs(p); err != nil {
@@ -172,7 +172,7 @@ func (s *Snapshot) read(ctx context.Context, m machine.Machine, paths, patterns 
 		if p, ok := asked[f.Path]; ok && f.Err != nil {
 			f.Path = p
 		}
-		// Where links lead is asked of what is there alone: most files are not.
+		// Links are followed for files that exist only: most do not.
 		if f.Err == nil {
 			if err := s.notOurs(f.Path); err != nil {
 				f.Data, f.Err = nil, err
@@ -219,7 +219,7 @@ func (s *Snapshot) abs(p string) string {
 // Abs makes a path that a user gave absolute on the snapshot's machine.
 func (s *Snapshot) Abs(p string) string { return s.abs(p) }
 
-// Missing reports that a file that was read is not there.
+// Missing reports whether a file that was asked for does not exist.
 func (s *Snapshot) Missing(p string) bool { return missing(s.files[s.abs(p)]) }
 
 // Short returns a path with "~/" for the home folder.

@@ -33,8 +33,8 @@ func Public(sp *spec.Spec, values secret.Values) func(key string) bool {
 	return func(key string) bool { return public[key] }
 }
 
-// noPassword reports a word that stands where a password would: services that take a
-// token as the user's name have people write it.
+// noPassword reports a placeholder for a password: services that take a token as the
+// user name ask for one.
 func noPassword(text string) bool { return text == "x-oauth-basic" || text == "x-oauth-token" }
 
 // harmless reports whether a value that the spec calls public can be shown.
@@ -107,8 +107,8 @@ func inlinedIn(sp *spec.Spec, key, text string) bool {
 	return false
 }
 
-// secretForms are what is a secret wherever it stands: keys, passwords in URLs, and
-// the tokens of services that give theirs a prefix of its own.
+// secretForms matches what is a secret wherever it occurs: keys, passwords in URLs, and
+// the tokens of services that have a prefix of their own.
 var secretForms = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY` +
 		`|://[^/?#\s"'@]*:[^/?#\s"'@]+@` +
@@ -124,5 +124,5 @@ var secretForms = sync.OnceValue(func() *regexp.Regexp {
 	}, "|") + `)`)
 })
 
-// secretForm reports whether a text has in it what is a secret wherever it stands.
+// secretForm reports whether a text contains what is a secret wherever it occurs.
 func secretForm(text string) bool { return secretForms().MatchString(text) }

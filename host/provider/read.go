@@ -11,8 +11,8 @@ import (
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
-// shape reports a document that is of another kind than its spec says: the tool
-// refuses such a file, and it would otherwise look as if it had nothing.
+// shape returns an error for a document that is not built as its spec says: the tool
+// refuses such a file, which would otherwise seem to have no secrets.
 func shape(f *spec.File, root *codec.Node) error {
 	if f.Format == "ini" {
 		return sectioned(f, root)
@@ -51,15 +51,16 @@ func shape(f *spec.File, root *codec.Node) error {
 	return nil
 }
 
-// ofOneKind reports whether every place of a value is in a map: no value is a profile
-// as a whole, or in a list.
+// ofOneKind reports whether every value is an entry of a map: none is a whole profile,
+// and none is in a list.
 func ofOneKind(f *spec.File) bool {
 	return !slices.ContainsFunc(f.Keys, func(k spec.Key) bool {
 		return k.Value != "*" && slices.ContainsFunc(k.At, func(p spec.Path) bool { return len(p) == 0 || p[0].Field != "" })
 	})
 }
 
-// wanted reports what on the way to a place, or there, is of another kind.
+// wanted returns an error if a node on the way to a place is no map, or the one there
+// is not of the kind.
 func wanted(root *codec.Node, at codec.Path, kind codec.Kind) error {
 	for i := range len(at) + 1 {
 		want := kind
@@ -130,7 +131,8 @@ func private(sp *spec.Spec, texts map[string]string) bool {
 	return false
 }
 
-// lacking returns the values that a whole secret of this file would have too.
+// lacking returns the names of the values that are missing for a whole secret of this
+// file.
 func lacking(sp *spec.Spec, f *spec.File, texts map[string]string) []string {
 	var out []string
 	need := func(v spec.Value) {
@@ -219,7 +221,8 @@ func readKey(f *spec.File, root *codec.Node, e entry, k spec.Key, known map[stri
 	return "", nil
 }
 
-// alsoKey is the other form of a key, in which its value stands as it is.
+// alsoKey is the other form of a key, in which the file has its value without any
+// encoding.
 func alsoKey(k spec.Key) spec.Key { return spec.Key{Value: k.Value, At: k.Also, Root: k.Root} }
 
 // spellings notes the keys that are in the file under several names with different

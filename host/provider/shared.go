@@ -15,8 +15,8 @@ import (
 // was not asked for.
 var ErrUnsafe = errors.New("makes the tool run a program, or read another file; it is written only when asked for")
 
-// safe returns an error for what a write would newly put there and the spec calls
-// unsafe: whoever can write to the store must not run programs by that.
+// safe returns an error for a new value that the spec calls unsafe: whoever can write
+// to the store must not be able to make this machine run programs.
 func safe(sp *spec.Spec, want, have map[string]string, changed []string, opts Options) error {
 	if opts.Unsafe {
 		return nil
@@ -53,8 +53,8 @@ func cutField(pattern, key string) (codec.Path, bool) {
 }
 
 // othersOf returns the names of the other secrets of the file whose values a write
-// would change, because they use the same entry. What this plan put there for
-// another secret must stay, whoever says yes.
+// would change, because they use the same entry. What this plan put there for another
+// secret must stay, whatever the user confirms.
 func (p *Plan) othersOf(w *writer, path string, sec *secret.Secret) ([]string, error) {
 	var places []codec.Path
 	for _, e := range w.edits {
@@ -82,8 +82,8 @@ func (p *Plan) othersOf(w *writer, path string, sec *secret.Secret) ([]string, e
 	return out, nil
 }
 
-// rooted reports whether a place is one of a key that counts from the document's
-// root, which profiles may share.
+// rooted reports whether a place is that of a key whose path begins at the document's
+// root: profiles may share such a place.
 func (w *writer) rooted(at codec.Path) bool {
 	return slices.ContainsFunc(w.f.Keys, func(k spec.Key) bool {
 		return k.Root && slices.ContainsFunc(k.At, func(p spec.Path) bool {

@@ -77,12 +77,13 @@ type writer struct {
 	texts         map[string]string
 	edits         []codec.Edit
 	added, differ []string
-	// pending holds texts that several keys build up together, by place.
+	// pending has new texts by place: several keys may be parts of one text.
 	pending map[string]string
 	// before and after are the documents of the files with which the tool merges
 	// this one; nil where there are none.
 	before, after *codec.Node
-	// cleared are edits that turn an empty text into the map that others fill.
+	// cleared has edits that turn an empty text into a map, for the edits that put
+	// values into it.
 	cleared []codec.Edit
 }
 
@@ -94,8 +95,9 @@ func (w *writer) view(root *codec.Node) *codec.Node {
 	return merge(w.f.Profiles.Name, w.before, root, w.after)
 }
 
-// elsewhere reports whether another file that the tool merges with this one has a
-// value already. One in a file that comes first, and differs, would be used instead.
+// elsewhere reports whether another file that the tool merges with this one has the
+// value already. Another value in a file that comes before this one is an error: the
+// tool would use that.
 func (w *writer) elsewhere(k spec.Key, text string) (bool, error) {
 	if !k.Root {
 		return false, nil
@@ -183,7 +185,7 @@ func (w *writer) stale(k spec.Key) error {
 		switch {
 		case n == nil || n.Scalar() && n.Text == "":
 		case k.As == "basic-password" || k.As == "url-password":
-			// The text is another value's, too.
+			// The text holds another value, too, which stays.
 			if had, err := decodeAs(k.As, n.Text); err != nil || had == "" {
 				continue
 			}
@@ -410,9 +412,10 @@ func (w *writer) any(k spec.Key) {
 	}
 }
 
-// unspelled reports whether a fixed entry is of no use. An entry such as the login of
-// a netrc machine goes with one spelling of a key, the machine's password; where the
-// file has or gets the key in another spelling only, the entry is not added.
+// unspelled reports whether a fixed entry belongs to a spelling of a key that the file
+// does not use. The login of a netrc machine, for example, belongs to that machine's
+// password: if the file has, or gets, the key under another machine only, the login is
+// not added.
 func (w *writer) unspelled(at codec.Path, planned []codec.Edit) bool {
 	beside := false
 	for _, k := range w.f.Keys {
@@ -430,7 +433,7 @@ func (w *writer) unspelled(at codec.Path, planned []codec.Edit) bool {
 	return beside
 }
 
-// fixed plans the entries that the file needs beside the values.
+// fixed plans the entries that the file needs in addition to the values.
 func (w *writer) fixed() {
 	values := w.edits
 	w.edits = nil
@@ -448,6 +451,7 @@ func (w *writer) fixed() {
 			w.edit(at, codec.Text(text))
 		}
 	}
-	// Before the values, so that a new file begins with what says what it is.
+	// They come before the values, so that a new file begins with entries such as its
+	// version.
 	w.edits = slices.Concat(w.cleared, w.edits, values)
 }
