@@ -28,6 +28,7 @@ fi
 sh ./python.sh >/dev/null
 sh ./dotenv.sh >/dev/null
 sh ./readers.sh >/dev/null
+sh ./goreaders.sh >/dev/null
 sh ./gh.sh >/dev/null
 sh ./guests.sh >/dev/null
 sh ./vault.sh >/dev/null

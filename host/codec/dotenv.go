@@ -42,7 +42,9 @@ func (dotenv) Decode(data []byte) (*Node, error) {
 	}
 	root := &Node{Kind: Map}
 	for _, v := range vars {
-		root.set(v.name, &Node{Kind: String, Text: v.value, Line: v.line + 1})
+		// docker compose takes the comment behind no value for one.
+		disputed := v.quote == 0 && v.value == "" && v.commentEnd
+		root.set(v.name, &Node{Kind: String, Text: v.value, Line: v.line + 1, Disputed: disputed})
 	}
 	return root, nil
 }

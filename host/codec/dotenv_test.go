@@ -60,6 +60,7 @@ func TestDotenvEdit(t *testing.T) {
 	runEdits(t, dotenv{}, []editCase{
 		{"export and comment stay", dotenvFile, set("new", "OPENAI_API_KEY"), swap("fake-key-1", "new")},
 		{"double quotes stay", dotenvFile, set("x#y z", "DB_URL"), swap("postgres://u:p@h/db?x=1#y", "x#y z")},
+		{"no value before a comment, which docker compose takes for one, is written anew", "A= # c\n", set("", "A"), "A=\"\" # c\n"},
 		{"single quotes stay", dotenvFile, set("x", "DB_PASS"), swap("DB_PASS = 'pa$$ \"word\"'", "DB_PASS='x'")},
 		{"a shell knows no \\n: line breaks are written as such", dotenvFile, set("a\nb", "KEY"), swap(`"line 1\nline 2"`, "\"a\nb\"")},
 		{"several lines give way to one, the comment stays", dotenvFile, set("x", "PEM"), swap("'one\ntwo'", "'x'")},
@@ -111,10 +112,10 @@ func TestDotenvEdit(t *testing.T) {
 	})
 }
 
-// What is written is read the same by shells, Node's dotenv and python-dotenv, and
-// without quotes by docker run --env-file.
+// What is written is read the same by shells, Node's dotenv, python-dotenv and docker
+// compose, and without quotes by docker run --env-file.
 func TestSoakDotenvReaders(t *testing.T) {
-	python, node := startPython(t), startNode(t)
+	python, node, golang := startPython(t), startNode(t), startGo(t)
 	path := filepath.Join(t.TempDir(), "env")
 	words := []string{"a", "b c", "'", "\"", "$x", "${x}", "${x", "$(touch X)", "`id`", "\\", "\n", "\n\n", "#", " # ", "~", "!", "é", "\t", "=", ":", "{a,b}", "*", ";", "&", "\u2028", "\ufeff", "%", "-----BEGIN X-----", "\r", "\\n", "\x01"}
 	before := []string{"", "A=old\n", "export A='old' # c\n", "A=\"old\"#c\n", "A = `old`\nB='x\ny'\n", "A=\n", "A= # c\n", "B=1\r\nA=2\r\n", bom + "B=1\n", "export B=1\n", "# A"}
@@ -130,9 +131,9 @@ func TestSoakDotenvReaders(t *testing.T) {
 			if err := os.WriteFile(path, out, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			for reader, process := range map[string]*reference{"node's dotenv": node, "python-dotenv": python} {
+			for library, process := range map[string]*reference{"node's dotenv": node, "python-dotenv": python, "compose-go": golang} {
 				if got, ok := process.reads("dotenv", out); !ok || got[place{"", "A"}] != value {
-					t.Errorf("%s reads %q from %q, not %q", reader, got[place{"", "A"}], out, value)
+					t.Errorf("%s reads %q from %q, not %q", library, got[place{"", "A"}], out, value)
 				}
 			}
 			if !strings.Contains(file, "\r") && !strings.HasPrefix(file, bom) {

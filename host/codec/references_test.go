@@ -88,6 +88,10 @@ func startNode(t *testing.T) *reference {
 	return startReference(t, "node", "testdata/references.js", tools(t, "readers.sh"), tools(t, "dotenv.sh"))
 }
 
+func startGo(t *testing.T) *reference {
+	return startReference(t, tools(t, "goreaders.sh")+"/references")
+}
+
 // ask returns what a reader finds in a file, as JSON; false where it cannot read it.
 func (r *reference) ask(reader string, data []byte) (json.RawMessage, bool) {
 	r.t.Helper()

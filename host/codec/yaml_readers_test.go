@@ -155,10 +155,11 @@ func TestKubectlReadsTokens(t *testing.T) {
 	}
 }
 
-// What is not disputed, PyYAML (YAML 1.1) and ruamel.yaml (1.2) read as this package
-// does; and text that it writes.
+// What is not disputed, PyYAML (YAML 1.1), ruamel.yaml (1.2) and sigs.k8s.io/yaml (which
+// kubectl has) read as this package does; and text that it writes.
 func TestSoakYAMLReaders(t *testing.T) {
-	python := startPython(t)
+	python, golang := startPython(t), startGo(t)
+	processes := map[string]*reference{"pyyaml": python, "ruamel": python, "sigs-yaml": golang}
 	words := []string{"0", "1", "7", "12", "_", ".", "-", "+", "e", "E", "x", "o", "b", "0x", "0o", ":", "yes", "No", "on", "true", "null", "~", "inf", "nan", "T", "Z", " ", "2001-01-02", "y", "a", "f", "#", "=", "<", "'", ","}
 	kinds := map[Kind]string{Null: "null", Bool: "bool", Number: "number", String: "string"}
 	checked := 0
@@ -169,8 +170,8 @@ func TestSoakYAMLReaders(t *testing.T) {
 			root, err := yaml{}.Decode([]byte(file))
 			if n := root.Get("k"); err == nil && n.Scalar() && !n.Disputed {
 				checked++
-				for _, reader := range []string{"pyyaml", "ruamel"} {
-					raw, ok := python.ask(reader, []byte(file))
+				for reader, process := range processes {
+					raw, ok := process.ask(reader, []byte(file))
 					var got struct{ Map [][2]map[string]string }
 					if err := json.Unmarshal(raw, &got); !ok || err != nil || len(got.Map) != 1 || got.Map[0][1][kinds[n.Kind]] != n.Text || len(got.Map[0][1]) != 1 {
 						t.Errorf("%s reads %q as %s, and not as %s %q", reader, file, raw, kinds[n.Kind], n.Text)
@@ -183,8 +184,8 @@ func TestSoakYAMLReaders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, reader := range []string{"pyyaml", "ruamel"} {
-				raw, _ := python.ask(reader, out)
+			for reader, process := range processes {
+				raw, _ := process.ask(reader, out)
 				if want, _ := json.Marshal(map[string]any{"map": [][2]any{{map[string]string{"string": "k"}, map[string]string{"string": text}}}}); !sameJSON(raw, want) {
 					t.Errorf("%s reads %s from %q, not %s", reader, raw, out, want)
 				}
