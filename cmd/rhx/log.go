@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/session"
 )
@@ -139,11 +140,11 @@ func (a *app) verifyLog(ctx context.Context, e *engine.Engine) error {
 }
 
 // logGiven notes which secrets a program gets.
-func (a *app) logGiven(e *engine.Engine, command, at, to string, env *project.Environment) {
+func (a *app) logGiven(e *engine.Engine, command string, at place.Place, to string, env *project.Environment) {
 	var events []session.Event
 	add := func(name string) {
 		if name != "" && !slices.ContainsFunc(events, func(e session.Event) bool { return e.Secret == name }) {
-			events = append(events, session.Event{Command: command, Machine: at, Secret: name, To: filepath.Base(to), Action: "given"})
+			events = append(events, session.Event{Command: command, Machine: at.String(), Secret: name, To: filepath.Base(to), Action: "given"})
 		}
 	}
 	for _, v := range env.Vars {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/host/bundle"
@@ -16,6 +17,7 @@ import (
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -63,7 +65,6 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	a.logGiven(e, "run", a.at().String(), argv[0], env)
 	var masker *mask.Masker
 	if c.Mask {
 		masker = mask.New(e.Project.Hidden(env))
@@ -73,8 +74,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		for _, v := range env.Vars {
 			spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
 		}
-		return c.remote(ctx, a, e, spec, masker)
+		return c.remote(ctx, a, e, env, spec, masker)
 	}
+	a.logGiven(e, "run", place.Here, argv[0], env)
 	r := a.runner(masker)
 	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
 	if len(files) > 0 {
@@ -163,15 +165,23 @@ func (c *runCmd) withFiles(a *app, r *child.Runner, argv, environ []string, file
 }
 
 // remote runs the command on the hosts that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, spec machine.RunSpec, m *mask.Masker) error {
+func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, env *project.Environment, spec machine.RunSpec, m *mask.Masker) error {
 	hosts, err := a.hostsOn()
 	if err != nil {
 		return err
 	}
 	spec.Warn = func(err error) { a.warn(err.Error()) }
 	r := a.runner(m)
+	// A host that was not reached, or ran nothing, was given nothing.
+	var logging sync.Mutex
+	given := func(at place.Place) {
+		logging.Lock()
+		defer logging.Unlock()
+		a.logGiven(e, "run", at, spec.Argv[0], env)
+	}
 	defer a.tellInterrupt(ctx)()
 	if len(hosts) == 1 {
+		spec.Started = func() { given(place.Host(hosts[0])) }
 		return ended(r.RunOn(ctx, a.ssh(hosts[0], false), spec))
 	}
 	if c.TTY {
@@ -187,7 +197,7 @@ func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, spec mach
 	}
 	var failed []place.Place
 	tell := a.collectFailures()
-	r.RunOnAll(ctx, a.fleet(e, fleet.DefaultParallel, false), hostPlaces(hosts), spec, func(at place.Place, err error) {
+	r.RunOnAll(ctx, a.fleet(e, fleet.DefaultParallel, false), hostPlaces(hosts), spec, given, func(at place.Place, err error) {
 		if err != nil {
 			failed = append(failed, at)
 			a.failedAt(at, "", err)

@@ -39,7 +39,11 @@ func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunS
 		spec.Resize = resizes
 	}
 	var lent error
+	started := spec.Started
 	spec.Started = func() {
+		if started != nil {
+			started()
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if over || !interrupted() {
@@ -87,9 +91,10 @@ func runOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, e
 }
 
 // RunOnAll runs a command on several hosts, without an input, each line of its
-// output behind the host's name. done is called with what came of it on each host,
-// one at a time and never within a line.
-func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Place, spec machine.RunSpec, done func(at place.Place, err error)) {
+// output behind the host's name. started is called when it has started on a host, by
+// several at once; done with what came of it on each host, one at a time and never
+// within a line.
+func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Place, spec machine.RunSpec, started func(at place.Place), done func(at place.Place, err error)) {
 	var mu sync.Mutex
 	run := func(ctx context.Context, at place.Place, m machine.Machine) (int, error) {
 		out := &prefixed{mu: &mu, w: r.Out, prefix: at.String() + ": "}
@@ -103,6 +108,7 @@ func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Plac
 				warn(err)
 			}
 		}
+		spec.Started = func() { started(at) }
 		flush := maskRemote(&spec, r.Mask, mask.Pipe())
 		status, err := runOn(ctx, m, spec)
 		flush()
