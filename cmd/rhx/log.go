@@ -69,7 +69,30 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	if slices.ContainsFunc(events, func(e session.Event) bool { return e.Reason != "" }) {
 		header = append(header, "REASON")
 	}
-	return a.table(header, logRows(events, c.Secret, len(header)))
+	rows := logRows(events, c.Secret, len(header))
+	if a.OutTTY && a.Width() < logWidth {
+		a.sayLog(rows)
+		return nil
+	}
+	return a.table(header, rows)
+}
+
+// sayLog shows the log in a narrow terminal.
+func (a *app) sayLog(rows [][]string) {
+	for _, r := range rows {
+		a.say(words(r[0], r[1]+":", r[2], r[3]))
+		keys, from := "", ""
+		if r[7] != "" {
+			keys = "(" + r[7] + ")"
+		}
+		if r[8] != "" {
+			from = "from " + r[8]
+		}
+		a.say("  " + words(r[4]+":", r[5], r[6], keys, from))
+		if len(r) > 9 && r[9] != "" {
+			a.say("  " + r[9])
+		}
+	}
 }
 
 // logRows are the rows of events, of so many columns; only is the secret that was asked
@@ -137,6 +160,15 @@ func (a *app) verifyLog(ctx context.Context, e *engine.Engine) error {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// logWidth is how wide a terminal has to be for the log as a table: in a narrower one
+// most cells would have several lines.
+const logWidth = 100
+
+// words joins those that are not empty.
+func words(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " ")
 }
 
 // logGiven notes which secrets a program gets.

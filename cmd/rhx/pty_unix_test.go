@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,6 +108,37 @@ func TestColourOnATerminalOnly(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// In a narrow terminal each event of the log has two lines, and not cells of several.
+func TestLogInANarrowTerminal(t *testing.T) {
+	home := t.TempDir()
+	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
+	s.waitFor("api_key of openai: ")
+	_, _ = s.f.WriteString("x\n")
+	s.rest()
+	_ = cmd.Wait()
+	cmd = exec.Command(rhxProgram(t), "run", "-s", "openai", "--", "true")
+	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for columns, want := range map[uint16]string{
+		60:  `^[0-9-]+ [0-9:]+ \S+: run openai\r\n  local: true given\r\n$`,
+		140: `^TIME +USER +COMMAND +SECRET +MACHINE +PLACE +ACTION +KEYS *\r\n[0-9-]+ [0-9:]+ +\S+ +run +openai +local +true +given *\r\n$`,
+	} {
+		cmd := exec.Command(rhxProgram(t), "log", "--color", "never", "--last", "1")
+		cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+		f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: columns})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &screen{t: t, f: f}
+		if out := s.rest(); !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("%d columns: %q", columns, out)
+		}
+		_, _ = cmd.Wait(), f.Close()
 	}
 }
 

@@ -93,7 +93,7 @@ func (a *app) printUndone(u session.Undone, plan bool) {
 		a.report(name, u.Err)
 		return
 	}
-	name += ": " + u.Path
+	name += ": " + u.Short
 	would := ""
 	if plan {
 		would = "would be "

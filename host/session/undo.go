@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -79,6 +80,8 @@ func (b *Book) LastSession(ctx context.Context) (*journal.Last, error) {
 type Undone struct {
 	At place.Place
 	journal.Undone
+	// Short is the path with "~/" for the home folder.
+	Short string
 }
 
 // Undo brings every file of a session back to what it was before, on all machines,
@@ -91,20 +94,33 @@ func (b *Book) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, opts
 	}
 	var out []Undone
 	left := false
-	results := fleet.Each(ctx, f, places, func(ctx context.Context, at place.Place, m machine.Machine) ([]journal.Undone, error) {
-		return last.Undo(ctx, at.String(), m, opts, func(ctx context.Context, changes []machine.Change) ([]error, error) {
+	results := fleet.Each(ctx, f, places, func(ctx context.Context, at place.Place, m machine.Machine) ([]Undone, error) {
+		info, err := m.Info(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		undone, err := last.Undo(ctx, at.String(), m, opts, func(ctx context.Context, changes []machine.Change) ([]error, error) {
 			return complete(ctx, m, changes)
 		})
+		var out []Undone
+		for _, u := range undone {
+			short := u.Path
+			if rest, ok := strings.CutPrefix(u.Path, info.Home+"/"); ok {
+				short = "~/" + rest
+			}
+			out = append(out, Undone{at, u, short})
+		}
+		return out, err
 	}, nil)
 	var events []Event
 	for _, r := range results {
 		if r.Err != nil && len(r.Value) == 0 {
-			r.Value = []journal.Undone{{Err: r.Err}}
+			r.Value = []Undone{{At: r.At, Undone: journal.Undone{Err: r.Err}}}
 		}
 		for _, u := range r.Value {
 			left = left || !u.Restored
-			out = append(out, Undone{r.At, u})
-			events = append(events, Event{Command: "undo", Machine: r.At.String(), Path: u.Path, Action: u.Action()})
+			out = append(out, u)
+			events = append(events, Event{Command: "undo", Machine: r.At.String(), Path: u.Short, Action: u.Action()})
 		}
 	}
 	if opts.DryRun {
