@@ -67,7 +67,11 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	}
 	var masker *mask.Masker
 	if c.Mask {
-		masker = mask.New(e.Project.Hidden(env))
+		hidden, err := e.Project.Hidden(env)
+		if err != nil {
+			return err
+		}
+		masker = mask.New(hidden)
 	}
 	if a.On != "" {
 		spec := machine.RunSpec{Argv: argv, Unset: bundleUnsets(env), TTY: c.TTY, Files: files, FileVars: vars}

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/codec"
@@ -19,8 +20,9 @@ type used struct {
 
 // Hidden returns what must not be seen of an environment and its files: the values
 // that its secrets keep secret, and the texts that were made of them. What the
-// manifest itself says, such as a default, is no secret.
-func (p *Project) Hidden(env *Environment) []secret.Value {
+// manifest itself says, such as a default, is no secret. It is an error where that cannot
+// be told of a secret.
+func (p *Project) Hidden(env *Environment) ([]secret.Value, error) {
 	out := slices.Clone(env.texts)
 	for _, u := range env.used {
 		public := p.public(u)
@@ -36,11 +38,15 @@ func (p *Project) Hidden(env *Environment) []secret.Value {
 		if u.rec.Secret.Provider == "" {
 			continue
 		}
-		if sp, err := p.Specs.Get(u.rec.Secret.Provider); err == nil && sp.Document != "" {
+		sp, err := p.Specs.Get(u.rec.Secret.Provider)
+		if err != nil {
+			return nil, fmt.Errorf("mask %s: %w", u.rec.Secret.Name, err)
+		}
+		if sp.Document != "" {
 			out = append(out, document(env, sp.Document))
 		}
 	}
-	return out
+	return out, nil
 }
 
 // public says which values of a secret may be seen.

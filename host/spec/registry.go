@@ -147,6 +147,8 @@ func (r *Registry) Get(name string) (*Spec, error) {
 			if replaces, err := r.packages.Replaces(name); err != nil || replaces {
 				return r.fromPackage(name, err)
 			}
+		} else if packErr != nil {
+			return nil, packErr // one may be in its place
 		}
 		return r.make(r.builtin[i]), nil
 	}

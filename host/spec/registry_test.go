@@ -248,6 +248,19 @@ func TestRegistryListsItsFoldersOnce(t *testing.T) {
 	}
 }
 
+// unlisted are packages whose folder cannot be read.
+type unlisted struct{ packages }
+
+func (unlisted) Names() ([]string, error) { return nil, errors.New("permission denied") }
+
+// Where nobody can say which packages there are, one may replace a built-in provider.
+func TestRegistryWithPackagesThatCannotBeListed(t *testing.T) {
+	r := registry(t, nil).WithPackages(unlisted{})
+	if s, err := r.Get("alpha"); err == nil || err.Error() != "permission denied" {
+		t.Error(s, err)
+	}
+}
+
 func TestRegistryWithPackages(t *testing.T) {
 	text := func(name string) string {
 		return "spec: 1\nname: " + name + "\naliases: [al, other]\nvalues: {k: {env: PACK}}\n"
