@@ -372,6 +372,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 	}
 	s.fill(sp, &found, texts)
 	found.Notes = append(found.Notes, spellings(f, root, e, texts)...)
+	found.Notes = append(found.Notes, s.unread(f, p, root, e)...)
 	if f.Expires != nil {
 		if at, ok := resolve(f, root, e, f.Expires, false, holes(e.name, texts)); ok {
 			found.Expires = parseTime(root.Find(at))

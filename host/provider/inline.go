@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"path"
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
@@ -30,24 +32,42 @@ const maxInline = 512 << 10
 func (s *Snapshot) references(f *spec.File, docPath string, root *codec.Node) []reference {
 	var out []reference
 	for _, e := range entries(f, root) {
-		known := map[string]string{}
-		for _, k := range f.Keys {
-			at, node := findKey(f, root, e, k, known)
-			if node == nil {
+		out = append(out, s.referencesOf(f, docPath, root, e)...)
+	}
+	return out
+}
+
+// referencesOf is references for one entry.
+func (s *Snapshot) referencesOf(f *spec.File, docPath string, root *codec.Node, e entry) []reference {
+	var out []reference
+	known := map[string]string{}
+	for _, k := range f.Keys {
+		at, node := findKey(f, root, e, k, known)
+		if node == nil {
+			continue
+		}
+		known[k.Value], _, _ = nodeText(node, k)
+		for _, in := range k.Inline {
+			n := node.Get(in.Field)
+			if !n.Scalar() || n.Text == "" || node.Get(in.Into) != nil {
 				continue
 			}
-			known[k.Value], _, _ = nodeText(node, k)
-			for _, in := range k.Inline {
-				n := node.Get(in.Field)
-				if !n.Scalar() || n.Text == "" || node.Get(in.Into) != nil {
-					continue
-				}
-				file := s.slashed(n.Text)
-				if !path.IsAbs(file) && file[0] != '~' {
-					file = path.Join(path.Dir(docPath), file)
-				}
-				out = append(out, reference{join(at, codec.Step{Key: in.Field}), join(at, codec.Step{Key: in.Into}), s.abs(file), in.Key})
+			file := s.slashed(n.Text)
+			if !path.IsAbs(file) && file[0] != '~' {
+				file = path.Join(path.Dir(docPath), file)
 			}
+			out = append(out, reference{join(at, codec.Step{Key: in.Field}), join(at, codec.Step{Key: in.Into}), s.abs(file), in.Key})
+		}
+	}
+	return out
+}
+
+// unread says which files an entry still names, since they could not be read.
+func (s *Snapshot) unread(f *spec.File, docPath string, root *codec.Node, e entry) []string {
+	var out []string
+	for _, r := range s.referencesOf(f, docPath, root, e) {
+		if err := s.files[r.file].Err; err != nil {
+			out = append(out, fmt.Sprintf("it names %s, whose content cannot go with it: %v", s.Short(r.file), fault.Cause(err)))
 		}
 	}
 	return out

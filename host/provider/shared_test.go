@@ -3,6 +3,7 @@ package provider_test
 import (
 	"encoding/base64"
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -215,6 +216,21 @@ func TestUnsafeIsWrittenOnlyWhenAsked(t *testing.T) {
 	for key, text := range map[string]string{"ssh2": "x", "global": "x", "a": `{"b":{"d":1}}`, "b": `{"c":1}`} {
 		if out, n := put(t, newMachine(nil), own, sec(own, "", key, text), provider.Options{}); n != 1 {
 			t.Errorf("%s: %s", key, out)
+		}
+	}
+}
+
+// A file that a document names and that cannot be read stays a name, and is told.
+func TestUnreadableFileOfADocument(t *testing.T) {
+	m := newMachine(tree{".kube/ca": cert, ".kube/config": "contexts: [{name: m, context: {cluster: c, user: u}}, {name: n, context: {cluster: c, user: v}}]\nclusters: [{name: c, cluster: {certificate-authority: ca}}]\nusers: [{name: u, user: {client-certificate: crt, token: t}}, {name: v, user: {token: w}}]\n"})
+	m.FailRead(home+".kube/crt", fs.ErrPermission)
+	found := extract(t, m, builtin(t, "kubernetes"))
+	if len(found) != 2 || !strings.Contains(found[0].Values["user"].Reveal(), `"client-certificate":"crt"`) {
+		t.Fatal(describe(found))
+	}
+	for i, want := range []string{"it names ~/.kube/crt, whose content cannot go with it: permission denied", ""} {
+		if got := strings.Join(found[i].Notes, "; "); got != want {
+			t.Errorf("notes of %s: %q", found[i].Name, got)
 		}
 	}
 }
