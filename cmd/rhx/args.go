@@ -94,7 +94,7 @@ func valuesAfter(known []*kong.Flag, arg string) int {
 // synonyms are what people call commands who know other tools, and what to use.
 var synonyms = map[string]string{
 	"rm": "rhx delete", "remove": "rhx delete", "del": "rhx delete", "erase": "rhx delete", "unset": "rhx delete",
-	"set": "rhx save NAME KEY=-", "add": "rhx save", "put": "rhx save", "new": "rhx save", "create": "rhx save", "write": "rhx save", "store": "rhx save", "insert": "rhx save",
+	"set": "rhx save NAME KEY=-", "add": "rhx save", "put": "rhx save", "new": "rhx save", "create": "rhx save", "write": "rhx save", "insert": "rhx save",
 	"edit": "rhx save NAME KEY=-", "update": "rhx save", "change": "rhx save",
 	"ls": "rhx list", "dir": "rhx list",
 	"cat": "rhx get NAME KEY", "read": "rhx get NAME KEY", "print": "rhx get NAME KEY", "reveal": "rhx show NAME --reveal", "view": "rhx show", "info": "rhx show",

@@ -7,6 +7,8 @@
 //	store/recipients.txt        the public keys that the secrets are encrypted to
 //	store/secrets/NAME/3.age    version 3 of a secret
 //	store/secrets/NAME/3.deleted  an empty file: version 3 is deleted
+//	store/record/ID.log         what a machine has changed, see record.go
+//	store.seen                  how far the record was when this machine last wrote
 //	store/tmp/                  what is being written or destroyed
 //	store/lock                  held by the process that writes
 //
@@ -19,7 +21,8 @@
 //
 // What this does not do: age proves nothing about who encrypted a file. Who can
 // write to the folder and knows the public key can add a version with values
-// of their own choice, or take files away; they cannot read or move values.
+// of their own choice, or take files away; they cannot read or move values. Verify
+// finds that.
 package agestore
 
 import (

@@ -61,13 +61,17 @@ func (s *Store) load() (*key, error) {
 	return k, nil
 }
 
-// ready returns the key with its private half if that takes no passphrase; nil else.
+// ready returns the key with its private half if it is there and that takes no
+// passphrase; nil else.
 func (s *Store) ready() (*key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.key == nil && s.deny == nil {
 		path, _ := s.identityPath()
 		data, err := s.readIdentity(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -56,19 +56,30 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 				return misplaced(path, i)
 			}
 		}
+		r, err := s.openRecord()
+		if r != nil {
+			defer r.close()
+		}
+		if err != nil {
+			return unnoted(folder, err)
+		}
+		next = max(next, r.newest(folderName(sec.Name))+1)
 		info := store.Info{Name: sec.Name, Provider: sec.Provider, Version: next, Updated: time.Now()}
 		data, err := encodeFile(info, plain, k.recipients)
 		if err != nil {
 			return err
 		}
-		if err := s.disk().MkdirAll(folder); err != nil {
-			return err
+		path := filepath.Join(folder, version{n: next}.file())
+		err = r.noted(path, change{op: opPut, folder: folderName(sec.Name), version: next, hash: hashFile(data)}, func() error {
+			if err := s.disk().MkdirAll(folder); err != nil {
+				return err
+			}
+			return s.disk().Write(path, data, 0o600)
+		})
+		if err == nil {
+			number = next
 		}
-		if err := s.disk().Write(filepath.Join(folder, version{n: next}.file()), data, 0o600); err != nil {
-			return err
-		}
-		number = next
-		return nil
+		return err
 	})
 	if err != nil {
 		return 0, err
@@ -111,15 +122,18 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 			return fmt.Errorf("%q: %w", name, store.ErrNotFound)
 		}
 		mark := filepath.Join(folder, vs[0].mark())
-		s.step()
-		f, err := os.OpenFile(mark, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
-		if err == nil {
-			err = f.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("delete %s: %w", filepath.Join(folder, vs[0].file()), fault.Cause(err))
-		}
-		return s.disk().SyncDir(folder)
+		path := filepath.Join(folder, vs[0].file())
+		return s.noted(path, change{op: opDelete, folder: folderName(name), version: vs[0].n}, func() error {
+			s.step()
+			f, err := os.OpenFile(mark, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+			if err == nil {
+				err = f.Close()
+			}
+			if err != nil {
+				return fmt.Errorf("delete %s: %w", path, fault.Cause(err))
+			}
+			return s.disk().SyncDir(folder)
+		})
 	})
 }
 
@@ -150,11 +164,14 @@ func (s *Store) Undelete(ctx context.Context, name string, number int) error {
 			case !v.deleted:
 				return nil
 			}
-			s.step()
-			if err := os.Remove(filepath.Join(folder, v.mark())); err != nil {
-				return fmt.Errorf("undelete %s: %w", filepath.Join(folder, v.file()), fault.Cause(err))
-			}
-			return s.disk().SyncDir(folder)
+			path := filepath.Join(folder, v.file())
+			return s.noted(path, change{op: opBack, folder: folderName(name), version: v.n}, func() error {
+				s.step()
+				if err := os.Remove(filepath.Join(folder, v.mark())); err != nil {
+					return fmt.Errorf("undelete %s: %w", path, fault.Cause(err))
+				}
+				return s.disk().SyncDir(folder)
+			})
 		}
 		return missing
 	})
@@ -167,7 +184,7 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 	if ok, err := s.has(ctx, name); err != nil || !ok {
 		return err
 	}
-	return s.locked(ctx, func() error {
+	destroy := func() error {
 		folder := s.folder(name)
 		// One rename takes all versions away at once. The temporary folder
 		// gives its new place a name that nothing else has.
@@ -188,6 +205,9 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 		}
 		s.step()
 		return os.RemoveAll(away)
+	}
+	return s.locked(ctx, func() error {
+		return s.noted(s.folder(name), change{op: opDestroy, folder: folderName(name)}, destroy)
 	})
 }
 

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/session"
+	"github.com/rhx-dev/rhx/host/store/agestore"
+)
+
+// storeCmd is what there is for the local store as a whole.
+type storeCmd struct {
+	Verify storeVerifyCmd `cmd:"" help:"Say whether anything was taken out of the store, put back or added."`
+}
+
+type storeVerifyCmd struct {
+	Accept bool `help:"Take the store as it is now for what it is to be."`
+	Yes    bool `short:"y" help:"Do not ask."`
+}
+
+func (c *storeVerifyCmd) Help() string {
+	return `Reads every version of every secret, and compares the folder with the record of what rhx wrote there. It finds what somebody without your key did to it: versions that were taken away, put back, added, replaced or marked as deleted.
+
+After a change that you know of, such as a backup that was put back or a save by an older rhx, --accept takes what is there from now on.`
+}
+
+func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
+	e, err := a.engine()
+	if err != nil {
+		return err
+	}
+	local, err := a.localStore(ctx, e)
+	if err != nil {
+		return err
+	}
+	found, err := local.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	done, err := a.data(found)
+	if err != nil {
+		return err
+	}
+	if !done {
+		for _, note := range found.Notes {
+			a.warn(note)
+		}
+		for _, p := range found.Problems {
+			a.say(p)
+		}
+		text := fmt.Sprintf("%d secrets, %d versions", found.Secrets, found.Versions)
+		if len(found.Problems) == 0 {
+			a.say("The store is as rhx wrote it: " + text + ".")
+		} else {
+			a.say("The store is not as rhx wrote it: " + text + ".")
+		}
+	}
+	if len(found.Problems) == 0 {
+		return nil
+	}
+	if !c.Accept {
+		return exitCode(1)
+	}
+	if !c.Yes {
+		if !a.canAsk() {
+			return notConfirmed("rhx store verify --accept", "")
+		}
+		if !a.ask("Take the store as it is now?") {
+			return errors.New("nothing was changed")
+		}
+	}
+	if err := local.Accept(ctx); err != nil {
+		return err
+	}
+	if err := e.Book.Log([]session.Event{{Machine: place.Store.String(), Path: engine.LocalURL, Action: "accepted"}}); err != nil {
+		a.warn("the log could not be written: " + err.Error())
+	}
+	if !done {
+		a.say("From now on this is what the store is to be.")
+	}
+	return nil
+}
+
+// localStore returns the store on this machine, if it is the one that is used.
+func (a *app) localStore(ctx context.Context, e *engine.Engine) (*agestore.Store, error) {
+	st, err := e.Records.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if st.URL() != engine.LocalURL {
+		return nil, fault.WithHint(fault.WithKind(fmt.Errorf("the store %s is not the local one", st.URL()), fault.Usage), "--store local names it")
+	}
+	return e.Stores.Local()
+}

@@ -1,0 +1,544 @@
+package agestore
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
+)
+
+// The record says what is in the store: it is what Verify compares the folder with.
+// Each machine that writes to the folder has a file of its own, store/record/ID.log, so
+// that folders which are synchronised or merged keep all of them. A file is a line for
+// each change,
+//
+//	17 put aws%2fprod 3 HASH PROOF
+//
+// with a clock, what is done, the folder of the secret, the version and a hash of its
+// file. The proof is a MAC of all the file up to there, by a key that is derived from
+// the private one; "-" where that waits for a passphrase.
+//
+// A change is noted before it is made, and "done" after it. What a process that was
+// killed has left without one is either way: the next writer looks, and notes "done" or
+// "undone".
+//
+// store.seen, beside the store folder, has the ID of this machine and how long each
+// file was when it last wrote. So an older copy of the whole folder is found here.
+
+const (
+	opPut     = "put"
+	opDelete  = "delete"
+	opBack    = "undelete"
+	opDestroy = "destroy"
+	opForget  = "forget" // one version, that somebody else took away
+	opDone    = "done"
+	opUndone  = "undone"
+	opLost    = "lost"   // the file of this machine was not there any more
+	opAccept  = "accept" // the user takes what was wrong before
+
+	recordEnding = ".log"
+	// maxRecord is how long a file of the record may be in bytes: a million changes.
+	maxRecord = 128 << 20
+	// proofBytes is how much of a hash or proof is kept.
+	proofBytes = 16
+)
+
+// change is a line of the record.
+type change struct {
+	clock   int64
+	op      string
+	folder  string
+	version int
+	hash    string
+}
+
+func (c *change) text() string {
+	return fmt.Sprintf("%d %s %s %d %s ", c.clock, c.op, cmp.Or(c.folder, "-"), c.version, cmp.Or(c.hash, "-"))
+}
+
+func parseChange(line string) (c change, proof string, ok bool) {
+	f := strings.Split(line, " ")
+	if len(f) != 6 {
+		return c, "", false
+	}
+	var err1, err2 error
+	c.clock, err1 = strconv.ParseInt(f[0], 10, 64)
+	c.version, err2 = strconv.Atoi(f[3])
+	c.op, c.folder, c.hash = f[1], f[2], f[4]
+	return c, f[5], err1 == nil && err2 == nil && c.clock > 0
+}
+
+func hashFile(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:proofBytes])
+}
+
+// seen is what this machine knows of the record, kept outside of the store folder.
+type seen struct {
+	Version int `json:"version"`
+	// ID names the file of this machine.
+	ID string `json:"id"`
+	// Sizes are those of all files when this machine last wrote.
+	Sizes map[string]int64 `json:"sizes"`
+}
+
+func (s *Store) recordDir() string { return filepath.Join(s.root(), "record") }
+func (s *Store) seenPath() string  { return filepath.Join(s.opt.Dir, "store.seen") }
+
+func (s *Store) recordPath(id string) string {
+	return filepath.Join(s.recordDir(), id+recordEnding)
+}
+
+// readSeen returns what was seen; the zero seen where nothing was.
+func (s *Store) readSeen() (*seen, error) {
+	data, err := ownfile.Read(s.seenPath(), 1<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &seen{Sizes: map[string]int64{}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	was := &seen{}
+	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) {
+		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "remove it, and look at rhx store verify")
+	}
+	if was.Sizes == nil {
+		was.Sizes = map[string]int64{}
+	}
+	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 1)
+}
+
+func validID(id string) bool {
+	raw, err := hex.DecodeString(id)
+	return err == nil && len(raw) == 8
+}
+
+// recordIDs are the names of the files of the record.
+func (s *Store) recordIDs() ([]string, error) {
+	names, err := dirNames(s.recordDir())
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, name := range names {
+		if id, ok := strings.CutSuffix(name, recordEnding); ok && validID(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// recorder notes changes of one process. Callers hold the lock of the store.
+type recorder struct {
+	store *Store
+	seen  *seen
+	f     *os.File
+	key   []byte // nil where it waits for a passphrase
+	clock int64
+	sum   hash.Hash // of the file so far
+	size  int64
+	sizes map[string]int64 // of the other files
+	lines [][]byte         // of all files, as they were when it was opened
+}
+
+// openRecord opens the file of this machine to note a change. It makes the record where
+// there is none: of what is there.
+func (s *Store) openRecord() (r *recorder, err error) {
+	k, err := s.ready()
+	if err != nil {
+		return nil, err
+	}
+	r = &recorder{store: s, sizes: map[string]int64{}}
+	if k != nil {
+		if r.key, err = derive(k.roots[0], "store record"); err != nil {
+			return nil, err
+		}
+	}
+	if r.seen, err = s.readSeen(); err != nil {
+		return nil, err
+	}
+	ids, err := s.recordIDs()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.disk().MkdirAll(s.recordDir()); err != nil {
+		return nil, err
+	}
+	if r.seen.ID == "" {
+		raw := make([]byte, 8)
+		_, _ = rand.Read(raw) // it never fails
+		r.seen.Version, r.seen.ID = 1, hex.EncodeToString(raw)
+	}
+	r.sum = newSum(r.seen.ID)
+	for _, id := range ids {
+		if id != r.seen.ID {
+			if err := r.readOther(id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if slices.Contains(ids, r.seen.ID) {
+		return r, r.openOwn()
+	}
+	return r, r.begin(len(ids) == 0)
+}
+
+// newSum is the hash of a file of the record before its first line.
+func newSum(id string) hash.Hash {
+	h := sha256.New()
+	h.Write([]byte(id + "\n"))
+	return h
+}
+
+// readOther takes the clock of the file of another machine.
+func (r *recorder) readOther(id string) error {
+	data, err := ownfile.Read(r.store.recordPath(id), maxRecord)
+	if err != nil {
+		return err
+	}
+	lines := wholeLines(data)
+	r.sizes[id], r.lines = int64(len(lines)), append(r.lines, lines)
+	r.after(lastChange(lines))
+	return nil
+}
+
+// after has the next change be later than c.
+func (r *recorder) after(c *change) {
+	if c != nil {
+		r.clock = max(r.clock, c.clock)
+	}
+}
+
+// lastChange is that of the last line; nil where there is none that can be read.
+func lastChange(lines []byte) *change {
+	lines = bytes.TrimSuffix(lines, []byte("\n"))
+	if c, _, ok := parseChange(string(lines[bytes.LastIndexByte(lines, '\n')+1:])); ok {
+		return &c
+	}
+	return nil
+}
+
+// wholeLines leaves out what a process that was killed has written of a line.
+func wholeLines(data []byte) []byte { return data[:bytes.LastIndexByte(data, '\n')+1] }
+
+// openOwn opens the file of this machine, and ends what a process that was killed began.
+func (r *recorder) openOwn() error {
+	path := r.store.recordPath(r.seen.ID)
+	if err := ownfile.Check(path); err != nil {
+		return err
+	}
+	data, err := ownfile.Read(path, maxRecord)
+	if err != nil {
+		return err
+	}
+	if r.f, err = os.OpenFile(path, os.O_RDWR, 0o600); err != nil {
+		return err
+	}
+	lines := wholeLines(data)
+	if len(lines) < len(data) {
+		if err := r.f.Truncate(int64(len(lines))); err != nil {
+			return r.fail(err)
+		}
+	}
+	r.size, r.lines = int64(len(lines)), append(r.lines, lines)
+	r.sum.Write(lines)
+	pending := lastChange(lines)
+	r.after(pending)
+	if pending == nil || !pending.pending() {
+		return nil
+	}
+	made, err := r.store.made(pending)
+	if err != nil {
+		return r.fail(err)
+	}
+	if made {
+		return r.add(change{op: opDone}, false)
+	}
+	return r.add(change{op: opUndone}, false)
+}
+
+// newest is the highest version that was ever written of a secret, since it was
+// destroyed: the number of one that somebody took away is not given again, since that
+// would hide it.
+func (r *recorder) newest(folder string) int {
+	newest := 0
+	of := []byte(" " + folder + " ")
+	for _, lines := range r.lines {
+		mine := 0 // in this file
+		var last *change
+		for line := range bytes.Lines(lines) {
+			if last == nil && !bytes.Contains(line, of) {
+				continue
+			}
+			c, _, ok := parseChange(strings.TrimSuffix(string(line), "\n"))
+			if ok && c.op == opDone && last != nil {
+				if last.op == opDestroy {
+					mine = 0
+				} else {
+					mine = max(mine, last.version)
+				}
+			}
+			if last = nil; ok && c.folder == folder && (c.op == opPut || c.op == opDestroy) {
+				last = &c
+			}
+		}
+		newest = max(newest, mine)
+	}
+	return newest
+}
+
+// pending reports whether a change needs a line that it is done.
+func (c *change) pending() bool {
+	switch c.op {
+	case opPut, opDelete, opBack, opDestroy:
+		return true
+	}
+	return false
+}
+
+// made reports whether a change was made.
+func (s *Store) made(c *change) (bool, error) {
+	folder := filepath.Join(s.secrets(), c.folder)
+	v := version{n: c.version}
+	path, there := folder, false
+	switch c.op {
+	case opPut:
+		data, err := ownfile.Read(filepath.Join(folder, v.file()), maxFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return hashFile(data) == c.hash, err
+	case opDelete, opBack:
+		path, there = filepath.Join(folder, v.mark()), c.op == opDelete
+	}
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return !there, nil
+	}
+	return there, err
+}
+
+// begin makes the file of this machine. Where the store has no record at all, what is
+// there is taken for what is to be there.
+func (r *recorder) begin(first bool) error {
+	s := r.store
+	var changes []change
+	if was, ok := r.seen.Sizes[r.seen.ID]; ok && was > 0 {
+		changes = append(changes, change{op: opLost})
+	} else if first {
+		var err error
+		if changes, err = s.present(); err != nil {
+			return err
+		}
+		if len(changes) > 0 {
+			s.warn("the store had no record of what is in it; it was made of what is there: %s", countPut(changes))
+		}
+	}
+	// Whole or not at all; with the ID, so that it is found again.
+	if err := r.writeSeen(); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	for _, c := range changes {
+		b.Write(r.line(c))
+	}
+	path := s.recordPath(r.seen.ID)
+	if err := s.disk().Write(path, b.Bytes(), 0o600); err != nil {
+		return err
+	}
+	r.size = int64(b.Len())
+	var err error
+	if r.f, err = os.OpenFile(path, os.O_RDWR, 0o600); err != nil {
+		return err
+	}
+	return nil
+}
+
+// countPut says of how many secrets and versions changes are.
+func countPut(changes []change) string {
+	folders, versions := map[string]bool{}, 0
+	for _, c := range changes {
+		if c.op == opPut {
+			folders[c.folder] = true
+			versions++
+		}
+	}
+	return fmt.Sprintf("%d secrets, %d versions", len(folders), versions)
+}
+
+// present are the changes that lead to what the folder holds.
+func (s *Store) present() ([]change, error) {
+	folders, err := s.folders()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(folders)
+	var out []change
+	for _, folder := range folders {
+		vs, err := versions(filepath.Join(s.secrets(), folder))
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range slices.Backward(vs) {
+			if v.gone {
+				continue
+			}
+			data, err := ownfile.Read(filepath.Join(s.secrets(), folder, v.file()), maxFile)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, change{op: opPut, folder: folder, version: v.n, hash: hashFile(data)}, change{op: opDone})
+			if v.deleted {
+				out = append(out, change{op: opDelete, folder: folder, version: v.n}, change{op: opDone})
+			}
+		}
+	}
+	return out, nil
+}
+
+// line is the next line of the file, with its proof.
+func (r *recorder) line(c change) []byte {
+	r.clock++
+	c.clock = r.clock
+	text := c.text()
+	r.sum.Write([]byte(text))
+	proof := "-"
+	if r.key != nil {
+		proof = recordProof(r.key, r.sum)
+	}
+	r.sum.Write([]byte(proof + "\n"))
+	return []byte(text + proof + "\n")
+}
+
+func recordProof(key []byte, sum hash.Hash) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(sum.Sum(nil))
+	return hex.EncodeToString(mac.Sum(nil)[:proofBytes])
+}
+
+// add writes a line, and has it on the disk if a change is to follow.
+func (r *recorder) add(c change, sync bool) error {
+	r.store.step()
+	line := r.line(c)
+	_, err := r.f.WriteAt(line, r.size)
+	if err == nil && sync {
+		r.store.step()
+		err = r.f.Sync()
+	}
+	if err != nil {
+		return r.fail(err)
+	}
+	if r.size += int64(len(line)); sync {
+		return r.writeSeen()
+	}
+	return nil
+}
+
+func (r *recorder) fail(err error) error {
+	return fmt.Errorf("write %s: %w", r.store.recordPath(r.seen.ID), fault.Cause(err))
+}
+
+// writeSeen notes how long the files are. It needs not be on the disk: what it says is
+// true of what was before.
+func (r *recorder) writeSeen() error {
+	r.sizes[r.seen.ID] = r.size
+	for id, size := range r.sizes {
+		r.seen.Sizes[id] = max(size, r.seen.Sizes[id])
+	}
+	data, err := json.Marshal(r.seen)
+	if err != nil {
+		return err
+	}
+	path := r.store.seenPath()
+	if err := ownfile.Plain(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	r.store.step()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	// Sizes only grow, so that this replaces what was: in one write.
+	_, err = f.WriteAt(append(data, '\n'), 0)
+	return errors.Join(err, f.Close())
+}
+
+// accept has all lines on the disk, and what was seen be what is there.
+func (r *recorder) accept() error {
+	if err := r.add(change{op: opAccept}, false); err != nil {
+		return err
+	}
+	if err := r.f.Sync(); err != nil {
+		return r.fail(err)
+	}
+	r.seen.Sizes = r.sizes
+	r.seen.Sizes[r.seen.ID] = r.size
+	data, err := json.Marshal(r.seen)
+	if err != nil {
+		return err
+	}
+	return r.store.disk().Write(r.store.seenPath(), append(data, '\n'), 0o600)
+}
+
+func (r *recorder) close() {
+	if r.f != nil {
+		_ = r.f.Close()
+	}
+}
+
+// noted makes a change of the store: it is noted, made, and noted as done. path is what
+// it is made to. Callers hold the lock.
+func (s *Store) noted(path string, c change, do func() error) error {
+	r, err := s.openRecord()
+	if r != nil {
+		defer r.close()
+	}
+	if err != nil && c.op == opDestroy && errors.Is(err, syscall.ENOSPC) {
+		return do() // see noted of a recorder
+	}
+	if err != nil {
+		return unnoted(path, err)
+	}
+	return r.noted(path, c, do)
+}
+
+func unnoted(path string, err error) error {
+	return fmt.Errorf("%s is left as it is, since that cannot be noted: %w", path, err)
+}
+
+func (r *recorder) noted(path string, c change, do func() error) error {
+	err := r.add(c, true)
+	if err != nil && c.op == opDestroy && errors.Is(err, syscall.ENOSPC) {
+		return do() // it makes room; Verify says that it is gone
+	}
+	if err != nil {
+		return unnoted(path, err)
+	}
+	err = do()
+	last := opDone
+	if err != nil {
+		if made, lookErr := r.store.made(&c); lookErr != nil || made {
+			return err // the next writer looks again
+		}
+		last = opUndone
+	}
+	_ = r.add(change{op: last}, false) // as of a process that was killed
+	return err
+}
