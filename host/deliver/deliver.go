@@ -67,7 +67,8 @@ func (d *Deliverer) Compose(recs []*store.Record, env bool) Delivery {
 	for _, rec := range recs {
 		sp, err := d.Specs.Get(rec.Secret.Provider)
 		known := rec.Secret.Provider != "" && err == nil
-		if env || rec.Secret.Provider == "" || known && len(sp.Files) == 0 {
+		homeless := ofVariables(&rec.Secret) && (OwnPath(&rec.Secret) == "" || notBackTo(OwnPath(&rec.Secret)) != "")
+		if env || rec.Secret.Provider == "" || known && (len(sp.Files) == 0 || homeless) {
 			vars = append(vars, rec)
 		} else {
 			out.Files = append(out.Files, rec)
@@ -366,7 +367,11 @@ func (w *delivering) path(rec *store.Record) string {
 	}
 	if why := notBackTo(from); why != "" {
 		if !w.warned[from] && w.opts.Warn != nil {
-			w.opts.Warn(fmt.Sprintf("%s was saved from %s, %s: it goes to the usual place; --to PATH writes it there", rec.Secret.Name, from, why))
+			usual := "it goes to the usual place; "
+			if ofVariables(&rec.Secret) {
+				usual = ""
+			}
+			w.opts.Warn(fmt.Sprintf("%s was saved from %s, %s: %s--to PATH writes it there", rec.Secret.Name, from, why, usual))
 		}
 		if w.warned == nil {
 			w.warned = map[string]bool{}

@@ -33,13 +33,19 @@ func formatOf(file string) string {
 // provider's, or for a file that the user named the form that its ending says.
 func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.Secret, error) {
 	own := sp != nil && len(sp.Files) > 0
-	if own && (to == "" || formatOf(to) == "" || hasFormat(sp, formatOf(to)) && !ofVariables(sec)) {
+	if to == "" && ofVariables(sec) {
+		return nil, sec, ErrVariablesOnly // a project's name is none of a profile in the provider's file
+	}
+	format := formatOf(to)
+	if format == "" && wasIn(sec, to) {
+		format = "dotenv"
+	}
+	if own && (to == "" || format == "" || hasFormat(sp, format) && !ofVariables(sec)) {
 		return sp, sec, nil
 	}
 	if to == "" {
 		return nil, sec, ErrVariablesOnly
 	}
-	format := formatOf(to)
 	if format == "" {
 		return nil, sec, fault.WithKind(fmt.Errorf("cannot tell the format of %s: its name should end in .json, .yaml, .toml or .env", to), fault.Usage)
 	}
@@ -66,6 +72,16 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 // ofVariables reports whether a secret was saved from variables in a file.
 func ofVariables(sec *secret.Secret) bool {
 	return slices.ContainsFunc(sec.Sources, func(src secret.Source) bool { return src.Kind == secret.SourceFile && src.Var != "" })
+}
+
+// wasIn reports whether a secret was saved from variables in the file to, which the user
+// named then, whatever it is called.
+func wasIn(sec *secret.Secret, to string) bool {
+	return slices.ContainsFunc(sec.Sources, func(src secret.Source) bool {
+		rest, home := strings.CutPrefix(src.Path, "~/")
+		return src.Kind == secret.SourceFile && src.Own && (sec.Provider == "" || src.Var != "") &&
+			(src.Path == to || home && strings.HasSuffix(to, "/"+rest))
+	})
 }
 
 // namesOf are the names under which a variable goes into a file: those that it had in

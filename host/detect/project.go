@@ -71,6 +71,7 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 		project = filepath.Base(dir)
 	}
 	name := projfile.SecretName(project, f.Name)
+	own := projfile.Written(f.Name) // it goes back there
 	vars := machine.NewMemory(f.Name)
 	rest := secret.Values{}
 	for _, v := range f.Vars {
@@ -97,7 +98,7 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 			found.Sources = nil
 			for _, v := range taken {
 				delete(rest, v)
-				found.Sources = append(found.Sources, secret.Source{Kind: secret.SourceFile, Path: pf.Path, Var: v, Own: true})
+				found.Sources = append(found.Sources, secret.Source{Kind: secret.SourceFile, Path: pf.Path, Var: v, Own: own})
 			}
 			pf.Secrets = append(pf.Secrets, found)
 		}
@@ -107,7 +108,7 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 			name += ".env" // it would be taken for that provider's
 		}
 		pf.Secrets = append(pf.Secrets, provider.Found{State: provider.HasValue, Secret: secret.Secret{
-			Name: name, Values: rest, Sources: []secret.Source{{Kind: secret.SourceFile, Path: pf.Path, Own: true}},
+			Name: name, Values: rest, Sources: []secret.Source{{Kind: secret.SourceFile, Path: pf.Path, Own: own}},
 		}})
 	}
 	return pf, nil

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/codec"
-	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/detect"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/place"
@@ -65,7 +64,7 @@ func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import,
 		if opts.Overwrite {
 			return nil
 		}
-		if from := deliver.OwnPath(&old.Secret); from != deliver.OwnPath(sec) {
+		if from := fileOf(&old.Secret); from != fileOf(sec) {
 			return fault.WithHint(&OthersError{sec.Name, from}, "--name N gives this project's secrets another name; --overwrite replaces it")
 		}
 		if err := x.stale(ctx, st, place.Here, sec, old); err != nil {
@@ -74,6 +73,16 @@ func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import,
 		return nil
 	})
 	return im, err
+}
+
+// fileOf is the file that a secret was saved from; "" for none.
+func fileOf(sec *secret.Secret) string {
+	for _, src := range sec.Sources {
+		if src.Kind == secret.SourceFile {
+			return src.Path
+		}
+	}
+	return ""
 }
 
 // storedOrHere is the hint where the store and a file have different values.

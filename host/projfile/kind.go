@@ -15,7 +15,8 @@ type kind struct {
 	// project's own. With variants, names that go on with a dot count, too.
 	dir, name string
 	variants  bool
-	// format is that of package codec in which it is written.
+	// format is that of package codec in which it is written; "" for a program of the
+	// shell, which is only read.
 	format string
 	// in is the map that has the variables; "" for the whole document. beside is another
 	// one, whose variables are called by it and a colon.
@@ -29,6 +30,8 @@ type kind struct {
 var kinds = []kind{
 	// dotenv of all languages, docker compose
 	{name: ".env", variants: true, format: "dotenv"},
+	// direnv: direnv.net
+	{name: ".envrc"},
 	// Cloudflare Workers: developers.cloudflare.com/workers/configuration/secrets
 	{name: ".dev.vars", variants: true, format: "dotenv"},
 	// Streamlit: docs.streamlit.io/develop/concepts/connections/secrets-management
@@ -65,12 +68,18 @@ func kindOf(file string) *kind {
 }
 
 // Format is the format in which a project file is written; "" where the path is that of
-// none.
+// none, or of one that is only read.
 func Format(file string) string {
 	if k := kindOf(file); k != nil {
 		return k.format
 	}
 	return ""
+}
+
+// Written reports whether variables go back into a file: into all but programs.
+func Written(file string) bool {
+	k := kindOf(file)
+	return k == nil || k.format != ""
 }
 
 // Place is where a variable is in a file: the keys that lead to it.

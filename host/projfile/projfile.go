@@ -21,7 +21,7 @@ import (
 
 const (
 	// maxSize is how large a file may be, in bytes.
-	maxSize = 256 << 10
+	maxSize = 64 << 10
 	// maxVars is how many variables a file may have.
 	maxVars = 1000
 	// maxFiles is how many files of a folder are read.
@@ -149,6 +149,8 @@ func read(stat func(string) (fs.FileInfo, error), open func(string) (*os.File, e
 	return data, nil
 }
 
+var errMany = fmt.Errorf("it has more than %d variables", maxVars)
+
 // parsed is the file that data is.
 func parsed(name string, data []byte, err error) File {
 	f := File{Name: name, Err: err}
@@ -157,7 +159,7 @@ func parsed(name string, data []byte, err error) File {
 	}
 	var vars []assigned
 	if vars, f.Err = assignments(name, data); f.Err == nil && len(vars) > maxVars {
-		f.Err = fmt.Errorf("it has more than %d variables", maxVars)
+		f.Err = errMany
 	}
 	if f.Err != nil {
 		return f
@@ -180,10 +182,14 @@ type assigned struct{ name, value, why string }
 
 // assignments returns the variables in a file of a name.
 func assignments(name string, data []byte) ([]assigned, error) {
-	if k := kindOf(name); k != nil && k.format != "dotenv" {
-		return k.tree(data)
+	k := kindOf(name)
+	switch {
+	case k == nil || k.format == "dotenv":
+		return dotenv(data)
+	case k.format == "":
+		return envrc(data)
 	}
-	return dotenv(data)
+	return k.tree(data)
 }
 
 func dotenv(data []byte) ([]assigned, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -98,11 +99,11 @@ func TestFind(t *testing.T) {
 	put(".env.example", "A=1\n")
 	put("other", "A=1\n")
 	put(".env.bad", "A=1\nfoo bar\n")
-	put(".env.large", strings.Repeat("#", 256<<10)+"\n")
-	put(".env.size", strings.Repeat("#", 256<<10-4)+"\nA=1")
+	put(".env.large", strings.Repeat("#", 64<<10)+"\n")
+	put(".env.size", strings.Repeat("#", 64<<10-4)+"\nA=1")
 	want := `.env: A=1 B=3 -E (it is empty) -R (it refers to another variable) -D (it has a $ or ` + "`" + ` that a shell replaces; in single quotes it would be a value) -K (it is a placeholder) -x.y (no variable can have the name) -9 (no variable can have the name)
 .env.bad: error: line 2: not NAME=value
-.env.large: error: it is larger than 256 KiB
+.env.large: error: it is larger than 64 KiB
 .env.size: A=1`
 	if got := files(); got != want {
 		t.Errorf("got\n%s\nnot\n%s", got, want)
@@ -149,5 +150,23 @@ func TestFindBounds(t *testing.T) {
 	}
 	if f, err := Read(name); err != nil || f.Err == nil || f.Err.Error() != "it has more than 1000 variables" || f.Vars != nil {
 		t.Errorf("%v, %v", err, f.Err)
+	}
+}
+
+// As many variables as a file can have are read in some milliseconds, and never end
+// where the cost grows with the square of their number.
+func TestHostileFiles(t *testing.T) {
+	for _, c := range []struct{ name, unit string }{
+		{".env", "A=1\n"}, {".env", "A%d=\n"}, {".env", "A='\n'\n"}, {".env", "A=${${${\n"},
+		{".envrc", "export A=1\n"}, {".envrc", "export A%d=1\n"}, {".envrc", "a b c d e f\n"}, {".envrc", "export A='a'b\n"},
+		{".streamlit/secrets.toml", "A%d=''\n"}, {".streamlit/secrets.toml", "[A%d]\n"},
+	} {
+		var b strings.Builder
+		for i := 0; b.Len() < maxSize-20; i++ {
+			b.WriteString(strings.ReplaceAll(c.unit, "%d", strconv.Itoa(i)))
+		}
+		if f := parsed(c.name, []byte(b.String()), nil); len(f.Vars) > 1 {
+			t.Errorf("%s of %q: %d variables", c.name, c.unit, len(f.Vars))
+		}
 	}
 }

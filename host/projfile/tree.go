@@ -1,6 +1,7 @@
 package projfile
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,6 +15,10 @@ func (k *kind) tree(data []byte) ([]assigned, error) {
 	format, err := codec.New(k.format, codec.Options{})
 	if err != nil {
 		return nil, err
+	}
+	// What TOML costs to read grows with the square of its keys and tables.
+	if k.format == "toml" && bytes.Count(data, []byte("="))+bytes.Count(data, []byte("[")) > 2*maxVars {
+		return nil, errMany
 	}
 	root, err := format.Decode(data)
 	if err != nil {
