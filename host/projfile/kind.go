@@ -58,13 +58,18 @@ func kindOf(file string) *kind {
 		case rest == "":
 			return k
 		case k.variants && len(rest) > 1 && rest[0] == '.':
-			if slices.ContainsFunc(strings.Split(strings.ToLower(rest[1:]), "."), func(part string) bool { return slices.Contains(notLive, part) }) {
+			if example(rest[1:]) {
 				return nil
 			}
 			return k
 		}
 	}
 	return nil
+}
+
+// example reports whether a part of a name says that the file is an example, or encrypted.
+func example(name string) bool {
+	return slices.ContainsFunc(strings.Split(strings.ToLower(name), "."), func(part string) bool { return slices.Contains(notLive, part) })
 }
 
 // Format is the format in which a project file is written; "" where the path is that of

@@ -52,8 +52,8 @@ type Left struct{ Name, Why string }
 // Find reads the project files in a folder, in the order of their names: only there, and
 // only regular files. It costs one look at the folder where there are none.
 func Find(dir string) ([]File, error) {
-	names, err := list(dir)
-	if err != nil || len(names) == 0 {
+	names, compose, err := list(dir)
+	if err != nil || len(names) == 0 && compose == "" {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -62,14 +62,23 @@ func Find(dir string) ([]File, error) {
 	}
 	defer root.Close()
 	var files []File
+	if compose != "" {
+		data, err := read(root.Lstat, root.Open, compose)
+		var more []string
+		if err == nil {
+			more, err = envFiles(data)
+		}
+		if err != nil && !errors.Is(err, errNotRegular) {
+			files = append(files, File{Name: compose, Err: err})
+		}
+		names = slices.Compact(slices.Sorted(slices.Values(append(names, more...))))
+	}
 	for _, name := range names {
+		if !inside(root, path.Dir(name)) {
+			continue
+		}
 		if len(files) == maxFiles {
 			return files, fmt.Errorf("there are more than %d project files in %s; the others were not read", maxFiles, dir)
-		}
-		if dir := path.Dir(name); dir != "." {
-			if info, err := root.Lstat(dir); err != nil || !info.IsDir() {
-				continue // a link, most likely
-			}
 		}
 		data, err := read(root.Lstat, root.Open, name)
 		if errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrNotExist) {
@@ -78,6 +87,16 @@ func Find(dir string) ([]File, error) {
 		files = append(files, parsed(name, data, err))
 	}
 	return files, nil
+}
+
+// inside reports whether a path leads through folders alone, and no link.
+func inside(root *os.Root, dir string) bool {
+	for ; dir != "."; dir = path.Dir(dir) {
+		if info, err := root.Lstat(dir); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
 }
 
 // Read reads one file that the user names: whatever it is called, and where links lead.
@@ -90,14 +109,15 @@ func Read(name string) (File, error) {
 	return parsed(name, data, nil), nil
 }
 
-// list returns the names in a folder that are those of project files, sorted.
-func list(dir string) ([]string, error) {
+// list returns the names in a folder that are those of project files, sorted, and the
+// one of the compose file that counts; "" for none.
+func list(dir string) (names []string, compose string, err error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("look for project files: %w", err)
+		return nil, "", fmt.Errorf("look for project files: %w", err)
 	}
 	defer d.Close()
-	var names []string
+	rank := len(composeFiles)
 	for {
 		some, err := d.Readdirnames(1024)
 		for _, name := range some {
@@ -109,13 +129,16 @@ func list(dir string) ([]string, error) {
 					names = append(names, name+"/"+k.name)
 				}
 			}
+			if i := slices.Index(composeFiles, name); i >= 0 && i < rank {
+				compose, rank = name, i
+			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
 			slices.Sort(names)
-			return names, nil
+			return names, compose, nil
 		case err != nil:
-			return nil, fmt.Errorf("look for project files: %w", err)
+			return nil, "", fmt.Errorf("look for project files: %w", err)
 		}
 	}
 }
@@ -230,10 +253,14 @@ func variable(name string) bool {
 	return name != ""
 }
 
-// SecretName is what the secret of a file's variables is called: the project's name,
-// and with another file than .env what tells that from it.
+// SecretName is what the secret of a file's variables is called: the project's name, and
+// with another file than .env what tells that from it, the folders below the project's
+// among it.
 func SecretName(project, file string) string {
-	base := path.Base(file)
+	dir, base := path.Split(file)
+	if k := kindOf(file); k == nil || k.dir == "" {
+		project += strings.TrimSuffix(strings.ReplaceAll("/"+dir, "/", "."), ".")
+	}
 	suffix := strings.TrimSuffix(strings.TrimPrefix(base, "."), ".env")
 	switch rest, ok := strings.CutPrefix(base, ".env."); {
 	case base == ".env":

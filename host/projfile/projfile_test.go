@@ -45,6 +45,7 @@ func TestNotAValue(t *testing.T) {
 func TestSecretName(t *testing.T) {
 	for file, want := range map[string]string{
 		".env": "api", ".env.local": "api.local", ".env.prod.local": "api.prod.local", ".dev.vars": "api.dev.vars", "prod.env": "api.prod", "settings": "api.settings", ".env.env": "api.env",
+		".streamlit/secrets.toml": "api.secrets.toml", "docker/web.env": "api.docker.web", "web/.env": "api.web", "a/b/.env.prod": "api.a.b.prod",
 	} {
 		if got := SecretName("api", file); got != want {
 			t.Errorf("%s: %s, not %s", file, got, want)
