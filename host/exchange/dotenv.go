@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/detect"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/projfile"
 	"github.com/rhx-dev/rhx/host/provider"
@@ -169,11 +169,22 @@ func variables(sec *secret.Secret) []string {
 	return names
 }
 
-// some is a list for people, cut where it is long.
+// some is a list of variables for people, cut where it is long. Those that can do more
+// than hold a value come first, with what they can do: the file may be a stranger's.
 func some(names []string) string {
 	const most = 5
-	if len(names) <= most+1 {
-		return strings.Join(names, ", ")
+	var marked, plain []string
+	for _, name := range names {
+		if can := hazard.Of(name); can != "" {
+			marked = append(marked, name+" ("+can+")")
+		} else {
+			plain = append(plain, name)
+		}
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	more := ""
+	if len(plain) > most+1 {
+		more = fmt.Sprintf(" and %d more", len(plain)-most)
+		plain = plain[:most]
+	}
+	return joined(append(marked, plain...)) + more
 }

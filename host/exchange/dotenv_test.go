@@ -92,6 +92,16 @@ func TestImportDotenvOfOthers(t *testing.T) {
 	same(t, "one of the user's own", imported(t, h, exchange.DotenvOptions{Project: "web"}, true), "web conflict 1 A: the store has another web, which is not from this file")
 }
 
+// The list of what is saved is short, and never leaves out what can do harm.
+func TestImportDotenvFrom(t *testing.T) {
+	h, m := newHost(t)
+	dir := projectOf(t, m.SetEnv, "A=1\nB=1\nC=1\nD=1\nE=1\nF=1\n")
+	from := func() string { return must(h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}))(t).From[0] }
+	same(t, "six", from(), ".env: A, B, C, D, E, F")
+	putEnv(t, dir, "A=1\nB=1\nC=1\nD=1\nE=1\nF=1\nG=1\nLD_PRELOAD=x\nZ_BASE_URL=x\n")
+	same(t, "more", from(), ".env: LD_PRELOAD (RUNS PROGRAMS), Z_BASE_URL (REDIRECTS REQUESTS), A, B, C, D, E and 2 more")
+}
+
 func TestImportDotenvOfNothing(t *testing.T) {
 	h, m := newHost(t)
 	m.SetEnv("PWD", t.TempDir())
