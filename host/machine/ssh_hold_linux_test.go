@@ -226,11 +226,18 @@ func TestSSHRunFilesOnlyInMemory(t *testing.T) {
 			t.Errorf("the files were in %q", out)
 		}
 	}
-	link := filepath.Join(f.home, "link")
-	check(t, os.Symlink("/dev/shm", link))
-	f.env = []string{"XDG_RUNTIME_DIR=" + link}
-	if _, out, _ := runs(t, f.machine(), withFiles("")); !strings.HasPrefix(out, "/dev/shm/rhx-on-") {
-		t.Errorf("the files were in %q", out)
+	// A link is what it leads to.
+	mem, err := os.MkdirTemp("/dev/shm", "rhx-test-")
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(mem) })
+	check(t, os.Symlink(f.home, filepath.Join(mem, "disk")))
+	check(t, os.Chown(mem, nobodyIfRoot(), nobodyIfRoot()))
+	check(t, os.Symlink(mem, filepath.Join(f.home, "mem")))
+	for dir, want := range map[string]string{mem + "/disk": "/dev/shm/rhx-on-", f.home + "/mem": mem + "/rhx-on-"} {
+		f.env = []string{"XDG_RUNTIME_DIR=" + dir}
+		if _, out, _ := runs(t, f.machine(), withFiles("")); !strings.HasPrefix(out, want) {
+			t.Errorf("the files were in %q, not in %s", out, want)
+		}
 	}
 }
 
@@ -319,17 +326,18 @@ func inNamespace(setup string) []string {
 	return []string{"/usr/bin/unshare", "-rm", "/bin/sh", "-c", setup + ` && exec /bin/dash "$@"`, "sh"}
 }
 
-// A host without a place in memory gets no files, and a full one no half of one; the
-// command is not started there.
+// A host without a place in memory gets no files, and a full one no half of one: where
+// they cannot be made, the command is not started.
 func TestSSHRunFilesWithoutMemory(t *testing.T) {
-	for name, c := range map[string]struct{ setup, want string }{
-		"disk": {`mkdir d && mount --bind d /dev/shm && mount --bind d /tmp`, "fake: no place in memory for the command's files: neither XDG_RUNTIME_DIR nor /dev/shm nor /tmp there is a tmpfs"},
-		"full": {`mount -t tmpfs -o size=16k none /dev/shm`, "fake: make the command's files: no space left on device"},
+	for name, c := range map[string]struct{ setup, file, want string }{
+		"disk": {`mkdir d && mount --bind d /dev/shm && mount --bind d /tmp`, "large", "fake: no place in memory for the command's files: neither XDG_RUNTIME_DIR nor /dev/shm nor /tmp there is a tmpfs"},
+		"full": {`mount -t tmpfs -o size=16k none /dev/shm`, "large", "fake: make the command's files: no space left on device"},
+		"name": {"true", strings.Repeat("x", 300), "fake: make the command's files: file name too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t, inNamespace(c.setup)...)
 			spec := withFiles("")
-			spec.Files = append(spec.Files, machine.RunFile{Path: "large", Data: bytes.Repeat([]byte("x"), 64<<10)})
+			spec.Files = append(spec.Files, machine.RunFile{Path: c.file, Data: bytes.Repeat([]byte("x"), 64<<10)})
 			_, err := f.machine().(machine.Runner).Run(t.Context(), spec)
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Error(err)

@@ -113,7 +113,7 @@ func (m *sshMachine) folderAnswer(list []piece, suffix string) (string, error) {
 	return "", m.broken()
 }
 
-// beat tells the host now and then that rhx is there.
+// beat tells the host now and then that rhx is there, and at last that it is not.
 func (f *folder) beat(every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -124,6 +124,7 @@ func (f *folder) beat(every time.Duration) {
 				return
 			}
 		case <-f.stop:
+			_ = f.talk.channel.CloseWrite()
 			return
 		}
 	}
@@ -131,9 +132,8 @@ func (f *folder) beat(every time.Duration) {
 
 // release has the host remove the folder, and waits until it has.
 func (f *folder) release(ctx context.Context) error {
-	close(f.stop)
 	defer f.talk.leave()
-	go func() { _ = f.talk.channel.CloseWrite() }()
+	close(f.stop)
 	late := time.NewTimer(releaseWithin)
 	defer late.Stop()
 	select {
