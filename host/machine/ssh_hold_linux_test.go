@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -68,6 +69,61 @@ func testFiles(t *testing.T, m machine.Machine) {
 }
 
 func TestSSHRunFiles(t *testing.T) { testFiles(t, over(t, sshtest.Start(t, sshtest.Options{}))) }
+
+// The largest file comes whole, and so does one that is five times its size on the way.
+func TestSSHRunLargestFiles(t *testing.T) {
+	m := over(t, sshtest.Start(t, sshtest.Options{}))
+	spec := withFiles(`for f in "$L" "$O"; do cksum <"$f"; done`)
+	large, odd := bytes.Repeat([]byte("0123456789abcde\n"), machine.MaxFile/16), bytes.Repeat([]byte{0, 0xff, '\\', '\''}, 64<<10)
+	spec.Files = append(spec.Files, machine.RunFile{Path: "large", Data: large}, machine.RunFile{Path: "odd", Data: odd})
+	spec.FileVars = append(spec.FileVars, machine.Var{Name: "L", Value: "large"}, machine.Var{Name: "O", Value: "odd"})
+	want := ""
+	for _, data := range [][]byte{large, odd} {
+		cmd := exec.Command("cksum")
+		cmd.Stdin = bytes.NewReader(data)
+		sum, err := cmd.Output()
+		check(t, err)
+		want += string(sum)
+	}
+	if _, out, _ := runs(t, m, spec); !strings.HasSuffix(out, "\n"+want) {
+		t.Errorf("%q, not %q", out, want)
+	}
+}
+
+// What cannot be removed, such as the files that sudo made there, is told of.
+func TestSSHRunFilesThatCannotBeRemoved(t *testing.T) {
+	m := over(t, sshtest.Start(t, sshtest.Options{}))
+	r, w := io.Pipe()
+	in, end := io.Pipe()
+	said := make(chan string, 1)
+	go func() {
+		defer end.Close()
+		line := make([]byte, 200)
+		n, _ := r.Read(line)
+		file := strings.TrimSpace(string(line[:n]))
+		said <- file
+		dir := filepath.Join(filepath.Dir(file), "roots")
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "x"), nil, 0o600)); err != nil {
+			t.Error(err)
+		}
+		go io.Copy(io.Discard, r)
+	}()
+	spec := withFiles("cat")
+	var warned atomic.Value
+	spec.Stdin, spec.Stdout, spec.Warn = in, w, func(err error) { warned.Store(err.Error()) }
+	if status, err := m.(machine.Runner).Run(t.Context(), spec); status != 0 || err != nil {
+		t.Errorf("%d, %v", status, err)
+	}
+	dir := filepath.Dir(filepath.Dir(<-said))
+	_, err := os.Stat(dir)
+	if told, _ := warned.Load().(string); (err == nil) != strings.Contains(told, "the command's files may still be there, in "+dir+": the host could not remove all of them") {
+		t.Errorf("%v, and it is said: %q", err, told)
+	}
+	if os.Geteuid() == 0 && err != nil {
+		t.Error("what is root's was removed by another user")
+	}
+	check(t, os.RemoveAll(dir))
+}
 
 func TestSSHRunFilesOnDropbear(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{Dropbear: true})
@@ -195,13 +251,18 @@ func TestSSHRunFilesSweep(t *testing.T) {
 		check(t, os.Chown(filepath.Join(base, name), own, own))
 	}
 	check(t, os.Symlink(base, filepath.Join(base, "rhx-on-999999998-x")))
+	dirs["rhx-on-999999998-x"] = true
+	if os.Geteuid() == 0 { // root's, and not nobody's
+		check(t, os.Mkdir(filepath.Join(base, "rhx-on-999999997-x"), 0o700))
+		dirs["rhx-on-999999997-x"] = true
+	}
 	f.env = []string{"XDG_RUNTIME_DIR=" + base}
 	_, out, _ := runs(t, f.machine(), withFiles(""))
 	if !strings.HasPrefix(out, base+"/rhx-on-") {
 		t.Errorf("the files were in %q", out)
 	}
 	for name, want := range dirs {
-		if _, err := os.Stat(filepath.Join(base, name)); (err == nil) != want {
+		if _, err := os.Lstat(filepath.Join(base, name)); (err == nil) != want {
 			t.Errorf("%s is there: %v", name, err == nil)
 		}
 	}

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -53,11 +54,13 @@ func (m *sshMachine) hold(ctx context.Context, conn *sshConn, files []RunFile) (
 		fmt.Fprintf(s, "file %d %s %s %o %d\n", i, posixQuote("./"+dir), posixQuote(name), mode, len(f.Data))
 	}
 	silence := max(1, int((conn.dead+time.Second-1)/time.Second))
-	fmt.Fprintf(s, "hold %d\n}", silence)
+	end := "rhx-" + rand.Text()
+	fmt.Fprintf(s, "hold %d\n}\n# %s\n", silence, end)
 	text := s.Bytes()
 
 	f := &folder{conn: conn, stop: make(chan struct{})}
-	f.talk = talk{command: runCommand(RunSpec{}, s.mark, len(text)), input: text, more: true}
+	// What sed reads beyond that line would be lost: nothing comes before the answer.
+	f.talk = talk{command: `exec sh -c 'eval "$(sed /` + end + `/q)"'`, input: text, more: true}
 	next, err := conn.enter(ctx)
 	if err != nil {
 		return nil, err

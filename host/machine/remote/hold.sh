@@ -61,7 +61,7 @@ folder() {
 file() {
 	e=$(mkdir -p "$D/$2" 2>&1) || failed "$e"
 	f=$D/$2/$3
-	e=$("n$1" 2>/dev/null | cat 2>&1 >"$f") || failed "$e"
+	"n$1" 2>/dev/null | cat >"$f" 2>/dev/null
 	e=$(chmod "$4" "$f" 2>&1) || failed "$e"
 	[ "$(wc -c <"$f")" -eq "$5" ] || failed 'No space left on device'
 }
