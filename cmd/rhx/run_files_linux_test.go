@@ -41,24 +41,24 @@ func TestRunOnAHostLeavesNoFiles(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		command string
+		command string // WHERE says where its file is
 		end     func(*os.Process)
 		status  int // of rhx, as a shell has it
 		on      string
 	}{
-		{"the command ends", "exit 9", signal(), 9, "gpu"},
-		{"interrupted", "exec cat", signal(syscall.SIGINT), 130, "gpu"},
-		{"interrupted, with a status of its own", "trap 'exit 4' INT; read x", signal(syscall.SIGINT), 4, "gpu"},
-		{"terminated", "exec cat", signal(syscall.SIGTERM), 143, "gpu"},
-		{"rhx killed", "exec cat", signal(syscall.SIGKILL), 137, "gpu"},
-		{"rhx killed, dropbear", "exec cat", signal(syscall.SIGKILL), 137, "small"},
-		{"rhx killed, through a master", "exec cat", signal(syscall.SIGKILL), 137, "shared"},
-		{"rhx killed, an endless child", `(while [ -e "$HF_TOKEN_PATH" ]; do sleep 0.05; done) & exec cat`, signal(syscall.SIGKILL), 137, "gpu"},
-		{"the connection cut", "exec cat", func(*os.Process) { server.CutAll() }, 1, "gpu"},
-		{"the master ends", "exec cat", func(*os.Process) { _ = exec.Command("ssh", "-F", config, "-O", "exit", "shared").Run() }, 1, "shared"},
+		{"the command ends", "WHERE; exit 9", signal(), 9, "gpu"},
+		{"interrupted", "WHERE; exec cat", signal(syscall.SIGINT), 130, "gpu"},
+		{"interrupted, with a status of its own", "trap 'exit 4' INT; WHERE; read x", signal(syscall.SIGINT), 4, "gpu"},
+		{"terminated", "WHERE; exec cat", signal(syscall.SIGTERM), 143, "gpu"},
+		{"rhx killed", "WHERE; exec cat", signal(syscall.SIGKILL), 137, "gpu"},
+		{"rhx killed, dropbear", "WHERE; exec cat", signal(syscall.SIGKILL), 137, "small"},
+		{"rhx killed, through a master", "WHERE; exec cat", signal(syscall.SIGKILL), 137, "shared"},
+		{"rhx killed, an endless child", `WHERE; (while [ -e "$HF_TOKEN_PATH" ]; do sleep 0.05; done) & exec cat`, signal(syscall.SIGKILL), 137, "gpu"},
+		{"the connection cut", "WHERE; exec cat", func(*os.Process) { server.CutAll() }, 1, "gpu"},
+		{"the master ends", "WHERE; exec cat", func(*os.Process) { _ = exec.Command("ssh", "-F", config, "-O", "exit", "shared").Run() }, 1, "shared"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cmd := exec.Command(rhxProgram(t), "run", "--on", c.on, "-b", "files", "--", "sh", "-c", `test -s "$HF_TOKEN_PATH" && echo "$HF_TOKEN_PATH"; `+c.command)
+			cmd := exec.Command(rhxProgram(t), "run", "--on", c.on, "-b", "files", "--", "sh", "-c", strings.Replace(c.command, "WHERE", `test -s "$HF_TOKEN_PATH" && echo "$HF_TOKEN_PATH"`, 1))
 			cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
 			said := new(strings.Builder)
 			cmd.Stderr = said
