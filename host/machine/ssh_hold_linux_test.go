@@ -154,6 +154,11 @@ func TestSSHRunFilesWithOneSession(t *testing.T) {
 	if n := s.Connections(); n != 3 { // a command has one, and each of two a second one
 		t.Errorf("%d connections", n)
 	}
+	for deadline := time.Now().Add(60 * time.Second); s.Open() > 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are open", s.Open())
+		}
+	}
 }
 
 // The files go with a connection that is cut, and with one that only falls silent.
@@ -313,7 +318,7 @@ func TestSSHRunFilesHostileAnswers(t *testing.T) {
 		"control":         folderOf("/tmp/\x1b[2J/rhx-on-1-%s"),
 		"zero":            folderOf("/tmp/\x00/rhx-on-1-%s"),
 		"long":            folderOf("/" + strings.Repeat("x", 2000) + "/rhx-on-1-%s"),
-		"another name":    folderOf("/tmp/x%s/"),
+		"another name":    folderOf("/tmp/x%sx"),
 		"floods":          func(ch ssh.Channel, mark, _ string) { pour(ch, bytes.Repeat([]byte(mark+"folder\n/x"), 1000)) },
 		"floods of noise": func(ch ssh.Channel, _, _ string) { pour(ch, bytes.Repeat([]byte("x"), 32<<10)) },
 		"a failure with controls": func(ch ssh.Channel, mark, _ string) {
