@@ -72,6 +72,7 @@ func TestProject(t *testing.T) {
 		{"nor are settings alone", map[string]string{".env": "SENTRY_ORG=x"}, "api / SENTRY_ORG=x (~/api/.env)"},
 		{"nor what would come back as another text", map[string]string{".env": `GOOGLE_CREDENTIALS='{"type": "x"}'` + "\nOPENAI_API_KEY='" + sk + "\n'"},
 			`api / GOOGLE_CREDENTIALS={"type": "x"} OPENAI_API_KEY=` + sk + "\n (~/api/.env)"},
+		{"nor a pair of which one half would", map[string]string{".env": "AWS_ACCESS_KEY_ID=x\nAWS_SECRET_ACCESS_KEY='y\n'"}, "api / AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=y\n (~/api/.env)"},
 		{"a path of the project is no file of the provider's", map[string]string{".env": "KUBECONFIG=./config\nAWS_SHARED_CREDENTIALS_FILE=keys"},
 			"api / AWS_SHARED_CREDENTIALS_FILE=keys KUBECONFIG=./config (~/api/.env)"},
 		{"an empty variable is none", map[string]string{".env": "OPENAI_API_KEY=\nGH_TOKEN=changeme"}, ""},

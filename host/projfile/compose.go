@@ -13,6 +13,16 @@ import (
 // docs.docker.com/reference/cli/docker/compose.
 var composeFiles = []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
 
+// preferred is the compose file of two names; "" is none.
+func preferred(a, b string) string {
+	for _, name := range composeFiles {
+		if a == name || b == name {
+			return name
+		}
+	}
+	return ""
+}
+
 // envFiles returns the files below the project's folder that the services of a compose
 // file name as env_file. What leads elsewhere, is made of variables, or is no dotenv
 // file is none of the project's.

@@ -38,6 +38,17 @@ func TestEnvFiles(t *testing.T) {
 	}
 }
 
+func TestPreferred(t *testing.T) {
+	for _, c := range []struct{ a, b, want string }{
+		{"", "x", ""}, {"", "compose.yml", "compose.yml"}, {"compose.yaml", "compose.yml", "compose.yaml"}, {"docker-compose.yml", "compose.yml", "compose.yml"},
+		{"docker-compose.yaml", "docker-compose.yml", "docker-compose.yml"}, {"compose.yml", "x", "compose.yml"},
+	} {
+		if got := preferred(c.a, c.b); got != c.want {
+			t.Errorf("%q and %q: %q", c.a, c.b, got)
+		}
+	}
+}
+
 func TestFindByCompose(t *testing.T) {
 	outside := t.TempDir()
 	dir := filepath.Join(outside, "api")

@@ -117,7 +117,6 @@ func list(dir string) (names []string, compose string, err error) {
 		return nil, "", fmt.Errorf("look for project files: %w", err)
 	}
 	defer d.Close()
-	rank := len(composeFiles)
 	for {
 		some, err := d.Readdirnames(1024)
 		for _, name := range some {
@@ -129,9 +128,7 @@ func list(dir string) (names []string, compose string, err error) {
 					names = append(names, name+"/"+k.name)
 				}
 			}
-			if i := slices.Index(composeFiles, name); i >= 0 && i < rank {
-				compose, rank = name, i
-			}
+			compose = preferred(compose, name)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
