@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -415,8 +416,10 @@ func (p *parser) variable(n *yaml.Node) string {
 	return v
 }
 
-// split divides SECRET.KEY, where both may have dots, by what is declared.
+// split divides SECRET.KEY, where both may have dots, by what is declared: the shortest
+// name of a secret that can have such a key.
 func (p *parser) split(ref string) (name, key string, err error) {
+	var noKey error
 	for i := range len(ref) {
 		if ref[i] != '.' {
 			continue
@@ -427,9 +430,13 @@ func (p *parser) split(ref string) (name, key string, err error) {
 		}
 		key = ref[i+1:]
 		if s.Provider == "" && !slices.ContainsFunc(s.Values, func(v Value) bool { return v.Key == key || v.Generate != nil && v.Generate.Public(v.Key) == key }) {
-			return "", "", fmt.Errorf("%s has no key %q%s", s.Name, key, fault.DidYouMean(key, keysOf(s)))
+			noKey = cmp.Or(noKey, fmt.Errorf("%s has no key %q%s", s.Name, key, fault.DidYouMean(key, keysOf(s))))
+			continue
 		}
 		return s.Name, key, nil
+	}
+	if noKey != nil {
+		return "", "", noKey
 	}
 	head, _, dotted := strings.Cut(ref, ".")
 	if !dotted {
@@ -446,7 +453,6 @@ func keysOf(s *Secret) []string {
 	return out
 }
 
-// fold brings into a bundle what those that it extends have.
 // filePath is a file on a machine: absolute, or in the home folder.
 func (p *parser) filePath(n *yaml.Node) string {
 	path := p.Text(n)
@@ -460,6 +466,7 @@ func (p *parser) filePath(n *yaml.Node) string {
 	return path
 }
 
+// fold brings into a bundle what those that it extends have.
 func (p *parser) fold(b *rawBundle) {
 	if b.folded || p.Err != nil {
 		return
