@@ -219,6 +219,46 @@ func TestDeleteFromAFileOfItsOwn(t *testing.T) {
 	same(t, "once", removed, "~/proj/creds")
 }
 
+// It goes from its own file also where rhx put it elsewhere, too.
+func TestDeleteFromItsOwnFileAndAnother(t *testing.T) {
+	h, dir := onDisk(t)
+	writeFile(t, filepath.Join(dir, "proj", "creds"), awsFile("default", akia, awsKey))
+	must(h.Exchange.Save(ctx, h.Local, exchange.SaveOptions{Names: []string{"aws"}, From: "~/proj/creds"}))(t)
+	h.load(t, exchange.LoadOptions{Names: []string{"aws"}, To: "~/other"})
+	d, removed := h.deleteContents(t, "aws")
+	if same(t, "removed", removed, "~/other ~/proj/creds"); d.Err != nil {
+		t.Error(d.Err)
+	}
+}
+
+// What was taken off is not noted any more, also where the store then refuses.
+func TestDeleteThatTheStoreRefuses(t *testing.T) {
+	h, _ := onDisk(t)
+	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
+	h.load(t, exchange.LoadOptions{All: true})
+	strangeStore(t, h).del = store.ErrDenied
+	d, removed := h.deleteContents(t, "aws")
+	if same(t, "removed", removed, "~/.aws/credentials"); !errors.Is(d.Err, store.ErrDenied) || len(must(h.Exchange.Placed())(t)) != 0 {
+		t.Errorf("%+v, %+v", d, must(h.Exchange.Placed())(t))
+	}
+}
+
+// A secret of the user's own name goes out of its profile, and no other does.
+func TestRemovalOfAProfile(t *testing.T) {
+	h, dir := onDisk(t)
+	file := filepath.Join(dir, ".aws", "credentials")
+	writeFile(t, file, awsFile("default", akia2, awsKey2)+awsFile("prod", akia, awsKey))
+	must(h.Exchange.Save(ctx, h.Local, exchange.SaveOptions{Names: []string{"aws/prod"}, As: "main"}))(t)
+	r := must(h.Exchange.PlanRemoval(ctx, exchange.Placed{Name: "main", Location: config.Location{Path: "~/.aws/credentials"}}, true))(t)
+	if r.Err != nil || r.Differs != nil {
+		t.Fatalf("%+v", r)
+	}
+	if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &r); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the file", text(t, file), awsFile("default", akia2, awsKey2))
+}
+
 // On a host a secret goes from its provider's files alone; what is noted of this machine
 // is of no concern. What has no file is deleted from the store.
 func TestDeleteOnAHost(t *testing.T) {
@@ -258,7 +298,7 @@ func TestDeleteFails(t *testing.T) {
 	}
 	m.Fail(nil)
 	writeFile(t, config.Path(h.Dirs), "broken: [")
-	if d := del("aws")[0]; d.Err == nil || len(d.Removed) != 0 {
+	if d := del("aws")[0]; d.Err == nil || len(d.Removed) != 0 || !h.isStored(t, "aws") {
 		t.Errorf("%+v", d)
 	}
 	// The deletion from the store is done; that it could not be noted is said.
@@ -338,12 +378,16 @@ func TestPlanRemoval(t *testing.T) {
 		{"the public half alone", ".ssh/id_a.pub", "pub\n", file("ssh/id_a", "~/.ssh/id_a.pub"), ""},
 		{"another public half", ".ssh/id_a.pub", "other\n", file("ssh/id_a", "~/.ssh/id_a.pub"), "public_key"},
 		{"no public half", "", "", file("ssh/id_a", "~/.ssh/id_b.pub"), gone},
+		{"a file that is called .pub", "x.pub", awsFile("prod", akia, awsKey), file("aws/prod", "~/x.pub"), ""},
 		{"a text", ".cache/huggingface/token", "fake", file("huggingface", "~/.cache/huggingface/token"), ""},
 	} {
 		if c.path != "" {
 			writeFile(t, filepath.Join(dir, filepath.FromSlash(c.path)), c.text)
 		}
 		same(t, c.what, plan(c.p), c.want)
+	}
+	if r := must(h.Exchange.PlanRemoval(ctx, file("ssh/id_a", "~/.ssh/id_a.pub"), false))(t); r.Err != nil || r.Differs != nil {
+		t.Errorf("without the store: %+v", r)
 	}
 	for _, c := range []struct{ text, want string }{
 		{"export OTHER='x'\n", gone},
@@ -420,9 +464,14 @@ func TestRemoveFails(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, ".aws", "credentials")); err != nil {
 		t.Fatal(err)
 	}
+	before := len(must(h.Book.Events())(t))
 	gone := must(h.Exchange.PlanRemoval(ctx, p, true))(t)
 	if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &gone); err != nil || len(must(h.Exchange.Placed())(t)) != 0 {
 		t.Errorf("%v", err)
+	}
+
+	if n := len(must(h.Book.Events())(t)); n != before {
+		t.Errorf("%d events of nothing", n-before)
 	}
 
 	h.Local = &lost{h.Local}

@@ -45,6 +45,7 @@ func TestImportSecrets(t *testing.T) {
 		"secrets/half.json", `{"name":"half","provider":"aws","values":{"access_key":"`+akia+`"}}`,
 		"secrets/none.json", `{"name":"none","provider":"openai","values":{"strange":"x"}}`,
 		"secrets/gh.json", `{"name":"gh2","provider":"github","values":{"oauth_token":"t","git_protocol":"https","b":"x"}}`,
+		"secrets/alias.json", `{"name":"hf","provider":"hf","values":{"token":"t"}}`,
 		"secrets/db.json", `{"name":"/jane/db","values":{"password":"p","port":5432}}`,
 		"secrets/own.json", `{"name":"own","provider":"acme","values":{"k":"v"}}`,
 		"secrets/ssh-id.json", `{"name":"ssh-id","provider":"ssh","values":{"private_key":"`+strings.ReplaceAll(pem, "\n", `\n`)+`"}}`,
@@ -61,6 +62,7 @@ func TestImportSecrets(t *testing.T) {
 		"half aws/ from secrets/half.json: failed access_key: aws needs a value for secret_key\n",
 		"none openai/ from secrets/none.json: failed : openai needs a value for api_key\n",
 		`gh2 github/ from secrets/gh.json: created oauth_token left out, because github has no such value: ["b" "git_protocol"]` + "\n",
+		"huggingface huggingface/ from secrets/alias.json: created token\n",
 		"db / from secrets/db.json: created password,port\n",
 		"own / from secrets/own.json: created k its provider is not known to rhx, so it is a secret of no provider\n",
 		"ssh/id ssh/id from secrets/ssh-id.json: created private_key\n",
@@ -73,7 +75,7 @@ func TestImportSecrets(t *testing.T) {
 			t.Errorf("%q is not in:\n%s", want, got)
 		}
 	}
-	if len(im.Plan) != 8 || len(im.Left) != 3 {
+	if len(im.Plan) != 9 || len(im.Left) != 3 {
 		t.Errorf("%d, %d:\n%s", len(im.Plan), len(im.Left), got)
 	}
 	// The folder is as it was, and nothing was saved.
@@ -98,7 +100,7 @@ func TestImportSecrets(t *testing.T) {
 func TestImportKubeconfig(t *testing.T) {
 	h, m := newHost(t)
 	putFiles(m, rh,
-		"secrets/kubernetes.json", `{"name":"kubernetes","provider":"kubernetes","values":{"kind":"Config","current-context":"a","preferences":{},"empty":"",
+		"secrets/kubernetes.json", `{"name":"kubernetes","provider":"kubernetes","values":{"kind":"Config","current-context":"a","note":"} ]","preferences":{},"empty":"",
 			"contexts":[{"name":"a","context":{"cluster":"c","user":"u"}},{"name":"b","context":{"cluster":"c","user":"u"}}],
 			"clusters":[{"name":"c","cluster":{"server":"https://k"}}],"users":[{"name":"u","user":{"token":"fake"}}]}}`)
 	same(t, "contexts", said(must(h.Exchange.PlanRunhouse(ctx, rh))(t)), `
@@ -125,6 +127,8 @@ left BAD: its value in login.env goes on over several lines`)
 	}
 	putFiles(m, rh, "secrets/login.env", "OPENAI_API_KEY="+sk+"\n")
 	same(t, "all are known", said(must(h.Exchange.PlanRunhouse(ctx, rh))(t)), "openai openai/ from secrets/login.env: created api_key")
+	putFiles(m, rh, "secrets/login.env", "ACME=x\n")
+	same(t, "none is known", said(must(h.Exchange.PlanRunhouse(ctx, rh))(t)), "runhouse-env / from secrets/login.env: created ACME")
 	putFiles(m, rh, "secrets/login.env", "\n")
 	same(t, "nothing", said(must(h.Exchange.PlanRunhouse(ctx, rh))(t)), "")
 }
@@ -155,6 +159,22 @@ left gcp: its variables are not set: CLIENT_ID, CLIENT_SECRET
 left shadow: rhx detect does not find it in /etc/shadow; rhx save --provider P --name N --from FILE takes it from there`)
 	putFiles(m, rh, "config.yaml", "secrets: [")
 	if got := said(must(h.Exchange.PlanRunhouse(ctx, rh))(t)); !strings.Contains(got, "left config.yaml: ") {
+		t.Error(got)
+	}
+}
+
+// A spec of the user's that is broken stops no import; and of places nothing may be there.
+func TestImportWithABrokenSpec(t *testing.T) {
+	h, m := newHost(t, "spec: 1\nname: broken\nvalues: 7\n")
+	putFiles(m, rh, "secrets/login.env", "OPENAI_API_KEY="+sk+"\n", "config.yaml", "secrets: {aws: ~/.aws/credentials}\n")
+	m.PutFile(home+".aws/credentials", []byte(awsFile("default", akia, awsKey)), 0o600)
+	same(t, "both", said(must(h.Exchange.PlanRunhouse(ctx, rh))(t)), "openai openai/ from secrets/login.env: created api_key\naws aws/ from ~/.aws/credentials: created access_key,secret_key")
+	same(t, "save --all", saved(must(h.Exchange.Save(ctx, m, exchange.SaveOptions{All: true}))(t)), "aws created 1 access_key,secret_key")
+	same(t, "upload", uploads(must(h.Exchange.PlanUpload(ctx, m))(t)), "aws unchanged 1")
+
+	h, m = newHost(t)
+	putFiles(m, rh, "config.yaml", "secrets: {aws: ~/.aws/credentials}\n")
+	if got := said(must(h.Exchange.PlanRunhouse(ctx, rh))(t)); !strings.HasPrefix(got, "left aws: rhx detect does not find it") {
 		t.Error(got)
 	}
 }

@@ -144,7 +144,11 @@ func TestDownloadFails(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 	st.get = nil
+	d = must(h.Exchange.PlanDownload(ctx))(t)
 	m.Fail(errors.New("gone"))
+	if _, err := h.Exchange.Download(ctx, d, false); err == nil {
+		t.Error("no error")
+	}
 	if _, err := h.Exchange.PlanDownload(ctx); err == nil {
 		t.Error("a machine that cannot be had is no error")
 	}
@@ -152,4 +156,12 @@ func TestDownloadFails(t *testing.T) {
 	if d, err := h.Exchange.PlanDownload(ctx); d != nil || !errors.Is(err, store.ErrDenied) {
 		t.Errorf("%+v, %v", d, err)
 	}
+}
+
+// A variable that the environment has is there, the only one too.
+func TestDownloadOfOneVariable(t *testing.T) {
+	h, m := newHost(t)
+	keep(t, h, "openai", "api_key", sk)
+	m.SetEnv("OPENAI_API_KEY", sk)
+	same(t, "plan", loaded(must(h.Exchange.PlanDownload(ctx))(t).Outcomes), "local openai $OPENAI_API_KEY unchanged")
 }

@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -30,6 +31,10 @@ func TestWhyNotSaved(t *testing.T) {
 			t.Errorf("%s: %s, %q", c.name, saved(list), hint(list[0].Err))
 		}
 	}
+	m.PutFile(home+".ssh/id_bad", []byte("no key"), 0o600)
+	if list := must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"ssh/id_bad"}}))(t); list[0].Err == nil || !strings.Contains(list[0].Err.Error(), "~/.ssh/id_bad") {
+		t.Error(saved(list))
+	}
 	// One name for a secret that cannot be had is not one for several.
 	if list := must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"openai"}, As: "x"}))(t); len(list) != 1 || list[0].Err == nil {
 		t.Error(saved(list))
@@ -37,6 +42,13 @@ func TestWhyNotSaved(t *testing.T) {
 	if _, err := h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{"aws/prod", "kubernetes/a"}, As: "x"}); !usage(err) {
 		t.Error(err)
 	}
+	m.Fail(errors.New("gone"))
+	for _, opts := range []exchange.SaveOptions{{Names: []string{"aws"}}, {Names: []string{"aws"}, From: "~/x"}, {Names: []string{"aws"}, FromEnv: true}} {
+		if list, err := h.Exchange.Save(ctx, m, opts); list != nil || err == nil {
+			t.Errorf("%+v: %v, %v", opts, list, err)
+		}
+	}
+	m.Fail(nil)
 	// What the user gave is as it was.
 	names := []string{"kube/a"}
 	must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: names}))(t)
@@ -87,6 +99,9 @@ func TestOneSourceIsForOneSecret(t *testing.T) {
 		}
 	}
 	same(t, "by the provider alone", saved(must(h.Exchange.Save(ctx, m, exchange.SaveOptions{FromEnv: true, Provider: "openai"}))(t)), "openai created 1 api_key")
+	m.SetEnv("AWS_ACCESS_KEY_ID", akia)
+	m.SetEnv("AWS_SECRET_ACCESS_KEY", awsKey)
+	same(t, "another profile", saved(must(h.Exchange.Save(ctx, m, exchange.SaveOptions{FromEnv: true, Names: []string{"aws/x y"}}))(t)), "aws/x%20y created 1 access_key,secret_key")
 	same(t, "another name", saved(must(h.Exchange.Save(ctx, m, exchange.SaveOptions{FromEnv: true, Provider: "openai", Names: []string{"mine"}}))(t)), "mine created 1 api_key")
 }
 

@@ -80,7 +80,6 @@ type Removal struct {
 	// Err says why nothing can be taken away; ErrGone where nothing is left.
 	Err error
 
-	keys    []string
 	file    string // absolute
 	changes []machine.Change
 }
@@ -150,7 +149,6 @@ func (x *Exchange) planFile(ctx context.Context, r *Removal, stored *store.Recor
 		if pl.Err != nil {
 			return pl.Err
 		}
-		r.keys = append(r.keys, pl.Keys...)
 	}
 	if len(placed) == 0 {
 		return ErrGone
@@ -266,7 +264,7 @@ func (x *Exchange) planVars(ctx context.Context, r *Removal, stored *store.Recor
 	case change == nil:
 		return ErrGone
 	}
-	r.changes, r.keys = []machine.Change{*change}, r.Vars
+	r.changes = []machine.Change{*change}
 	if stored == nil {
 		return nil
 	}
@@ -304,7 +302,7 @@ func (r *Removal) outcomes() []session.Outcome {
 	}
 	o := session.Outcome{At: place.Here, Secret: r.Name, Stored: r.Name, File: r.file}
 	if r.Path != "" {
-		o.Placement = provider.Placement{Source: secret.Source{Kind: secret.SourceFile, Path: r.Path}, Action: provider.Removed, Keys: r.keys}
+		o.Placement = provider.Placement{Source: secret.Source{Kind: secret.SourceFile, Path: r.Path}, Action: provider.Removed}
 		return []session.Outcome{o}
 	}
 	var out []session.Outcome

@@ -117,6 +117,7 @@ func copied(list []exchange.Copied) string {
 func TestCopy(t *testing.T) {
 	h, _ := newHost(t)
 	keep(t, h, "aws/prod", "access_key", akia, "secret_key", awsKey)
+	keep(t, h, "db", "k", "old")
 	keep(t, h, "db", "k", "v")
 	do := func(opts exchange.CopyOptions) string {
 		t.Helper()
@@ -157,15 +158,20 @@ func TestCopyAll(t *testing.T) {
 	h, _ := newHost(t)
 	keep(t, h, "a", "k", "1")
 	keep(t, h, "b", "k", "2")
+	odd := &secret.Secret{Name: "aws/q", Provider: "aws", Profile: "another", Values: secret.Values{"k": secret.NewValue("v")}}
+	must(must(h.Records.Store(ctx))(t).Put(ctx, odd, 0))(t)
 	other := &strange{Store: agestore.Open(agestore.Options{Dir: t.TempDir()}), url: "vault://secret/x"}
-	same(t, "all", copied(must(h.Exchange.Copy(ctx, exchange.CopyOptions{All: true, Store: other}))(t)), "a to a created 1\nb to b created 1")
+	same(t, "all", copied(must(h.Exchange.Copy(ctx, exchange.CopyOptions{All: true, Store: other}))(t)), "a to a created 1\naws/q to aws/q created 1\nb to b created 1")
+	if rec, err := other.Store.Get(ctx, "aws/q", 0); err != nil || rec.Secret.Profile != "another" {
+		t.Errorf("%+v, %v", rec, err)
+	}
 	same(t, "one", copied(must(h.Exchange.Copy(ctx, exchange.CopyOptions{From: "a", Store: other, Move: true}))(t)), "a to a unchanged 1 moved")
 	if rec, err := other.Store.Get(ctx, "b", 0); err != nil || rec.Secret.Values["k"].Reveal() != "2" {
 		t.Errorf("%+v, %v", rec, err)
 	}
 	st := strangeStore(t, h)
 	st.get = errors.New("this entry is broken")
-	same(t, "unreadable", copied(must(h.Exchange.Copy(ctx, exchange.CopyOptions{All: true, Store: other}))(t)), "b to b failed 0: this entry is broken")
+	same(t, "unreadable", copied(must(h.Exchange.Copy(ctx, exchange.CopyOptions{All: true, Store: other}))(t)), "aws/q to aws/q failed 0: this entry is broken\nb to b failed 0: this entry is broken")
 	st.get = store.ErrUnavailable
 	if out, err := h.Exchange.Copy(ctx, exchange.CopyOptions{All: true, Store: other}); out != nil || !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("%v, %v", out, err)
@@ -263,8 +269,8 @@ func TestSaveWithoutReading(t *testing.T) {
 	}
 	st.put = store.ErrDenied
 	s, err = h.Exchange.SaveSecret(ctx, &secret.Secret{Name: "db", Values: secret.Values{"k": secret.NewValue("new")}})
-	if !errors.Is(err, store.ErrDenied) || s.Action != provider.Failed || len(s.Notes) != 0 {
-		t.Errorf("%+v, %v", s, err)
+	if !errors.Is(err, store.ErrDenied) || s.Action != provider.Failed || len(s.Notes) != 0 || hint(err) != "" {
+		t.Errorf("%+v, %v, %q", s, err, hint(err))
 	}
 	st.get = errors.New("broken")
 	if s, err = h.Exchange.SaveSecret(ctx, &secret.Secret{Name: "db"}); err == nil || s.Action != provider.Failed {
@@ -348,7 +354,11 @@ func TestRollback(t *testing.T) {
 	same(t, "of a deleted one", saved([]exchange.Saved{must(h.Exchange.Rollback(ctx, "db", 3))(t)}), "db unchanged 3")
 	must(h.Exchange.Delete(ctx, place.Here, h.Local, []string{"db"}, exchange.DeleteOptions{}))(t)
 	st := strangeStore(t, h)
-	st.restore = store.ErrUnsupported
+	st.put = store.ErrDenied
+	if _, err := h.Exchange.Rollback(ctx, "db", 1); !errors.Is(err, store.ErrDenied) {
+		t.Error(err)
+	}
+	st.put, st.restore = nil, store.ErrUnsupported
 	if _, err := h.Exchange.Rollback(ctx, "db", 3); !errors.Is(err, store.ErrNotFound) {
 		t.Error(err)
 	}
@@ -446,8 +456,31 @@ func TestUndoWithoutTheStore(t *testing.T) {
 		t.Errorf("%+v, %v", undone, err)
 	}
 	same(t, "the file", content(mem, ".aws/credentials"), "(none)")
-	// A session that deleted nothing needs none; a dry run neither.
+	// A dry run needs none, and a session that deleted nothing neither.
 	if undone, _, err := h.Exchange.Undo(ctx, last, f, journal.UndoOptions{DryRun: true}); len(undone) != 1 || err != nil {
 		t.Errorf("%+v, %v", undone, err)
+	}
+	h, mem = newHost(t)
+	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
+	must(h.Exchange.Load(ctx, place.Here, mem, exchange.LoadOptions{All: true}))(t)
+	h.noStore()
+	if undone, _, err := h.Exchange.Undo(ctx, must(h.Book.LastSession(ctx))(t), fleet.Fleet{Open: func(place.Place) machine.Machine { return mem }}, journal.UndoOptions{}); len(undone) != 1 || err != nil {
+		t.Errorf("%+v, %v", undone, err)
+	}
+}
+
+// What was destroyed since is not there to be brought back; that is no failure of undo.
+func TestUndoOfWhatIsDestroyed(t *testing.T) {
+	h, mem := newHost(t)
+	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
+	must(h.Exchange.Load(ctx, place.Here, mem, exchange.LoadOptions{All: true}))(t)
+	must(h.Exchange.Delete(ctx, place.Here, mem, []string{"aws"}, exchange.DeleteOptions{Contents: true}))(t)
+	if err := must(h.Records.Store(ctx))(t).Destroy(ctx, "aws"); err != nil {
+		t.Fatal(err)
+	}
+	f := fleet.Fleet{Open: func(place.Place) machine.Machine { return mem }}
+	undone, restored, err := h.Exchange.Undo(ctx, must(h.Book.LastSession(ctx))(t), f, journal.UndoOptions{})
+	if len(undone) != 1 || restored != nil || err != nil {
+		t.Errorf("%+v, %q, %v", undone, restored, err)
 	}
 }

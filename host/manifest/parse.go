@@ -36,7 +36,7 @@ type parser struct {
 	opts Options
 	m    *Manifest
 	raw  map[string]*rawBundle
-	// nodes are where references are checked once all is read.
+	// later are the checks of references to bundles, for when all is read.
 	later []func()
 }
 
