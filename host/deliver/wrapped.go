@@ -102,7 +102,7 @@ func NewByToken(st store.Store, b ByToken) (*ByToken, error) {
 	return &b, nil
 }
 
-// where programs are that a shell without a login does not look for.
+// morePath adds the folders of programs in which a shell without a login does not look.
 const morePath = `PATH=$PATH:/usr/local/bin:$HOME/.local/bin:$HOME/bin:$HOME/go/bin; export PATH; `
 
 // probe says what a host has, in words.

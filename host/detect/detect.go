@@ -20,10 +20,10 @@ type Detector struct {
 	Guests provider.Guests
 }
 
-// On returns the secrets on a machine: of the providers or of the names of secrets
-// (aws/prod) that are given or, without any, all. Where none of a provider's has a name
-// that is given, there is an error that says which there are. The error joins what is wrong with specs; the secrets that were found
-// are valid all the same. They are in the order of their providers' names.
+// On returns the secrets on a machine, in the order of their providers' names: all, or
+// those that names has, each a provider (aws) or a secret (aws/prod). A secret of
+// names that is not there is an error, which suggests another one. An error beside
+// secrets joins what is wrong with specs; the secrets are valid all the same.
 func (d *Detector) On(ctx context.Context, m machine.Machine, names ...string) ([]provider.Found, error) {
 	var providers, secrets []string
 	for _, name := range names {

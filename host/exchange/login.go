@@ -132,9 +132,9 @@ type Download struct {
 	// Left are secrets that no file or variable of a provider is for.
 	Left []string
 
-	unread []session.Outcome
 	what   deliver.Delivery
-	there  []session.Outcome
+	there  []session.Outcome // of what the environment has already
+	unread []session.Outcome // of what cannot be read
 }
 
 // PlanDownload compares the secrets in the store with this machine, and changes

@@ -162,10 +162,9 @@ func (x *Exchange) Rollback(ctx context.Context, name string, to int) (Saved, er
 	return x.SaveSecret(ctx, &rec.Secret)
 }
 
-// put saves a secret as a new version, unless the newest has the same values.
-// The version that was read is the one that is replaced: a save by somebody
-// else in between is a conflict.
-// may is asked before another version is replaced.
+// put saves a secret as a new version, unless the newest has the same values. Before
+// another version is replaced, may is asked. What is replaced is the version that was
+// read: a save by somebody else in between is a conflict.
 func put(ctx context.Context, st store.Store, sec *secret.Secret, may func(old *store.Record) error) Saved {
 	s := Saved{Name: sec.Name}
 	old, err := st.Get(ctx, sec.Name, 0)

@@ -39,7 +39,7 @@ type Result[T any] struct {
 	Err error
 }
 
-// Each does do on each machine, and returns the results in the order of places.
+// Each calls do for each machine, and returns the results in the order of places.
 // After the end of ctx no machine is begun. done, where it is not nil, is told each
 // result as it comes, one at a time.
 func Each[T any](ctx context.Context, f Fleet, places []place.Place, do func(context.Context, place.Place, machine.Machine) (T, error), done func(Result[T])) []Result[T] {

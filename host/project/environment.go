@@ -74,9 +74,8 @@ func (p *Project) ManifestOptions(profile string) manifest.Options {
 }
 
 // Environment returns what bundles of a manifest and further secrets of the store
-// come to. Everything that is missing or in conflict is in the error at once. m may
-// be nil where there are no bundles.
-// names says which keys can be names where they go.
+// come to; m may be nil where there are no bundles. names says which keys can be the
+// names of variables. The error joins everything that is missing or in conflict.
 func (p *Project) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names) (*Environment, error) {
 	return p.environment(ctx, m, bundles, secrets, names, false)
 }

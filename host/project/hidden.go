@@ -81,8 +81,7 @@ func document(env *Environment, name string) secret.Value {
 	return secret.Value{}
 }
 
-// leaves appends the texts in a tree, which a file or a program shows without the
-// rest.
+// leaves appends the texts in a tree: a program may show one of them by itself.
 func leaves(n *codec.Node, out []secret.Value) []secret.Value {
 	if n.Kind == codec.String {
 		out = append(out, secret.NewValue(n.Text))

@@ -31,8 +31,8 @@ func complete(ctx context.Context, m machine.Machine, changes []machine.Change) 
 	if own.Err() == nil {
 		return errs, err
 	}
-	// That something was cancelled says here that its outcome is not known, and
-	// not that it was not begun.
+	// context.Canceled would read as "not begun"; what is true is that the outcome is
+	// not known.
 	for i := range errs {
 		if errors.Is(errs[i], context.Canceled) {
 			errs[i] = fmt.Errorf("write %s: interrupted; it is as it was or as it should be, not in between", changes[i].Path)

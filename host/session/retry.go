@@ -39,8 +39,8 @@ func (b *Book) failedSyncFile() string {
 	return filepath.ToSlash(filepath.Join(b.Dirs.State, "sync-failed.json"))
 }
 
-// NoteFailedSync keeps what a sync did not get done, in place of what the last
-// one did not; nothing where all was done.
+// NoteFailedSync keeps what a sync did not get done, and drops what an earlier one
+// left. A sync that got all done leaves nothing.
 func (b *Book) NoteFailedSync(ctx context.Context, f FailedSync) error {
 	path := b.failedSyncFile()
 	files, err := b.Local.Read(ctx, []string{machine.Quote(path)})
