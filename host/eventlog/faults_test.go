@@ -17,10 +17,14 @@ func TestLogThatCannotBeWritten(t *testing.T) {
 		prepare func(l *Log) error
 		at      func(l *Log) string
 	}{
-		"a folder in the lock's place":            {func(l *Log) error { return os.Mkdir(l.lock(), 0o700) }, (*Log).lock},
-		"the log is a link to nowhere":            {func(l *Log) error { return errors.Join(os.Remove(l.Path), os.Symlink(missing(l), l.Path)) }, func(l *Log) string { return l.Path }},
-		"a folder in the log's place":             {func(l *Log) error { return errors.Join(os.Remove(l.Path), os.Mkdir(l.Path, 0o700)) }, func(l *Log) string { return l.Path }},
-		"a folder in the head's place":            {func(l *Log) error { return errors.Join(os.Remove(l.headPath()), os.Mkdir(l.headPath(), 0o700)) }, (*Log).headPath},
+		"a folder in the lock's place": {func(l *Log) error { return os.Mkdir(l.lock(), 0o700) }, (*Log).lock},
+		"the log is a link to nowhere": {func(l *Log) error { return errors.Join(os.Remove(l.Path), os.Symlink(missing(l), l.Path)) }, func(l *Log) string { return l.Path }},
+		"a folder in the log's place":  {func(l *Log) error { return errors.Join(os.Remove(l.Path), os.Mkdir(l.Path, 0o700)) }, func(l *Log) string { return l.Path }},
+		"a folder in the head's place": {func(l *Log) error { return errors.Join(os.Remove(l.headPath()), os.Mkdir(l.headPath(), 0o700)) }, (*Log).headPath},
+		"the same, of a large log": {func(l *Log) error {
+			l.max = 1
+			return errors.Join(os.Remove(l.headPath()), os.Mkdir(l.headPath(), 0o700))
+		}, (*Log).headPath},
 		"the head is a link to nowhere":           {func(l *Log) error { return errors.Join(os.Remove(l.headPath()), os.Symlink(missing(l), l.headPath())) }, (*Log).headPath},
 		"a folder in the place of the log before": {func(l *Log) error { l.max = 1; return os.MkdirAll(filepath.Join(l.before(), "x"), 0o700) }, (*Log).before},
 	} {
@@ -129,5 +133,72 @@ func TestLineThatDoesNotFollow(t *testing.T) {
 	}
 	if problems(t, l) == "" {
 		t.Error("nobody says that a line was added")
+	}
+}
+
+// What is a proof at the end of a line, and what only begins as one.
+func TestWhatIsAProof(t *testing.T) {
+	keys := [][]byte{{1}, {2}}
+	good, err := prove(map[string]int{"a": 1}, keys[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := proofField + strings.Repeat("0", 2*digest) + `"}`
+	for line, want := range map[string][2]bool{
+		string(good):                      {true, true},
+		`{"a":2` + string(good[6:]):       {true, false},
+		`{"a":1}`:                         {false, false},
+		`{"a":1` + proofField + `ab"}`:    {false, false},
+		string(good) + " ":                {false, false},
+		field:                             {true, false},
+		strings.Repeat("x", len(field)-1): {false, false},
+		"":                                {false, false},
+	} {
+		if has, ok := proven([]byte(line), keys); has != want[0] || ok != want[1] {
+			t.Errorf("%s: %v, %v", line, has, ok)
+		}
+	}
+}
+
+// A head with numbers that cannot be is none: the chain begins anew, which Verify says.
+func TestHeadThatCannotBe(t *testing.T) {
+	for _, text := range []string{`{"seq":-1}`, `{"seq":1,"size":-1}`, `no JSON`} {
+		l := newLog(t)
+		add(t, l, event("a"))
+		if err := os.WriteFile(l.headPath(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if h, _, err := l.readHead(); h != nil || err != nil {
+			t.Errorf("%s: %+v, %v", text, h, err)
+		}
+		add(t, l, event("b"))
+		if !strings.Contains(problems(t, l), "the chain begins anew here") {
+			t.Errorf("%s: %s", text, problems(t, l))
+		}
+	}
+}
+
+// A rhx whose key is locked goes on from the lines of one that had it, also from those
+// that a killed one has not noted; and nothing is open where there is no key.
+func TestLockedKeyGoesOn(t *testing.T) {
+	l := newLog(t)
+	add(t, l, event("a"))
+	before := read(t, l.headPath())
+	add(t, l, event("b"))
+	if err := os.WriteFile(l.headPath(), before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys := l.Keys
+	l.Keys = fakeKeys{}
+	add(t, l, event("c"))
+	add(t, l, event("d"))
+	events, err := l.Read()
+	if err != nil || len(events) != 4 || events[2].Seq != 3 || events[3].Seq != 4 || events[2].Open || events[3].Open {
+		t.Errorf("%+v, %v", events, err)
+	}
+	l.Keys = keys
+	add(t, l, event("e"))
+	if events, err := l.Read(); err != nil || events[4].Seq != 5 || !events[4].Open {
+		t.Errorf("%+v, %v", events, err)
 	}
 }
