@@ -128,6 +128,10 @@ hosts:
 	if err != nil || say(l) != "own own v1 here= came=[] vars=[] files=[] texts=[] hosts=[]" {
 		t.Errorf("%+v, %v", l, err)
 	}
+	w.save("-own", "k", "newer")
+	if l, err := w.Locate(t.Context(), nil, "own"); err != nil || l.Version != 2 {
+		t.Errorf("%+v, %v", l, err)
+	}
 	if l, err := w.Locate(t.Context(), nil, "nobody"); l != nil || err == nil {
 		t.Errorf("%+v, %v", l, err)
 	}
@@ -140,5 +144,27 @@ hosts:
 	w.noStore()
 	if l, err := w.Locate(t.Context(), m, "aws"); l != nil || err == nil {
 		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+// A provider of the user's whose spec is broken is an error where it is asked for, and
+// stops no other bundle.
+func TestBrokenProvider(t *testing.T) {
+	w := newWorld(t)
+	w.write(".config/rhx/providers/broken.yaml", "spec: 1\nname: broken\nvalues: 7\n")
+	w.again()
+	w.save("openai", "api_key", "sk-fake")
+	m := w.manifest("secrets: {broken: , openai: }\nbundles: {b: {secrets: [broken]}, c: {secrets: [openai]}}")
+	if y, err := w.ExplainVariable(t.Context(), m, "b", "X"); y != nil || err == nil || !strings.Contains(err.Error(), "broken.yaml") {
+		t.Errorf("%+v, %v", y, err)
+	}
+	is(t, "another bundle", vars(w.environment(m, "c").Vars), "OPENAI_API_KEY=sk-fake")
+	if s, err := w.Status(t.Context(), nil, w.fleet()); s != nil || err == nil || !strings.Contains(err.Error(), "broken.yaml") {
+		t.Errorf("nothing is found: %+v, %v", s, err)
+	}
+	w.env["OPENAI_API_KEY"] = "sk-fake"
+	s, err := w.Status(t.Context(), nil, w.fleet())
+	if err != nil || matrix(s) != "openai: store=same local=same" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
