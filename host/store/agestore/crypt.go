@@ -35,7 +35,9 @@ func encodeFile(i store.Info, plain []byte, to []age.Recipient) ([]byte, error) 
 		return nil, fmt.Errorf("encrypt %q: %w", i.Name, err)
 	}
 	if b.Len() > maxFile {
-		return nil, fmt.Errorf("%q is larger than %d MiB, the most that one secret may have", i.Name, maxFile>>20)
+		const mib = 1 << 20
+		return nil, fmt.Errorf("%q has %d MiB in the form in which it is stored, where some bytes take up to six; a secret may have %d MiB there",
+			i.Name, (b.Len()+mib-1)/mib, maxFile/mib)
 	}
 	return b.Bytes(), nil
 }
