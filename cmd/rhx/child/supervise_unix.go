@@ -43,6 +43,8 @@ type held struct {
 	group   *witness
 	size    unix.Winsize // of the terminal
 	stopped atomic.Bool
+	// stoppedBy is the signal that has stopped the command, until soon after it went on.
+	stoppedBy atomic.Int32
 }
 
 // holdSignals has rhx outlive the signals that are for the command.
@@ -74,6 +76,7 @@ func (h *held) wait(cmd *exec.Cmd) (int, error) {
 		}
 		if ws.Stopped() {
 			h.stopped.Store(true)
+			h.stoppedBy.Store(int32(ws.StopSignal()))
 			stopAs(ws.StopSignal())
 			continue
 		}
@@ -95,6 +98,7 @@ func (h *held) pass(pid int) {
 		switch s {
 		case syscall.SIGCONT:
 			h.group.goOn()
+			time.AfterFunc(notStopped, func() { h.stoppedBy.Store(0) })
 			if h.stopped.Swap(false) && !isStopped(pid) {
 				continue
 			}
@@ -104,7 +108,10 @@ func (h *held) pass(pid int) {
 				continue
 			}
 		default:
-			if h.group.got(s.(syscall.Signal)) {
+			// One that has stopped the command has done its work, and stopped rhx before
+			// it came to it: the witness may have gone on, and says nothing of it.
+			done := func() bool { return h.stoppedBy.CompareAndSwap(int32(s.(syscall.Signal)), 0) }
+			if done() || h.group.got(s.(syscall.Signal)) || done() {
 				continue
 			}
 		}
