@@ -74,6 +74,10 @@ type Store struct {
 	mu   sync.Mutex
 	key  *key  // once it was read
 	deny error // once the passphrase was wrong: it is not asked for again
+
+	viewing sync.Mutex
+	view    *view  // of all of the record, once it was looked at twice
+	stamp   string // of the files of the record at the last look
 }
 
 var _ store.Store = (*Store)(nil)

@@ -137,7 +137,11 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 	if err := secret.ValidName(name); err != nil {
 		return nil, err
 	}
+	asked := number
 	path, data, number, err := s.read(name, number)
+	if errors.Is(err, store.ErrNotFound) {
+		s.sayGone(name, asked)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +159,7 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 	if info.Name != name || info.Version != number {
 		return nil, misplaced(path, info)
 	}
+	s.say(k, name, asked, s.rereading(name, asked, number, data))
 	return &store.Record{Info: info, Secret: *sec}, nil
 }
 

@@ -152,8 +152,7 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 		}
 		all = append(all, changes...)
 	}
-	// Files of several machines: the clock says what came after what.
-	slices.SortStableFunc(all, func(a, b change) int { return cmp.Compare(a.clock, b.clock) })
+	inOrder(all)
 	want = states{}
 	for i := range all {
 		want.apply(&all[i])
@@ -225,6 +224,11 @@ func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, erro
 		c.pending[pending.folder] = *pending
 	}
 	return made, nil
+}
+
+// inOrder sorts changes of several machines: the clock says what came after what.
+func inOrder(all []change) {
+	slices.SortStableFunc(all, func(a, b change) int { return cmp.Compare(a.clock, b.clock) })
 }
 
 func (w states) apply(c *change) {

@@ -1,0 +1,226 @@
+package agestore
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// view is the record as it was read, for a reader of values.
+type view struct {
+	stamp string // of the files
+	want  states
+	// either are the changes that may or may not be made, by folder.
+	either map[string]change
+	// bad says why the record is not to be believed; "" for nothing.
+	bad string
+}
+
+// look returns the record as far as it is about the folder of a secret; nil where there
+// is none. A second look at the same record reads all of it, for those to come.
+func (s *Store) look(k *key, folder string) (*view, error) {
+	ids, err := s.recordIDs()
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	var b strings.Builder
+	for _, id := range ids {
+		info, err := os.Stat(s.recordPath(id))
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintln(&b, id, info.Size(), info.ModTime().UnixNano())
+	}
+	stamp := b.String()
+	s.viewing.Lock()
+	defer s.viewing.Unlock()
+	switch {
+	case stamp != s.stamp:
+		s.view, s.stamp = nil, stamp
+		return s.readView(k, ids, folder, stamp)
+	case s.view == nil:
+		s.view, err = s.readView(k, ids, "", stamp)
+	}
+	return s.view, err
+}
+
+// readView reads what the record says of a folder, "" for all.
+func (s *Store) readView(k *key, ids []string, folder, stamp string) (*view, error) {
+	v := &view{stamp: stamp, want: states{}, either: map[string]change{}}
+	var all []change
+	for _, id := range ids {
+		data, err := ownfile.Read(s.recordPath(id), maxRecord)
+		if err != nil {
+			return nil, err
+		}
+		lines := wholeLines(data)
+		if good, err := believed(k, id, lines); err != nil {
+			return nil, err
+		} else if !good {
+			v.bad = s.recordPath(id) + " was changed, or another key wrote it"
+		}
+		made, pending := changesOf(lines, folder)
+		if all = append(all, made...); pending != nil {
+			v.either[pending.folder] = *pending
+		}
+	}
+	inOrder(all)
+	for i := range all {
+		v.want.apply(&all[i])
+	}
+	return v, nil
+}
+
+// changesOf are the changes of a folder, "" for all, that were made, and the one that
+// may have been.
+func changesOf(lines []byte, folder string) (made []change, pending *change) {
+	of := []byte(" " + folder + " ")
+	for line := range bytes.Lines(lines) {
+		if folder != "" && pending == nil && !bytes.Contains(line, of) {
+			continue
+		}
+		c, _, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
+		switch {
+		case !ok:
+		case c.op == opDone && pending != nil:
+			made, pending = append(made, *pending), nil
+		case c.op == opForget:
+			made, pending = append(made, c), nil
+		default:
+			if pending = nil; c.pending() && (folder == "" || c.folder == folder) {
+				pending = &c
+			}
+		}
+	}
+	return made, pending
+}
+
+// believed reports whether the last line of a file has a good proof, which covers all
+// before it, or none, as while the key was locked: Verify says that.
+func believed(k *key, id string, lines []byte) (bool, error) {
+	if len(lines) == 0 {
+		return true, nil
+	}
+	proof := lines[bytes.LastIndexByte(lines, ' ')+1:]
+	if string(proof) == "-\n" {
+		return true, nil
+	}
+	sum := newSum(id)
+	sum.Write(lines[:len(lines)-len(proof)])
+	for _, root := range k.roots {
+		key, err := derive(root, "store record")
+		if err != nil {
+			return false, err
+		}
+		if hmac.Equal(proof, []byte(recordProof(key, sum)+"\n")) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// doubt says why a version that was read is not what the record has; "" where it is. No
+// hash is that of one that is not there: version is what was asked for then. newest says
+// that the newest one was asked for.
+func (v *view) doubt(folder string, version int, hash string, newest bool) string {
+	if v.bad != "" {
+		return v.bad
+	}
+	if _, ok := v.either[folder]; ok {
+		return "" // a process may just be writing it
+	}
+	of := v.want[folder]
+	last := 0
+	for n := range of {
+		last = max(last, n)
+	}
+	if hash == "" && newest {
+		version = last
+	}
+	w, known := of[version]
+	switch {
+	case hash == "" && known && !w.deleted:
+		return fmt.Sprintf("version %d was taken away, or marked as deleted", version)
+	case hash == "":
+		return ""
+	case !known:
+		return fmt.Sprintf("version %d was added by somebody else", version)
+	case w.hash != hash:
+		return fmt.Sprintf("version %d was replaced", version)
+	case w.deleted:
+		return fmt.Sprintf("version %d was deleted", version)
+	case newest && version < last:
+		return fmt.Sprintf("version %d was taken away", last)
+	}
+	return ""
+}
+
+// say tells of a secret that was read and is not as the record has it: what is read is
+// what is there, and the user decides. Another process may write meanwhile, so it looks
+// until the secret is the same before and after the record was.
+func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) {
+	before := ""
+	for range tries {
+		version, hash, err := read()
+		if err != nil {
+			return // it is another error by now
+		}
+		v, err := s.look(k, folderName(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			s.warn("the record of the store cannot be read: %v", err)
+			return
+		}
+		if v == nil {
+			return
+		}
+		doubt := v.doubt(folderName(name), version, hash, number == 0)
+		if doubt == "" {
+			return
+		}
+		now := fmt.Sprint(version, hash, v.stamp)
+		if now == before {
+			s.warn("%s is not as rhx left it in the store: %s. rhx store verify says more", name, doubt)
+			return
+		}
+		before = now
+	}
+}
+
+// rereading returns what was read, and at later calls what is there then.
+func (s *Store) rereading(name string, asked, number int, data []byte) func() (int, string, error) {
+	return func() (int, string, error) {
+		if data == nil {
+			var err error
+			if _, data, number, err = s.read(name, asked); err != nil {
+				return 0, "", err
+			}
+		}
+		hash := hashFile(data)
+		data = nil
+		return number, hash, nil
+	}
+}
+
+// sayGone tells of a secret that is not there, and was not deleted, if the key is open.
+func (s *Store) sayGone(name string, number int) {
+	k, err := s.ready()
+	if err != nil || k == nil {
+		return
+	}
+	s.say(k, name, number, func() (int, string, error) {
+		if _, _, _, err := s.read(name, number); !errors.Is(err, store.ErrNotFound) {
+			return 0, "", errors.New("it is there now")
+		}
+		return number, "", nil
+	})
+}
