@@ -278,7 +278,11 @@ bundles:
 	env := w.environment(m, "b")
 	hidden := func(env *project.Environment) map[string]bool {
 		out := map[string]bool{}
-		for _, v := range w.Hidden(env) {
+		values, err := w.Hidden(env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
 			if v.Empty() {
 				t.Error("nothing is hidden")
 			}
