@@ -236,6 +236,18 @@ func TestTheWholeFolderPutBack(t *testing.T) {
 	if got := problems(t, s); got != want {
 		t.Errorf("%s\nwant:\n%s", got, want)
 	}
+	// The user knows why, and goes on from there, however long the record once was.
+	kept, err := os.ReadFile(s.seenPath())
+	noError(t, err)
+	putBack, id := filepath.Join(t.TempDir(), "put back"), s.mustSeen(t).ID
+	clone(t, s.root(), putBack)
+	write(t, s.seenPath(), []byte(strings.Replace(string(kept), id+`":`, id+`":9`, 1)), 0o600)
+	noError(t, s.Accept(t.Context()))
+	if got := problems(t, s); got != "" {
+		t.Errorf("after it was accepted: %s", got)
+	}
+	clone(t, putBack, s.root())
+	write(t, s.seenPath(), kept, 0o600)
 	// Another machine cannot know.
 	noError(t, os.Remove(s.seenPath()))
 	if got := problems(t, s); got != "" {
@@ -317,6 +329,10 @@ func TestTwoMachines(t *testing.T) {
 	noError(t, os.Remove(one.recordPath(other.mustSeen(t).ID)))
 	if got := problems(t, one); !strings.Contains(got, ".log was removed") || !strings.Contains(got, "version 3 of b was added") {
 		t.Error(got)
+	}
+	noError(t, one.Accept(t.Context()))
+	if got := problems(t, one); got != "" {
+		t.Errorf("after it was accepted: %s", got)
 	}
 }
 
