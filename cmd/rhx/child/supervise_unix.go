@@ -40,6 +40,7 @@ func notify(got chan<- os.Signal, signals ...os.Signal) {
 type held struct {
 	got     chan os.Signal
 	done    chan struct{}
+	ended   chan struct{} // closed when pass has ended; nil before it began
 	group   *witness
 	size    unix.Winsize // of the terminal
 	stopped atomic.Bool
@@ -62,13 +63,20 @@ func (*held) attr() *syscall.SysProcAttr { return endWithRhx(&syscall.SysProcAtt
 func (h *held) end() {
 	signal.Stop(h.got)
 	close(h.done)
+	if h.ended != nil {
+		<-h.ended // it may be asking the witness, or have begun another
+	}
 	h.group.end()
 	runtime.UnlockOSThread()
 }
 
 // wait passes signals on to a command until it ends, and returns its status.
 func (h *held) wait(cmd *exec.Cmd) (int, error) {
-	go h.pass(cmd.Process.Pid)
+	h.ended = make(chan struct{})
+	go func() {
+		defer close(h.ended)
+		h.pass(cmd.Process.Pid)
+	}()
 	for {
 		ws, err := await(cmd.Process.Pid)
 		if err != nil {
