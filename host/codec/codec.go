@@ -65,19 +65,19 @@ type Pair struct {
 // Text returns a String node.
 func Text(s string) *Node { return &Node{Kind: String, Text: s} }
 
-// settled returns n with nothing in it marked Disputed: a value that is written anew is
+// undisputed returns n with nothing in it marked Disputed: a value that is written anew is
 // written so that all readers agree.
-func (n *Node) settled() *Node {
+func (n *Node) undisputed() *Node {
 	if !n.AnyDisputed() {
 		return n
 	}
 	c := n.copied()
 	c.Disputed = false
 	for i := range c.Items {
-		c.Items[i] = c.Items[i].settled()
+		c.Items[i] = c.Items[i].undisputed()
 	}
 	for i := range c.Pairs {
-		c.Pairs[i].Value = c.Pairs[i].Value.settled()
+		c.Pairs[i].Value = c.Pairs[i].Value.undisputed()
 	}
 	return c
 }

@@ -70,7 +70,7 @@ func (d Document) Edit(edits []Edit) (Document, bool, error) {
 		if same(d.root.Find(e.Path), e.Value) {
 			continue
 		}
-		e.Value = e.Value.settled()
+		e.Value = e.Value.undisputed()
 		var err error
 		if d.root, err = d.root.edited(e.Path, e.Value, own); err != nil {
 			return Document{}, false, err

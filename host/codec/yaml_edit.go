@@ -190,9 +190,9 @@ func (e *yamlEditor) commentFollows(at int) bool {
 	return len(text) > 0 && text[0] == '#' && begin > at && e.data[begin-1] != '\n'
 }
 
-// finish returns out without the last line end where the file had none. open reports
+// endAsBefore returns out without the last line end where the file had none. open reports
 // that this line end belongs to a value.
-func (e *yamlEditor) finish(out []byte, open bool) []byte {
+func (e *yamlEditor) endAsBefore(out []byte, open bool) []byte {
 	if open || bytes.HasSuffix(e.data, []byte("\n")) || len(bytes.TrimSpace(bytes.TrimPrefix(e.data, []byte(treeBOM)))) == 0 {
 		return out
 	}
@@ -205,7 +205,7 @@ func (e *yamlEditor) insertLines(at int, lines string, open bool) []byte {
 	if before := bytes.TrimPrefix(e.data[:at], []byte(treeBOM)); len(before) > 0 && before[len(before)-1] != '\n' {
 		lines = e.layout.eol + lines
 	}
-	return e.finish(treePut(e.data, at, at, lines), open && at == len(e.data))
+	return e.endAsBefore(treePut(e.data, at, at, lines), open && at == len(e.data))
 }
 
 // fillEmpty writes the first value into a document without one.
@@ -350,7 +350,7 @@ func (e *yamlEditor) put(entry *yamlEntry, text yamlText, gap string) []byte {
 		rest += e.layout.eol
 	}
 	out := treePut(e.data, lineStart, bodyEnd, line+rest+text.body)
-	return e.finish(out, text.open && bodyEnd == len(e.data))
+	return e.endAsBefore(out, text.open && bodyEnd == len(e.data))
 }
 
 // replaceRoot writes n in place of the document's value.
@@ -373,7 +373,7 @@ func (e *yamlEditor) replaceRoot(n *Node) ([]byte, error) {
 	if after != "" {
 		before += after + e.layout.eol
 	}
-	return e.finish(treePut(e.data, start, end, before+lines), open && end == len(e.data)), nil
+	return e.endAsBefore(treePut(e.data, start, end, before+lines), open && end == len(e.data)), nil
 }
 
 // add gives the collection at a new last entry; key is nil for a list.
@@ -417,7 +417,7 @@ func (e *yamlEditor) remove(places []yamlPlace) ([]byte, error) {
 	start, end := yamlLineStart(e.data, entry.start), e.bodyEnd(entry.end())
 	if len(bytes.TrimSpace(e.data[start:entry.start])) == 0 {
 		open := at.index > 0 && l.entries[at.index-1].endsInBlockScalar()
-		return e.finish(treePut(e.data, start, end, ""), open), nil
+		return e.endAsBefore(treePut(e.data, start, end, ""), open), nil
 	}
 	// The first entry after a dash: the next one moves up, unless comments
 	// stand between.
@@ -438,7 +438,7 @@ func (e *yamlEditor) removeOnly(at yamlPlace) ([]byte, error) {
 	}
 	if at.parent == nil && l.block() && n.Kind == Map && l.from == l.start && !bytes.Contains(e.data[max(l.end-1, 0):], []byte("\n...")) {
 		start := yamlLineStart(e.data, l.start)
-		return e.finish(treePut(e.data, start, e.bodyEnd(l.end), ""), false), nil
+		return e.endAsBefore(treePut(e.data, start, e.bodyEnd(l.end), ""), false), nil
 	}
 	if l.flow() && !l.pair {
 		return e.removeFlow(l, 0)
