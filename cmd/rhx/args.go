@@ -91,6 +91,31 @@ func valuesAfter(known []*kong.Flag, arg string) int {
 	return 0
 }
 
+// incomplete is the error of a flag without its value, and of a value or an argument
+// that is empty, as that of a variable that a script did not set: without it such a flag
+// would mean this machine, or everything. What another program gets is its own affair.
+func (p parted) incomplete() error {
+	if p.lacking != "" {
+		return fault.WithKind(errors.New(p.lacking+" needs a value"), fault.Usage)
+	}
+	for i, arg := range p.flags {
+		if name, value, joined := strings.Cut(arg, "="); joined && value == "" && strings.HasPrefix(name, "--") {
+			return emptyArgument(name)
+		}
+		if arg == "" {
+			return emptyArgument(p.flags[i-1])
+		}
+	}
+	if !passesOn(p.node) && slices.Contains(p.rest, "") {
+		return emptyArgument("an argument")
+	}
+	return nil
+}
+
+func emptyArgument(what string) error {
+	return fault.WithHint(fault.WithKind(errors.New(what+" is empty"), fault.Usage), "a variable of the shell may not be set")
+}
+
 // synonyms are what people call commands who know other tools, and what to use.
 var synonyms = map[string]string{
 	"rm": "rhx delete", "remove": "rhx delete", "del": "rhx delete", "erase": "rhx delete", "unset": "rhx delete",

@@ -192,6 +192,9 @@ func (a *app) parseWith(ctx context.Context, cmds []command, args []string) (*ko
 	if err := parts.unknownCommand(); err != nil {
 		return nil, err
 	}
+	if err := parts.incomplete(); err != nil {
+		return nil, err
+	}
 	parsed, err := parser.Parse(parts.sorted())
 	if a.helped {
 		return nil, nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 func testCompleter(t *testing.T) completer {
@@ -154,6 +156,42 @@ func TestGiven(t *testing.T) {
 	} {
 		if got := given(test.flags, "--store"); got != test.want {
 			t.Errorf("given(%q) = %q, want %q", test.flags, got, test.want)
+		}
+	}
+}
+
+// A flag without its value does not take an argument for it, and what is empty is not
+// taken for what was not given.
+func TestIncompleteArguments(t *testing.T) {
+	parser, err := newApp().parser(context.Background(), commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"delete", "aa", "bb", "--yes", "--reason"}, "--reason needs a value"},
+		{[]string{"sync", "h1", "h2", "-s"}, "-s needs a value"},
+		{[]string{"sync", "h1", "-ns"}, "-ns needs a value"},
+		{[]string{"run", "-s", "aa", "--on", "", "--", "cmd"}, "--on is empty"},
+		{[]string{"list", "--store="}, "--store is empty"},
+		{[]string{"run", "-s", "", "cmd"}, "-s is empty"},
+		{[]string{"log", ""}, "an argument is empty"},
+		{[]string{"load", "--", ""}, "an argument is empty"},
+		{[]string{"run", "-s", "aa", "--", "cmd", "", "--x="}, ""}, // the command's own
+		{[]string{"delete", "aa", "--reason", "why"}, ""},
+		{[]string{"save", "db", "url=", "k=-"}, ""}, // a value, which save looks at
+	} {
+		got := ""
+		if err := part(parser.Model.Node, test.args).incomplete(); err != nil {
+			got = err.Error()
+			if fault.KindOf(err) != fault.Usage {
+				t.Errorf("%q: it is no error of usage", test.args)
+			}
+		}
+		if got != test.want {
+			t.Errorf("%q: %q, want %q", test.args, got, test.want)
 		}
 	}
 }

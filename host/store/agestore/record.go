@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,6 +51,7 @@ const (
 	opDone    = "done"
 	opUndone  = "undone"
 	opLost    = "lost"   // the file of this machine was not there any more
+	opBehind  = "behind" // a file was shorter than this machine had seen it
 	opAccept  = "accept" // the user takes what was wrong before
 
 	recordEnding = ".log"
@@ -116,7 +118,7 @@ func (s *Store) readSeen() (*seen, error) {
 	}
 	was := &seen{}
 	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) {
-		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "remove it, and look at rhx store verify")
+		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "without it an older copy of the store is not found; remove it, and look at rhx store verify")
 	}
 	if was.Sizes == nil {
 		was.Sizes = map[string]int64{}
@@ -154,6 +156,7 @@ type recorder struct {
 	clock int64
 	sum   hash.Hash // of the file so far
 	size  int64
+	found int64            // size as it was when it was opened
 	sizes map[string]int64 // of the other files
 	lines [][]byte         // of all files, as they were when it was opened
 }
@@ -194,10 +197,33 @@ func (s *Store) openRecord() (r *recorder, err error) {
 			}
 		}
 	}
-	if slices.Contains(ids, r.seen.ID) {
-		return r, r.openOwn()
+	if !slices.Contains(ids, r.seen.ID) {
+		return r, r.begin(len(ids) == 0)
 	}
-	return r, r.begin(len(ids) == 0)
+	if err := r.openOwn(); err != nil {
+		return r, err
+	}
+	return r, r.noteBehind()
+}
+
+// noteBehind notes that the record is an older one than this machine has seen. What it
+// is given now would make it as long again, and so hide that.
+func (r *recorder) noteBehind() error {
+	if r.found >= r.seen.Sizes[r.seen.ID] && !slices.ContainsFunc(slices.Collect(maps.Keys(r.sizes)), func(id string) bool {
+		return r.sizes[id] < r.seen.Sizes[id]
+	}) {
+		return nil
+	}
+	if err := r.add(change{op: opBehind}, false); err != nil {
+		return err
+	}
+	if err := r.f.Sync(); err != nil {
+		return r.fail(err)
+	}
+	for id, size := range r.sizes {
+		r.seen.Sizes[id] = size
+	}
+	return r.replaceSeen()
 }
 
 // newSum is the hash of a file of the record before its first line.
@@ -257,7 +283,7 @@ func (r *recorder) openOwn() error {
 			return r.fail(err)
 		}
 	}
-	r.size, r.lines = int64(len(lines)), append(r.lines, lines)
+	r.size, r.found, r.lines = int64(len(lines)), int64(len(lines)), append(r.lines, lines)
 	r.sum.Write(lines)
 	pending := lastChange(lines)
 	r.after(pending)
@@ -489,6 +515,11 @@ func (r *recorder) accept() error {
 		return r.fail(err)
 	}
 	r.seen.Sizes = r.sizes
+	return r.replaceSeen()
+}
+
+// replaceSeen is writeSeen where a size may be smaller than it was.
+func (r *recorder) replaceSeen() error {
 	r.seen.Sizes[r.seen.ID] = r.size
 	data, err := json.Marshal(r.seen)
 	if err != nil {

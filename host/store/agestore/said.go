@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/ownfile"
@@ -27,10 +28,15 @@ type view struct {
 // is none. A second look at the same record reads all of it, for those to come.
 func (s *Store) look(k *key, folder string) (*view, error) {
 	ids, err := s.recordIDs()
-	if err != nil || len(ids) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	was, err := s.readSeen()
+	if err != nil || len(ids)+len(was.Sizes) == 0 {
 		return nil, err
 	}
 	var b strings.Builder
+	fmt.Fprintln(&b, was.Sizes)
 	for _, id := range ids {
 		info, err := os.Stat(s.recordPath(id))
 		if err != nil {
@@ -44,16 +50,21 @@ func (s *Store) look(k *key, folder string) (*view, error) {
 	switch {
 	case stamp != s.stamp:
 		s.view, s.stamp = nil, stamp
-		return s.readView(k, ids, folder, stamp)
+		return s.readView(k, ids, was, folder, stamp)
 	case s.view == nil:
-		s.view, err = s.readView(k, ids, "", stamp)
+		s.view, err = s.readView(k, ids, was, "", stamp)
 	}
 	return s.view, err
 }
 
 // readView reads what the record says of a folder, "" for all.
-func (s *Store) readView(k *key, ids []string, folder, stamp string) (*view, error) {
+func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) (*view, error) {
 	v := &view{stamp: stamp, want: states{}, either: map[string]change{}}
+	for id, size := range was.Sizes {
+		if size > 0 && !slices.Contains(ids, id) {
+			v.bad = s.recordPath(id) + " was removed"
+		}
+	}
 	var all []change
 	for _, id := range ids {
 		data, err := ownfile.Read(s.recordPath(id), maxRecord)
@@ -65,6 +76,8 @@ func (s *Store) readView(k *key, ids []string, folder, stamp string) (*view, err
 			return nil, err
 		} else if !good {
 			v.bad = s.recordPath(id) + " was changed, or another key wrote it"
+		} else if int64(len(data)) < was.Sizes[id] {
+			v.bad = s.recordPath(id) + " is older than when this machine last wrote: the store may be an older copy of itself"
 		}
 		made, pending := changesOf(lines, folder)
 		if all = append(all, made...); pending != nil {

@@ -57,7 +57,11 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 		return nil, err
 	}
 	ids, err := s.recordIDs()
-	if err != nil || len(folders)+len(ids) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	was, err := s.readSeen()
+	if err != nil || len(folders)+len(ids)+len(was.Sizes) == 0 {
 		return v, err
 	}
 	ready, err := s.ready()
@@ -210,6 +214,8 @@ func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, erro
 			}
 		case opLost:
 			say(n, "this file was removed before, and what it said of the store is not known")
+		case opBehind:
+			say(n, "the record was put back to what it was at an earlier time before this: the store may be an older copy of itself")
 		default:
 			if pending = &ch; !ch.pending() {
 				made, pending = append(made, ch), nil

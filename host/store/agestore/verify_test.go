@@ -379,6 +379,7 @@ func TestVerifyOfWhatCannotBeRead(t *testing.T) {
 		t.Errorf("%+v, %v", v, err)
 	}
 	s := recorded(t)
+	s.opt.Warn = nil
 	write(t, s.seenPath(), []byte("{"), 0o600)
 	if _, err := s.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "store.seen is damaged") || fault.Hint(err) == "" {
 		t.Error(err)
@@ -430,7 +431,7 @@ func TestReadsSayWhatIsWrong(t *testing.T) {
 		"the record is changed": {func(t *testing.T, s *Store) {
 			editRecord(t, s, func(l []string) []string { return slices.Delete(l, 4, 6) })
 		}, "a", 0, "was changed, or another key wrote it"},
-		"the record is removed": {func(t *testing.T, s *Store) { noError(t, os.RemoveAll(s.recordDir())) }, "a", 0, ""},
+		"the record is removed": {func(t *testing.T, s *Store) { noError(t, os.RemoveAll(s.recordDir())) }, "a", 0, ".log was removed"},
 		"a change in it may be pending": {func(t *testing.T, s *Store) {
 			forge(t, s, "a", 4)
 			editRecord(t, s, func(l []string) []string { return append(l, "99 put a 4 x -\n") })
@@ -489,5 +490,54 @@ func TestReadsWhileOthersWrite(t *testing.T) {
 	wg.Wait()
 	if got := problems(t, Open(Options{Dir: dir})); got != "" {
 		t.Error(got)
+	}
+}
+
+// An older copy of the whole folder is told to who reads from it, and stays to be found
+// after rhx has written to it.
+func TestTheWholeFolderPutBackIsNotForgiven(t *testing.T) {
+	s := recorded(t)
+	old := filepath.Join(t.TempDir(), "old")
+	clone(t, s.root(), old)
+	putFake(t, s, "a", "new")
+	clone(t, old, s.root())
+	var said []string
+	s.opt.Warn = func(m string) { said = append(said, m) }
+	if _, err := s.Get(t.Context(), "a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "is older than when this machine last wrote") {
+		t.Errorf("the reader was told %q", said)
+	}
+	for range 3 {
+		putFake(t, s, "c", "x")
+	}
+	const want = "the record was put back to what it was at an earlier time before this: the store may be an older copy of itself"
+	if got := problems(t, s); strings.Count(got, want) != 1 || strings.Contains(got, "\n") {
+		t.Errorf("after more writes: %s", got)
+	}
+	noError(t, s.Accept(t.Context()))
+	if got := problems(t, s); got != "" {
+		t.Errorf("after it was accepted: %s", got)
+	}
+}
+
+// So is a folder that is gone, which a store that never was is not.
+func TestTheWholeFolderRemoved(t *testing.T) {
+	s := recorded(t)
+	noError(t, os.RemoveAll(s.root()))
+	if got := problems(t, s); !strings.HasPrefix(got, "record/") || !strings.HasSuffix(got, ".log was removed") {
+		t.Errorf("%s", got)
+	}
+	var said []string
+	s.opt.Warn = func(m string) { said = append(said, m) }
+	if _, err := s.Get(t.Context(), "b", 0); !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "was removed") {
+		t.Errorf("the reader was told %q", said)
+	}
+	if got := problems(t, Open(Options{Dir: dataDir(t)})); got != "" {
+		t.Errorf("a new store: %s", got)
 	}
 }
