@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // Where the log, its folder, its lock, its head or the log before is not what it should
@@ -200,5 +202,22 @@ func TestLockedKeyGoesOn(t *testing.T) {
 	add(t, l, event("e"))
 	if events, err := l.Read(); err != nil || events[4].Seq != 5 || !events[4].Open {
 		t.Errorf("%+v, %v", events, err)
+	}
+}
+
+// Without the key nothing can be said, and nothing is called a forgery.
+func TestVerifyWithoutTheKey(t *testing.T) {
+	l := newLog(t)
+	add(t, l, event("a"))
+	l.Keys = fakeKeys{}
+	if check, err := l.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "the key that proves it is not there") || fault.Hint(err) == "" {
+		t.Errorf("%+v, %v", check, err)
+	}
+	// What was written without one needs none.
+	l = newLog(t)
+	l.Keys = fakeKeys{}
+	add(t, l, event("a"))
+	if check, err := l.Verify(t.Context()); err != nil || check.Unproven != 1 || len(check.Problems) > 0 {
+		t.Errorf("%+v, %v", check, err)
 	}
 }

@@ -37,6 +37,7 @@ type verifier struct {
 	sealed bool // the last line had a proof
 	first  int64
 	any    bool // line had a good proof
+	noKey  bool // to check a proof by
 }
 
 // Verify reads all of the log and says where it is not as rhx wrote it. It may ask for
@@ -60,6 +61,9 @@ func (l *Log) Verify(ctx context.Context) (*Check, error) {
 	defer func() { _ = unlock() }()
 	if err := l.lines(v.line); err != nil {
 		return nil, err
+	}
+	if v.noKey {
+		return nil, fault.WithHint(errors.New("the log cannot be verified: the key that proves it is not there"), "put the key file back from its copy: see the docs on the local store")
 	}
 	h, line, err := l.readHead()
 	if err != nil {
@@ -90,6 +94,8 @@ func (v *verifier) line(at string, line []byte) error {
 	v.follows(at, &e)
 	has, good := proven(line, v.keys)
 	switch {
+	case has && len(v.keys) == 0:
+		v.noKey = true
 	case has && !good:
 		v.problem("%s: it was changed, or another key wrote it", at)
 	case has:

@@ -31,6 +31,11 @@ type DotenvOptions struct {
 // file is not the project's: it is a Conflict, as is a version that this machine has
 // not seen.
 func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import, error) {
+	if opts.Project != "" {
+		if err := secret.ValidName(opts.Project); err != nil {
+			return nil, fault.WithKind(err, fault.Usage)
+		}
+	}
 	// Before anything is read: opening a store may start rhx anew.
 	st, err := x.Records.Store(ctx)
 	if err != nil {
