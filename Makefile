@@ -29,7 +29,7 @@ build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/rhx-full ./cmd/rhx
 
 test: test-deps
-	GORACE=atexit_sleep_ms=0 $(GO) test -race -timeout 20m ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -timeout 40m ./...
 
 test-deps:
 	sh .ci/tools/deps.sh

@@ -157,9 +157,10 @@ func (l *lentTerminal) group() int {
 	return group
 }
 
-// prepare gives the command's terminal the modes and the size of the real one.
+// prepare gives the command's terminal the modes and the size of the real one. In the
+// background its modes are those in which a shell reads its next line.
 func (l *lentTerminal) prepare(slave *os.File) {
-	if l.in != nil {
+	if l.in != nil && l.inForeground() {
 		if modes, err := term.GetState(int(l.in.Fd())); err == nil {
 			_ = term.Restore(int(slave.Fd()), modes)
 		}
