@@ -8,7 +8,7 @@ import (
 )
 
 type importDotenvCmd struct {
-	File      string `arg:"" optional:"" predictor:"file" help:"One file, whatever it is called; without it all that rhx detect lists in this folder."`
+	File      string `arg:"" optional:"" help:"One file, whatever it is called; without it all that rhx detect lists in this folder."`
 	Name      string `help:"What the secrets are called by, if not by the folder: N, and PROVIDER/N." placeholder:"N"`
 	DryRun    bool   `help:"Say what would be saved; save nothing."`
 	Yes       bool   `short:"y" help:"Do not ask; replace values that the file held before."`

@@ -125,8 +125,8 @@ func TestLogInANarrowTerminal(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for columns, want := range map[uint16]string{
-		60:  `^[0-9-]+ [0-9:]+ \S+: run openai\r\n  local: true given\r\n$`,
-		140: `^TIME +USER +COMMAND +SECRET +MACHINE +PLACE +ACTION +KEYS *\r\n[0-9-]+ [0-9:]+ +\S+ +run +openai +local +true +given *\r\n$`,
+		60:  `^[0-9-]+ [0-9:]+ \S+: run openai\r\n  local: true given from \S+\r\n$`,
+		140: `^TIME +USER +COMMAND +SECRET +MACHINE +PLACE +ACTION +KEYS +FROM *\r\n[0-9-]+ [0-9:]+ +\S+ +run +openai +local +true +given +\S+ *\r\n$`,
 	} {
 		cmd := exec.Command(rhxProgram(t), "log", "--color", "never", "--last", "1")
 		cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/exchange"
@@ -37,7 +38,9 @@ type strange struct {
 	url                                   string
 	get, put, list, del, history, restore error
 	names                                 []string
-	gets                                  []string
+
+	mu   sync.Mutex
+	gets []string
 }
 
 func (s *strange) URL() string {
@@ -48,7 +51,9 @@ func (s *strange) URL() string {
 }
 
 func (s *strange) Get(ctx context.Context, name string, version int) (*store.Record, error) {
+	s.mu.Lock()
 	s.gets = append(s.gets, name)
+	s.mu.Unlock()
 	if s.get != nil {
 		return nil, s.get
 	}
