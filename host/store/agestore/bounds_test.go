@@ -2,6 +2,7 @@ package agestore
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -173,10 +174,18 @@ func TestOtherSSHKeys(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
+	noError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(exchange)
+	noError(t, err)
+	path := write(t, filepath.Join(t.TempDir(), "id"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	if _, err := Open(Options{Dir: dataDir(t), Identity: path}).Derive(t.Context(), "p"); err == nil || !strings.HasPrefix(err.Error(), path+": ") {
+		t.Errorf("a key that signs nothing: %v", err)
+	}
 	// Its passphrase is right, and what it opens is damaged.
 	block, _ := pem.Decode(sshPEM(t, ed, passphrase))
 	block.Bytes = block.Bytes[:len(block.Bytes)-16]
-	path := write(t, filepath.Join(t.TempDir(), "id"), pem.EncodeToMemory(block), 0o600)
+	write(t, path, pem.EncodeToMemory(block), 0o600)
 	if _, err := Open(Options{Dir: dataDir(t), Identity: path, Passphrase: func(string) (string, error) { return passphrase, nil }}).Derive(t.Context(), "p"); err == nil || !strings.Contains(err.Error(), path+" is not a private key that rhx can read") {
 		t.Error(err)
 	}

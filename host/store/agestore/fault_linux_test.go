@@ -127,6 +127,26 @@ func fillUp(dir string, want error, size int) error {
 	return err
 }
 
+// Destroying makes room: it is done where the disk is too full to note it. Nothing else is.
+func TestWhatIsDoneOnAFullDisk(t *testing.T) {
+	for op, want := range map[string]bool{opDestroy: true, opPut: false, opDelete: false, opBack: false} {
+		s := twoVersions(t)
+		r, err := s.openRecord()
+		noError(t, err, r.f.Close())
+		r.f, err = os.OpenFile("/dev/full", os.O_RDWR, 0)
+		noError(t, err)
+		done := false
+		err = r.noted(s.folder("a"), change{op: op, folder: "a", version: 2}, func() error { done = true; return nil })
+		if done != want || want != (err == nil) || err != nil && (!errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), s.folder("a")+" is left as it is, since that cannot be noted: write "+r.store.recordPath(r.seen.ID))) {
+			t.Errorf("%s: %v, %v", op, done, err)
+		}
+		if err := r.accept(); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("accept: %v", err)
+		}
+		r.close()
+	}
+}
+
 // asUser takes from this thread, if it is root's, the power to read every file.
 // The thread ends with the test.
 func asUser(t *testing.T) {
