@@ -75,6 +75,31 @@ func TestTheLongestHeader(t *testing.T) {
 	}
 }
 
+func TestHeadersThatAreNone(t *testing.T) {
+	const good = " name=a provider= version=1 updated=2026-11-24T08:25:00Z\n"
+	for text, want := range map[string]string{
+		"-> " + stanzaType + "\n":        "its header is incomplete",
+		"-> " + stanzaType + " name=a\n": "its header is incomplete",
+		"->\n":                           "its header is damaged",
+		"\n":                             "its header is damaged",
+		"":                               "its header is damaged",
+		"-- " + stanzaType + good:        "its header is damaged",
+		"-> " + stanzaType + " " + good:  "its header is damaged",
+		"-> X25519 AAAA\n":               "not a file of this store, or of a newer version of rhx",
+		"-> " + stanzaType + " name=%zz" + good[7:]:    `its header is damaged at "name"`,
+		"-> " + stanzaType + " provider=%2f" + good:    `its header is damaged at "provider"`,
+		"-> " + stanzaType + good:                      "",
+		"-> " + stanzaType + " later=x" + good + "...": "",
+	} {
+		if i, err := parseHeader([]byte(ageIntro + text)); want == "" && (err != nil || i.Name != "a" || i.Version != 1) || want != "" && (err == nil || err.Error() != want || i != (store.Info{})) {
+			t.Errorf("%q: %+v, %v, want %q", text, i, err, want)
+		}
+	}
+	if _, err := parseHeader([]byte("x" + ageIntro)); err == nil || err.Error() != "not an age file" {
+		t.Error(err)
+	}
+}
+
 func TestWhatAHeaderEscapes(t *testing.T) {
 	for text, want := range map[string]string{"!~": "!~", " ": "%20", "\x1f": "%1F", "\x7f": "%7F", "%": "%25", "é": "%C3%A9", "a/B.c=1": "a/B.c=1"} {
 		if got := escapeArg(text); got != want {

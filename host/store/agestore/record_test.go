@@ -1,6 +1,8 @@
 package agestore
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -326,5 +328,105 @@ func TestHints(t *testing.T) {
 		if c.err == nil || !strings.Contains(fault.Hint(c.err), c.want) {
 			t.Errorf("%v: %q, want %q", c.err, fault.Hint(c.err), c.want)
 		}
+	}
+}
+
+// Whatever a secret is named, who reads it is told of nothing where nothing is wrong.
+func TestNamesThatTheRecordHasOtherwise(t *testing.T) {
+	s := Open(Options{Dir: dataDir(t), Warn: func(m string) { t.Error(m) }})
+	names := []string{"put", "done", "-", "1", "delete", "a"}
+	for _, name := range names {
+		putFake(t, s, name, "FAKE")
+		putFake(t, s, name, "FAKE")
+	}
+	noError(t, s.Delete(t.Context(), "a"))
+	for range 3 {
+		for _, name := range names[:5] {
+			if r, err := Open(s.opt).Get(t.Context(), name, 0); err != nil || r.Version != 2 {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+			if r, err := s.Get(t.Context(), name, 1); err != nil || r.Version != 1 {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+		}
+	}
+	if got := problems(t, s); got != "" {
+		t.Error(got)
+	}
+}
+
+// A secret that is not there is not found, whatever the key is; with a key that is no
+// use, or locked, nothing more is said.
+func TestNotFoundWithoutAKey(t *testing.T) {
+	plain, _ := ageKey(t)
+	for what, data := range map[string][]byte{"nonsense": []byte("x"), "locked": withPassphrase(t, plain, true)} {
+		s := twoVersions(t)
+		write(t, filepath.Join(s.opt.Dir, "identity.txt"), data, 0o600)
+		noError(t, os.Remove(filepath.Join(s.folder("a"), "2.age")))
+		o := s.opt
+		o.Warn = func(m string) { t.Errorf("%s: %s", what, m) }
+		if _, err := Open(o).Get(t.Context(), "a", 2); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestAnEmptiedRecord(t *testing.T) {
+	s := twoVersions(t)
+	write(t, s.recordPath(s.mustSeen(t).ID), nil, 0o600)
+	var said []string
+	s.opt.Warn = func(m string) { said = append(said, m) }
+	if _, err := s.Get(t.Context(), "a", 0); err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "a is not as rhx left it in the store: version 2 was added by somebody else.") {
+		t.Errorf("%v, said %q", err, said)
+	}
+	if got := problems(t, s); !strings.Contains(got, "record/ID1.log was put back to what it was at an earlier time") || !strings.Contains(got, "version 1 of a was added") {
+		t.Error(got)
+	}
+}
+
+// Verify counts what there is, and takes no folder for a secret that is none.
+func TestWhatVerifyCounts(t *testing.T) {
+	s := recorded(t)
+	noError(t, os.Mkdir(filepath.Join(s.secrets(), "empty"), 0o700), os.Mkdir(filepath.Join(s.secrets(), "A"), 0o700))
+	data, err := os.ReadFile(filepath.Join(s.folder("c"), "1.age"))
+	noError(t, err)
+	path := write(t, filepath.Join(s.secrets(), "A", "1.age"), data, 0o600)
+	// A file of which nothing was seen is not missed.
+	was := s.mustSeen(t)
+	seen := fmt.Sprintf(`{"version":1,"id":%q,"sizes":{%q:%d,"0000000000000000":0}}`, was.ID, was.ID, was.Sizes[was.ID])
+	write(t, s.seenPath(), []byte(seen), 0o600)
+	v, err := s.Verify(t.Context())
+	if err != nil || v.Secrets != 4 || v.Versions != 7 || len(v.Notes) != 0 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	want := path + ` is version 1 of "c": it was moved or altered` + "\nversion 1 of the secret in A was added by somebody else, or put back after it was destroyed: " + path
+	if v != nil && strings.Join(v.Problems, "\n") != want {
+		t.Errorf("%q\nwant %q", v.Problems, want)
+	}
+}
+
+// With several keys the first one writes, and each proves what it wrote.
+func TestTheRecordOfSeveralKeys(t *testing.T) {
+	s := twoVersions(t)
+	path := filepath.Join(s.opt.Dir, "identity.txt")
+	older, err := os.ReadFile(path)
+	noError(t, err)
+	newer, _ := ageKey(t)
+	write(t, path, append(newer, older...), 0o600)
+	o := s.opt
+	o.Warn = func(m string) { t.Error(m) }
+	for range 2 {
+		if got := problems(t, Open(o)); got != "" {
+			t.Error(got)
+		}
+		if _, err := Open(o).Get(t.Context(), "a", 0); err != nil {
+			t.Error(err)
+		}
+		putFake(t, Open(o), "a", "FAKE")
+	}
+	noError(t, s.Close())
+	write(t, path, newer, 0o600)
+	if got := problems(t, s); !strings.Contains(got, "record/ID1.log:1: it, or a line before it, was changed, or another key wrote it") || strings.Contains(got, "ID1.log:5: ") {
+		t.Error(got)
 	}
 }
