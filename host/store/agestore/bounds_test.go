@@ -25,7 +25,8 @@ import (
 	"github.com/rhx-dev/rhx/host/store"
 )
 
-// The largest secret is stored, and one byte more is not.
+// The largest secret is stored, and one byte more is not. What is too large is what is
+// stored, where a byte can take six: that is said, and not a size that nobody's file has.
 func TestTheLargestSecret(t *testing.T) {
 	info, _ := sample()
 	to := []age.Recipient{fixedKey(t).Recipient()}
@@ -37,7 +38,8 @@ func TestTheLargestSecret(t *testing.T) {
 	if data, err := encodeFile(info, plain[:room], to); err != nil || len(data) != maxFile {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
-	if _, err := encodeFile(info, plain, to); err == nil || !strings.Contains(err.Error(), "has 65 MiB in the form") {
+	_, err = encodeFile(info, plain, to)
+	if want := `"aws/prod%20eu" has 65 MiB in the form in which it is stored, where some bytes take up to six; a secret may have 64 MiB there`; err == nil || err.Error() != want {
 		t.Error(err)
 	}
 }
@@ -139,12 +141,12 @@ func TestKeysAfterWhiteSpace(t *testing.T) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	noError(t, err)
 	for what, data := range map[string][]byte{
-		"age -p -a": withPassphrase(t, plain, true), "ssh": sshPEM(t, ed, ""), "ssh with password": sshPEM(t, ed, passphrase),
+		"age -p -a": withPassphrase(t, plain, true), "ssh": sshPEM(t, ed, ""),
 	} {
 		path := write(t, filepath.Join(t.TempDir(), "id"), append([]byte("\n \t\r\n"), data...), 0o600)
 		s := Open(Options{Dir: dataDir(t), Identity: path, Passphrase: func(string) (string, error) { return passphrase, nil }})
 		// A key that is asked for nothing is not opened by what asks nothing.
-		if keys, err := s.DeriveAll(t.Context(), "p", false); err != nil || (keys == nil) != (what == "age -p -a" || what == "ssh with password") {
+		if keys, err := s.DeriveAll(t.Context(), "p", false); err != nil || (keys == nil) != (what == "age -p -a") {
 			t.Errorf("%s: %x, %v", what, keys, err)
 		}
 		putFake(t, s, "a", "FAKE")
@@ -208,9 +210,8 @@ func TestOtherSSHKeys(t *testing.T) {
 		t.Errorf("a key that signs nothing: %v", err)
 	}
 	// Its passphrase is right, and what it opens is damaged.
-	block, _ := pem.Decode(sshPEM(t, ed, passphrase))
-	block.Bytes = block.Bytes[:len(block.Bytes)-16]
-	write(t, path, pem.EncodeToMemory(block), 0o600)
+	path = oldRSA(t, filepath.Join(t.TempDir(), "id"), rs)
+	write(t, path, oldPEM(t, []byte("0\x7f")), 0o600) // cut
 	if _, err := Open(Options{Dir: dataDir(t), Identity: path, Passphrase: func(string) (string, error) { return passphrase, nil }}).Derive(t.Context(), "p"); err == nil || !strings.Contains(err.Error(), path+" is not a private key that rhx can read") {
 		t.Error(err)
 	}

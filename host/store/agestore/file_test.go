@@ -71,16 +71,6 @@ func TestFileTellsWhatItIsWithoutAKeyAndNothingMore(t *testing.T) {
 	}
 }
 
-// What is too large is what is stored, where a byte can take six: that is said, and not a
-// size that nobody's file has.
-func TestATooLargeSecretIsMeasuredAsItIsStored(t *testing.T) {
-	info, _ := sample()
-	_, err := encodeFile(info, make([]byte, 66<<20), []age.Recipient{fixedKey(t).Recipient()})
-	if want := `"aws/prod%20eu" has 67 MiB in the form in which it is stored, where some bytes take up to six; a secret may have 64 MiB there`; err == nil || err.Error() != want {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestEveryChangedByteIsNoticed(t *testing.T) {
 	info, s := sample()
 	id := fixedKey(t)

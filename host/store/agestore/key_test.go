@@ -125,18 +125,24 @@ func sshPEM(t *testing.T, key any, passphrase string) []byte {
 // is in a file beside it only. Its passphrase costs far less to check.
 func oldRSA(t *testing.T, path string, key *rsa.PrivateKey) string {
 	t.Helper()
-	//lint:ignore SA1019 the format is old, and people have keys in it
-	//nolint:staticcheck // what ssh-keygen -m PEM still writes
-	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(passphrase), x509.PEMCipherAES128)
-	if err != nil {
-		t.Fatal(err)
-	}
 	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, path+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
-	return write(t, path, pem.EncodeToMemory(block), 0o600)
+	return write(t, path, oldPEM(t, x509.MarshalPKCS1PrivateKey(key)), 0o600)
+}
+
+// oldPEM is the private key of that format which has its passphrase.
+func oldPEM(t *testing.T, der []byte) []byte {
+	t.Helper()
+	//lint:ignore SA1019 the format is old, and people have keys in it
+	//nolint:staticcheck // what ssh-keygen -m PEM still writes
+	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", der, []byte(passphrase), x509.PEMCipherAES128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(block)
 }
 
 // keyFiles returns key files of every kind that rhx reads; the second value

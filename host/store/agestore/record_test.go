@@ -430,3 +430,27 @@ func TestTheRecordOfSeveralKeys(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A doubt is told only if it is the same a second time: what has changed meanwhile, or
+// cannot be read any more, is another process's work.
+func TestWhatChangesWhileItIsDoubted(t *testing.T) {
+	s := twoVersions(t)
+	var said []string
+	s.opt.Warn = func(m string) { said = append(said, m) }
+	gone := errors.New("it is gone")
+	for _, reads := range [][]any{{"x", gone}, {"x", ""}, {"x", "y", gone}, {"x", "y", "y"}} {
+		said = nil
+		n := 0
+		s.say(s.key, "a", 2, func() (int, string, error) {
+			now := reads[min(n, len(reads)-1)]
+			n++
+			if err, ok := now.(error); ok {
+				return 0, "", err
+			}
+			return 3, now.(string), nil
+		})
+		if want := reads[len(reads)-1] == "y"; n != len(reads) || (len(said) == 1) != want || len(said) > 1 {
+			t.Errorf("%v: read %d times, said %q", reads, n, said)
+		}
+	}
+}
