@@ -387,10 +387,10 @@ func TestAnEmptiedRecord(t *testing.T) {
 // Verify counts what there is, and takes no folder for a secret that is none.
 func TestWhatVerifyCounts(t *testing.T) {
 	s := recorded(t)
-	noError(t, os.Mkdir(filepath.Join(s.secrets(), "empty"), 0o700), os.Mkdir(filepath.Join(s.secrets(), "A"), 0o700))
+	noError(t, os.Mkdir(filepath.Join(s.secrets(), "empty"), 0o700), os.Mkdir(filepath.Join(s.secrets(), "X"), 0o700))
 	data, err := os.ReadFile(filepath.Join(s.folder("c"), "1.age"))
 	noError(t, err)
-	path := write(t, filepath.Join(s.secrets(), "A", "1.age"), data, 0o600)
+	path := write(t, filepath.Join(s.secrets(), "X", "1.age"), data, 0o600)
 	// A file of which nothing was seen is not missed.
 	was := s.mustSeen(t)
 	seen := fmt.Sprintf(`{"version":1,"id":%q,"sizes":{%q:%d,"0000000000000000":0}}`, was.ID, was.ID, was.Sizes[was.ID])
@@ -399,7 +399,7 @@ func TestWhatVerifyCounts(t *testing.T) {
 	if err != nil || v.Secrets != 4 || v.Versions != 7 || len(v.Notes) != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
-	want := path + ` is version 1 of "c": it was moved or altered` + "\nversion 1 of the secret in A was added by somebody else, or put back after it was destroyed: " + path
+	want := path + ` is version 1 of "c": it was moved or altered` + "\nversion 1 of the secret in X was added by somebody else, or put back after it was destroyed: " + path
 	if v != nil && strings.Join(v.Problems, "\n") != want {
 		t.Errorf("%q\nwant %q", v.Problems, want)
 	}
