@@ -31,12 +31,12 @@ func envrc(data []byte) ([]assigned, error) {
 			rest = end
 			continue
 		}
-		rest = after
-		code = append(code, line)
 		if goesOn(text) {
 			code = append(code, strings.Split(strings.TrimSuffix(rest, "\n"), "\n")...)
 			break
 		}
+		rest = after
+		code = append(code, line)
 		switch end := blockEnd(text); {
 		case block == "" && !endsWith(text, end):
 			block = end

@@ -36,6 +36,7 @@ func TestEnvrc(t *testing.T) {
 		{"what code changes", "export A=1\nexport B=2\nunset A\nB=3\n", " -A (other lines of the shell code use it) -B (other lines of the shell code use it) -2 lines (shell code, which rhx does not run)"},
 		{"a carriage return", "export A=1\r\n", " -1 lines (shell code, which rhx does not run)"},
 		{"no text", "export A=\xff\n", " error: it is not text"},
+		{"a backslash at the end of all", "export A=\"1\\", " -1 lines (shell code, which rhx does not run)"},
 	} {
 		if got, want := text(parsed(".envrc", []byte(c.data), nil)), ".envrc:"+c.want; got != want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, want)
