@@ -18,6 +18,8 @@ func TestEnvFiles(t *testing.T) {
 		{"elsewhere", "services: {a: {env_file: [../x.env, /etc/passwd, ~/x, ., '', a/../../b]}}\n", "~/x"},
 		{"made of variables", "services: {a: {env_file: ['${X}.env', $X]}}\n", ""},
 		{"another format", "services: {a: {env_file: [{path: a.env, format: raw}]}}\n", ""},
+		{"a format that is dotenv's", "services: {a: {env_file: [{path: a.env, format: dotenv}]}}\n", "a.env"},
+		{"without a path", "services: {a: {env_file: [{required: false}, b.env]}}\n", "b.env"},
 		{"examples", "services: {a: {env_file: [a.env.example, .env.sample]}}\n", ""},
 		{"other shapes", "services: {a: {env_file: 1}, b: {env_file: {path: [x]}}, c: x, d: {env_file: [[x]]}}\n", ""},
 	} {
@@ -108,4 +110,28 @@ func FuzzEnvFiles(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A compose file is reason enough to look, also where no file has a known name; what it
+// names and is not there, or is no file, is passed over.
+func TestFindByComposeAlone(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "compose.yaml", "services: {a: {env_file: [none/x, web.env, sub]}}")
+	write(t, dir, "web.env", "A=1")
+	write(t, dir, "sub/x", "B=2")
+	is(t, "web.env", found(dir), "web.env: A=1")
+
+	write(t, dir, ".env", "C=3")
+	write(t, dir, "compose.yaml", strings.Repeat("#", 64<<10)+"\n")
+	is(t, "a large compose file", found(dir), "compose.yaml: error: it is larger than 64 KiB|.env: C=3")
+
+	// A link leads elsewhere: it is no file of the project's, and nothing to say.
+	if err := os.Remove(filepath.Join(dir, "compose.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "linked", "services: {a: {env_file: web.env}}")
+	if err := os.Symlink("linked", filepath.Join(dir, "compose.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "a link", found(dir), ".env: C=3")
 }

@@ -36,7 +36,17 @@ func TestEnvrc(t *testing.T) {
 		{"what code changes", "export A=1\nexport B=2\nunset A\nB=3\n", " -A (other lines of the shell code use it) -B (other lines of the shell code use it) -2 lines (shell code, which rhx does not run)"},
 		{"a carriage return", "export A=1\r\n", " -1 lines (shell code, which rhx does not run)"},
 		{"no text", "export A=\xff\n", " error: it is not text"},
+		{"a zero byte", "export A=x\x00\n", " error: it is not text"},
+		{"all signs of a plain value", "export A=09azAZ_/:@%+,=^.-\n", " A=09azAZ_/:@%+,=^.-"},
+		{"a backslash that stays one", "export A=\"a\\b\"\n", " A=a\\b"},
+		{"a double quote that never ends", "export A=\"1\nexport B=2", " -2 lines (shell code, which rhx does not run)"},
 		{"a backslash at the end of all", "export A=\"1\\", " -1 lines (shell code, which rhx does not run)"},
+		{"no equals sign", "export A\nexport =1\nexport 1=1\nexport B=2\n", " B=2 -3 lines (shell code, which rhx does not run)"},
+		{"code with whole quotes", "echo 'x' \"y\" `z`\nexport A=1\n", " A=1 -1 lines (shell code, which rhx does not run)"},
+		{"a command that goes on", "echo `\nexport A=1\n`\n", " -3 lines (shell code, which rhx does not run)"},
+		{"a block in a block", "if x\nfor y in z\ndo\ndone\nexport A=1\nfi\nexport B=1\n", " B=1 -6 lines (shell code, which rhx does not run)"},
+		{"a group", "{ echo x\nexport A=1\n}\nexport B=1\n", " B=1 -3 lines (shell code, which rhx does not run)"},
+		{"a name within another one", "export A=1\nexport B_C=2\nMY_A=3\nunset B_C\n", " A=1 -B_C (other lines of the shell code use it) -2 lines (shell code, which rhx does not run)"},
 	} {
 		if got, want := text(parsed(".envrc", []byte(c.data), nil)), ".envrc:"+c.want; got != want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, want)

@@ -1,7 +1,9 @@
 package projfile
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -42,6 +44,20 @@ func TestNotAValue(t *testing.T) {
 	}
 }
 
+// What a shell takes for the name of a variable.
+func TestVariable(t *testing.T) {
+	for _, name := range []string{"A", "Z", "a", "z", "_", "_1", "A_B", "A0", "A9", "aZ"} {
+		if !variable(name) {
+			t.Errorf("%q is none", name)
+		}
+	}
+	for _, name := range []string{"", "0", "9A", "A-B", "A.B", "A/", "A:", "A@", "A[", "A`", "A{", "A B", "\u00c4", "A\x00"} {
+		if variable(name) {
+			t.Errorf("%q is one", name)
+		}
+	}
+}
+
 func TestSecretName(t *testing.T) {
 	for file, want := range map[string]string{
 		".env": "api", ".env.local": "api.local", ".env.prod.local": "api.prod.local", ".dev.vars": "api.dev.vars", "prod.env": "api.prod", "settings": "api.settings", ".env.env": "api.env",
@@ -67,6 +83,79 @@ func text(f File) string {
 		b.WriteString(" error: " + f.Err.Error())
 	}
 	return b.String()
+}
+
+func write(t *testing.T, dir, name, data string) {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// found is all that is found in a folder, with what could not be read.
+func found(dir string) string {
+	files, err := Find(dir)
+	var texts []string
+	for _, f := range files {
+		texts = append(texts, text(f))
+	}
+	if err != nil {
+		texts = append(texts, "error: "+err.Error())
+	}
+	return strings.Join(texts, "|")
+}
+
+func is(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %s, not %s", what, got, want)
+	}
+}
+
+// Each of the files that are known is found by itself.
+func TestFindEachKind(t *testing.T) {
+	for _, c := range []struct{ name, data, want string }{
+		{".env", "A_B=1", ".env: A_B=1"}, {".env.local", "A=1", ".env.local: A=1"}, {".dev.vars", "A=1", ".dev.vars: A=1"}, {".envrc", "export A=1", ".envrc: A=1"},
+		{".streamlit/secrets.toml", "A = 'x'", ".streamlit/secrets.toml: A=x"}, {".streamlit/other.toml", "A = 'x'", ""}, {"secrets.toml", "A = 'x'", ""},
+		{"local.settings.json", `{"Values": {"A": "x"}}`, "local.settings.json: A=x"}, {"sub/.env", "A=1", ""},
+	} {
+		dir := t.TempDir()
+		write(t, dir, c.name, c.data)
+		is(t, c.name, found(dir), c.want)
+	}
+	// A folder that is a link leads elsewhere.
+	elsewhere, dir := t.TempDir(), t.TempDir()
+	write(t, elsewhere, "secrets.toml", "A = 'x'")
+	if err := os.Symlink(elsewhere, filepath.Join(dir, ".streamlit")); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "a link", found(dir), "")
+}
+
+// What cannot be read is never taken for nothing, and the cause is said.
+func TestUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "file", "A=1")
+	none, file := filepath.Join(dir, "none"), filepath.Join(dir, "file")
+	if _, err := Find(none); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "look for project files: ") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	if files, err := Find(file); files != nil || err == nil || !strings.HasPrefix(err.Error(), "look for project files: ") {
+		t.Errorf("a file for a folder: %v, %v", files, err)
+	}
+	if f, err := Read(none); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), dir) || f.Vars != nil {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	closed := func(name string) (*os.File, error) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	if data, err := read(os.Stat, closed, file); data != nil || !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), dir) {
+		t.Errorf("a file that does not open: %q, %v", data, err)
+	}
 }
 
 func TestFind(t *testing.T) {

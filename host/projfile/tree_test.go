@@ -17,11 +17,15 @@ func TestTrees(t *testing.T) {
 		{"names with dots", ".streamlit/secrets.toml", "\"a.b\" = 'x'\n\"\" = 'y'\n[\"c.d\"]\ne = 'z'\n",
 			": -a.b (its name is empty or has a dot) - (its name is empty or has a dot) -c.d (its name is empty or has a dot)"},
 		{"a dollar sign is one", ".streamlit/secrets.toml", "A = '${B}$(id)'\n", ": A=${B}$(id)"},
+		{"keys and tables without end", ".streamlit/secrets.toml", "A = 'x' #" + strings.Repeat("=", 1000) + strings.Repeat("[", 1000), ": error: it has more than 1000 variables"},
+		{"not quite so many", ".streamlit/secrets.toml", "A = 'x' #" + strings.Repeat("=", 999) + strings.Repeat("[", 1000), ": A=x"},
 		{"broken", ".streamlit/secrets.toml", "A = 'x'\nB = fake fake\n", ": error: line 2, column 5: "},
 
 		{"an empty object", "local.settings.json", "{}", ":"},
 		{"values and connection strings", "local.settings.json", `{"IsEncrypted": false, "Values": {"A": "x", "b.c": "y", "N": 1, "E": ""}, "ConnectionStrings": {"S": "z", "O": {}}, "Host": {"CORS": "*"}}`,
 			": A=x b.c=y ConnectionStrings:S=z -N (it is no text) -E (it is empty) -ConnectionStrings:O (it is no text)"},
+		{"signs that tables of TOML have", "local.settings.json", `{"Values": {"A": "` + strings.Repeat("=", 2001) + `"}}`, ": A=" + strings.Repeat("=", 2001)},
+		{"a date", "local.settings.json", `{"Values": {"A": "2020-01-01"}}`, ": A=2020-01-01"},
 		{"a name that is the other map's", "local.settings.json", `{"Values": {"ConnectionStrings:S": "x"}}`, ": -ConnectionStrings:S (its place is in ConnectionStrings)"},
 		{"encrypted", "local.settings.json", `{"IsEncrypted": true, "Values": {"A": "x"}}`, ": -Values (it is encrypted)"},
 		{"null", "local.settings.json", `{"Values": null}`, ":"},
@@ -47,6 +51,21 @@ func TestPlace(t *testing.T) {
 	} {
 		if got := Place(c.file, c.name); !slices.Equal(got, c.want) {
 			t.Errorf("%s in %s: %q", c.name, c.file, got)
+		}
+	}
+}
+
+// Where variables can go back to: into all files but programs of the shell.
+func TestWritten(t *testing.T) {
+	for _, c := range []struct {
+		file, format string
+		written      bool
+	}{
+		{".env", "dotenv", true}, {"~/app/.env.local", "dotenv", true}, {".dev.vars", "dotenv", true}, {"~/app/.streamlit/secrets.toml", "toml", true},
+		{"local.settings.json", "json", true}, {"~/app/.envrc", "", false}, {"settings", "", true}, {"secrets.toml", "", true},
+	} {
+		if format, written := Format(c.file), Written(c.file); format != c.format || written != c.written {
+			t.Errorf("%s: %q, %v", c.file, format, written)
 		}
 	}
 }
