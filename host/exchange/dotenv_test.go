@@ -2,7 +2,9 @@ package exchange_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,8 @@ import (
 
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -125,6 +129,92 @@ func TestImportDotenvOfAToken(t *testing.T) {
 	im := must(h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}))(t)
 	if len(im.Plan) != 1 || im.Plan[0].Found.Name != "api" || len(im.From) != 1 || len(im.Left) != 1 || im.Left[0].Why != "it opens the store" {
 		t.Errorf("%+v", im)
+	}
+}
+
+// What a plan says of each secret: the file, the variables there, and what load could
+// not write into it again. It is said of that secret alone.
+func TestPlanDotenvSays(t *testing.T) {
+	for _, c := range []struct{ what, file, text, want string }{
+		{"a provider's variables, as the file has them", ".env", "GITHUB_TOKEN=t\nA=1\n", "github/api .env: GITHUB_TOKEN\napi .env: A"},
+		{"one value that does not go back", ".env", "A=\"it's \\$5\"\nB=1\nOPENAI_API_KEY=" + sk + "\n",
+			"openai/api .env: OPENAI_API_KEY\napi .env: A, B, rhx load cannot write it into .env again: A: the value has ' beside $ or `, for which a shell needs escapes that Node's dotenv and python-dotenv do not know"},
+		{"a program, into which nothing goes back", ".envrc", "export A=\"it's \\$5\"\n", "api.envrc .envrc: A"},
+		{"a program whose code is left", ".envrc", "export A=1\nuse flake\n", "api.envrc .envrc: A\nleft .envrc: 1 lines: shell code, which rhx does not run"},
+	} {
+		h, m := newHost(t)
+		dir := projectOf(t, m.SetEnv, "")
+		writeFile(t, filepath.Join(dir, c.file), c.text)
+		im := must(h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}))(t)
+		out := ""
+		for i, u := range im.Plan {
+			out += strings.Join(append([]string{u.Found.Name + " " + im.From[i]}, u.Found.Notes...), ", ") + "\n"
+		}
+		for _, l := range im.Left {
+			out += "left " + l.Name + ": " + l.Why + "\n"
+		}
+		same(t, c.what, out, c.want)
+	}
+}
+
+// A secret that was saved from variables and from this file is this file's, too.
+func TestImportDotenvOfSeveralSources(t *testing.T) {
+	h, m := newHost(t)
+	file := filepath.ToSlash(projectOf(t, m.SetEnv, "A=2\n")) + "/.env"
+	old := &secret.Secret{Name: "api", Values: secret.Values{"A": secret.NewValue("1")}}
+	save := func(kind secret.SourceKind) {
+		old.Sources = []secret.Source{{Kind: kind, Path: "~/elsewhere", Var: "A"}, {Kind: secret.SourceFile, Path: file}}
+		must(must(h.Records.Store(ctx))(t).Put(ctx, old, store.AnyVersion))(t)
+	}
+	save(secret.SourceFile)
+	same(t, "another file first", imported(t, h, exchange.DotenvOptions{}, true), "api conflict 1 A: the store has another api, from ~/elsewhere")
+	save(secret.SourceEnv)
+	same(t, "this file alone", imported(t, h, exchange.DotenvOptions{}, true), "api updated 3 A")
+}
+
+// Where the two differ, the message says how either of them is kept; a plan that was
+// not carried out can be carried out later.
+func TestImportDotenvHints(t *testing.T) {
+	h, m := newHost(t)
+	dir := projectOf(t, m.SetEnv, "A=1\n")
+	imported(t, h, exchange.DotenvOptions{}, false)
+	putEnv(t, dir, "A=2\n")
+	im := must(h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}))(t)
+	list := must(h.Exchange.SaveDotenv(ctx, im.Plan, false))(t)
+	same(t, "without yes", hint(list[0].Err), "rhx load api --overwrite writes what is stored into the file; rhx import dotenv --yes saves what the file has")
+	same(t, "the plan, with yes", saved(must(h.Exchange.SaveDotenv(ctx, im.Plan, true))(t)), "api updated 2 A")
+
+	must(h.Exchange.Rollback(ctx, "api", 1))(t)
+	im = must(h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}))(t)
+	same(t, "stale", hint(im.Plan[0].Err), "rhx load api --overwrite writes what is stored into the file; rhx import dotenv --overwrite saves what the file has")
+}
+
+// A store that cannot be had is never one that has nothing, and a folder that cannot be
+// read never one without files.
+func TestImportDotenvFails(t *testing.T) {
+	h, m := newHost(t)
+	dir := projectOf(t, m.SetEnv, "A=1\n")
+	plan := must(h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}))(t).Plan
+	st := strangeStore(t, h)
+	st.get = store.ErrUnavailable
+	if _, err := h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a store that does not answer: %v", err)
+	}
+	st.get = nil
+	st.put = store.ErrDenied
+	if list := must(h.Exchange.SaveDotenv(ctx, plan, false))(t); len(list) != 1 || list[0].Action != provider.Failed || !errors.Is(list[0].Err, store.ErrDenied) {
+		t.Errorf("a store that denies: %s", saved(list))
+	}
+	m.SetEnv("PWD", filepath.Join(dir, "none"))
+	if _, err := h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "there is no .env file") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	h.noStore()
+	if im, err := h.Exchange.PlanDotenv(ctx, exchange.DotenvOptions{}); im != nil || !errors.Is(err, errSealed) {
+		t.Errorf("no store: %+v, %v", im, err)
+	}
+	if list, err := h.Exchange.SaveDotenv(ctx, plan, false); list != nil || !errors.Is(err, errSealed) {
+		t.Errorf("no store: %s, %v", saved(list), err)
 	}
 }
 
