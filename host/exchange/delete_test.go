@@ -435,6 +435,26 @@ func TestPlanRemoval(t *testing.T) {
 	}
 }
 
+// The profile counts, and not the name, where the two differ: a profile of the secret's
+// name is another secret.
+func TestPlanRemovalOfAnotherProfile(t *testing.T) {
+	h, dir := onDisk(t)
+	odd := &secret.Secret{Name: "aws/q", Provider: "aws", Profile: "another", Values: secret.Values{"access_key": secret.NewValue(akia), "secret_key": secret.NewValue(awsKey)}}
+	must(must(h.Records.Store(ctx))(t).Put(ctx, odd, 0))(t)
+	p := exchange.Placed{Name: "aws/q", Location: config.Location{Path: "~/.aws/credentials"}}
+	file := filepath.Join(dir, ".aws", "credentials")
+	writeFile(t, file, awsFile("q", akia, awsKey))
+	if r := must(h.Exchange.PlanRemoval(ctx, p, true))(t); !errors.Is(r.Err, exchange.ErrGone) || r.Differs != nil {
+		t.Errorf("a profile of its name: %+v", r)
+	}
+	writeFile(t, file, awsFile("q", akia2, awsKey2)+awsFile("another", akia, awsKey))
+	r := must(h.Exchange.PlanRemoval(ctx, p, true))(t)
+	if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &r); err != nil || r.Differs != nil {
+		t.Errorf("its profile: %+v, %v", r, err)
+	}
+	same(t, "the file", text(t, file), awsFile("q", akia2, awsKey2))
+}
+
 // A removal whose file cannot be read or written is an error, and is noted as before.
 func TestRemoveFails(t *testing.T) {
 	h, dir := onDisk(t)

@@ -221,18 +221,24 @@ func secretAt(ctx context.Context, snap *provider.Snapshot, sp *spec.Spec, p Pla
 	if want != nil {
 		profile = want.Profile
 	}
-	for _, f := range found {
+	named := -1
+	for i, f := range found {
 		switch {
 		case f.State == provider.Invalid && (f.Profile == profile || f.Profile == ""):
 			return nil, f.Err
 		case f.State != provider.HasValue:
-		case f.Profile == profile, f.Name == p.Name, len(found) == 1 && len(sp.Files) > 0 && sp.Files[0].PerFile():
-			sec := f.Secret.Clone()
-			sec.Profile = profile
-			return sec, nil
+		case f.Profile == profile:
+			return f.Secret.Clone(), nil
+		case named < 0 && (f.Name == p.Name || len(found) == 1 && len(sp.Files) > 0 && sp.Files[0].PerFile()):
+			named = i // unless one has its very profile
 		}
 	}
-	return nil, ErrGone
+	if named < 0 {
+		return nil, ErrGone
+	}
+	sec := found[named].Secret.Clone()
+	sec.Profile = profile
+	return sec, nil
 }
 
 // emptied is what is left of a file's content when all its values go.
