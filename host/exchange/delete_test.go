@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -433,6 +434,60 @@ func TestPlanRemoval(t *testing.T) {
 	if r := must(h.Exchange.PlanRemoval(ctx, file("openai", "~/x"), false))(t); r.Err == nil || hint(r.Err) != "take it out by hand" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// A removal is compared with the newest version in the store, variable by variable; a
+// key that was put into a file of another name is found there.
+func TestPlanRemovalCompares(t *testing.T) {
+	h, dir := onDisk(t)
+	keep(t, h, "aws/half", "access_key", akia2, "secret_key", awsKey2)
+	keep(t, h, "aws/half", "access_key", akia, "secret_key", awsKey)
+	keep(t, h, "ssh/id_a", "private_key", pem)
+	inFile := func(name, path string) exchange.Placed {
+		return exchange.Placed{Name: name, Location: config.Location{Path: path}}
+	}
+	inVars := exchange.Placed{Name: "aws/half", Location: config.Location{Vars: []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}}}
+	env, _ := filepath.Rel(dir, h.Deliver.EnvFile())
+	for _, c := range []struct {
+		what, path, text string
+		p                exchange.Placed
+		want             string
+	}{
+		{"the newest version", ".aws/credentials", awsFile("half", akia, awsKey), inFile("aws/half", "~/.aws/credentials"), "[] <nil>"},
+		{"an older one", ".aws/credentials", awsFile("half", akia2, awsKey2), inFile("aws/half", "~/.aws/credentials"), "[access_key secret_key] <nil>"},
+		{"a key in another file", "keys/other", pem, inFile("ssh/id_a", "~/keys/other"), "[] <nil>"},
+		{"variables", env, "export AWS_ACCESS_KEY_ID='" + akia + "'\nexport AWS_SECRET_ACCESS_KEY='" + awsKey + "'\n", inVars, "[] <nil>"},
+		{"each has the other's value", env, "export AWS_ACCESS_KEY_ID='" + awsKey + "'\nexport AWS_SECRET_ACCESS_KEY='" + akia + "'\n", inVars, "[AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY] <nil>"},
+	} {
+		writeFile(t, filepath.Join(dir, filepath.FromSlash(c.path)), c.text)
+		r := must(h.Exchange.PlanRemoval(ctx, c.p, true))(t)
+		same(t, c.what, fmt.Sprint(r.Differs, r.Err), c.want)
+	}
+}
+
+// What cannot be read is never gone: it would be forgotten, and stay.
+func TestPlanRemovalOfWhatCannotBeRead(t *testing.T) {
+	h, dir := onDisk(t)
+	keep(t, h, "aws/half", "access_key", akia, "secret_key", awsKey)
+	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "pub\n")
+	broken := func(what, name, path, why string) {
+		t.Helper()
+		r := must(h.Exchange.PlanRemoval(ctx, exchange.Placed{Name: name, Location: config.Location{Path: path}}, true))(t)
+		if r.Err == nil || errors.Is(r.Err, exchange.ErrGone) || !strings.Contains(r.Err.Error(), why) {
+			t.Errorf("%s: %v", what, r.Err)
+		}
+	}
+	writeFile(t, filepath.Join(dir, ".aws", "credentials"), awsFile("default", akia2, awsKey2)+"[half]\naws_access_key_id = "+akia+"\n")
+	broken("a profile without its key", "aws/half", "~/.aws/credentials", "secret_key")
+	if err := os.MkdirAll(filepath.Join(dir, ".ssh", "id_a.pub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	broken("a folder for a public key", "ssh/id_a", "~/.ssh/id_a.pub", "")
+	writeFile(t, filepath.Join(dir, ".aws", "credentials"), awsFile("half", akia, awsKey))
+	if err := os.MkdirAll(filepath.Join(h.Dirs.State, "created"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	broken("the list of rhx's files", "aws/half", "~/.aws/credentials", "which files rhx made")
 }
 
 // The profile counts, and not the name, where the two differ: a profile of the secret's
