@@ -510,6 +510,22 @@ func TestPlanRemovalOfAnotherProfile(t *testing.T) {
 	same(t, "the file", text(t, file), awsFile("q", akia2, awsKey2))
 }
 
+// The default profile may be spelled out in the store.
+func TestPlanRemovalOfTheDefaultProfile(t *testing.T) {
+	h, dir := onDisk(t)
+	spelled := &secret.Secret{Name: "aws", Provider: "aws", Profile: "default", Values: secret.Values{"access_key": secret.NewValue(akia), "secret_key": secret.NewValue(awsKey)}}
+	must(must(h.Records.Store(ctx))(t).Put(ctx, spelled, 0))(t)
+	file := filepath.Join(dir, ".aws", "credentials")
+	for _, others := range []string{"", awsFile("prod", akia2, awsKey2)} {
+		writeFile(t, file, awsFile("default", akia, awsKey)+others)
+		r := must(h.Exchange.PlanRemoval(ctx, exchange.Placed{Name: "aws", Location: config.Location{Path: "~/.aws/credentials"}}, true))(t)
+		if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &r); err != nil || r.Err != nil || r.Differs != nil {
+			t.Errorf("beside %q: %+v, %v", others, r, err)
+		}
+		same(t, "beside "+others, text(t, file), others)
+	}
+}
+
 // A removal whose file cannot be read or written is an error, and is noted as before.
 func TestRemoveFails(t *testing.T) {
 	h, dir := onDisk(t)
