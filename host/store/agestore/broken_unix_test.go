@@ -284,3 +284,18 @@ func TestTheListOfKeysCannotBeRead(t *testing.T) {
 		t.Errorf("without a list: %v, asked %q", err, p.prompts)
 	}
 }
+
+// Where it cannot be known whether there are secrets, no key is made, and nobody is asked
+// for its passphrase.
+func TestNoNewKeyWhereSecretsCannotBeRead(t *testing.T) {
+	for _, place := range []string{"store/secrets", "store/secrets/z"} {
+		s, _ := withTwo(t)
+		path := filepath.Join(s.opt.Dir, place)
+		noError(t, os.Remove(filepath.Join(s.opt.Dir, "identity.txt")), os.RemoveAll(s.secrets()), os.MkdirAll(filepath.Dir(path), 0o700), os.Symlink(path, path))
+		p := &person{answers: []string{passphrase, passphrase}}
+		_, err := Open(Options{Dir: s.opt.Dir, NewPassphrase: true, Passphrase: p.ask}).Put(t.Context(), &secret.Secret{Name: "a"}, 0)
+		if !errors.Is(err, syscall.ELOOP) || !strings.Contains(err.Error(), path) || errors.Is(err, store.ErrDenied) || len(p.prompts) > 0 {
+			t.Errorf("%s: %v, asked %q", place, err, p.prompts)
+		}
+	}
+}

@@ -21,6 +21,8 @@ func TestFolderName(t *testing.T) {
 		"aws/prod%20eu":          "aws%2fprod%2520eu",
 		"A":                      "%41",
 		"a":                      "a",
+		"az09_-@+.x":             "az09_-@+.x",
+		"`{/:!~":                 "%60%7b%2f%3a%21%7e",
 		"ssh/id_ed25519":         "ssh%2fid_ed25519",
 		".hidden":                "%2ehidden",
 		"dot.":                   "dot%2e",
