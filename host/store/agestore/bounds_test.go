@@ -179,6 +179,9 @@ func TestOtherSSHKeys(t *testing.T) {
 		if noError(t, err1, err2); !bytes.Equal(one, two) {
 			t.Errorf("%s in another format gives other keys", what)
 		}
+		if known, err := derive(nil, "p"); err != nil || bytes.Equal(one, known) {
+			t.Errorf("%s: what is derived is known to everybody, %v", what, err)
+		}
 	}
 	public := func(key any) []byte {
 		signer, err := ssh.NewSignerFromKey(key)

@@ -47,8 +47,10 @@ func TestAnErrorIsNotNothingThere(t *testing.T) {
 	if n, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, store.AnyVersion); err == nil || n != 0 {
 		t.Errorf("Put: %d, %v", n, err)
 	}
-	if err := s.Delete(t.Context(), "a"); err == nil || errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Delete: %v", err)
+	for what, err := range map[string]error{"Delete": s.Delete(t.Context(), "a"), "Undelete": s.Undelete(t.Context(), "a", 0)} {
+		if err == nil || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	s = twoVersions(t)
 	replaceByFile(t, s.secrets())

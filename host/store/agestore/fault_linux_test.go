@@ -147,6 +147,22 @@ func TestWhatIsDoneOnAFullDisk(t *testing.T) {
 	}
 }
 
+// What was not brought to the disk is not noted.
+func TestADiskThatDoesNotSync(t *testing.T) {
+	s := twoVersions(t)
+	r, err := s.openRecord()
+	noError(t, err, r.f.Close())
+	defer r.close()
+	r.f, err = os.OpenFile("/dev/null", os.O_RDWR, 0) // which cannot
+	noError(t, err)
+	for what, err := range map[string]error{"a change": r.add(change{op: opPut, folder: "a", version: 3}, true), "accept": r.accept()} {
+		if !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), r.store.recordPath(r.seen.ID)) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	noError(t, r.add(change{op: opDone}, false))
+}
+
 // asUser takes from this thread, if it is root's, the power to read every file.
 // The thread ends with the test.
 func asUser(t *testing.T) {

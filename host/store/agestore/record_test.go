@@ -440,8 +440,11 @@ func TestWhatChangesWhileItIsDoubted(t *testing.T) {
 	gone := errors.New("it is gone")
 	for _, reads := range [][]any{{"x", gone}, {"x", ""}, {"x", "y", gone}, {"x", "y", "y"}} {
 		said = nil
-		n := 0
-		s.say(s.key, "a", 2, func() (int, string, error) {
+		n, asked := 0, 0
+		if reads[1] == "" {
+			asked = 3 // which is not there, and never was
+		}
+		s.say(s.key, "a", asked, func() (int, string, error) {
 			now := reads[min(n, len(reads)-1)]
 			n++
 			if err, ok := now.(error); ok {

@@ -207,6 +207,12 @@ func TestTheListOfPublicKeysMayBeEdited(t *testing.T) {
 		t.Errorf("%q, %v", known, err)
 	}
 	putFake(t, s, "a", "FAKE")
+	// Without it, the next write makes it.
+	noError(t, os.Remove(s.recipientsPath()))
+	putFake(t, s, "a", "FAKE")
+	if known, err := s.recorded(); err != nil || len(known) != 1 || known[0] != public {
+		t.Errorf("%q, %v", known, err)
+	}
 }
 
 // Versions that are expected and are not there are told with those that are.
