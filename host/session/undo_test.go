@@ -69,7 +69,7 @@ func TestUndoDryRun(t *testing.T) {
 		t.Errorf("%+v, %v, %q", undone, err, content(t, file))
 	}
 	events, err := b.Events()
-	if err != nil || len(events) != 3 || events[2].Command != "undo" || events[2].Machine != "local" || events[2].Path != file || events[2].Action != "restored" {
+	if err != nil || len(events) != 3 || events[2].Command != "undo" || events[2].Machine != "local" || events[2].Path != "~/creds" || events[2].Action != "restored" {
 		t.Errorf("%+v, %v", events, err)
 	}
 }
