@@ -150,9 +150,5 @@ func variablesOf(sp *spec.Spec, f *provider.Found, vars secret.Values) []string 
 
 // short is a path with "~/" for the home folder.
 func short(home, file string) string {
-	file, home = filepath.ToSlash(file), path.Clean(filepath.ToSlash(home))
-	if rest, ok := strings.CutPrefix(file, home+"/"); ok && home != "/" {
-		return "~/" + rest
-	}
-	return file
+	return machine.Info{Home: path.Clean(filepath.ToSlash(home))}.Short(filepath.ToSlash(file))
 }

@@ -104,16 +104,8 @@ func (l *Log) writeHead(h *head, keys [][]byte) error {
 		return fmt.Errorf("write %s: it is too long", l.headPath())
 	}
 	line = append(line, bytes.Repeat([]byte(" "), headSize-1-len(line))...)
-	if err := ownfile.Plain(l.headPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	l.step()
-	f, err := os.OpenFile(l.headPath(), os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(append(line, '\n'), 0)
-	return errors.Join(err, f.Close())
+	return ownfile.Overwrite(l.headPath(), append(line, '\n'))
 }
 
 // headFor returns the head to go on from, and the size of the log. Where there is none

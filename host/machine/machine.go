@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 )
 
 // MaxFile is the largest file, in bytes, that Read returns.
@@ -67,6 +68,14 @@ type Info struct {
 	OS string
 	// Env holds the variables that were asked for and are set and not empty.
 	Env map[string]string
+}
+
+// Short returns an absolute path with "~/" for the home folder.
+func (i Info) Short(p string) string {
+	if rest, ok := strings.CutPrefix(p, i.Home+"/"); ok {
+		return "~/" + rest
+	}
+	return p
 }
 
 // File is one file as it was read.

@@ -65,6 +65,20 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
+// Overwrite puts data in place of as much of a file, in one write: who is killed leaves
+// the old or the new. It is for data that never gets shorter; what is behind it stays.
+func Overwrite(path string, data []byte) error {
+	if err := Plain(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // opening a pipe would wait
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	return errors.Join(err, f.Close())
+}
+
 // Plain returns an error where path is there and is no plain file, and the error of
 // looking, as for one that is not there.
 func Plain(path string) error {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -84,5 +85,24 @@ func TestLock(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Error(info.Mode(), err)
+	}
+}
+
+// What is overwritten is the beginning of the file; what is no file is left alone.
+func TestOverwrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	for _, c := range [][2]string{{"one", "one"}, {"two!", "two!"}, {"ab", "abo!"}} {
+		if err := Overwrite(path, []byte(c[0])); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != c[1] {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if err := Overwrite(t.TempDir(), []byte("x")); err == nil || !strings.Contains(err.Error(), "is not a plain file") {
+		t.Error(err)
 	}
 }

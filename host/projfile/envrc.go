@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 // envrc returns the variables of a program of the shell that are there for certain:
@@ -84,7 +86,7 @@ func exported(text string) (a assigned, after string, ok bool) {
 		return a, "", false
 	}
 	a.name, rest, ok = strings.Cut(strings.TrimLeft(rest, " \t"), "=")
-	if !ok || !variable(a.name) {
+	if !ok || !spec.ValidVar(a.name) {
 		return a, "", false
 	}
 	switch {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 func TestEnvrc(t *testing.T) {
@@ -94,7 +96,7 @@ func FuzzEnvrc(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file := parsed(".envrc", data, nil)
 		for _, v := range file.Vars {
-			if !variable(v.Name) || !strings.Contains(string(data), v.Name+"=") {
+			if !spec.ValidVar(v.Name) || !strings.Contains(string(data), v.Name+"=") {
 				t.Fatalf("%q is no variable of %q", v.Name, data)
 			}
 		}

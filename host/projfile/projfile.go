@@ -17,6 +17,7 @@ import (
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
 )
 
 const (
@@ -221,7 +222,7 @@ func dotenv(data []byte) ([]assigned, error) {
 	for _, v := range vars {
 		a := assigned{name: v.Name, value: v.Value}
 		switch {
-		case !variable(v.Name):
+		case !spec.ValidVar(v.Name):
 			a.why = "no variable can have the name"
 		case v.Expands:
 			if a.why = expands; strings.Contains(v.Value, "${") {
@@ -239,16 +240,6 @@ const (
 	refers  = "it refers to another variable"
 	expands = "it has a $ or ` that a shell replaces; in single quotes it would be a value"
 )
-
-// variable reports whether a shell can have a variable of that name.
-func variable(name string) bool {
-	for i, c := range []byte(name) {
-		if c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
-}
 
 // SecretName is what the secret of a file's variables is called: the project's name, and
 // with another file than .env what tells that from it, the folders below the project's

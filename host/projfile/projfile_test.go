@@ -44,20 +44,6 @@ func TestNotAValue(t *testing.T) {
 	}
 }
 
-// What a shell takes for the name of a variable.
-func TestVariable(t *testing.T) {
-	for _, name := range []string{"A", "Z", "a", "z", "_", "_1", "A_B", "A0", "A9", "aZ"} {
-		if !variable(name) {
-			t.Errorf("%q is none", name)
-		}
-	}
-	for _, name := range []string{"", "0", "9A", "A-B", "A.B", "A/", "A:", "A@", "A[", "A`", "A{", "A B", "\u00c4", "A\x00"} {
-		if variable(name) {
-			t.Errorf("%q is one", name)
-		}
-	}
-}
-
 func TestSecretName(t *testing.T) {
 	for file, want := range map[string]string{
 		".env": "api", ".env.local": "api.local", ".env.prod.local": "api.prod.local", ".dev.vars": "api.dev.vars", "prod.env": "api.prod", "settings": "api.settings", ".env.env": "api.env",

@@ -223,12 +223,7 @@ func (s *Snapshot) Abs(p string) string { return s.abs(p) }
 func (s *Snapshot) Missing(p string) bool { return missing(s.files[s.abs(p)]) }
 
 // Short returns a path with "~/" for the home folder.
-func (s *Snapshot) Short(p string) string {
-	if rest, ok := strings.CutPrefix(p, s.Info.Home+"/"); ok {
-		return "~/" + rest
-	}
-	return p
-}
+func (s *Snapshot) Short(p string) string { return s.Info.Short(p) }
 
 // matching returns the files that were read for a "{profile}" path, with the
 // profile of each.

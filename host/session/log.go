@@ -44,8 +44,8 @@ func (b *Book) Log(events []Event) error {
 	return b.log().Append(context.Background(), events)
 }
 
-// note is Log where nothing is stopped by an error.
-func (b *Book) note(events []Event) {
+// Note is Log where an error is told, and stops nothing.
+func (b *Book) Note(events []Event) {
 	if err := b.Log(events); err != nil {
 		b.warn("the log could not be written: " + err.Error())
 	}

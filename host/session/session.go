@@ -165,7 +165,7 @@ func (s *Session) commit(ctx context.Context, w *Work) ([]error, error) {
 // remember notes what was done.
 func (s *Session) remember(ctx context.Context, w *Work, done bool) {
 	b := s.book
-	b.note(eventsOf(s.command, w.Outcomes))
+	b.Note(eventsOf(s.command, w.Outcomes))
 	if err := b.notePlaces(ctx, w, done); err != nil {
 		b.warn("the places were not noted in rhx's configuration: " + err.Error())
 	}
@@ -220,7 +220,7 @@ func (s *Session) notNoted(err error) {
 
 // Relay logs what another rhx did on its machine at the request of this one.
 func (s *Session) Relay(outcomes []Outcome) {
-	s.book.note(eventsOf(s.command, outcomes))
+	s.book.Note(eventsOf(s.command, outcomes))
 }
 
 // notePlaces notes in config.yaml where secrets were placed on this machine, and

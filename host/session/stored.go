@@ -23,7 +23,7 @@ func (s *stored) Under() store.Store { return s.Store }
 
 func (s *stored) note(err error, name string, version int, action string, keys []string) error {
 	if err == nil {
-		s.book.note([]Event{{Machine: place.Store.String(), Secret: name, Path: s.URL(), Action: action, Stored: version, Keys: keys}})
+		s.book.Note([]Event{{Machine: place.Store.String(), Secret: name, Path: s.URL(), Action: action, Stored: version, Keys: keys}})
 	}
 	return err
 }
@@ -49,6 +49,11 @@ func (s *stored) Destroy(ctx context.Context, name string) error {
 	return s.note(s.Store.Destroy(ctx, name), name, 0, "destroyed", nil)
 }
 
+// NoteStore notes what was done at a store as a whole, or at its server.
+func (b *Book) NoteStore(url, action string) {
+	b.Note([]Event{{Machine: place.Store.String(), Path: url, Action: action}})
+}
+
 // maxTogether bounds the secrets of one event.
 const maxTogether = 200
 
@@ -57,7 +62,7 @@ func (b *Book) NoteRead(url string, read []store.Info) {
 	event := Event{Machine: place.Store.String(), Path: url, Action: "read"}
 	if len(read) == 1 {
 		event.Secret, event.Stored = read[0].Name, read[0].Version
-		b.note([]Event{event})
+		b.Note([]Event{event})
 		return
 	}
 	var events []Event
@@ -68,5 +73,5 @@ func (b *Book) NoteRead(url string, read []store.Info) {
 		last := &events[len(events)-1]
 		last.Secrets = append(last.Secrets, info.Name)
 	}
-	b.note(events)
+	b.Note(events)
 }

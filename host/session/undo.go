@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -104,11 +103,7 @@ func (b *Book) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, opts
 		})
 		var out []Undone
 		for _, u := range undone {
-			short := u.Path
-			if rest, ok := strings.CutPrefix(u.Path, info.Home+"/"); ok {
-				short = "~/" + rest
-			}
-			out = append(out, Undone{at, u, short})
+			out = append(out, Undone{at, u, info.Short(u.Path)})
 		}
 		return out, err
 	}, nil)
@@ -126,7 +121,7 @@ func (b *Book) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, opts
 	if opts.DryRun {
 		return out, nil
 	}
-	b.note(events)
+	b.Note(events)
 	if left {
 		return out, nil
 	}

@@ -133,3 +133,17 @@ func TestFilesOfSpecs(t *testing.T) {
 		}
 	}
 }
+
+// What a shell takes for the name of a variable.
+func TestVariableNames(t *testing.T) {
+	for _, name := range []string{"A", "Z", "a", "z", "_", "_1", "A_B", "A0", "A9", "aZ"} {
+		if !spec.ValidVar(name) {
+			t.Errorf("%q is none", name)
+		}
+	}
+	for _, name := range []string{"", "0", "9A", "A-B", "A.B", "A/", "A:", "A@", "A[", "A`", "A{", "A B", "\u00c4", "A\x00"} {
+		if spec.ValidVar(name) {
+			t.Errorf("%q is one", name)
+		}
+	}
+}

@@ -209,20 +209,17 @@ func (s *Store) openRecord() (r *recorder, err error) {
 // noteBehind notes that the record is an older one than this machine has seen. What it
 // is given now would make it as long again, and so hide that.
 func (r *recorder) noteBehind() error {
-	if r.found >= r.seen.Sizes[r.seen.ID] && !slices.ContainsFunc(slices.Collect(maps.Keys(r.sizes)), func(id string) bool {
-		return r.sizes[id] < r.seen.Sizes[id]
-	}) {
+	behind := r.found < r.seen.Sizes[r.seen.ID]
+	for id, size := range r.sizes {
+		behind = behind || size < r.seen.Sizes[id]
+	}
+	if !behind {
 		return nil
 	}
-	if err := r.add(change{op: opBehind}, false); err != nil {
+	if err := r.add(change{op: opBehind}, true); err != nil {
 		return err
 	}
-	if err := r.f.Sync(); err != nil {
-		return r.fail(err)
-	}
-	for id, size := range r.sizes {
-		r.seen.Sizes[id] = size
-	}
+	maps.Copy(r.seen.Sizes, r.sizes)
 	return r.replaceSeen()
 }
 
@@ -492,27 +489,15 @@ func (r *recorder) writeSeen() error {
 	if err != nil {
 		return err
 	}
-	path := r.store.seenPath()
-	if err := ownfile.Plain(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	r.store.step()
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	// Sizes only grow, so that this replaces what was: in one write.
-	_, err = f.WriteAt(append(data, '\n'), 0)
-	return errors.Join(err, f.Close())
+	// Sizes only grow, so that this replaces what was.
+	return ownfile.Overwrite(r.store.seenPath(), append(data, '\n'))
 }
 
 // accept has all lines on the disk, and what was seen be what is there.
 func (r *recorder) accept() error {
-	if err := r.add(change{op: opAccept}, false); err != nil {
+	if err := r.add(change{op: opAccept}, true); err != nil {
 		return err
-	}
-	if err := r.f.Sync(); err != nil {
-		return r.fail(err)
 	}
 	r.seen.Sizes = r.sizes
 	return r.replaceSeen()
