@@ -89,22 +89,39 @@ const (
 	usesAll     = usesSecrets | usesOn
 )
 
+// limited are the flags of all commands that only some have a use for.
+var limited = []struct {
+	name string
+	use  uses
+	// value is what was given. There is none for --store, which RHX_STORE sets for all.
+	value func(*globals) string
+}{
+	{"store", usesStore, func(*globals) string { return "" }},
+	{"manifest", usesManifest, func(g *globals) string { return g.Manifest }},
+	{"profile", usesManifest, func(g *globals) string { return g.Profile }},
+	{"on", usesOn, func(g *globals) string { return g.On }},
+	{"reason", usesLog, func(g *globals) string { return g.Reason }},
+}
+
 // without are the names of the flags that a command has no use for.
 func (u uses) without() []string {
 	var out []string
-	if u&usesStore == 0 {
-		out = append(out, "store")
-	}
-	if u&usesManifest == 0 {
-		out = append(out, "manifest", "profile")
-	}
-	if u&usesOn == 0 {
-		out = append(out, "on")
-	}
-	if u&usesLog == 0 {
-		out = append(out, "reason")
+	for _, f := range limited {
+		if u&f.use == 0 {
+			out = append(out, f.name)
+		}
 	}
 	return out
+}
+
+// usesOf are those of the command of a name; all for one that there is not.
+func usesOf(name string) uses {
+	for _, c := range commands() {
+		if c.name == name {
+			return c.uses
+		}
+	}
+	return usesAll
 }
 
 const description = `Finds the credentials that this machine has, keeps them in a store (encrypted files, or HashiCorp Vault), and puts them where they are needed: native files, hosts over SSH, the environment of a command.
@@ -251,21 +268,30 @@ func usage(err error) error {
 // wanted finds which of some values a flag has in arguments that did not parse; ""
 // for none of them.
 func wanted(args, flags []string, values ...string) string {
+	for _, value := range given(args, flags...) {
+		if slices.Contains(values, value) {
+			return value
+		}
+	}
+	return ""
+}
+
+// given are the values of a flag, by any of its names, in arguments that are not parsed.
+func given(args []string, names ...string) []string {
+	var out []string
 	for i, arg := range args {
 		if arg == "--" {
 			break
 		}
-		for _, f := range flags {
-			value, ok := strings.CutPrefix(arg, f+"=")
-			if arg == f && i+1 < len(args) {
-				value, ok = args[i+1], true
-			} else if short, joined := strings.CutPrefix(arg, f); !ok && joined && len(f) == 2 {
-				value, ok = short, true // -ojson
-			}
-			if ok && slices.Contains(values, value) {
-				return value
+		for _, name := range names {
+			if value, ok := strings.CutPrefix(arg, name+"="); ok {
+				out = append(out, value)
+			} else if arg == name && i+1 < len(args) {
+				out = append(out, args[i+1])
+			} else if short, joined := strings.CutPrefix(arg, name); joined && short != "" && len(name) == 2 {
+				out = append(out, short) // -ojson
 			}
 		}
 	}
-	return ""
+	return out
 }

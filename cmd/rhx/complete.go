@@ -12,11 +12,8 @@ import (
 // completer says what may follow on a command line that is not finished.
 type completer struct {
 	root *kong.Node
-	// known are the values that an argument or a flag with the tag predictor can
-	// have. They are asked for only where they are needed.
+	// known tells the values that an argument or a flag can have, by its tag predictor.
 	known map[string]func() []string
-	// hidden are the names of the flags that a command has no use for.
-	hidden func(command string) []string
 	// path is the PATH in which commands are looked for.
 	path string
 }
@@ -40,7 +37,7 @@ func (c completer) next(words []string, cur string) []string {
 		if name, _, ok := strings.Cut(cur, "="); ok {
 			return fitting(withPrefix(name+"=", c.valuesOf(flagOf(flags, name))), cur)
 		}
-		return fitting(c.flagNames(flags, p.words), cur)
+		return fitting(flagNames(flags, p.words), cur)
 	case passesOn(p.node):
 		return executables(c.path, cur)
 	case len(p.node.Children) > 0:
@@ -62,10 +59,10 @@ func (c completer) next(words []string, cur string) []string {
 }
 
 // flagNames are the flags that can be given to the command of some words.
-func (c completer) flagNames(flags []*kong.Flag, words []string) []string {
+func flagNames(flags []*kong.Flag, words []string) []string {
 	var without []string
 	if len(words) > 0 {
-		without = c.hidden(words[0])
+		without = usesOf(words[0]).without()
 	}
 	var names []string
 	for _, f := range flags {
@@ -162,19 +159,6 @@ func executables(path, cur string) []string {
 		}
 	}
 	return fitting(names, cur)
-}
-
-// given is the value of a flag among flags and their values; "" where it is not there.
-func given(flags []string, name string) string {
-	for i, arg := range flags {
-		if value, ok := strings.CutPrefix(arg, name+"="); ok {
-			return value
-		}
-		if arg == name && i+1 < len(flags) {
-			return flags[i+1]
-		}
-	}
-	return ""
 }
 
 // splitLine splits a command line as a shell does that has not expanded it. The last

@@ -26,12 +26,6 @@ func testCompleter(t *testing.T) completer {
 	set := func(names ...string) func() []string { return func() []string { return slices.Clone(names) } }
 	return completer{
 		root: parser.Model.Node, path: bin + string(os.PathListSeparator) + filepath.Join(bin, "away"),
-		hidden: func(name string) []string {
-			if name == "log" {
-				return uses(0).without()
-			}
-			return nil
-		},
 		known: map[string]func() []string{
 			"stored": set("openai", "db", "db", "db/prod", "-n", "a;b", "a b", "$(id)", "a\u202eb"), "bundle": set("train", "deploy"), "host": set("gpu1", "gpu2"),
 			"format": set("shell", "dotenv"), "provider": set("aws"), "savable": set("aws", "db"),
@@ -154,7 +148,7 @@ func TestGiven(t *testing.T) {
 		{[]string{"--stores", "x"}, ""},
 		{nil, ""},
 	} {
-		if got := given(test.flags, "--store"); got != test.want {
+		if got := append(given(test.flags, "--store"), "")[0]; got != test.want {
 			t.Errorf("given(%q) = %q, want %q", test.flags, got, test.want)
 		}
 	}

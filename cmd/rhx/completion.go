@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -72,18 +73,16 @@ func (a *app) complete(parser *kong.Kong, args []string) int {
 	// What is asked for must not disturb the line: no question, and not a word.
 	a.NoInput, a.Quiet, a.Err = true, true, io.Discard
 	flags := part(parser.Model.Node, words).flags
-	a.Store, a.Manifest, a.Profile = given(flags, "--store"), given(flags, "--manifest"), given(flags, "--profile")
-	if a.Store == "" {
-		a.Store = a.Getenv("RHX_STORE")
-	}
-	c := completer{root: parser.Model.Node, known: a.known(), path: a.Getenv("PATH"), hidden: func(name string) []string {
-		for _, c := range commands() {
-			if c.name == name {
-				return c.uses.without()
-			}
+	for _, f := range []struct {
+		name  string
+		value *string
+	}{{"--store", &a.Store}, {"--manifest", &a.Manifest}, {"--profile", &a.Profile}} {
+		if values := given(flags, f.name); len(values) > 0 {
+			*f.value = values[0]
 		}
-		return nil
-	}}
+	}
+	a.Store = cmp.Or(a.Store, a.Getenv("RHX_STORE"))
+	c := completer{root: parser.Model.Node, known: a.known(), path: a.Getenv("PATH")}
 	broken := ""
 	if len(args) > 1 && strings.HasSuffix(cur, args[1]) {
 		broken = strings.TrimSuffix(cur, args[1])

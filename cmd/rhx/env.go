@@ -55,7 +55,7 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	a.logGiven(e, "env", place.Here, format, env)
+	logGiven(e, "env", place.Here, format, env)
 	if format == "json" {
 		_, err := a.Data().Write(forProgram(text, a.OutTTY, escapeJSON))
 		return err

@@ -132,34 +132,38 @@ func (a *app) verifyLog(ctx context.Context, e *engine.Engine) error {
 	if err != nil {
 		return err
 	}
-	done, err := a.data(check)
-	if err != nil {
-		return err
+	text := fmt.Sprintf("%d entries", check.Entries)
+	if check.Unproven > 0 {
+		text += fmt.Sprintf(", %d of them written while there was no key or it was locked", check.Unproven)
 	}
-	if !done {
-		for _, note := range check.Notes {
-			a.warn(note)
-		}
-		for _, p := range check.Problems {
-			a.say(p)
-		}
-		text := fmt.Sprintf("%d entries", check.Entries)
-		if check.Unproven > 0 {
-			text += fmt.Sprintf(", %d of them written while there was no key or it was locked", check.Unproven)
-		}
-		if check.Older > 0 {
-			text += fmt.Sprintf("; %d from before entries were proven", check.Older)
-		}
-		if len(check.Problems) == 0 {
-			a.say("The log is as rhx wrote it: " + text + ".")
-		} else {
-			a.say("The log is not as rhx wrote it: " + text + ".")
-		}
+	if check.Older > 0 {
+		text += fmt.Sprintf("; %d from before entries were proven", check.Older)
 	}
-	if len(check.Problems) > 0 {
-		return exitCode(1)
+	_, err = a.printVerified(check, "log", text, check.Problems, check.Notes)
+	if err == nil && len(check.Problems) > 0 {
+		err = exitCode(1)
 	}
-	return nil
+	return err
+}
+
+// printVerified says whether the log or the store is as rhx wrote it: found is all that
+// a program gets, and text what there is. done reports that it was printed for one.
+func (a *app) printVerified(found any, what, text string, problems, notes []string) (done bool, err error) {
+	if done, err = a.data(found); done || err != nil {
+		return done, err
+	}
+	for _, note := range notes {
+		a.warn(note)
+	}
+	for _, p := range problems {
+		a.say(p)
+	}
+	is := "is"
+	if len(problems) > 0 {
+		is = "is not"
+	}
+	a.say(fmt.Sprintf("The %s %s as rhx wrote it: %s.", what, is, text))
+	return false, nil
 }
 
 // logWidth is how wide a terminal has to be for the log as a table: in a narrower one
@@ -172,7 +176,7 @@ func words(parts ...string) string {
 }
 
 // logGiven notes which secrets a program gets.
-func (a *app) logGiven(e *engine.Engine, command string, at place.Place, to string, env *project.Environment) {
+func logGiven(e *engine.Engine, command string, at place.Place, to string, env *project.Environment) {
 	var events []session.Event
 	add := func(name string) {
 		if name != "" && !slices.ContainsFunc(events, func(e session.Event) bool { return e.Secret == name }) {
@@ -185,7 +189,5 @@ func (a *app) logGiven(e *engine.Engine, command string, at place.Place, to stri
 	for _, rec := range env.Files {
 		add(rec.Secret.Name)
 	}
-	if err := e.Book.Log(events); err != nil {
-		a.warn("the log could not be written: " + err.Error())
-	}
+	e.Book.Note(events)
 }

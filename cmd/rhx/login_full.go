@@ -17,7 +17,6 @@ import (
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/session"
@@ -74,7 +73,7 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if err != nil {
 		return err
 	}
-	a.logAt(e, s.Address, "logged in")
+	e.Book.NoteStore(s.Address, "logged in")
 	a.tellLogin(s)
 	if a.Store == "" {
 		if a.Store, err = logins.StoreFor(ctx, getenv, s, conf, a.chooser()); err != nil {
@@ -105,13 +104,6 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 		return exitCode(3)
 	}
 	return nil
-}
-
-// logAt notes a login or its end at a server.
-func (a *app) logAt(e *engine.Engine, address, action string) {
-	if err := e.Book.Log([]session.Event{{Machine: place.Store.String(), Path: address, Action: action}}); err != nil {
-		a.warn("the log could not be written: " + err.Error())
-	}
 }
 
 // checkServer checks the address of --vault.

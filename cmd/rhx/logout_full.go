@@ -194,7 +194,7 @@ func (a *app) endLogin(ctx context.Context, e *engine.Engine, out *logoutJSON) (
 		a.reportPart("the token", err)
 	}
 	if how != vaultlogin.EndedNone {
-		a.logAt(e, conf.Vault.Address, "logged out")
+		e.Book.NoteStore(conf.Vault.Address, "logged out")
 	}
 	out.Token = string(how)
 	if a.Output == "table" {

@@ -108,17 +108,10 @@ func (a *app) storedOne(name *string) error {
 // checkFlags refuses the flags that a command has no use for. The path is of its
 // words ("rhx provider new").
 func (a *app) checkFlags(path string) error {
-	for _, c := range commands() {
-		if c.name != strings.Fields(path)[1] {
-			continue
-		}
-		for _, f := range []struct {
-			name, value string
-			use         uses
-		}{{"--manifest", a.Manifest, usesManifest}, {"--profile", a.Profile, usesManifest}, {"--on", a.On, usesOn}, {"--reason", a.Reason, usesLog}} {
-			if f.value != "" && c.uses&f.use == 0 {
-				return fault.WithKind(fmt.Errorf("%s does not take %s", path, f.name), fault.Usage)
-			}
+	of := usesOf(strings.Fields(path)[1])
+	for _, f := range limited {
+		if of&f.use == 0 && f.value(a.globals) != "" {
+			return fault.WithKind(fmt.Errorf("%s does not take --%s", path, f.name), fault.Usage)
 		}
 	}
 	return session.CheckReason(a.Reason)

@@ -80,7 +80,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		}
 		return c.remote(ctx, a, e, env, spec, masker)
 	}
-	a.logGiven(e, "run", place.Here, argv[0], env)
+	logGiven(e, "run", place.Here, argv[0], env)
 	r := a.runner(masker)
 	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
 	if len(files) > 0 {
@@ -181,7 +181,7 @@ func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, env *proj
 	given := func(at place.Place) {
 		logging.Lock()
 		defer logging.Unlock()
-		a.logGiven(e, "run", at, spec.Argv[0], env)
+		logGiven(e, "run", at, spec.Argv[0], env)
 	}
 	defer a.tellInterrupt(ctx)()
 	if len(hosts) == 1 {

@@ -7,8 +7,6 @@ import (
 
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/place"
-	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
@@ -41,26 +39,9 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	done, err := a.data(found)
-	if err != nil {
+	done, err := a.printVerified(found, "store", fmt.Sprintf("%d secrets, %d versions", found.Secrets, found.Versions), found.Problems, found.Notes)
+	if err != nil || len(found.Problems) == 0 {
 		return err
-	}
-	if !done {
-		for _, note := range found.Notes {
-			a.warn(note)
-		}
-		for _, p := range found.Problems {
-			a.say(p)
-		}
-		text := fmt.Sprintf("%d secrets, %d versions", found.Secrets, found.Versions)
-		if len(found.Problems) == 0 {
-			a.say("The store is as rhx wrote it: " + text + ".")
-		} else {
-			a.say("The store is not as rhx wrote it: " + text + ".")
-		}
-	}
-	if len(found.Problems) == 0 {
-		return nil
 	}
 	if !c.Accept {
 		return exitCode(1)
@@ -76,9 +57,7 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 	if err := local.Accept(ctx); err != nil {
 		return err
 	}
-	if err := e.Book.Log([]session.Event{{Machine: place.Store.String(), Path: engine.LocalURL, Action: "accepted"}}); err != nil {
-		a.warn("the log could not be written: " + err.Error())
-	}
+	e.Book.NoteStore(engine.LocalURL, "accepted")
 	if !done {
 		a.say("From now on this is what the store is to be.")
 	}
