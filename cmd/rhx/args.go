@@ -96,7 +96,7 @@ func valuesAfter(known []*kong.Flag, arg string) int {
 // would mean this machine, or everything. What another program gets is its own affair.
 func (p parted) incomplete() error {
 	if p.lacking != "" {
-		return fault.WithKind(errors.New(p.lacking+" needs a value"), fault.Usage)
+		return fault.WithHint(fault.WithKind(errors.New(p.lacking+" needs a value"), fault.Usage), helpFor(p.node))
 	}
 	for i, arg := range p.flags {
 		if name, value, joined := strings.Cut(arg, "="); joined && value == "" && strings.HasPrefix(name, "--") {
@@ -111,6 +111,9 @@ func (p parted) incomplete() error {
 	}
 	return nil
 }
+
+// helpFor is the hint to how a command is used.
+func helpFor(n *kong.Node) string { return n.FullPath() + " --help shows how it is used" }
 
 func emptyArgument(what string) error {
 	return fault.WithHint(fault.WithKind(errors.New(what+" is empty"), fault.Usage), "a variable of the shell may not be set")

@@ -251,13 +251,14 @@ func usage(err error) error {
 	if fault.Hint(err) != "" {
 		return err
 	}
-	if flag, _, ok := strings.Cut(err.Error(), `: expected string value but got "EOL"`); ok {
-		return fault.WithKind(errors.New(flag+" needs a value"), fault.Usage)
-	}
 	var pe *kong.ParseError
 	hint := "rhx --help lists the commands"
 	if errors.As(err, &pe) && pe.Context != nil && pe.Context.Selected() != nil {
-		hint = pe.Context.Selected().FullPath() + " --help shows how it is used"
+		hint = helpFor(pe.Context.Selected())
+	}
+	// One before its command, which part does not know yet.
+	if flag, wrong, ok := strings.Cut(err.Error(), ": expected "); ok && strings.Contains(wrong, ` value but got "EOL"`) {
+		err = errors.New(flag + " needs a value")
 	}
 	if args, ok := strings.CutPrefix(err.Error(), `expected "`); ok {
 		err = errors.New("missing argument: " + strings.TrimSuffix(args, `"`))

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -31,11 +32,6 @@ type DotenvOptions struct {
 // file is not the project's: it is a Conflict, as is a version that this machine has
 // not seen.
 func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import, error) {
-	if opts.Project != "" {
-		if err := secret.ValidName(opts.Project); err != nil {
-			return nil, fault.WithKind(err, fault.Usage)
-		}
-	}
 	// Before anything is read: opening a store may start rhx anew.
 	st, err := x.Records.Store(ctx)
 	if err != nil {
@@ -56,6 +52,10 @@ func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import,
 		}
 		for i := range f.Secrets {
 			sec := &f.Secrets[i]
+			// Of the name as a profile nothing is refused: it is written as %2F and the like.
+			if err := secret.ValidName(cmp.Or(sec.Profile, sec.Name)); err != nil {
+				return nil, fault.WithHint(fault.WithKind(err, fault.Usage), "--name N gives the project's secrets another name")
+			}
 			if opens(*sec, st) {
 				im.Left = append(im.Left, Leftover{Name: f.Name + ": " + some(variables(&sec.Secret)), Why: "it opens the store"})
 				continue
