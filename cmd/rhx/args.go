@@ -15,8 +15,7 @@ import (
 type parted struct {
 	node               *kong.Node // that they lead to
 	words, flags, rest []string
-	// lacking is the flag that the arguments end in, without its value; "" where they
-	// do not.
+	// lacking is the last flag, if its value is missing.
 	lacking string
 }
 

@@ -91,7 +91,7 @@ type clientele interface {
 // ClientError is the error of a file that a client cannot read, or would read
 // differently.
 type ClientError struct {
-	// Client is the name of the program in messages.
+	// Client is what messages call the program.
 	Client string
 	Err    error
 }

@@ -58,7 +58,8 @@ func (d Document) Data() []byte { return d.data }
 func (d Document) Pending() bool { return d.edits != nil }
 
 // Edit returns the document with edits made in memory, and whether they change
-// anything. Only Settle tells whether the format can hold them.
+// anything. It does not write: whether the format can hold the new values is an error of
+// Settle.
 func (d Document) Edit(edits []Edit) (Document, bool, error) {
 	todo := make([]Edit, 0, len(edits))
 	norm, _ := d.format.(normalizer)

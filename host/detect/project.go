@@ -120,9 +120,9 @@ func (d *Detector) provider(name string) bool {
 	return err == nil || d.Specs.Known(name)
 }
 
-// variablesOf returns the variables of a file that are a provider's secret: all that
-// would be written of it again, and none otherwise. Nil where the secret does not say
-// what the file says, such as a document that is written in another form.
+// variablesOf returns the variables of a file that a provider's secret was made of. It
+// returns nil unless rhx load would write the same values into all of them again: a
+// document, for one, may come back in another form.
 func variablesOf(sp *spec.Spec, f *provider.Found, vars secret.Values) []string {
 	if f.State != provider.HasValue {
 		return nil

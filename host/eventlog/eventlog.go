@@ -2,10 +2,10 @@
 // begins anew when it is large.
 //
 // The lines are a chain: each has a number and the hash of the one before, and a proof
-// (HMAC) by a key that only this user's rhx has. log.head, beside the log, has the
-// number and the hash of the last one. So Verify finds lines that were changed, added
-// or cut, also at the end. A copy of both files from before passes for the log: nothing
-// outside of them says how far it was.
+// (HMAC) by a key that only this user's rhx has. log.jsonl.head, beside the log, has the
+// number and the hash of the last line. So Verify finds lines that were changed, added
+// or cut, also at the end. It does not find that both files were replaced by older
+// copies of themselves: no other file says how long the log was.
 package eventlog
 
 import (
@@ -53,8 +53,9 @@ type Event struct {
 
 // chained is what makes lines a chain.
 type chained struct {
-	// Seq counts the lines of all time from 1; 0 is that of a line of before there
-	// was a chain. Prev is the hash of the line before.
+	// Seq is the line's number. The first line has 1, and rotation does not begin anew;
+	// 0 is a line that an rhx without the chain wrote. Prev is the hash of the line
+	// before.
 	Seq  int64  `json:"seq,omitempty"`
 	Prev string `json:"prev,omitempty"`
 	// Open reports that the head had no proof when this line was added.

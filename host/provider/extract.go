@@ -178,7 +178,7 @@ func (c *collector) addEnv(env Found) {
 	}
 	f := &c.found[i]
 	if env.State == Invalid {
-		// The file is whole; what is set of the variables is only worth a note.
+		// The file has a whole secret, so variables with a part of one are no error.
 		f.Notes = append(f.Notes, env.Err.Error())
 		return
 	}

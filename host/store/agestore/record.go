@@ -156,7 +156,7 @@ type recorder struct {
 	clock int64
 	sum   hash.Hash // of the file so far
 	size  int64
-	found int64            // size as it was when it was opened
+	found int64            // what size was when the file was opened
 	sizes map[string]int64 // of the other files
 	lines [][]byte         // of all files, as they were when it was opened
 }
@@ -206,8 +206,8 @@ func (s *Store) openRecord() (r *recorder, err error) {
 	return r, r.noteBehind()
 }
 
-// noteBehind notes that the record is an older one than this machine has seen. What it
-// is given now would make it as long again, and so hide that.
+// noteBehind notes in the record that it was replaced by an older copy. Without that
+// line the changes that follow would make it as long as before, and hide the copy.
 func (r *recorder) noteBehind() error {
 	behind := r.found < r.seen.Sizes[r.seen.ID]
 	for id, size := range r.sizes {

@@ -232,7 +232,7 @@ func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, erro
 	return made, nil
 }
 
-// inOrder sorts changes of several machines: the clock says what came after what.
+// inOrder sorts changes that several machines made by their clocks.
 func inOrder(all []change) {
 	slices.SortStableFunc(all, func(a, b change) int { return cmp.Compare(a.clock, b.clock) })
 }
