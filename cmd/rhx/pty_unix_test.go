@@ -111,15 +111,21 @@ func TestColourOnATerminalOnly(t *testing.T) {
 	}
 }
 
-// In a narrow terminal each event of the log has two lines, and not cells of several.
-func TestLogInANarrowTerminal(t *testing.T) {
-	home := t.TempDir()
+// typeOpenAI saves a key of openai that is typed at the prompt.
+func typeOpenAI(t *testing.T, home string) {
+	t.Helper()
 	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
 	s.waitFor("api_key of openai: ")
 	_, _ = s.f.WriteString("x\n")
 	s.rest()
 	_ = cmd.Wait()
-	cmd = exec.Command(rhxProgram(t), "run", "-s", "openai", "--", "true")
+}
+
+// In a narrow terminal each event of the log has two lines, and not cells of several.
+func TestLogInANarrowTerminal(t *testing.T) {
+	home := t.TempDir()
+	typeOpenAI(t, home)
+	cmd := exec.Command(rhxProgram(t), "run", "-s", "openai", "--", "true")
 	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -144,12 +150,8 @@ func TestLogInANarrowTerminal(t *testing.T) {
 
 func TestRunHandsTheTerminalToTheCommand(t *testing.T) {
 	home := t.TempDir()
-	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
-	s.waitFor("api_key of openai: ")
-	_, _ = s.f.WriteString("x\n")
-	s.rest()
-	_ = cmd.Wait()
-	cmd, s = onTerminal(t, home, "run", "-s", "openai", "--", "sh", "-c", "test -t 0 && test -t 1 && echo ready $$; exec sleep 60")
+	typeOpenAI(t, home)
+	cmd, s := onTerminal(t, home, "run", "-s", "openai", "--", "sh", "-c", "test -t 0 && test -t 1 && echo ready $$; exec sleep 60")
 	s.waitFor("ready")
 	s.waitFor("\n")
 	if want := fmt.Sprintf("ready %d", cmd.Process.Pid); !strings.Contains(s.seen.String(), want) {
