@@ -108,13 +108,19 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// placeNew gives the file temp the name target, unless that is taken: a second
-// name is never given to what is there.
+// placeNew gives the file temp the name target, unless that is taken. Where the
+// system or the file system has no such rename, it goes through a second name, and a
+// kill between the two calls leaves temp for the next sweep.
 func placeNew(temp, target string) error {
-	err := os.Link(temp, target)
+	err := renameNew(temp, target)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		if err = os.Link(temp, target); err == nil {
+			return os.Remove(temp)
+		}
+	}
 	switch {
 	case err == nil:
-		return os.Remove(temp)
+		return nil
 	case errors.Is(err, fs.ErrExist):
 		return ErrChanged
 	}
