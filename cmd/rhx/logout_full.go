@@ -72,7 +72,7 @@ func (c *logoutCmd) asks(a *app) bool {
 
 // removeAll goes through what load and login placed. It reports whether a part failed.
 func (a *app) removeAll(ctx context.Context, e *engine.Engine, c *logoutCmd, out *logoutJSON) (bool, error) {
-	placed, err := e.Exchange.Placed()
+	placed, err := e.Exchange.LocalCopies()
 	if err != nil {
 		return false, err
 	}

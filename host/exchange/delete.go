@@ -169,13 +169,13 @@ func (x *Exchange) planNoted(ctx context.Context, at place.Place, rec *store.Rec
 	if at != place.Here {
 		return nil, nil
 	}
-	placed, err := x.Placed()
+	placed, err := x.LocalCopies()
 	if err != nil {
 		return nil, err
 	}
 	// A secret of a file of its own is there also where rhx did not put it.
-	if own := deliver.OwnPath(&rec.Secret); own != "" && !slices.ContainsFunc(placed, func(p Placed) bool { return p.Name == rec.Info.Name && p.Path == own }) {
-		placed = append(placed, Placed{rec.Info.Name, config.Location{Path: own}})
+	if own := deliver.OwnPath(&rec.Secret); own != "" && !slices.ContainsFunc(placed, func(p LocalCopy) bool { return p.Name == rec.Info.Name && p.Path == own }) {
+		placed = append(placed, LocalCopy{rec.Info.Name, config.Location{Path: own}})
 	}
 	var out []Removal
 	for _, p := range placed {

@@ -112,7 +112,7 @@ func TestDeleteFromEveryPlace(t *testing.T) {
 	h.load(t, exchange.LoadOptions{Names: []string{"aws"}, To: "~/x/other.json"})
 	h.load(t, exchange.LoadOptions{Names: []string{"aws"}, Env: true})
 	var where []string
-	for _, p := range must(h.Exchange.Placed())(t) {
+	for _, p := range must(h.Exchange.LocalCopies())(t) {
 		where = append(where, p.Name+": "+p.Where())
 	}
 	same(t, "placed", strings.Join(where, "\n"), "aws: ~/.aws/credentials\naws: ~/x/other.json\nlambda: ~/.lambda_cloud/lambda_keys\naws: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY")
@@ -213,7 +213,7 @@ func TestDeleteFromAFileOfItsOwn(t *testing.T) {
 
 	must(h.Exchange.Undelete(ctx, "aws"))(t)
 	h.load(t, exchange.LoadOptions{All: true})
-	if places := must(h.Exchange.Placed())(t); len(places) != 1 || places[0].Path != "~/proj/creds" {
+	if places := must(h.Exchange.LocalCopies())(t); len(places) != 1 || places[0].Path != "~/proj/creds" {
 		t.Fatalf("%+v", places)
 	}
 	_, removed = h.deleteContents(t, "aws")
@@ -239,8 +239,8 @@ func TestDeleteThatTheStoreRefuses(t *testing.T) {
 	h.load(t, exchange.LoadOptions{All: true})
 	strangeStore(t, h).del = store.ErrDenied
 	d, removed := h.deleteContents(t, "aws")
-	if same(t, "removed", removed, "~/.aws/credentials"); !errors.Is(d.Err, store.ErrDenied) || len(must(h.Exchange.Placed())(t)) != 0 {
-		t.Errorf("%+v, %+v", d, must(h.Exchange.Placed())(t))
+	if same(t, "removed", removed, "~/.aws/credentials"); !errors.Is(d.Err, store.ErrDenied) || len(must(h.Exchange.LocalCopies())(t)) != 0 {
+		t.Errorf("%+v, %+v", d, must(h.Exchange.LocalCopies())(t))
 	}
 }
 
@@ -250,7 +250,7 @@ func TestRemovalOfAProfile(t *testing.T) {
 	file := filepath.Join(dir, ".aws", "credentials")
 	writeFile(t, file, awsFile("default", akia2, awsKey2)+awsFile("prod", akia, awsKey))
 	must(h.Exchange.Save(ctx, h.Local, exchange.SaveOptions{Names: []string{"aws/prod"}, As: "main"}))(t)
-	r := must(h.Exchange.PlanRemoval(ctx, exchange.Placed{Name: "main", Location: config.Location{Path: "~/.aws/credentials"}}, true))(t)
+	r := must(h.Exchange.PlanRemoval(ctx, exchange.LocalCopy{Name: "main", Location: config.Location{Path: "~/.aws/credentials"}}, true))(t)
 	if r.Err != nil || r.Differs != nil {
 		t.Fatalf("%+v", r)
 	}
@@ -328,11 +328,11 @@ func TestDeleteFails(t *testing.T) {
 	if out, err := h.Exchange.Delete(ctx, place.Here, m, []string{"aws"}, exchange.DeleteOptions{}); out != nil || !errors.Is(err, errSealed) {
 		t.Errorf("%v, %v", out, err)
 	}
-	if _, err := h.Exchange.Placed(); err != nil {
+	if _, err := h.Exchange.LocalCopies(); err != nil {
 		t.Error(err)
 	}
 	writeFile(t, config.Path(h.Dirs), "broken: [")
-	if places, err := h.Exchange.Placed(); places != nil || err == nil {
+	if places, err := h.Exchange.LocalCopies(); places != nil || err == nil {
 		t.Errorf("%v, %v", places, err)
 	}
 }
@@ -344,15 +344,15 @@ func TestPlanRemoval(t *testing.T) {
 	keep(t, h, "openai", "api_key", sk)
 	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "pub\n")
 	keep(t, h, "huggingface", "token", "fake")
-	file := func(name, path string) exchange.Placed {
-		return exchange.Placed{Name: name, Location: config.Location{Path: path}}
+	file := func(name, path string) exchange.LocalCopy {
+		return exchange.LocalCopy{Name: name, Location: config.Location{Path: path}}
 	}
-	vars := exchange.Placed{Name: "openai", Location: config.Location{Vars: []string{"OPENAI_API_KEY", "OPENAI_ORG"}}}
+	vars := exchange.LocalCopy{Name: "openai", Location: config.Location{Vars: []string{"OPENAI_API_KEY", "OPENAI_ORG"}}}
 	env := h.Deliver.EnvFile()
 	if got := exchange.ErrGone; must(h.Exchange.PlanRemoval(ctx, vars, true))(t).Err == nil || !errors.Is(must(h.Exchange.PlanRemoval(ctx, vars, true))(t).Err, got) {
 		t.Error("variables of no file are there")
 	}
-	plan := func(p exchange.Placed) string {
+	plan := func(p exchange.LocalCopy) string {
 		t.Helper()
 		r, err := h.Exchange.PlanRemoval(ctx, p, true)
 		if err != nil {
@@ -367,7 +367,7 @@ func TestPlanRemoval(t *testing.T) {
 	const gone = ": it is not there any more"
 	for _, c := range []struct {
 		what, path, text string
-		p                exchange.Placed
+		p                exchange.LocalCopy
 		want             string
 	}{
 		{"no such file", "", "", file("aws/prod", "~/none"), gone},
@@ -426,7 +426,7 @@ func TestPlanRemoval(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	must(st.Put(ctx, &secret.Secret{Name: "strange", Provider: "nobody", Values: secret.Values{"k": secret.NewValue("v")}}, 0))(t)
-	for _, p := range []exchange.Placed{file("strange", "~/x"), file("openai", "~/x")} {
+	for _, p := range []exchange.LocalCopy{file("strange", "~/x"), file("openai", "~/x")} {
 		if r := must(h.Exchange.PlanRemoval(ctx, p, true))(t); r.Err == nil {
 			t.Errorf("%+v", r)
 		}
@@ -443,14 +443,14 @@ func TestPlanRemovalCompares(t *testing.T) {
 	keep(t, h, "aws/half", "access_key", akia2, "secret_key", awsKey2)
 	keep(t, h, "aws/half", "access_key", akia, "secret_key", awsKey)
 	keep(t, h, "ssh/id_a", "private_key", pem)
-	inFile := func(name, path string) exchange.Placed {
-		return exchange.Placed{Name: name, Location: config.Location{Path: path}}
+	inFile := func(name, path string) exchange.LocalCopy {
+		return exchange.LocalCopy{Name: name, Location: config.Location{Path: path}}
 	}
-	inVars := exchange.Placed{Name: "aws/half", Location: config.Location{Vars: []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}}}
+	inVars := exchange.LocalCopy{Name: "aws/half", Location: config.Location{Vars: []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}}}
 	env, _ := filepath.Rel(dir, h.Deliver.EnvFile())
 	for _, c := range []struct {
 		what, path, text string
-		p                exchange.Placed
+		p                exchange.LocalCopy
 		want             string
 	}{
 		{"the newest version", ".aws/credentials", awsFile("half", akia, awsKey), inFile("aws/half", "~/.aws/credentials"), "[] <nil>"},
@@ -472,7 +472,7 @@ func TestPlanRemovalOfWhatCannotBeRead(t *testing.T) {
 	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "pub\n")
 	broken := func(what, name, path, why string) {
 		t.Helper()
-		r := must(h.Exchange.PlanRemoval(ctx, exchange.Placed{Name: name, Location: config.Location{Path: path}}, true))(t)
+		r := must(h.Exchange.PlanRemoval(ctx, exchange.LocalCopy{Name: name, Location: config.Location{Path: path}}, true))(t)
 		if r.Err == nil || errors.Is(r.Err, exchange.ErrGone) || !strings.Contains(r.Err.Error(), why) {
 			t.Errorf("%s: %v", what, r.Err)
 		}
@@ -496,7 +496,7 @@ func TestPlanRemovalOfAnotherProfile(t *testing.T) {
 	h, dir := onDisk(t)
 	odd := &secret.Secret{Name: "aws/q", Provider: "aws", Profile: "another", Values: secret.Values{"access_key": secret.NewValue(akia), "secret_key": secret.NewValue(awsKey)}}
 	must(must(h.Records.Store(ctx))(t).Put(ctx, odd, 0))(t)
-	p := exchange.Placed{Name: "aws/q", Location: config.Location{Path: "~/.aws/credentials"}}
+	p := exchange.LocalCopy{Name: "aws/q", Location: config.Location{Path: "~/.aws/credentials"}}
 	file := filepath.Join(dir, ".aws", "credentials")
 	writeFile(t, file, awsFile("q", akia, awsKey))
 	if r := must(h.Exchange.PlanRemoval(ctx, p, true))(t); !errors.Is(r.Err, exchange.ErrGone) || r.Differs != nil {
@@ -518,7 +518,7 @@ func TestPlanRemovalOfTheDefaultProfile(t *testing.T) {
 	file := filepath.Join(dir, ".aws", "credentials")
 	for _, others := range []string{"", awsFile("prod", akia2, awsKey2)} {
 		writeFile(t, file, awsFile("default", akia, awsKey)+others)
-		r := must(h.Exchange.PlanRemoval(ctx, exchange.Placed{Name: "aws", Location: config.Location{Path: "~/.aws/credentials"}}, true))(t)
+		r := must(h.Exchange.PlanRemoval(ctx, exchange.LocalCopy{Name: "aws", Location: config.Location{Path: "~/.aws/credentials"}}, true))(t)
 		if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &r); err != nil || r.Err != nil || r.Differs != nil {
 			t.Errorf("beside %q: %+v, %v", others, r, err)
 		}
@@ -531,7 +531,7 @@ func TestRemoveFails(t *testing.T) {
 	h, dir := onDisk(t)
 	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
 	h.load(t, exchange.LoadOptions{All: true})
-	p := must(h.Exchange.Placed())(t)[0]
+	p := must(h.Exchange.LocalCopies())(t)[0]
 	r := must(h.Exchange.PlanRemoval(ctx, p, true))(t)
 	writeFile(t, filepath.Join(dir, ".aws", "credentials"), "changed meanwhile")
 	if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &r); !errors.Is(err, machine.ErrChanged) {
@@ -541,7 +541,7 @@ func TestRemoveFails(t *testing.T) {
 	if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &r); !errors.Is(err, r.Err) {
 		t.Error(err)
 	}
-	if len(must(h.Exchange.Placed())(t)) != 1 {
+	if len(must(h.Exchange.LocalCopies())(t)) != 1 {
 		t.Error("forgotten")
 	}
 	canceled, cancel := context.WithCancel(ctx)
@@ -557,7 +557,7 @@ func TestRemoveFails(t *testing.T) {
 	}
 	before := len(must(h.Book.Events())(t))
 	gone := must(h.Exchange.PlanRemoval(ctx, p, true))(t)
-	if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &gone); err != nil || len(must(h.Exchange.Placed())(t)) != 0 {
+	if err := h.Exchange.Remove(ctx, h.Book.Begin("logout"), &gone); err != nil || len(must(h.Exchange.LocalCopies())(t)) != 0 {
 		t.Errorf("%v", err)
 	}
 
@@ -567,7 +567,7 @@ func TestRemoveFails(t *testing.T) {
 
 	h.Local = &lost{h.Local}
 	h.wire()
-	for _, p := range []exchange.Placed{p, {Name: "openai", Location: config.Location{Vars: []string{"A"}}}} {
+	for _, p := range []exchange.LocalCopy{p, {Name: "openai", Location: config.Location{Vars: []string{"A"}}}} {
 		if r := must(h.Exchange.PlanRemoval(ctx, p, false))(t); r.Err == nil || errors.Is(r.Err, exchange.ErrGone) {
 			t.Errorf("%+v", r)
 		}

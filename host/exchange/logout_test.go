@@ -78,7 +78,7 @@ func TestRemoval(t *testing.T) {
 			opts := exchange.LoadOptions{Names: []string{c.name}, Resolve: deliver.ReplaceAll, To: c.to}
 			opts.Env = c.env
 			list := must(h.Exchange.Load(ctx, place.Here, h.Local, opts))(t)
-			places := must(h.Exchange.Placed())(t)
+			places := must(h.Exchange.LocalCopies())(t)
 			if len(places) != 1 || places[0].Name != c.name {
 				t.Fatalf("placed: %+v after %s", places, loaded(list))
 			}
@@ -110,7 +110,7 @@ func TestRemoval(t *testing.T) {
 			if len(got) > 0 {
 				t.Errorf("also there: %v", got)
 			}
-			if places := must(h.Exchange.Placed())(t); len(places) > 0 {
+			if places := must(h.Exchange.LocalCopies())(t); len(places) > 0 {
 				t.Errorf("still noted: %+v", places)
 			}
 			if _, err := os.Stat(h.Deliver.EnvFile()); c.env && !errors.Is(err, os.ErrNotExist) {
@@ -140,7 +140,7 @@ func TestRemovalWithoutTheStore(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, ".aws/credentials"), []byte(awsFile("default", akia, awsKey2)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range must(h.Exchange.Placed())(t) {
+	for _, p := range must(h.Exchange.LocalCopies())(t) {
 		with, err := h.Exchange.PlanRemoval(ctx, p, true)
 		if err != nil || with.Err != nil {
 			t.Errorf("%s: %v, %v", p.Name, err, with.Err)
@@ -173,7 +173,7 @@ func TestRemovalWithoutTheStore(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "db.json")); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range must(h.Exchange.Placed())(t) {
+	for _, p := range must(h.Exchange.LocalCopies())(t) {
 		u, err := h.Exchange.PlanRemoval(ctx, p, true)
 		if err != nil {
 			t.Fatal(err)
@@ -191,7 +191,7 @@ func TestRemovalWithoutTheStore(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, ".lambda_cloud/lambda_keys"), []byte("api_key = fake\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range must(h.Exchange.Placed())(t) {
+	for _, p := range must(h.Exchange.LocalCopies())(t) {
 		if u, err := h.Exchange.PlanRemoval(ctx, p, true); p.Name == "ci" && (err != nil || !u.NotStored) {
 			t.Errorf("ci: %+v, %v", u, err)
 		}

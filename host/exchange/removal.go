@@ -24,16 +24,16 @@ import (
 	"github.com/rhx-dev/rhx/host/store"
 )
 
-// Placed is one place where rhx put a secret on this machine, as config.yaml says:
+// LocalCopy is one place where rhx put a secret on this machine, as config.yaml says:
 // a file, or variables of the env file.
-type Placed struct {
+type LocalCopy struct {
 	// Name is the secret's in the store.
 	Name string
 	config.Location
 }
 
 // Where names the place for people.
-func (p Placed) Where() string {
+func (p LocalCopy) Where() string {
 	if p.Path != "" {
 		return p.Path
 	}
@@ -42,23 +42,23 @@ func (p Placed) Where() string {
 
 func joined(list []string) string { return strings.Join(list, ", ") }
 
-// Placed returns where rhx put secrets on this machine: files first, then variables,
+// LocalCopies returns where rhx put secrets on this machine: files first, then variables,
 // by name.
-func (x *Exchange) Placed() ([]Placed, error) {
+func (x *Exchange) LocalCopies() ([]LocalCopy, error) {
 	conf, err := config.Load(x.Dirs)
 	if err != nil {
 		return nil, err
 	}
-	var files, vars []Placed
+	var files, vars []LocalCopy
 	for _, name := range slices.Sorted(maps.Keys(conf.Secrets)) {
 		l := conf.Secrets[name]
 		for _, path := range append([]string{l.Path}, l.Also...) {
 			if path != "" {
-				files = append(files, Placed{name, config.Location{Path: path}})
+				files = append(files, LocalCopy{name, config.Location{Path: path}})
 			}
 		}
 		if len(l.Vars) > 0 {
-			vars = append(vars, Placed{name, config.Location{Vars: l.Vars}})
+			vars = append(vars, LocalCopy{name, config.Location{Vars: l.Vars}})
 		}
 	}
 	return append(files, vars...), nil
@@ -69,7 +69,7 @@ var ErrGone = errors.New("it is not there any more")
 
 // Removal is what taking one placed secret off this machine would do.
 type Removal struct {
-	Placed
+	LocalCopy
 	// Differs are the keys whose values are not the stored ones: they may be
 	// nowhere else.
 	Differs []string
@@ -87,7 +87,7 @@ type Removal struct {
 // PlanRemoval works out how to take a secret off this machine: its keys only,
 // with what is empty then. The store is asked for it if askStore; where it
 // cannot be asked, which the second result says, the plan does without.
-func (x *Exchange) PlanRemoval(ctx context.Context, p Placed, askStore bool) (Removal, error) {
+func (x *Exchange) PlanRemoval(ctx context.Context, p LocalCopy, askStore bool) (Removal, error) {
 	if !askStore {
 		return x.planRemoval(ctx, p, nil), nil
 	}
@@ -100,8 +100,8 @@ func (x *Exchange) PlanRemoval(ctx context.Context, p Placed, askStore bool) (Re
 	return r, err
 }
 
-func (x *Exchange) planRemoval(ctx context.Context, p Placed, stored *store.Record) Removal {
-	r := Removal{Placed: p}
+func (x *Exchange) planRemoval(ctx context.Context, p LocalCopy, stored *store.Record) Removal {
+	r := Removal{LocalCopy: p}
 	if p.Path == "" {
 		r.Err = x.planVars(ctx, &r, stored)
 	} else {
@@ -112,7 +112,7 @@ func (x *Exchange) planRemoval(ctx context.Context, p Placed, stored *store.Reco
 
 // planFile takes a secret out of a file.
 func (x *Exchange) planFile(ctx context.Context, r *Removal, stored *store.Record) error {
-	sp, want, err := x.specOf(r.Placed, stored)
+	sp, want, err := x.specOf(r.LocalCopy, stored)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (x *Exchange) planFile(ctx context.Context, r *Removal, stored *store.Recor
 		// rhx placed this half only: the other one was there.
 		return r.planPublic(snap, stored, add)
 	}
-	here, err := secretAt(ctx, snap, sp, r.Placed, want)
+	here, err := secretAt(ctx, snap, sp, r.LocalCopy, want)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func differing(placed []provider.Placement) []string {
 
 // specOf returns the spec by which a placed secret was written, and the secret as it
 // was written there; nil where the store cannot be asked.
-func (x *Exchange) specOf(p Placed, stored *store.Record) (*spec.Spec, *secret.Secret, error) {
+func (x *Exchange) specOf(p LocalCopy, stored *store.Record) (*spec.Spec, *secret.Secret, error) {
 	if stored == nil {
 		name, _ := secret.SplitName(p.Name)
 		sp, err := x.Specs.Get(name)
@@ -209,7 +209,7 @@ func (x *Exchange) specOf(p Placed, stored *store.Record) (*spec.Spec, *secret.S
 
 // secretAt reads a placed secret as it is now; want is what was written there, nil
 // where that is not known.
-func secretAt(ctx context.Context, snap *provider.Snapshot, sp *spec.Spec, p Placed, want *secret.Secret) (*secret.Secret, error) {
+func secretAt(ctx context.Context, snap *provider.Snapshot, sp *spec.Spec, p LocalCopy, want *secret.Secret) (*secret.Secret, error) {
 	if snap.Missing(p.Path) {
 		return nil, ErrGone
 	}
