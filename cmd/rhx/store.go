@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/rhx-dev/rhx/host/engine"
@@ -12,7 +11,12 @@ import (
 
 // storeCmd is what there is for the local store as a whole.
 type storeCmd struct {
-	Verify storeVerifyCmd `cmd:"" help:"Say whether anything was taken out of the store, put back or added."`
+	Verify  storeVerifyCmd  `cmd:"" help:"Say whether anything was taken out of the store, put back or added."`
+	Rekey   storeRekeyCmd   `cmd:"" help:"Encrypt the store to a new key."`
+	Share   storeShareCmd   `cmd:"" help:"Share the store, or secrets in it, with somebody else's key."`
+	Unshare storeUnshareCmd `cmd:"" help:"Take somebody out again."`
+	Members storeMembersCmd `cmd:"" help:"List with whom the store is shared."`
+	Key     storeKeyCmd     `cmd:"" help:"Print your public key, for somebody who shares a store with you."`
 }
 
 type storeVerifyCmd struct {
@@ -46,13 +50,8 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 	if !c.Accept {
 		return exitCode(1)
 	}
-	if !c.Yes {
-		if !a.canAsk() {
-			return notConfirmed("rhx store verify --accept", "")
-		}
-		if !a.ask("Take the store as it is now?") {
-			return errors.New("nothing was changed")
-		}
+	if ok, err := a.confirmed(c.Yes, "rhx store verify --accept", "Take the store as it is now?"); !ok {
+		return err
 	}
 	if err := local.Accept(ctx); err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
@@ -29,6 +30,8 @@ import (
 // Keys are what only this user's rhx can do. agestore.Store does it.
 type Keys interface {
 	Derive(ctx context.Context, purpose string) ([]byte, error)
+	// DeriveAll has the keys of before the present one, too, behind it.
+	DeriveAll(ctx context.Context, purpose string, ask bool) ([][]byte, error)
 	Seal(ctx context.Context, label string, data []byte) ([]byte, error)
 	Unseal(ctx context.Context, label string, sealed []byte) ([]byte, error)
 }
@@ -52,7 +55,8 @@ type Record struct {
 	state, old string // the file, and the one of before version 1
 	oldKeyFile string
 	key        []byte
-	oldKey     []byte // of entries of before version 1; nil for none
+	before     [][]byte // of entries from when the store had another key
+	oldKey     []byte   // of entries of before version 1; nil for none
 
 	mu      sync.Mutex
 	by      entries
@@ -79,6 +83,9 @@ func Open(ctx context.Context, state, data string, keys Keys) (*Record, error) {
 		by: entries{}, changed: map[string]map[string]bool{}}
 	var err error
 	if r.key, err = keys.Derive(ctx, "fingerprints"); err != nil {
+		return nil, err
+	}
+	if r.before, err = keys.DeriveAll(ctx, "fingerprints", true); err != nil {
 		return nil, err
 	}
 	c, err := r.read(ctx)
@@ -164,7 +171,11 @@ func (r *Record) Is(machine, name, key string, v secret.Value) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.by[machine][entryKey(name, key)]
-	return was != "" && (was == r.Of(v) || r.oldKey != nil && was == of(r.oldKey, v))
+	if was == "" {
+		return false
+	}
+	return was == r.Of(v) || r.oldKey != nil && was == of(r.oldKey, v) ||
+		slices.ContainsFunc(r.before, func(key []byte) bool { return was == of(key, v) })
 }
 
 // Note records what a machine has now of a secret.

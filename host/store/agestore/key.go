@@ -33,6 +33,11 @@ type key struct {
 	ids   []age.Identity
 	roots [][]byte
 	open  func(*key) error
+	// texts are the private keys as a file has them without a passphrase.
+	texts []string
+	// asks: the key has a passphrase, which is this where it is the file's of age.
+	asks       bool
+	passphrase string
 }
 
 // load returns the key, which may still need its passphrase for reading.
@@ -174,10 +179,10 @@ func parseIdentities(path string, data []byte) (*key, error) {
 		switch id := id.(type) {
 		case *age.X25519Identity:
 			k.add(id.Recipient(), id.Recipient().String())
-			k.unlock(id, []byte(id.String()))
+			k.unlock(id, []byte(id.String()), id.String())
 		case *age.HybridIdentity:
 			k.add(id.Recipient(), id.Recipient().String())
-			k.unlock(id, []byte(id.String()))
+			k.unlock(id, []byte(id.String()), id.String())
 		default:
 			return nil, fmt.Errorf("%s has a kind of key that rhx does not know", path)
 		}
@@ -236,8 +241,11 @@ func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", path, altered(err))
 		}
-		k, err = parseIdentities(path, data)
-		return err == nil, err
+		if k, err = parseIdentities(path, data); err != nil {
+			return false, err
+		}
+		k.asks, k.passphrase = true, passphrase
+		return true, nil
 	})
 	return k, err
 }

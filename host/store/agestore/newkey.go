@@ -42,7 +42,7 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 		}
 		return k, err
 	}
-	id, data, err := s.newIdentity(path)
+	fresh, data, err := s.newIdentity(path)
 	if err != nil {
 		return nil, err
 	}
@@ -67,21 +67,18 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 	if !made {
 		return s.load()
 	}
-	s.key = &key{path: path}
-	s.key.add(id.Recipient(), id.Recipient().String())
-	s.key.unlock(id, []byte(id.String()))
+	s.key = fresh
 	if s.opt.Made != nil {
 		s.opt.Made(path)
 	}
 	return s.key, nil
 }
 
-// newIdentity returns a new key and the file that holds it, laid out as
-// age-keygen does.
-func (s *Store) newIdentity(path string) (*age.X25519Identity, []byte, error) {
-	var passphrase string
+// newIdentity returns a new key in a file of its own, which a passphrase protects where
+// the user wants that.
+func (s *Store) newIdentity(path string) (k *key, data []byte, err error) {
+	passphrase := ""
 	if s.opt.NewPassphrase {
-		var err error
 		if passphrase, err = s.choosePassphrase(path); err != nil {
 			return nil, nil, err
 		}
@@ -90,14 +87,31 @@ func (s *Store) newIdentity(path string) (*age.X25519Identity, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	plain := fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), id.Recipient(), id)
-	if passphrase == "" {
-		return id, plain, nil
-	}
+	plain := identityText(id, time.Now())
 	defer clear(plain)
+	if data, err = s.protect(path, passphrase, plain); err != nil {
+		return nil, nil, err
+	}
+	k, err = parseIdentities(path, plain)
+	if err == nil {
+		k.asks, k.passphrase = passphrase != "", passphrase
+	}
+	return k, data, err
+}
+
+// identityText is the file of a key as age-keygen lays it out.
+func identityText(id *age.X25519Identity, now time.Time) []byte {
+	return fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", now.UTC().Format(time.RFC3339), id.Recipient(), id)
+}
+
+// protect encrypts the file of a key with a passphrase; "" leaves it as it is.
+func (s *Store) protect(path, passphrase string, plain []byte) ([]byte, error) {
+	if passphrase == "" {
+		return bytes.Clone(plain), nil
+	}
 	r, err := age.NewScryptRecipient(passphrase)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if s.workFactor > 0 {
 		r.SetWorkFactor(s.workFactor)
@@ -115,9 +129,9 @@ func (s *Store) newIdentity(path string) (*age.X25519Identity, []byte, error) {
 		err = a.Close()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("encrypt %s: %w", path, err)
+		return nil, fmt.Errorf("encrypt %s: %w", path, err)
 	}
-	return id, b.Bytes(), nil
+	return b.Bytes(), nil
 }
 
 func (s *Store) choosePassphrase(path string) (string, error) {
@@ -180,13 +194,7 @@ func (s *Store) checkRecipients(k *key) error {
 		}
 		known = nil // keys of a store that is empty
 	}
-	var b strings.Builder
-	b.WriteString("# The public keys that the secrets in this folder are encrypted to. rhx\n" +
-		"# compares them with your key, and does not encrypt to keys added here.\n")
-	for _, p := range append(known, missing...) {
-		b.WriteString(p + "\n")
-	}
-	return s.disk().Write(s.recipientsPath(), []byte(b.String()), 0o600)
+	return s.writeRecipients(append(known, missing...))
 }
 
 // recorded returns the public keys of the store; none if it has no list.
@@ -241,6 +249,10 @@ func (s *Store) wrongKey(path string, k *key) error {
 	}
 	if len(known) > 0 && !k.oneOf(known) {
 		return s.wrongStore(known, k)
+	}
+	if was, err := s.readSeen(); err == nil && was.Shared {
+		return fault.WithHint(fault.Mark(fmt.Errorf("%s is not shared with you: it is not encrypted to %s", path, k.path), store.ErrDenied),
+			"Somebody with whom all of the store is shared can do so: rhx store share --with KEY -s SECRET.")
 	}
 	return fault.WithHint(
 		fault.Mark(fmt.Errorf("%s does not open with %s, the key of %s", path, k.path, strings.Join(k.public, ", ")), store.ErrDenied),

@@ -3,7 +3,7 @@ package agestore
 import (
 	"bytes"
 	"cmp"
-	"crypto/hmac"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,8 +32,9 @@ import (
 //	17 put aws%2fprod 3 HASH PROOF
 //
 // with a clock, what is done, the folder of the secret, the version and a hash of its
-// file. The proof is a MAC of all the file up to there, by a key that is derived from
-// the private one; "-" where that waits for a passphrase.
+// file. The proof is an Ed25519 signature of all the file up to there, by a key that is
+// derived from the private one; "-" where that waits for a passphrase. Whose signatures
+// count is said in circle.go.
 //
 // A change is noted before it is made, and "done" after it. What a process that was
 // killed has left without one is either way: the next writer looks, and notes "done" or
@@ -53,12 +54,17 @@ const (
 	opLost    = "lost"   // the file of this machine was not there any more
 	opBehind  = "behind" // a file was shorter than this machine had seen it
 	opAccept  = "accept" // the user takes what was wrong before
+	opAgain   = "again"  // a version was encrypted anew; put, with the version that is there
+	opRekey   = "rekey"  // versions from before are encrypted anew
+	opShare   = "share"  // a member, see circle.go
+	opUnshare = "unshare"
+	opVoid    = "void" // a file of the record counts no more; its ID is in the place of the folder
 
 	recordEnding = ".log"
 	// maxRecord is how long a file of the record may be in bytes: a million changes.
 	maxRecord = 128 << 20
-	// proofBytes is how much of a hash or proof is kept.
-	proofBytes = 16
+	// hashBytes is how much of a hash is kept.
+	hashBytes = 16
 )
 
 // change is a line of the record.
@@ -88,7 +94,7 @@ func parseChange(line string) (c change, proof string, ok bool) {
 
 func hashFile(data []byte) string {
 	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:proofBytes])
+	return hex.EncodeToString(sum[:hashBytes])
 }
 
 // seen is what this machine knows of the record, kept outside of the store folder.
@@ -98,6 +104,10 @@ type seen struct {
 	ID string `json:"id"`
 	// Sizes are those of all files when this machine last wrote.
 	Sizes map[string]int64 `json:"sizes"`
+	// Trusted are the keys of others that the user has accepted: see circle.go.
+	Trusted []string `json:"trusted,omitempty"`
+	// Shared: there are members, so that each change needs a proof at once.
+	Shared bool `json:"shared,omitempty"`
 }
 
 func (s *Store) recordDir() string { return filepath.Join(s.root(), "record") }
@@ -131,6 +141,23 @@ func validID(id string) bool {
 	return err == nil && len(raw) == 8
 }
 
+// recordFiles are the whole lines of all files of the record, by ID.
+func (s *Store) recordFiles() (map[string][]byte, error) {
+	ids, err := s.recordIDs()
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string][]byte, len(ids))
+	for _, id := range ids {
+		data, err := ownfile.Read(s.recordPath(id), maxRecord)
+		if err != nil {
+			return nil, err
+		}
+		files[id] = wholeLines(data)
+	}
+	return files, nil
+}
+
 // recordIDs are the names of the files of the record.
 func (s *Store) recordIDs() ([]string, error) {
 	names, err := dirNames(s.recordDir())
@@ -149,16 +176,18 @@ func (s *Store) recordIDs() ([]string, error) {
 
 // recorder notes changes of one process. Callers hold the lock of the store.
 type recorder struct {
-	store *Store
-	seen  *seen
-	f     *os.File
-	key   []byte // nil where it waits for a passphrase
-	clock int64
-	sum   hash.Hash // of the file so far
-	size  int64
-	found int64            // what size was when the file was opened
-	sizes map[string]int64 // of the other files
-	lines [][]byte         // of all files, as they were when it was opened
+	store  *Store
+	seen   *seen
+	f      *os.File
+	key    *key               // nil where it waits for a passphrase
+	signer ed25519.PrivateKey // likewise
+	clock  int64
+	sum    hash.Hash // of the file so far
+	size   int64
+	found  int64             // what size was when the file was opened
+	sizes  map[string]int64  // of the other files
+	files  map[string][]byte // the whole lines of all files, as they were when it was opened
+	circle *circle
 }
 
 // openRecord opens the file of this machine to note a change. It makes the record where
@@ -168,42 +197,74 @@ func (s *Store) openRecord() (r *recorder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r = &recorder{store: s, sizes: map[string]int64{}}
+	return s.openRecordWith(k, false)
+}
+
+// openRecordWith is openRecord with a key; nil where it waits for a passphrase. strangers
+// reports that those who are not accepted yet may have written some of it.
+func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) {
+	r = &recorder{store: s, key: k, sizes: map[string]int64{}}
 	if k != nil {
-		if r.key, err = derive(k.roots[0], "store record"); err != nil {
+		if r.signer, err = signerOf(k.roots[0]); err != nil {
 			return nil, err
 		}
 	}
 	if r.seen, err = s.readSeen(); err != nil {
 		return nil, err
 	}
-	ids, err := s.recordIDs()
-	if err != nil {
+	if r.files, err = s.recordFiles(); err != nil {
 		return nil, err
 	}
 	if err := s.disk().MkdirAll(s.recordDir()); err != nil {
 		return nil, err
 	}
-	if r.seen.ID == "" {
-		raw := make([]byte, 8)
-		_, _ = rand.Read(raw) // it never fails
-		r.seen.Version, r.seen.ID = 1, hex.EncodeToString(raw)
+	if r.circle, err = circleOf(k, r.seen, r.files); err != nil {
+		return nil, err
 	}
-	r.sum = newSum(r.seen.ID)
-	for _, id := range ids {
-		if id != r.seen.ID {
-			if err := r.readOther(id); err != nil {
-				return nil, err
-			}
+	for _, m := range r.circle.strangers(r.files) {
+		if !strangers {
+			return nil, notAccepted(m)
 		}
 	}
-	if !slices.Contains(ids, r.seen.ID) {
-		return r, r.begin(len(ids) == 0)
+	if r.seen.ID == "" || r.circle.void[r.seen.ID] {
+		r.newID()
+	}
+	for id, lines := range r.files {
+		if id != r.seen.ID {
+			r.sizes[id] = int64(len(lines))
+			r.after(lastChange(lines))
+		}
+	}
+	r.sum = newSum(r.seen.ID)
+	if _, ok := r.files[r.seen.ID]; !ok {
+		return r, r.begin(len(r.files) == 0)
 	}
 	if err := r.openOwn(); err != nil {
 		return r, err
 	}
 	return r, r.noteBehind()
+}
+
+// notAccepted is the error for a store of somebody whom the user does not know yet: what
+// were saved could not be read by them.
+func notAccepted(m *Member) error {
+	return fault.WithHint(fmt.Errorf("the store is shared by %s, whose key you have not accepted", m.Name),
+		"rhx store verify shows it, and rhx store verify --accept accepts it.")
+}
+
+// reread takes the record as it is now, and who may change it.
+func (r *recorder) reread() (err error) {
+	if r.files, err = r.store.recordFiles(); err == nil {
+		r.circle, err = circleOf(r.key, r.seen, r.files)
+	}
+	return err
+}
+
+// newID has this machine begin another file.
+func (r *recorder) newID() {
+	raw := make([]byte, 8)
+	_, _ = rand.Read(raw) // it never fails
+	r.seen.Version, r.seen.ID = 1, hex.EncodeToString(raw)
 }
 
 // noteBehind notes in the record that it was replaced by an older copy. Without that
@@ -228,18 +289,6 @@ func newSum(id string) hash.Hash {
 	h := sha256.New()
 	h.Write([]byte(id + "\n"))
 	return h
-}
-
-// readOther takes the clock of the file of another machine.
-func (r *recorder) readOther(id string) error {
-	data, err := ownfile.Read(r.store.recordPath(id), maxRecord)
-	if err != nil {
-		return err
-	}
-	lines := wholeLines(data)
-	r.sizes[id], r.lines = int64(len(lines)), append(r.lines, lines)
-	r.after(lastChange(lines))
-	return nil
 }
 
 // after has the next change be later than c.
@@ -267,20 +316,22 @@ func (r *recorder) openOwn() error {
 	if err := ownfile.Check(path); err != nil {
 		return err
 	}
-	data, err := ownfile.Read(path, maxRecord)
+	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	if r.f, err = os.OpenFile(path, os.O_RDWR, 0o600); err != nil {
-		return err
+	r.f = f
+	info, err := f.Stat()
+	if err != nil {
+		return r.fail(err)
 	}
-	lines := wholeLines(data)
-	if len(lines) < len(data) {
+	lines := r.files[r.seen.ID]
+	if int64(len(lines)) < info.Size() {
 		if err := r.f.Truncate(int64(len(lines))); err != nil {
 			return r.fail(err)
 		}
 	}
-	r.size, r.found, r.lines = int64(len(lines)), int64(len(lines)), append(r.lines, lines)
+	r.size, r.found = int64(len(lines)), int64(len(lines))
 	r.sum.Write(lines)
 	pending := lastChange(lines)
 	r.after(pending)
@@ -303,7 +354,7 @@ func (r *recorder) openOwn() error {
 func (r *recorder) newest(folder string) int {
 	newest := 0
 	of := []byte(" " + folder + " ")
-	for _, lines := range r.lines {
+	for _, lines := range r.files {
 		mine := 0 // in this file
 		var last *change
 		for line := range bytes.Lines(lines) {
@@ -330,7 +381,7 @@ func (r *recorder) newest(folder string) int {
 // pending reports whether a change needs a line that it is done.
 func (c *change) pending() bool {
 	switch c.op {
-	case opPut, opDelete, opBack, opDestroy:
+	case opPut, opAgain, opDelete, opBack, opDestroy:
 		return true
 	}
 	return false
@@ -342,7 +393,7 @@ func (s *Store) made(c *change) (bool, error) {
 	v := version{n: c.version}
 	path, there := folder, false
 	switch c.op {
-	case opPut:
+	case opPut, opAgain:
 		data, err := ownfile.Read(filepath.Join(folder, v.file()), maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
@@ -374,7 +425,14 @@ func (r *recorder) begin(first bool) error {
 			s.warn("the store had no record of what is in it; it was made of what is there: %s", countPut(changes))
 		}
 	}
-	// Whole or not at all; with the ID, so that it is found again.
+	return r.write(changes)
+}
+
+// write makes the file of this machine, whole or not at all; with the ID, so that it is
+// found again.
+func (r *recorder) write(changes []change) error {
+	s := r.store
+	r.size = 0
 	if err := r.writeSeen(); err != nil {
 		return err
 	}
@@ -443,17 +501,11 @@ func (r *recorder) line(c change) []byte {
 	text := c.text()
 	r.sum.Write([]byte(text))
 	proof := "-"
-	if r.key != nil {
-		proof = recordProof(r.key, r.sum)
+	if r.signer != nil {
+		proof = recordProof(r.signer, r.sum)
 	}
 	r.sum.Write([]byte(proof + "\n"))
 	return []byte(text + proof + "\n")
-}
-
-func recordProof(key []byte, sum hash.Hash) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(sum.Sum(nil))
-	return hex.EncodeToString(mac.Sum(nil)[:proofBytes])
 }
 
 // add writes a line, and has it on the disk if a change is to follow.
@@ -481,6 +533,9 @@ func (r *recorder) fail(err error) error {
 // writeSeen notes how long the files are. It needs not be on the disk: what it says is
 // true of what was before.
 func (r *recorder) writeSeen() error {
+	if shared := len(r.circle.members) > 0; shared != r.seen.Shared || !slices.Equal(r.circle.pins, r.seen.Trusted) {
+		return r.replaceSeen()
+	}
 	r.sizes[r.seen.ID] = r.size
 	for id, size := range r.sizes {
 		r.seen.Sizes[id] = max(size, r.seen.Sizes[id])
@@ -503,8 +558,9 @@ func (r *recorder) accept() error {
 	return r.replaceSeen()
 }
 
-// replaceSeen is writeSeen where a size may be smaller than it was.
+// replaceSeen is writeSeen where that may be shorter than it was.
 func (r *recorder) replaceSeen() error {
+	r.seen.Trusted, r.seen.Shared = r.circle.pins, len(r.circle.members) > 0
 	r.seen.Sizes[r.seen.ID] = r.size
 	data, err := json.Marshal(r.seen)
 	if err != nil {

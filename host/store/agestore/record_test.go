@@ -42,7 +42,7 @@ func TestTheRecordOfEachChange(t *testing.T) {
 	noError(t, err)
 	for i, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
 		c, proof, ok := parseChange(line)
-		if !ok || c.clock != int64(i+1) || len(proof) != 2*proofBytes || (len(c.hash) == 2*proofBytes) != (c.op == opPut) || c.text()+proof != line {
+		if !ok || c.clock != int64(i+1) || len(proof) != 86 || (len(c.hash) == 2*hashBytes) != (c.op == opPut) || c.text()+proof != line {
 			t.Errorf("line %q is %+v, %s, %v", line, c, proof, ok)
 		}
 	}

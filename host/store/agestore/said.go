@@ -2,7 +2,6 @@ package agestore
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -66,20 +64,26 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 		}
 	}
 	var all []change
+	files, err := s.recordFiles()
+	if err != nil {
+		return nil, err
+	}
+	c, err := circleOf(k, was, files)
+	if err != nil {
+		return nil, err
+	}
+	strangers := c.strangers(files)
+	waits := k.asks && !was.Shared
 	for _, id := range ids {
-		data, err := ownfile.Read(s.recordPath(id), maxRecord)
-		if err != nil {
-			return nil, err
-		}
-		lines := wholeLines(data)
-		if good, err := believed(k, id, lines); err != nil {
-			return nil, err
-		} else if !good {
-			v.bad = s.recordPath(id) + " was changed, or another key wrote it"
-		} else if int64(len(data)) < was.Sizes[id] {
+		lines, bad := c.counted(id, files[id], id == was.ID, waits)
+		if m := strangers[id]; m != nil {
+			v.bad = "it is shared by " + m.Name + ", whose key you have not accepted"
+		} else if bad != "" {
+			v.bad = s.recordPath(id) + ": " + bad
+		} else if int64(len(files[id])) < was.Sizes[id] {
 			v.bad = s.recordPath(id) + " is older than when this machine last wrote: the store may be an older copy of itself"
 		}
-		made, pending := changesOf(lines, folder)
+		made, pending := changesOf(lines, folder, waits)
 		if all = append(all, made...); pending != nil {
 			v.either[pending.folder] = *pending
 		}
@@ -92,16 +96,16 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 }
 
 // changesOf are the changes of a folder, "" for all, that were made, and the one that
-// may have been.
-func changesOf(lines []byte, folder string) (made []change, pending *change) {
+// may have been. unproven takes those without a proof, too.
+func changesOf(lines []byte, folder string, unproven bool) (made []change, pending *change) {
 	of := []byte(" " + folder + " ")
 	for line := range bytes.Lines(lines) {
 		if folder != "" && pending == nil && !bytes.Contains(line, of) {
 			continue
 		}
-		c, _, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
+		c, proof, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
 		switch {
-		case !ok:
+		case !ok, proof == "-" && !unproven:
 		case c.op == opDone && pending != nil:
 			made, pending = append(made, *pending), nil
 		case c.op == opForget:
@@ -113,30 +117,6 @@ func changesOf(lines []byte, folder string) (made []change, pending *change) {
 		}
 	}
 	return made, pending
-}
-
-// believed reports whether the last line of a file has a good proof, which covers all
-// before it, or none, as while the key was locked: Verify says that.
-func believed(k *key, id string, lines []byte) (bool, error) {
-	if len(lines) == 0 {
-		return true, nil
-	}
-	proof := lines[bytes.LastIndexByte(lines, ' ')+1:]
-	if string(proof) == "-\n" {
-		return true, nil
-	}
-	sum := newSum(id)
-	sum.Write(lines[:len(lines)-len(proof)])
-	for _, root := range k.roots {
-		key, err := derive(root, "store record")
-		if err != nil {
-			return false, err
-		}
-		if hmac.Equal(proof, []byte(recordProof(key, sum)+"\n")) {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // doubt says why a version that was read is not what the record has; "" where it is. No
@@ -165,7 +145,7 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 		return ""
 	case !known:
 		return fmt.Sprintf("version %d was added by somebody else", version)
-	case w.hash != hash:
+	case !w.is(hash):
 		return fmt.Sprintf("version %d was replaced", version)
 	case w.deleted:
 		return fmt.Sprintf("version %d was deleted", version)

@@ -40,6 +40,10 @@ func (s *Store) Seal(ctx context.Context, label string, data []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
+	return k.seal(label, data)
+}
+
+func (k *key) seal(label string, data []byte) ([]byte, error) {
 	key, err := derive(k.roots[0], "seal")
 	if err != nil {
 		return nil, err
@@ -70,6 +74,23 @@ func (s *Store) Unseal(ctx context.Context, label string, sealed []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	data, err := k.unseal(label, sealed)
+	if err == nil {
+		return data, nil
+	}
+	old, retiredErr := s.retired(k)
+	if retiredErr != nil {
+		return nil, errors.Join(err, retiredErr)
+	}
+	for _, o := range old {
+		if data, err := o.unseal(label, sealed); err == nil {
+			return data, nil
+		}
+	}
+	return nil, err
+}
+
+func (k *key) unseal(label string, sealed []byte) ([]byte, error) {
 	r, err := age.Decrypt(bytes.NewReader(sealed), k.ids...)
 	var mismatch *age.NoIdentityMatchError
 	if errors.As(err, &mismatch) {
@@ -121,7 +142,8 @@ func (s *Store) Derive(ctx context.Context, purpose string) ([]byte, error) {
 	return derive(k.roots[0], purpose)
 }
 
-// DeriveAll is Derive for every key of a file with several, in their order. It makes
+// DeriveAll is Derive for every key of a file with several, in their order, and then for
+// those from before the last Rekey. It makes
 // no key: where there is none, none are derived, and likewise where one waits for its
 // passphrase and ask is false.
 func (s *Store) DeriveAll(ctx context.Context, purpose string, ask bool) ([][]byte, error) {
@@ -140,10 +162,18 @@ func (s *Store) DeriveAll(ctx context.Context, purpose string, ask bool) ([][]by
 	if err != nil || k == nil {
 		return nil, err
 	}
-	out := make([][]byte, len(k.roots))
-	for i, root := range k.roots {
-		if out[i], err = derive(root, purpose); err != nil {
-			return nil, err
+	old, err := s.retired(k)
+	if err != nil {
+		return nil, err
+	}
+	var out [][]byte
+	for _, k := range append([]*key{k}, old...) {
+		for _, root := range k.roots {
+			derived, err := derive(root, purpose)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, derived)
 		}
 	}
 	return out, nil
@@ -166,8 +196,10 @@ func (s *Store) private(ctx context.Context) (*key, error) {
 	return s.unlocked()
 }
 
-// unlock adds a private key, and the bytes of it that other keys are derived from.
-func (k *key) unlock(id age.Identity, root []byte) {
+// unlock adds a private key, the bytes of it that other keys are derived from, and its
+// text.
+func (k *key) unlock(id age.Identity, root []byte, text string) {
 	k.ids = append(k.ids, id)
 	k.roots = append(k.roots, slices.Clone(root))
+	k.texts = append(k.texts, text)
 }

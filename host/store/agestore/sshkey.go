@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,8 +18,8 @@ import (
 
 // parseSSH reads an SSH private key. The passphrase of an encrypted one is
 // asked for only when something is to be decrypted.
-func (s *Store) parseSSH(path string, pem []byte) (*key, error) {
-	raw, err := ssh.ParseRawPrivateKey(pem)
+func (s *Store) parseSSH(path string, file []byte) (*key, error) {
+	raw, err := ssh.ParseRawPrivateKey(file)
 	if err == nil {
 		id, root, pub, err := sshIdentity(raw)
 		if err != nil {
@@ -28,7 +29,7 @@ func (s *Store) parseSSH(path string, pem []byte) (*key, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.unlock(id, root)
+		k.unlock(id, root, string(file))
 		return k, nil
 	}
 	missing := new(ssh.PassphraseMissingError)
@@ -45,15 +46,16 @@ func (s *Store) parseSSH(path string, pem []byte) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.open = func(k *key) error { return s.openSSH(k, pem, pub) }
+	k.asks = true
+	k.open = func(k *key) error { return s.openSSH(k, file, pub) }
 	return k, nil
 }
 
 // openSSH decrypts an SSH private key whose public half is pub.
-func (s *Store) openSSH(k *key, pem []byte, pub ssh.PublicKey) error {
+func (s *Store) openSSH(k *key, file []byte, pub ssh.PublicKey) error {
 	path := k.path
 	return s.askPassphrase(path, func(passphrase string) (bool, error) {
-		raw, err := ssh.ParseRawPrivateKeyWithPassphrase(pem, []byte(passphrase))
+		raw, err := ssh.ParseRawPrivateKeyWithPassphrase(file, []byte(passphrase))
 		if errors.Is(err, x509.IncorrectPasswordError) {
 			return false, nil
 		}
@@ -67,7 +69,11 @@ func (s *Store) openSSH(k *key, pem []byte, pub ssh.PublicKey) error {
 		if string(own.Marshal()) != string(pub.Marshal()) {
 			return false, fmt.Errorf("%s and its public key do not belong together", path)
 		}
-		k.unlock(id, root)
+		open, err := ssh.MarshalPrivateKey(raw, "")
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", path, err)
+		}
+		k.unlock(id, root, string(pem.EncodeToMemory(open)))
 		return true, nil
 	})
 }

@@ -1,9 +1,9 @@
 package agestore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,9 +36,15 @@ func (v *Verified) note(format string, args ...any) {
 
 // state is what the record says of a version.
 type state struct {
-	hash    string
+	hash string
+	// other is the hash of what another machine wrote as the same version, before the
+	// folders of the two were merged; "" for none.
+	other   string
 	deleted bool
+	clock   int64 // of the change that wrote it
 }
+
+func (w state) is(hash string) bool { return hash != "" && (hash == w.hash || hash == w.other) }
 
 // states are those of versions, by folder and number.
 type states map[string]map[int]state
@@ -73,7 +79,7 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 		return nil, err
 	}
 	err = s.locked(ctx, func() error {
-		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil}
+		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil && !was.Shared}
 		return c.run(ctx)
 	})
 	return v, err
@@ -88,6 +94,14 @@ type comparison struct {
 	// proof then.
 	locked  bool
 	pending map[string]change // changes that may or may not be made, by folder
+	circle  *circle
+	// closed counts the versions that are not encrypted to this key, and right.
+	closed int
+	// files are those of the record, strangers those who wrote some and do not count, and
+	// wrong the IDs of others' files that are not as they were written.
+	files     map[string][]byte
+	strangers map[string]*Member
+	wrong     []string
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -116,6 +130,9 @@ func (c *comparison) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.closed > 0 {
+		c.note("%d versions are not shared with you; they are as the record has them", c.closed)
+	}
 	return nil
 }
 
@@ -130,12 +147,13 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	keys := make([][]byte, len(c.key.roots))
-	for i, root := range c.key.roots {
-		if keys[i], err = derive(root, "store record"); err != nil {
-			return nil, false, err
-		}
+	if c.files, err = s.recordFiles(); err != nil {
+		return nil, false, err
 	}
+	if c.circle, err = circleOf(c.key, was, c.files); err != nil {
+		return nil, false, err
+	}
+	c.strangers = c.circle.strangers(c.files)
 	for id, size := range was.Sizes {
 		if !slices.Contains(ids, id) && size > 0 {
 			c.problem("%s was removed", s.recordPath(id))
@@ -150,11 +168,7 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	var all []change
 	c.pending = map[string]change{}
 	for _, id := range ids {
-		changes, err := c.file(id, keys, was.Sizes[id])
-		if err != nil {
-			return nil, false, err
-		}
-		all = append(all, changes...)
+		all = append(all, c.file(id, c.files[id], id == was.ID, was.Sizes[id])...)
 	}
 	inOrder(all)
 	want = states{}
@@ -164,15 +178,25 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	return want, true, nil
 }
 
-// file reads one file of the record, and returns the changes that were made.
-func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, error) {
+// file checks one file of the record line by line, and returns the changes that were made.
+func (c *comparison) file(id string, data []byte, own bool, least int64) []change {
 	path := c.store.recordPath(id)
-	data, err := ownfile.Read(path, maxRecord)
-	if err != nil {
-		return nil, err
-	}
 	if int64(len(data)) < least {
 		c.problem("%s was put back to what it was at an earlier time: the store may be an older copy of itself", path)
+	}
+	if c.circle.void[id] {
+		return nil
+	}
+	if m := c.strangers[id]; m != nil && !own {
+		c.problem("the store is shared by %s, whose key you have not accepted: %s", m.Name, m.Signer)
+		return nil
+	}
+	if part, bad := c.circle.counted(id, data, own, c.locked); !own && bad == "" {
+		data = part
+	} else if !own && !c.anyProof(id, data) {
+		c.problem("%s: %s", path, bad)
+		c.wrong = append(c.wrong, id)
+		return nil
 	}
 	var made []change
 	var pending *change
@@ -180,7 +204,7 @@ func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, erro
 	say := func(n int, text string) { wrong = append(wrong, fmt.Sprintf("%s:%d: %s", path, n, text)) }
 	sum := newSum(id)
 	n, unproven, proven := 0, 0, false
-	for line := range strings.Lines(string(wholeLines(data))) {
+	for line := range strings.Lines(string(data)) {
 		n++
 		ch, proof, ok := parseChange(strings.TrimSuffix(line, "\n"))
 		if !ok {
@@ -195,7 +219,7 @@ func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, erro
 			if unproven++; proven && !c.locked {
 				say(n, "it has no proof: it was added, or written while there was no key")
 			}
-		case slices.ContainsFunc(keys, func(key []byte) bool { return hmac.Equal([]byte(proof), []byte(recordProof(key, sum))) }):
+		case provenBy(c.circle.keys, sum, proof) != "":
 			good, proven, unproven = true, true, 0
 		default:
 			say(n, "it, or a line before it, was changed, or another key wrote it")
@@ -212,6 +236,8 @@ func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, erro
 			if good {
 				wrong = nil
 			}
+		case opShare, opUnshare, opVoid, opRekey:
+			pending = nil
 		case opLost:
 			say(n, "this file was removed before, and what it said of the store is not known")
 		case opBehind:
@@ -223,21 +249,41 @@ func (c *comparison) file(id string, keys [][]byte, least int64) ([]change, erro
 		}
 	}
 	c.Problems = append(c.Problems, wrong...)
+	if len(wrong) > 0 && !own {
+		c.wrong = append(c.wrong, id)
+	}
 	if unproven > 0 && (!proven || c.locked) {
 		c.note("the last %d changes in %s were made while the key was locked or not there yet: the next one proves them", unproven, path)
 	}
 	if pending != nil {
 		c.pending[pending.folder] = *pending
 	}
-	return made, nil
+	return made
+}
+
+// anyProof reports whether some line of a file was signed by a key that counts.
+func (c *comparison) anyProof(id string, data []byte) bool {
+	sum := newSum(id)
+	for line := range bytes.Lines(data) {
+		at := bytes.LastIndexByte(line, ' ') + 1
+		sum.Write(line[:at])
+		if provenBy(c.circle.keys, sum, string(bytes.TrimSuffix(line[at:], []byte("\n")))) != "" {
+			return true
+		}
+		sum.Write(line[at:])
+	}
+	return false
 }
 
 // inOrder sorts changes that several machines made by their clocks.
-func inOrder(all []change) {
-	slices.SortStableFunc(all, func(a, b change) int { return cmp.Compare(a.clock, b.clock) })
-}
+func inOrder(all []change) { slices.SortStableFunc(all, compareClock) }
+
+func compareClock(a, b change) int { return cmp.Compare(a.clock, b.clock) }
 
 func (w states) apply(c *change) {
+	if !c.pending() && c.op != opForget {
+		return
+	}
 	of := w[c.folder]
 	if of == nil {
 		of = map[int]state{}
@@ -245,7 +291,13 @@ func (w states) apply(c *change) {
 	}
 	switch c.op {
 	case opPut:
-		of[c.version] = state{hash: c.hash}
+		// The same number twice, without its being forgotten between, is by two machines.
+		of[c.version] = state{hash: c.hash, other: of[c.version].hash, clock: c.clock}
+	case opAgain:
+		if v, ok := of[c.version]; ok {
+			v.hash, v.other, v.clock = c.hash, "", c.clock
+			of[c.version] = v
+		}
 	case opDelete, opBack:
 		if v, ok := of[c.version]; ok {
 			v.deleted = c.op == opDelete
@@ -267,11 +319,12 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 			continue
 		}
 		c.Versions++
-		hash, name, err := c.version(folder, v)
+		w, ok := want[v.n]
+		hash, name, err := c.version(folder, v, w)
 		if err != nil {
 			return err
 		}
-		if w, ok := want[v.n]; recorded && !c.expected(folder, v, hash, w, ok) {
+		if recorded && !c.expected(folder, v, hash, w, ok) {
 			c.differs(folder, name, v, hash, w, ok)
 		}
 	}
@@ -288,7 +341,7 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 // expected reports whether a version is as the record says, or as a change would have
 // made it that a process may have been killed in.
 func (c *comparison) expected(folder string, v version, hash string, w state, ok bool) bool {
-	if ok && w == (state{hash, v.deleted}) {
+	if ok && w.is(hash) && w.deleted == v.deleted {
 		return true
 	}
 	p, pending := c.pending[folder]
@@ -300,7 +353,8 @@ func (c *comparison) expected(folder string, v version, hash string, w state, ok
 		after[folder][v.n] = w
 	}
 	after.apply(&p)
-	return after[folder][v.n] == state{hash, v.deleted}
+	w = after[folder][v.n]
+	return w.is(hash) && w.deleted == v.deleted
 }
 
 // differs says how a version is not as the record says.
@@ -309,7 +363,7 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 	switch {
 	case !ok:
 		c.problem("version %d of %s was added by somebody else, or put back after it was destroyed: %s", v.n, name, path)
-	case w.hash != hash:
+	case !w.is(hash):
 		c.problem("version %d of %s was replaced: %s", v.n, name, path)
 	case v.deleted:
 		c.problem("version %d of %s is marked as deleted, and rhx did not delete it: %s", v.n, name, filepath.Join(c.store.secrets(), folder, v.mark()))
@@ -319,15 +373,18 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 }
 
 // version reads a version, and checks it by itself. name is that of the secret.
-func (c *comparison) version(folder string, v version) (hash, name string, err error) {
+func (c *comparison) version(folder string, v version, w state) (hash, name string, err error) {
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	name = c.name(folder)
 	data, err := ownfile.Read(path, maxFile)
 	if err != nil {
 		return "", name, err
 	}
+	hash = hashFile(data)
 	info, _, err := decodeFile(data, c.key.ids)
 	switch mismatch := new(age.NoIdentityMatchError); {
+	case errors.As(err, &mismatch) && w.is(hash) && len(c.circle.members) > 0:
+		c.closed++
 	case errors.As(err, &mismatch):
 		c.problem("%s", c.store.wrongKey(path, c.key))
 	case err != nil:
@@ -337,7 +394,7 @@ func (c *comparison) version(folder string, v version) (hash, name string, err e
 	default:
 		name = info.Name
 	}
-	return hashFile(data), name, nil
+	return hash, name, nil
 }
 
 // name is the name of the secret of a folder, where the folder says it.
@@ -348,8 +405,8 @@ func (c *comparison) name(folder string) string {
 	return "the secret in " + folder
 }
 
-// Accept has the record say what the folder holds, as it is now. It is for a user who
-// knows why the two differ.
+// Accept has the record say what the folder holds, as it is now, and takes the members
+// who wrote some of it for such. It is for a user who knows why the two differ.
 func (s *Store) Accept(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -359,7 +416,7 @@ func (s *Store) Accept(ctx context.Context) error {
 		return err
 	}
 	return s.locked(ctx, func() error {
-		r, err := s.openRecord()
+		r, err := s.openRecordWith(k, true)
 		if r != nil {
 			defer r.close()
 		}
@@ -367,6 +424,24 @@ func (s *Store) Accept(ctx context.Context) error {
 			return err
 		}
 		c := &comparison{Verified: &Verified{}, store: s, key: k}
+		if _, _, err := c.read(); err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(maps.Keys(c.strangers)) {
+			r.seen.Trusted = append(r.seen.Trusted, c.strangers[id].Signer)
+		}
+		for _, id := range c.wrong {
+			if err := r.add(change{op: opVoid, folder: id}, false); err != nil {
+				return err
+			}
+		}
+		// As it is by the members and without what is void.
+		if err := r.reread(); err != nil {
+			return err
+		}
+		if err := r.replaceSeen(); err != nil {
+			return err
+		}
 		want, _, err := c.read()
 		if err != nil {
 			return err
@@ -375,24 +450,55 @@ func (s *Store) Accept(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		have := states{}
-		for i := range now {
-			have.apply(&now[i])
-		}
-		for folder, of := range want {
-			for n := range of {
-				if _, ok := have[folder][n]; !ok {
-					if err := r.add(change{op: opForget, folder: folder, version: n}, false); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		for _, ch := range now {
-			if err := r.add(ch, false); err != nil {
-				return err
-			}
+		if err := r.become(want, now); err != nil {
+			return err
 		}
 		return r.accept()
 	})
+}
+
+// become notes what leads from what the record says to what is there.
+func (r *recorder) become(want states, now []change) error {
+	have := states{}
+	for i := range now {
+		have.apply(&now[i])
+	}
+	for _, folder := range slices.Sorted(maps.Keys(want)) {
+		for _, n := range slices.Sorted(maps.Keys(want[folder])) {
+			if is, ok := have[folder][n]; ok && is.hash == want[folder][n].hash {
+				continue
+			}
+			if err := r.add(change{op: opForget, folder: folder, version: n}, false); err != nil {
+				return err
+			}
+			delete(want[folder], n)
+		}
+	}
+	for i, ch := range now {
+		w, ok := want[ch.folder][ch.version]
+		known := ok && ch.op == opPut || ch.op == opDelete && w.deleted
+		switch {
+		case ch.op == opDone: // with its change
+		case known:
+		default:
+			if err := r.noteAll(ch, now[i+1]); err != nil {
+				return err
+			}
+		}
+		if ch.op == opPut && ok && w.deleted && !have[ch.folder][ch.version].deleted {
+			if err := r.noteAll(change{op: opBack, folder: ch.folder, version: ch.version}, change{op: opDone}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recorder) noteAll(changes ...change) error {
+	for _, c := range changes {
+		if err := r.add(c, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }

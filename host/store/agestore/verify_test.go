@@ -430,12 +430,18 @@ func TestReadsSayWhatIsWrong(t *testing.T) {
 		"a destroyed one":             {func(*testing.T, *Store) {}, "d", 0, ""},
 		"the record is changed": {func(t *testing.T, s *Store) {
 			editRecord(t, s, func(l []string) []string { return slices.Delete(l, 4, 6) })
-		}, "a", 0, "was changed, or another key wrote it"},
+		}, "a", 0, "it was changed, or a key wrote it that is neither yours nor a member's"},
 		"the record is removed": {func(t *testing.T, s *Store) { noError(t, os.RemoveAll(s.recordDir())) }, "a", 0, ".log was removed"},
 		"a change in it may be pending": {func(t *testing.T, s *Store) {
 			forge(t, s, "a", 4)
-			editRecord(t, s, func(l []string) []string { return append(l, "99 put a 4 x -\n") })
+			r, err := s.openRecord()
+			noError(t, err, r.add(change{op: opPut, folder: "a", version: 4, hash: "x"}, true))
+			r.close()
 		}, "a", 0, ""},
+		"a change in it has no proof": {func(t *testing.T, s *Store) {
+			forge(t, s, "a", 4)
+			editRecord(t, s, func(l []string) []string { return append(l, "99 put a 4 x -\n") })
+		}, "a", 0, "its last lines have no proof"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := recorded(t)

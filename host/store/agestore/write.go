@@ -34,6 +34,9 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 	if err != nil {
 		return 0, err
 	}
+	if err := s.mayWrite(); err != nil {
+		return 0, err
+	}
 	number := 0
 	err = s.locked(ctx, func() error {
 		if err := s.checkRecipients(k); err != nil {
@@ -65,7 +68,11 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		}
 		next = max(next, r.newest(folderName(sec.Name))+1)
 		info := store.Info{Name: sec.Name, Provider: sec.Provider, Version: next, Updated: time.Now()}
-		data, err := encodeFile(info, plain, k.recipients)
+		to, err := r.circle.recipients(k, folderName(sec.Name))
+		if err != nil {
+			return err
+		}
+		data, err := encodeFile(info, plain, to)
 		if err != nil {
 			return err
 		}
@@ -212,7 +219,7 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 }
 
 // has reports whether there is a folder for name, so that asking for what is
-// not there makes no folders.
+// not there makes no folders. It is for what changes that, see mayWrite.
 func (s *Store) has(ctx context.Context, name string) (bool, error) {
 	if err := s.begin(ctx); err != nil {
 		return false, err
@@ -223,6 +230,9 @@ func (s *Store) has(ctx context.Context, name string) (bool, error) {
 	_, err := os.Stat(s.folder(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if err == nil {
+		err = s.mayWrite()
 	}
 	return err == nil, err
 }

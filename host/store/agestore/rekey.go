@@ -1,0 +1,329 @@
+package agestore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
+)
+
+// Rekey encrypts all that is in the store to a new key, and to the members, if it is
+// shared. from is the file of the key until now, where the new one is that of Options;
+// "" has rhx make a new key in its own identity.txt. It returns how many versions were
+// encrypted anew.
+//
+// A process that is killed leaves a store in which either key works; called again, it
+// goes on. What else was sealed with the old key stays readable: see retired.
+func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	var k *key
+	var err error
+	if from != "" {
+		k, err = s.keyAfter(ctx, from)
+	} else {
+		k, err = s.newOwnKey(ctx)
+	}
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	err = s.locked(ctx, func() error {
+		if err := s.mustBeRight(ctx, k); err != nil {
+			return err
+		}
+		known, err := s.recorded()
+		if err != nil {
+			return err
+		}
+		if err := s.writeRecipients(append(known, k.public...)); err != nil {
+			return err
+		}
+		r, err := s.beginRekey(k)
+		if r != nil {
+			defer r.close()
+		}
+		if err != nil {
+			return err
+		}
+		if n, err = r.encryptAnew(ctx); err != nil {
+			return err
+		}
+		return s.endRekey(k, r, from == "")
+	})
+	return n, err
+}
+
+// newKeyOnly is the key without those before it.
+func (k *key) newKeyOnly() *key {
+	only := *k
+	only.ids, only.roots, only.texts = k.ids[:1], k.roots[:1], k.texts[:1]
+	return &only
+}
+
+// newOwnKey puts a new key before the one in identity.txt, if none was put there by a
+// process that was killed, and returns all of them.
+func (s *Store) newOwnKey(ctx context.Context) (*key, error) {
+	path, own := s.identityPath()
+	if !own {
+		return nil, fault.WithHint(fault.WithKind(fmt.Errorf("the key %s is not one that rhx made", path), fault.Usage),
+			"Have RHX_AGE_IDENTITY, or identity: in config.yaml, name the new key, and give the old one with --from.")
+	}
+	k, err := s.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	if len(k.ids) > 1 {
+		return k.toFirst(), nil
+	}
+	var passphrase string
+	if k.asks || s.opt.NewPassphrase {
+		if passphrase, err = s.choosePassphrase(path); err != nil {
+			return nil, err
+		}
+	}
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, err
+	}
+	text := append(identityText(id, time.Now()), "# The key before. rhx store rekey takes it out when it is done.\n"+k.texts[0]+"\n"...)
+	defer clear(text)
+	data, err := s.protect(path, passphrase, text)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	err = s.locked(ctx, func() error { return s.disk().Write(path, data, 0o600) })
+	if err != nil {
+		return nil, err
+	}
+	both, err := parseIdentities(path, text)
+	if err != nil {
+		return nil, err
+	}
+	both.asks, both.passphrase = passphrase != "", passphrase
+	s.mu.Lock()
+	s.key = both
+	s.mu.Unlock()
+	return both.toFirst(), nil
+}
+
+// toFirst is the key with all of its private parts, that encrypts to the first.
+func (k *key) toFirst() *key {
+	first := *k
+	first.recipients, first.public = k.recipients[:1], k.public[:1]
+	return &first
+}
+
+// keyAfter returns the key of Options, with what opens the store until now behind it.
+func (s *Store) keyAfter(ctx context.Context, from string) (*key, error) {
+	before := &Store{opt: s.opt}
+	before.opt.Identity = from
+	old, err := before.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.recorded()
+	if err != nil {
+		return nil, err
+	}
+	// Both are the store's from here on, so that each is asked for its passphrase.
+	s.mu.Lock()
+	k, err := s.load()
+	s.mu.Unlock()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = s.keyGone(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(k.public, func(p string) bool { return slices.Contains(old.public, p) }) {
+		return nil, fault.WithKind(fmt.Errorf("%s and %s are the same key", k.path, from), fault.Usage)
+	}
+	if len(known) > 0 && !k.oneOf(known) {
+		err = s.locked(ctx, func() error { return s.writeRecipients(append(known, k.public...)) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if k, err = s.unlocked(); err != nil {
+		return nil, err
+	}
+	both := *k
+	both.ids, both.roots, both.texts = slices.Concat(k.ids, old.ids), slices.Concat(k.roots, old.roots), slices.Concat(k.texts, old.texts)
+	return &both, nil
+}
+
+// beginRekey has this machine begin another file of the record, which the new key proves:
+// it says all that is in the store, and that the files of the old key count no more.
+func (s *Store) beginRekey(k *key) (*recorder, error) {
+	r, err := s.openRecordWith(k, false)
+	if err != nil {
+		return r, err
+	}
+	mine := signerText(r.signer)
+	if r.circle.of[r.seen.ID] == mine && bytes.Contains(r.files[r.seen.ID], []byte(" "+opRekey+" ")) {
+		return r, nil // it was begun, and interrupted
+	}
+	changes, err := s.present()
+	if err != nil {
+		return r, err
+	}
+	members, err := r.replaceMyself(k)
+	if err != nil {
+		return r, err
+	}
+	for _, m := range members {
+		text, err := m.text()
+		if err != nil {
+			return r, err
+		}
+		op := opShare
+		if slices.Contains(r.circle.own, m.Signer) && m.Signer != mine {
+			op = opUnshare
+		}
+		changes = append(changes, change{op: op, hash: text})
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.files)) {
+		if slices.Contains(r.circle.own, r.circle.of[id]) || r.circle.void[id] {
+			changes = append(changes, change{op: opVoid, folder: id})
+		}
+	}
+	changes = append(changes, change{op: opRekey})
+	r.close()
+	r.newID()
+	r.sum = newSum(r.seen.ID)
+	if err := r.write(changes); err != nil {
+		return r, err
+	}
+	return r, r.reread()
+}
+
+// replaceMyself has members know the new key of the user, by the word of the old one, and
+// returns all of them; none where the store is not shared.
+func (r *recorder) replaceMyself(k *key) ([]Member, error) {
+	fresh, err := k.member("")
+	if err != nil || len(r.circle.members) == 0 {
+		return nil, err
+	}
+	if r.circle.members[fresh.Recipient] == nil {
+		for i, root := range k.roots[1:] {
+			signer, err := signerOf(root)
+			if err != nil {
+				return nil, err
+			}
+			for _, old := range r.circle.members {
+				if old.Signer != signerText(signer) {
+					continue
+				}
+				fresh.Name, fresh.Secrets, fresh.Replaces = old.Name, old.Secrets, old.Signer
+				r.signer = signer
+				err := r.share(fresh)
+				if r.signer, _ = signerOf(k.roots[0]); err != nil {
+					return nil, err
+				}
+				return append(r.circle.sorted(), fresh), nil
+			}
+			_ = i
+		}
+	}
+	return r.circle.sorted(), nil
+}
+
+// endRekey takes the old key out of the way: it opens what was sealed with it, and
+// nothing of the store.
+func (s *Store) endRekey(k *key, r *recorder, own bool) error {
+	only := k.newKeyOnly()
+	if err := s.retire(only, k); err != nil {
+		return err
+	}
+	if own {
+		text := []byte(fmt.Sprintf("# changed: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), only.public[0], only.texts[0]))
+		defer clear(text)
+		data, err := s.protect(k.path, k.passphrase, text)
+		if err != nil {
+			return err
+		}
+		defer clear(data)
+		if err := s.disk().Write(k.path, data, 0o600); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.key = only
+	s.mu.Unlock()
+	return s.writeRecipients(slices.Concat(only.public, slices.Sorted(maps.Keys(r.circle.members))))
+}
+
+// retiredLabel is what the file of old keys is sealed for.
+const retiredLabel = "retired keys"
+
+func (s *Store) retiredPath() string { return filepath.Join(s.opt.Dir, "retired.age") }
+
+// retire keeps the old keys of k, sealed with the new one. Journals, fingerprints, the log and a
+// login that is kept were sealed with them, on this machine.
+func (s *Store) retire(only, k *key) error {
+	old, err := s.retired(k)
+	if err != nil {
+		return err
+	}
+	all := slices.Clone(k.texts[1:])
+	for _, o := range old {
+		for _, text := range o.texts {
+			if !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	plain, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	defer clear(plain)
+	sealed, err := only.seal(retiredLabel, plain)
+	if err != nil {
+		return err
+	}
+	return s.disk().Write(s.retiredPath(), sealed, 0o600)
+}
+
+// retired returns the keys from before the last rekey; none where there are none.
+func (s *Store) retired(k *key) ([]*key, error) {
+	sealed, err := ownfile.Read(s.retiredPath(), maxIdentity)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	plain, err := k.unseal(retiredLabel, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.retiredPath(), err)
+	}
+	defer clear(plain)
+	var texts []string
+	if err := json.Unmarshal(plain, &texts); err != nil {
+		return nil, fmt.Errorf("%s is damaged", s.retiredPath())
+	}
+	var out []*key
+	for _, text := range texts {
+		o, err := s.parseKey(s.retiredPath(), []byte(text))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}

@@ -1,0 +1,241 @@
+package agestore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// opens reports how many of the store's versions the keys in a file open, of how many.
+func opens(t *testing.T, s *Store, identity string) (n, all int) {
+	t.Helper()
+	data, err := os.ReadFile(identity)
+	noError(t, err)
+	k, err := (&Store{opt: Options{Dir: t.TempDir()}}).parseKey(identity, data)
+	noError(t, err)
+	paths, err := filepath.Glob(filepath.Join(s.secrets(), "*", "*.age"))
+	noError(t, err)
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		noError(t, err)
+		if _, _, err := decodeFile(data, k.ids); err == nil {
+			n++
+		}
+	}
+	return n, len(paths)
+}
+
+// keep copies the key file, as somebody who has stolen it.
+func keep(t *testing.T, s *Store) string {
+	t.Helper()
+	path, _ := s.identityPath()
+	data, err := os.ReadFile(path)
+	noError(t, err)
+	return write(t, filepath.Join(t.TempDir(), "stolen"), data, 0o600)
+}
+
+func TestRekey(t *testing.T) {
+	s := recorded(t)
+	ctx := t.Context()
+	sealed, err := s.Seal(ctx, "label", []byte("FAKE"))
+	noError(t, err)
+	before, err := s.DeriveAll(ctx, "p", true)
+	noError(t, err)
+	stolen := keep(t, s)
+	for round := range 2 {
+		n, err := s.Rekey(ctx, "")
+		if err != nil || n != 6 {
+			t.Fatalf("%d, %v", n, err)
+		}
+		if n, all := opens(t, s, stolen); n != 0 || all != 6 {
+			t.Errorf("the old key opens %d of %d", n, all)
+		}
+		if n, all := opens(t, s, keep(t, s)); n != 6 || all != 6 {
+			t.Errorf("the new key opens %d of %d", n, all)
+		}
+		right(t, s)
+		for _, s := range []*Store{s, Open(s.opt)} {
+			for version, want := range map[int]string{0: "FAKE", 1: "FAKE"} {
+				if got := reads(t, s, "a", version); got != want {
+					t.Errorf("%q", got)
+				}
+			}
+			plain, err := s.Unseal(ctx, "label", sealed)
+			if err != nil || string(plain) != "FAKE" {
+				t.Errorf("%q, %v", plain, err)
+			}
+			after, err := s.DeriveAll(ctx, "p", false)
+			if err != nil || len(after) != 2+round || string(after[1+round]) != string(before[0]) || string(after[0]) == string(before[0]) {
+				t.Errorf("%d keys, %v", len(after), err)
+			}
+		}
+		known, err := s.recorded()
+		if err != nil || !slices.Equal(known, s.key.public) || len(known) != 1 {
+			t.Errorf("%q, %v", known, err)
+		}
+		putFake(t, s, "later", "FAKE")
+		if n, _ := opens(t, s, stolen); n != 0 {
+			t.Error("the old key opens what was saved later")
+		}
+		noError(t, s.Destroy(ctx, "later"))
+		right(t, s)
+	}
+	// Who has the old key can neither add to the record nor seal anything new.
+	thief := Open(Options{Dir: s.opt.Dir, Identity: stolen})
+	if _, err := thief.Get(ctx, "a", 0); !errors.Is(err, store.ErrDenied) {
+		t.Error(err)
+	}
+}
+
+// A process that is killed at any step leaves a store that works; the next call goes on.
+func TestRekeyKilledAtAnyStep(t *testing.T) {
+	base := recorded(t)
+	stolen := keep(t, base)
+	for step := 1; ; step++ {
+		s := Open(Options{Dir: dataDir(t), Warn: func(m string) { t.Errorf("step %d: %s", step, m) }})
+		clone(t, base.opt.Dir, s.opt.Dir)
+		noError(t, os.Chmod(filepath.Join(s.opt.Dir, "identity.txt"), 0o600))
+		n := 0
+		type killed struct{}
+		s.onStep = func() {
+			if n++; n == step {
+				panic(killed{})
+			}
+		}
+		done := func() (done bool) {
+			defer func() {
+				if p := recover(); p != nil {
+					if _, ok := p.(killed); !ok {
+						panic(p)
+					}
+				}
+			}()
+			_, err := s.Rekey(t.Context(), "")
+			noError(t, err)
+			return true
+		}()
+		if done {
+			if step < 50 {
+				t.Errorf("only %d steps", step)
+			}
+			return
+		}
+		next := Open(s.opt)
+		for _, name := range []string{"a", "c"} {
+			if rec, err := next.Get(t.Context(), name, 0); err != nil || rec.Secret.Values["k"].Reveal() != "FAKE" {
+				t.Fatalf("step %d: %s: %v", step, name, err)
+			}
+		}
+		if got := problems(t, next); got != "" {
+			t.Fatalf("step %d: %s", step, got)
+		}
+		putFake(t, next, "between", fmt.Sprint(step))
+		if _, err := next.Rekey(t.Context(), ""); err != nil {
+			t.Fatalf("step %d: %v", step, err)
+		}
+		if n, _ := opens(t, next, stolen); n != 0 {
+			t.Fatalf("step %d: the old key opens %d versions", step, n)
+		}
+		if n, all := opens(t, next, keep(t, next)); n != 7 || all != 7 || len(next.key.ids) != 1 {
+			t.Fatalf("step %d: the new key opens %d of %d", step, n, all)
+		}
+		if got := problems(t, next); got != "" {
+			t.Errorf("step %d, and gone on: %s", step, got)
+		}
+	}
+}
+
+// The key of Options may be new: the old one is named.
+func TestRekeyToAnotherFile(t *testing.T) {
+	s := recorded(t)
+	old, _ := s.identityPath()
+	id, err := age.GenerateX25519Identity()
+	noError(t, err)
+	other := write(t, filepath.Join(t.TempDir(), "new.txt"), []byte(id.String()+"\n"), 0o600)
+	next := Open(Options{Dir: s.opt.Dir, Identity: other})
+	if _, err := next.Rekey(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "is not one that rhx made") {
+		t.Error(err)
+	}
+	if _, err := next.Rekey(t.Context(), other); err == nil || !strings.Contains(err.Error(), "are the same key") {
+		t.Error(err)
+	}
+	if n, err := next.Rekey(t.Context(), old); err != nil || n != 6 {
+		t.Fatal(n, err)
+	}
+	if n, all := opens(t, next, other); n != 6 || all != 6 {
+		t.Errorf("%d of %d", n, all)
+	}
+	if n, _ := opens(t, next, old); n != 0 {
+		t.Errorf("the old key opens %d", n)
+	}
+	right(t, next)
+	if got := reads(t, next, "a", 0); got != "FAKE" {
+		t.Error(got)
+	}
+	data, err := os.ReadFile(old)
+	if err != nil || !strings.Contains(string(data), "AGE-SECRET-KEY-") {
+		t.Error("the old file was changed:", err)
+	}
+}
+
+// A new key has a passphrase where the old one has.
+func TestRekeyWithAPassphrase(t *testing.T) {
+	const first, second = "correct horse battery staple", "another four words indeed"
+	p := &person{answers: []string{first, first}}
+	s := Open(Options{Dir: dataDir(t), NewPassphrase: true, Passphrase: p.ask})
+	s.workFactor = 2
+	putFake(t, s, "a", "FAKE")
+	p = &person{answers: []string{second, second}}
+	s.opt.Passphrase = p.ask
+	if n, err := s.Rekey(t.Context(), ""); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	for answer, want := range map[string]string{second: "FAKE", first: "wrong passphrase"} {
+		p := &person{answers: []string{answer, answer}}
+		if got := reads(t, Open(Options{Dir: s.opt.Dir, Passphrase: p.ask}), "a", 0); !strings.Contains(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Others with whom the store is shared know the new key by the word of the old one.
+func TestRekeyOfASharedStore(t *testing.T) {
+	ann, bob := shared(t)
+	stolen := keep(t, ann)
+	old := memberOf(t, ann, "")
+	if n, err := ann.Rekey(t.Context(), ""); err != nil || n != 3 {
+		t.Fatal(n, err)
+	}
+	right(t, ann)
+	pull(t, ann, bob)
+	right(t, bob)
+	if got := reads(t, bob, "a", 0); got != "FAKE2" {
+		t.Error(got)
+	}
+	putFake(t, bob, "a", "of bob")
+	pull(t, bob, ann)
+	right(t, ann, bob)
+	if got := reads(t, ann, "a", 0); got != "of bob" {
+		t.Error(got)
+	}
+	if n, _ := opens(t, ann, stolen); n != 0 {
+		t.Errorf("the stolen key opens %d", n)
+	}
+	for _, s := range []*Store{ann, bob} {
+		ms, err := s.Members(t.Context())
+		if err != nil || len(ms) != 2 || ms[0].Name != "ann" || ms[0].Signer == old.Signer || ms[0].Recipient == old.Recipient {
+			t.Errorf("%+v, %v", ms, err)
+		}
+	}
+	if was := bob.mustSeen(t); slices.Contains(was.Trusted, old.Signer) || len(was.Trusted) != 1 {
+		t.Errorf("bob trusts %q", was.Trusted)
+	}
+}

@@ -1,0 +1,411 @@
+package agestore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// somebody has a store with a data folder and a key.
+func somebody(t *testing.T) *Store {
+	t.Helper()
+	s := Open(Options{Dir: dataDir(t)})
+	_, err := s.Line(t.Context())
+	noError(t, err)
+	return s
+}
+
+func memberOf(t *testing.T, s *Store, name string, secrets ...string) Member {
+	t.Helper()
+	line, err := s.Line(t.Context())
+	noError(t, err)
+	m, err := ParseMember(line)
+	noError(t, err)
+	m.Name, m.Secrets = name, secrets
+	return m
+}
+
+// pull has one person's folder be as the other's, as git does: what only the one has
+// written of the record stays.
+func pull(t *testing.T, from, to *Store) {
+	t.Helper()
+	own := filepath.Join(t.TempDir(), "record")
+	if _, err := os.Stat(to.recordDir()); err == nil {
+		clone(t, to.recordDir(), own)
+	}
+	clone(t, from.root(), to.root())
+	names, err := dirNames(own)
+	noError(t, err)
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(to.recordDir(), name)); errors.Is(err, fs.ErrNotExist) {
+			data, err := os.ReadFile(filepath.Join(own, name))
+			noError(t, err, os.WriteFile(filepath.Join(to.recordDir(), name), data, 0o600))
+		}
+	}
+}
+
+// shared is the store of ann, which bob has accepted.
+func shared(t *testing.T, secrets ...string) (ann, bob *Store) {
+	t.Helper()
+	ann, bob = somebody(t), somebody(t)
+	putFake(t, ann, "a", "FAKE1")
+	putFake(t, ann, "a", "FAKE2")
+	putFake(t, ann, "b", "FAKE3")
+	noError(t, ann.Delete(t.Context(), "b"))
+	n, err := ann.Share(t.Context(), memberOf(t, bob, "bob", secrets...), "ann")
+	noError(t, err)
+	if want := 3; n != want && len(secrets) == 0 {
+		t.Fatalf("%d versions were encrypted anew, want %d", n, want)
+	}
+	pull(t, ann, bob)
+	noError(t, bob.Accept(t.Context()))
+	right(t, ann, bob)
+	return ann, bob
+}
+
+// right checks that nobody finds anything wrong, also while reading.
+func right(t *testing.T, stores ...*Store) {
+	t.Helper()
+	for i, s := range stores {
+		if got := problems(t, s); got != "" {
+			t.Errorf("person %d: %s", i+1, got)
+		}
+	}
+}
+
+// reads returns the value of a secret, or the error, and what rhx warns of.
+func reads(t *testing.T, s *Store, name string, version int) string {
+	t.Helper()
+	o := s.opt
+	var said []string
+	o.Warn = func(m string) { said = append(said, m) }
+	rec, err := Open(o).Get(t.Context(), name, version)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(append([]string{rec.Secret.Values["k"].Reveal()}, said...), "|")
+}
+
+func TestAStoreOfTwo(t *testing.T) {
+	ann, bob := shared(t)
+	for version, want := range map[int]string{0: "FAKE2", 1: "FAKE1", 2: "FAKE2"} {
+		if got := reads(t, bob, "a", version); got != want {
+			t.Errorf("bob reads %q, want %q", got, want)
+		}
+	}
+	// What bob saves ann reads, and the other way round; the deletion is known.
+	putFake(t, bob, "a", "of bob")
+	noError(t, bob.Undelete(t.Context(), "b", 0))
+	pull(t, bob, ann)
+	putFake(t, ann, "c", "of ann")
+	noError(t, ann.Destroy(t.Context(), "b"))
+	pull(t, ann, bob)
+	right(t, ann, bob)
+	for _, s := range []*Store{ann, bob} {
+		if a, c := reads(t, s, "a", 0), reads(t, s, "c", 0); a != "of bob" || c != "of ann" {
+			t.Errorf("%q, %q", a, c)
+		}
+		ms, err := s.Members(t.Context())
+		if err != nil || len(ms) != 2 || ms[0].Name != "ann" || ms[1].Name != "bob" {
+			t.Errorf("%+v, %v", ms, err)
+		}
+	}
+	if n, err := ann.Share(t.Context(), memberOf(t, bob, "bob"), "ann"); n != 0 || err != nil {
+		t.Errorf("shared again: %d, %v", n, err)
+	}
+}
+
+// Folders that two have written to at once are merged by keeping the files of both.
+func TestFoldersOfTwoMerge(t *testing.T) {
+	ann, bob := shared(t)
+	putFake(t, ann, "x", "of ann")
+	putFake(t, bob, "y", "of bob")
+	putFake(t, ann, "a", "third of ann")
+	putFake(t, bob, "a", "third of bob")
+	for _, pair := range [][2]*Store{{ann, bob}, {bob, ann}} {
+		noError(t, filepath.WalkDir(pair[0].root(), func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			rel, _ := filepath.Rel(pair[0].root(), path)
+			to := filepath.Join(pair[1].root(), rel)
+			if _, err := os.Stat(to); err == nil && !strings.Contains(rel, "record") {
+				return nil // where both have one, each keeps theirs
+			} else if info, err2 := e.Info(); err == nil && err2 == nil {
+				if there, _ := os.Stat(to); there.Size() >= info.Size() {
+					return nil
+				}
+			}
+			data, err := os.ReadFile(path)
+			noError(t, err, os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, data, 0o600))
+			return nil
+		}))
+	}
+	right(t, ann, bob)
+	for s, want := range map[*Store]string{ann: "third of ann", bob: "third of bob"} {
+		if x, y, a := reads(t, s, "x", 0), reads(t, s, "y", 0), reads(t, s, "a", 0); x != "of ann" || y != "of bob" || a != want {
+			t.Errorf("%q %q %q", x, y, a)
+		}
+	}
+}
+
+// Before bob has accepted who shares the store he is told, and saves nothing that ann could
+// not read.
+func TestAStrangersStoreIsAccepted(t *testing.T) {
+	ann, bob := somebody(t), somebody(t)
+	putFake(t, ann, "a", "FAKE")
+	_, err := ann.Share(t.Context(), memberOf(t, bob, "bob"), "ann")
+	noError(t, err)
+	pull(t, ann, bob)
+	signer := memberOf(t, ann, "").Signer
+	if got, want := problems(t, bob), "the store is shared by ann, whose key you have not accepted: "+signer; !strings.HasPrefix(got, want) {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if got := reads(t, bob, "a", 0); got != "FAKE|a is not as rhx left it in the store: it is shared by ann, whose key you have not accepted. rhx store verify says more" {
+		t.Error(got)
+	}
+	if _, err := bob.Put(t.Context(), fake("new"), store.AnyVersion); err == nil || !strings.Contains(err.Error(), "the store is shared by ann, whose key you have not accepted") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(bob.folder("new")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("it was saved:", err)
+	}
+	noError(t, bob.Accept(t.Context()))
+	right(t, bob)
+	putFake(t, bob, "new", "FAKE")
+	pull(t, bob, ann)
+	right(t, ann)
+}
+
+// Some of the secrets are shared: the others bob sees by name, and cannot read.
+func TestASecretIsShared(t *testing.T) {
+	ann, bob := shared(t, "a")
+	putFake(t, ann, "own", "of ann")
+	putFake(t, ann, "a", "FAKE4")
+	pull(t, ann, bob)
+	right(t, ann, bob)
+	if got := reads(t, bob, "a", 0); got != "FAKE4" {
+		t.Error(got)
+	}
+	for name, version := range map[string]int{"own": 0, "b": 1} {
+		if _, err := bob.Get(t.Context(), name, version); name == "own" && (!errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "is not shared with you")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if v, err := bob.Verify(t.Context()); err != nil || !slices.Contains(v.Notes, "2 versions are not shared with you; they are as the record has them") {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if _, err := bob.Share(t.Context(), memberOf(t, somebody(t), "carl"), "bob"); err == nil || !strings.Contains(err.Error(), "the store is shared with you in part") {
+		t.Error(err)
+	}
+	// Then another, and then all.
+	for _, c := range []struct {
+		secrets []string
+		own     string
+		n       int
+	}{{[]string{"own"}, "of ann", 4}, {nil, "of ann", 5}} {
+		n, err := ann.Share(t.Context(), memberOf(t, bob, "bob", c.secrets...), "ann")
+		if err != nil || n != c.n {
+			t.Errorf("%v: %d, %v", c.secrets, n, err)
+		}
+		pull(t, ann, bob)
+		if got := reads(t, bob, "own", 0); got != c.own {
+			t.Error(got)
+		}
+		right(t, ann, bob)
+	}
+}
+
+// Who is taken out reads nothing new, and is believed no more, whatever they write of the
+// time before.
+func TestAMemberIsTakenOut(t *testing.T) {
+	ann, bob := shared(t)
+	carl := somebody(t)
+	putFake(t, bob, "of bob", "FAKE5")
+	_, err := bob.Share(t.Context(), memberOf(t, carl, "carl"), "")
+	noError(t, err)
+	pull(t, bob, ann)
+	pull(t, bob, carl)
+	noError(t, carl.Accept(t.Context()))
+	// As long as bob is in, carl's word counts for ann, too.
+	putFake(t, carl, "of carl", "FAKE6")
+	pull(t, carl, ann)
+	right(t, ann, carl)
+	was := t.TempDir()
+	clone(t, ann.root(), was)
+
+	m, n, err := ann.Unshare(t.Context(), "bob")
+	if err != nil || m.Name != "bob" || n != 5 {
+		t.Fatalf("%+v, %d, %v", m, n, err)
+	}
+	right(t, ann)
+	pull(t, ann, carl)
+	right(t, carl)
+	if got := reads(t, carl, "of bob", 0); got != "FAKE5" {
+		t.Error(got)
+	}
+	putFake(t, ann, "later", "FAKE7")
+	pull(t, ann, bob)
+	for _, name := range []string{"a", "later", "of bob"} {
+		if _, err := bob.Get(t.Context(), name, 0); !errors.Is(err, store.ErrDenied) {
+			t.Errorf("bob reads %s: %v", name, err)
+		}
+	}
+	if ms, err := ann.Members(t.Context()); err != nil || len(ms) != 2 || ms[1].Name != "carl" {
+		t.Errorf("%+v, %v", ms, err)
+	}
+	if _, _, err := ann.Unshare(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), `not shared with "nobody"`) {
+		t.Error(err)
+	}
+	if _, _, err := carl.Unshare(t.Context(), "carl"); err == nil || !strings.Contains(err.Error(), "your own key") {
+		t.Error(err)
+	}
+	// bob goes on in a copy of before, takes ann out, and puts that into the folder.
+	clone(t, was, bob.root())
+	putFake(t, bob, "evil", "EVIL")
+	_, _, err = bob.Unshare(t.Context(), "ann")
+	noError(t, err)
+	id := bob.mustSeen(t).ID
+	data, err := os.ReadFile(bob.recordPath(id))
+	noError(t, err)
+	for _, s := range []*Store{ann, carl} {
+		noError(t, os.CopyFS(s.folder("evil"), os.DirFS(bob.folder("evil"))))
+		write(t, s.recordPath(id), data, 0o600)
+		if got := problems(t, s); !strings.Contains(got, "version 1 of evil was added by somebody else") || strings.Contains(got, "of a ") {
+			t.Error(got)
+		}
+		if ms, err := s.Members(t.Context()); err != nil || len(ms) != 2 || ms[0].Name != "ann" || ms[1].Name != "carl" {
+			t.Errorf("%+v, %v", ms, err)
+		}
+	}
+}
+
+// Somebody who can write to the folder, and is no member, comes in by none of these ways.
+func TestNobodyComesInUnasked(t *testing.T) {
+	for name, attack := range map[string]func(t *testing.T, ann, eve *Store){
+		"a key in recipients.txt": func(t *testing.T, ann, eve *Store) {
+			f, err := os.OpenFile(ann.recipientsPath(), os.O_APPEND|os.O_WRONLY, 0)
+			noError(t, err)
+			_, err = f.WriteString(memberOf(t, eve, "").Recipient + "\n")
+			noError(t, err, f.Close())
+		},
+		"a file of the record that says so": func(t *testing.T, ann, eve *Store) {
+			clone(t, ann.root(), eve.root())
+			k, err := eve.unlocked()
+			noError(t, err)
+			r, err := eve.openRecordWith(k, true)
+			noError(t, err)
+			me := memberOf(t, eve, "eve")
+			noError(t, r.share(me))
+			r.close()
+			data, err := os.ReadFile(eve.recordPath(r.seen.ID))
+			noError(t, err)
+			write(t, ann.recordPath(r.seen.ID), data, 0o600)
+		},
+		"a line without a proof": func(t *testing.T, ann, eve *Store) {
+			text, err := new(memberOf(t, eve, "eve")).text()
+			noError(t, err)
+			editRecord(t, ann, func(l []string) []string { return append(l, "99 share - 0 "+text+" -\n") })
+		},
+		"a line with her proof": func(t *testing.T, ann, eve *Store) {
+			text, err := new(memberOf(t, eve, "eve")).text()
+			noError(t, err)
+			k, err := eve.unlocked()
+			noError(t, err)
+			key, err := signerOf(k.roots[0])
+			noError(t, err)
+			id := ann.mustSeen(t).ID
+			data, err := os.ReadFile(ann.recordPath(id))
+			noError(t, err)
+			line := "99 share - 0 " + text + " "
+			sum := newSum(id)
+			sum.Write(data)
+			sum.Write([]byte(line))
+			write(t, ann.recordPath(id), []byte(string(data)+line+recordProof(key, sum)+"\n"), 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ann, eve := somebody(t), somebody(t)
+			putFake(t, ann, "a", "FAKE")
+			attack(t, ann, eve)
+			_, _ = Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion)
+			eve.opt.Dir = ann.opt.Dir // she has the folder, and her own key
+			eve.opt.Identity = eve.key.path
+			for _, name := range []string{"a", "new"} {
+				data, err := os.ReadFile(filepath.Join(ann.folder(name), "1.age"))
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // ann's rhx refused
+				}
+				noError(t, err)
+				_, _, err = decodeFile(data, eve.key.ids)
+				if mismatch := new(age.NoIdentityMatchError); !errors.As(err, &mismatch) {
+					t.Errorf("eve reads %s: %v", name, err)
+				}
+			}
+			if ms, err := Open(ann.opt).Members(t.Context()); err != nil || len(ms) != 0 {
+				t.Errorf("%+v, %v", ms, err)
+			}
+		})
+	}
+}
+
+// A store that is not as rhx left it is not encrypted to others: a version that somebody
+// added would become the user's word.
+func TestADoubtfulStoreIsNotShared(t *testing.T) {
+	ann, bob := somebody(t), somebody(t)
+	putFake(t, ann, "a", "FAKE")
+	forge(t, ann, "a", 2)
+	if _, err := ann.Share(t.Context(), memberOf(t, bob, "bob"), "ann"); err == nil || !strings.Contains(err.Error(), "version 2 of a was added by somebody else") {
+		t.Error(err)
+	}
+	if _, err := ann.Rekey(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "version 2 of a was added by somebody else") {
+		t.Error(err)
+	}
+}
+
+func TestLinesOfMembers(t *testing.T) {
+	const key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+	const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"
+	sig := strings.Repeat("A", 43)
+	for line, want := range map[string]Member{
+		key:                               {Recipient: key},
+		" " + key + " sig=" + sig:         {Recipient: key, Signer: sig},
+		sshKey:                            {Recipient: sshKey},
+		sshKey + " ann at home":           {Recipient: sshKey, Name: "ann at home"},
+		sshKey + " ann sig=" + sig:        {Recipient: sshKey, Name: "ann", Signer: sig},
+		key + " sig=" + sig[1:]:           {},
+		key + " sig=":                     {},
+		"":                                {},
+		"sig=" + sig:                      {},
+		key + " x":                        {},
+		"ssh-ed25519":                     {},
+		"ssh-ed25519 AAAA":                {},
+		"AGE-SECRET-KEY-1FAKE":            {},
+		"ecdsa-sha2-nistp256 AAAA":        {},
+		key[:len(key)-1] + "q sig=" + sig: {},
+	} {
+		got, err := ParseMember(line)
+		if want.Recipient == "" {
+			if err == nil {
+				t.Errorf("%q: %+v", line, got)
+			}
+			continue
+		}
+		if err != nil || !equalMember(got, want) {
+			t.Errorf("%q: %+v, %v, want %+v", line, got, err, want)
+		}
+	}
+}
+
+func fake(name string) *secret.Secret {
+	return &secret.Secret{Name: name, Values: secret.Values{"k": secret.NewValue("FAKE")}}
+}
