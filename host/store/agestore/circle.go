@@ -2,6 +2,7 @@ package agestore
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
+	"filippo.io/age/plugin"
 
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -98,7 +100,7 @@ func parseMember(text string) (*Member, bool) {
 	return m, json.Unmarshal(data, m) == nil && m.Recipient != ""
 }
 
-// recipientOf parses a public key of age or SSH.
+// recipientOf parses a public key of age, of one of its plugins, or of SSH.
 func recipientOf(text string) (age.Recipient, error) {
 	if strings.HasPrefix(text, "ssh-") {
 		r, err := agessh.ParseRecipient(text)
@@ -107,11 +109,21 @@ func recipientOf(text string) (age.Recipient, error) {
 		}
 		return r, nil
 	}
-	rs, err := age.ParseRecipients(strings.NewReader(text))
-	if err != nil || len(rs) != 1 {
+	if rs, err := age.ParseRecipients(strings.NewReader(text)); err == nil && len(rs) == 1 {
+		return rs[0], nil
+	}
+	r, err := plugin.NewRecipient(text, silent)
+	if err != nil {
 		return nil, errors.New("not a public key of age or SSH")
 	}
-	return rs[0], nil
+	return r, nil
+}
+
+// silent is for plugins, which ask nothing when they encrypt to a public key.
+var silent = &plugin.ClientUI{
+	DisplayMessage: func(string, string) error { return nil },
+	RequestValue:   func(string, string, bool) (string, error) { return "", errors.New("there is nobody to ask") },
+	Confirm:        func(string, string, string, string) (bool, error) { return false, errors.New("there is nobody to ask") },
 }
 
 // circle is who may change the store, by what its record says.
@@ -275,7 +287,7 @@ func lastProof(lines []byte) (body []byte, proof string, end int) {
 		begin := bytes.LastIndexByte(lines[:end-1], '\n') + 1
 		if at := bytes.LastIndexByte(lines[begin:end-1], ' '); at >= 0 {
 			if proof = string(lines[begin+at+1 : end-1]); proof != "-" {
-				return lines[:begin+at+1], proof, end
+				return lines[:begin+at+1], cmp.Or(proof, "none"), end
 			}
 		}
 		end = begin
@@ -334,12 +346,18 @@ func (c *circle) whose(signer string) string {
 	return ""
 }
 
+// maxClaims is how many members of a stranger's file are looked at.
+const maxClaims = 200
+
 // strangers are those whose files do not count, though a file says that they are members:
 // by the ID of the file.
 func (c *circle) strangers(files map[string][]byte) map[string]*Member {
 	var claimed []*Member
 	for _, lines := range files {
 		for _, op := range memberOps(lines, "") {
+			if len(claimed) == maxClaims {
+				break // whoever wrote that many wants time
+			}
 			if m, ok := parseMember(op.hash); ok && op.op == opShare && m.Signer != "" && !slices.Contains(c.keys, m.Signer) {
 				claimed = append(claimed, m)
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,10 +21,14 @@ import (
 // childEnv makes the test binary run one of children instead of tests.
 const childEnv = "RHX_AGESTORE_TEST_CHILD"
 
+// moreChildren are those that only some systems have.
+var moreChildren = map[string]func(dir string) error{}
+
 func children() map[string]func(dir string) error {
 	c := faultChildren()
 	c["write"] = writeForEver
 	c["step"] = dieAtStep
+	maps.Copy(c, moreChildren)
 	return c
 }
 

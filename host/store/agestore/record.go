@@ -63,6 +63,8 @@ const (
 	recordEnding = ".log"
 	// maxRecord is how long a file of the record may be in bytes: a million changes.
 	maxRecord = 128 << 20
+	// maxRecords is how many files of the record there may be.
+	maxRecords = 1000
 	// hashBytes is how much of a hash is kept.
 	hashBytes = 16
 )
@@ -146,6 +148,9 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	ids, err := s.recordIDs()
 	if err != nil {
 		return nil, err
+	}
+	if len(ids) > maxRecords {
+		return nil, fmt.Errorf("%s has %d files; there is one for each machine that writes, and %d are read", s.recordDir(), len(ids), maxRecords)
 	}
 	files := make(map[string][]byte, len(ids))
 	for _, id := range ids {

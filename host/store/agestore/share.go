@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"filippo.io/age"
+	"filippo.io/age/plugin"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
@@ -114,9 +116,6 @@ func (c *circle) sorted() []Member {
 // names. The first time self is what others are to call the user. It returns how many
 // versions were encrypted anew; called again, it goes on where it was interrupted.
 func (s *Store) Share(ctx context.Context, m Member, self string) (int, error) {
-	if _, err := recipientOf(m.Recipient); err != nil {
-		return 0, err
-	}
 	return s.reshape(ctx, func(r *recorder) error {
 		k, c := r.key, r.circle
 		me := c.members[k.public[0]]
@@ -134,6 +133,9 @@ func (s *Store) Share(ctx context.Context, m Member, self string) (int, error) {
 			} else {
 				m.Secrets = nil
 			}
+		}
+		if err := k.fits(m.Recipient); err != nil {
+			return err
 		}
 		slices.Sort(m.Secrets)
 		m.Secrets = slices.Compact(m.Secrets)
@@ -155,6 +157,17 @@ func (s *Store) Share(ctx context.Context, m Member, self string) (int, error) {
 		}
 		return r.share(add...)
 	})
+}
+
+// fits is the error for a public key that cannot be encrypted to together with the user's,
+// such as one whose plugin is not there.
+func (k *key) fits(recipient string) error {
+	r, err := recipientOf(recipient)
+	if err != nil {
+		return err
+	}
+	_, err = age.Encrypt(io.Discard, &described{&age.Stanza{Type: stanzaType}, append(slices.Clone(k.recipients), r)})
+	return err
 }
 
 func equalMember(a, b Member) bool {
@@ -356,6 +369,9 @@ func (r *recorder) changedAt() func(folder string) int64 {
 // Verify tells of it.
 func (r *recorder) toAll(folder string, number int) bool {
 	want, err := r.circle.recipients(r.key, folder)
+	if slices.ContainsFunc(want, func(r age.Recipient) bool { _, ok := r.(*plugin.Recipient); return ok }) {
+		return true // which may make as many of them as it likes
+	}
 	data, readErr := ownfile.Read(filepath.Join(r.store.secrets(), folder, version{n: number}.file()), maxFile)
 	if err != nil || readErr != nil {
 		return true

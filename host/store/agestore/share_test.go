@@ -2,6 +2,7 @@ package agestore
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -408,4 +409,69 @@ func TestLinesOfMembers(t *testing.T) {
 
 func fake(name string) *secret.Secret {
 	return &secret.Secret{Name: name, Values: secret.Values{"k": secret.NewValue("FAKE")}}
+}
+
+// Whatever somebody writes into the record who has no key, nobody comes in by it, and
+// neither rhx nor what it says of the store breaks.
+func FuzzRecord(f *testing.F) {
+	dir := dataDir(f)
+	s := Open(Options{Dir: dir})
+	if _, err := s.Put(f.Context(), fake("a"), store.AnyVersion); err != nil {
+		f.Fatal(err)
+	}
+	k, err := s.unlocked()
+	if err != nil {
+		f.Fatal(err)
+	}
+	was, err := s.readSeen()
+	if err != nil {
+		f.Fatal(err)
+	}
+	own, err := s.recordFiles()
+	if err != nil {
+		f.Fatal(err)
+	}
+	text, err := new(Member{Name: "eve", Recipient: k.public[0] + "x", Signer: strings.Repeat("A", 43)}).text()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{"", "\n", "1 share - 0 " + text + " -\n", "1 share - 0 " + text + " " + strings.Repeat("A", 86) + "\n", "2 void " + was.ID + " 0 - -\n", " -\n", "x"} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	f.Fuzz(func(t *testing.T, lines string, behind bool) {
+		files := map[string][]byte{"0123456789abcdef": wholeLines([]byte(lines)), was.ID: own[was.ID]}
+		if behind {
+			files = map[string][]byte{was.ID: wholeLines(append(slices.Clone(own[was.ID]), lines...))}
+		}
+		c, err := circleOf(k, was, files)
+		if err != nil || len(c.members) != 0 || len(c.keys) != 1 || len(c.void) != 0 || c.of["0123456789abcdef"] != "" {
+			t.Errorf("%+v, %v", c, err)
+		}
+		c.strangers(files)
+		for id, data := range files {
+			part, bad := c.counted(id, data, id == was.ID, false)
+			if id == was.ID && len(part) != len(own[id]) && bad == "" {
+				t.Errorf("%q of %q counts", part, data)
+			}
+			if _, proof, end := lastProof(data); (proof == "") != (end == 0) || end > len(data) {
+				t.Errorf("%q %d", proof, end)
+			}
+			changesOf(data, "", false)
+			changesOf(data, "a", true)
+		}
+	})
+}
+
+// There is a file of the record for each machine; a folder with more than there can be is an
+// error, and no work without end.
+func TestTooManyFilesOfTheRecord(t *testing.T) {
+	s := somebody(t)
+	putFake(t, s, "a", "FAKE")
+	for i := range maxRecords {
+		write(t, s.recordPath(fmt.Sprintf("%016x", i)), nil, 0o600)
+	}
+	if _, err := s.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "has 1001 files") {
+		t.Error(err)
+	}
 }
