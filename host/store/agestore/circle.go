@@ -295,14 +295,20 @@ func lastProof(lines []byte) (body []byte, proof string, end int) {
 	return nil, "", 0
 }
 
+// unprovenAgain is what somebody does who puts lines of their own in the place of others.
+const unprovenAgain = "lines that had a proof have none"
+
 // counted returns the lines of a file that count, and why that is not all of them; ""
-// where it is. own is the file of this machine, and waits reports that the user's key has
-// a passphrase: lines without a proof may be at the end then.
-func (c *circle) counted(id string, lines []byte, own, waits bool) ([]byte, string) {
+// where it is. waits reports that the user's key has a passphrase: lines without a proof may
+// be at the end of this machine's file then.
+func (c *circle) counted(id string, lines []byte, was *seen, waits bool) ([]byte, string) {
 	_, proof, end := lastProof(lines)
+	own := id == was.ID
 	switch {
 	case c.void[id]:
 		return nil, ""
+	case own && int64(end) < was.Proven && int64(len(lines)) >= was.Sizes[id]:
+		return lines, unprovenAgain
 	case proof == "" && (len(lines) == 0 || own && waits):
 		return lines, ""
 	case proof == "" && own:

@@ -106,10 +106,14 @@ type seen struct {
 	ID string `json:"id"`
 	// Sizes are those of all files when this machine last wrote.
 	Sizes map[string]int64 `json:"sizes"`
+	// Proven is where the last line with a proof ends in the file of this machine.
+	Proven int64 `json:"proven,omitempty"`
 	// Trusted are the keys of others that the user has accepted: see circle.go.
 	Trusted []string `json:"trusted,omitempty"`
 	// Shared: there are members, so that each change needs a proof at once.
 	Shared bool `json:"shared,omitempty"`
+
+	length int // of the file
 }
 
 func (s *Store) recordDir() string { return filepath.Join(s.root(), "record") }
@@ -132,7 +136,7 @@ func (s *Store) readSeen() (*seen, error) {
 	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) {
 		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "without it an older copy of the store is not found; remove it, and look at rhx store verify")
 	}
-	if was.Sizes == nil {
+	if was.length = len(data); was.Sizes == nil {
 		was.Sizes = map[string]int64{}
 	}
 	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 1)
@@ -437,7 +441,7 @@ func (r *recorder) begin(first bool) error {
 // found again.
 func (r *recorder) write(changes []change) error {
 	s := r.store
-	r.size = 0
+	r.size, r.seen.Proven = 0, 0
 	if err := r.writeSeen(); err != nil {
 		return err
 	}
@@ -449,7 +453,9 @@ func (r *recorder) write(changes []change) error {
 	if err := s.disk().Write(path, b.Bytes(), 0o600); err != nil {
 		return err
 	}
-	r.size = int64(b.Len())
+	if r.size = int64(b.Len()); r.signer != nil {
+		r.seen.Proven = r.size
+	}
 	var err error
 	if r.f, err = os.OpenFile(path, os.O_RDWR, 0o600); err != nil {
 		return err
@@ -525,7 +531,10 @@ func (r *recorder) add(c change, sync bool) error {
 	if err != nil {
 		return r.fail(err)
 	}
-	if r.size += int64(len(line)); sync {
+	if r.size += int64(len(line)); r.signer != nil {
+		r.seen.Proven = r.size
+	}
+	if sync {
 		return r.writeSeen()
 	}
 	return nil
@@ -535,23 +544,30 @@ func (r *recorder) fail(err error) error {
 	return fmt.Errorf("write %s: %w", r.store.recordPath(r.seen.ID), fault.Cause(err))
 }
 
-// writeSeen notes how long the files are. It needs not be on the disk: what it says is
-// true of what was before.
+// writeSeen notes how long the files are, and who is trusted. It needs not be on the disk:
+// what it says is true of what was before.
 func (r *recorder) writeSeen() error {
-	if shared := len(r.circle.members) > 0; shared != r.seen.Shared || !slices.Equal(r.circle.pins, r.seen.Trusted) {
-		return r.replaceSeen()
-	}
 	r.sizes[r.seen.ID] = r.size
 	for id, size := range r.sizes {
 		r.seen.Sizes[id] = max(size, r.seen.Sizes[id])
 	}
+	return r.saveSeen()
+}
+
+func (r *recorder) saveSeen() error {
+	r.seen.Trusted, r.seen.Shared = r.circle.pins, len(r.circle.members) > 0
 	data, err := json.Marshal(r.seen)
 	if err != nil {
 		return err
 	}
+	data = append(data, '\n')
+	was := r.seen.length
+	r.seen.length = len(data)
+	if len(data) < was {
+		return r.store.disk().Write(r.store.seenPath(), data, 0o600)
+	}
 	r.store.step()
-	// Sizes only grow, so that this replaces what was.
-	return ownfile.Overwrite(r.store.seenPath(), append(data, '\n'))
+	return ownfile.Overwrite(r.store.seenPath(), data)
 }
 
 // accept has all lines on the disk, and what was seen be what is there.
@@ -563,15 +579,10 @@ func (r *recorder) accept() error {
 	return r.replaceSeen()
 }
 
-// replaceSeen is writeSeen where that may be shorter than it was.
+// replaceSeen is writeSeen where a size may be smaller than it was.
 func (r *recorder) replaceSeen() error {
-	r.seen.Trusted, r.seen.Shared = r.circle.pins, len(r.circle.members) > 0
 	r.seen.Sizes[r.seen.ID] = r.size
-	data, err := json.Marshal(r.seen)
-	if err != nil {
-		return err
-	}
-	return r.store.disk().Write(r.store.seenPath(), append(data, '\n'), 0o600)
+	return r.saveSeen()
 }
 
 func (r *recorder) close() {

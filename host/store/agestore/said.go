@@ -75,7 +75,7 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 	strangers := c.strangers(files)
 	waits := k.asks && !was.Shared
 	for _, id := range ids {
-		lines, bad := c.counted(id, files[id], id == was.ID, waits)
+		lines, bad := c.counted(id, files[id], was, waits)
 		if m := strangers[id]; m != nil {
 			v.bad = "it is shared by " + m.Name + ", whose key you have not accepted"
 		} else if bad != "" {

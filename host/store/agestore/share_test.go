@@ -1,6 +1,8 @@
 package agestore
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -450,7 +452,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		c.strangers(files)
 		for id, data := range files {
-			part, bad := c.counted(id, data, id == was.ID, false)
+			part, bad := c.counted(id, data, was, false)
 			if id == was.ID && len(part) != len(own[id]) && bad == "" {
 				t.Errorf("%q of %q counts", part, data)
 			}
@@ -473,5 +475,36 @@ func TestTooManyFilesOfTheRecord(t *testing.T) {
 	}
 	if _, err := s.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "has 1001 files") {
 		t.Error(err)
+	}
+}
+
+// While a key waits for its passphrase lines need no proof; those that had one need it.
+func TestProofsAreNotTakenAway(t *testing.T) {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	noError(t, err)
+	path := write(t, filepath.Join(t.TempDir(), "id"), sshPEM(t, ed, passphrase), 0o600)
+	s := Open(Options{Dir: dataDir(t), Identity: path, Passphrase: func(string) (string, error) { return passphrase, nil }})
+	putFake(t, s, "a", "FAKE")
+	if _, err := s.Get(t.Context(), "a", 0); err != nil { // opens the key
+		t.Fatal(err)
+	}
+	putFake(t, s, "a", "FAKE")
+	s = Open(s.opt)
+	putFake(t, s, "b", "FAKE") // without a proof
+	right(t, s)
+	if got := reads(t, s, "b", 0); got != "FAKE" {
+		t.Error(got)
+	}
+	editRecord(t, s, func(lines []string) []string {
+		for i, line := range lines {
+			lines[i] = line[:strings.LastIndex(line, " ")] + " -\n"
+		}
+		return append(lines, slices.Repeat([]string{lines[1]}, 50)...)
+	})
+	if got := problems(t, s); !strings.Contains(got, "lines that had a proof have none") {
+		t.Error(got)
+	}
+	if got := reads(t, s, "a", 0); !strings.Contains(got, "lines that had a proof have none") {
+		t.Error(got)
 	}
 }

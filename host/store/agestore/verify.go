@@ -168,7 +168,7 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	var all []change
 	c.pending = map[string]change{}
 	for _, id := range ids {
-		all = append(all, c.file(id, c.files[id], id == was.ID, was.Sizes[id])...)
+		all = append(all, c.file(id, c.files[id], was)...)
 	}
 	inOrder(all)
 	want = states{}
@@ -179,7 +179,8 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 }
 
 // file checks one file of the record line by line, and returns the changes that were made.
-func (c *comparison) file(id string, data []byte, own bool, least int64) []change {
+func (c *comparison) file(id string, data []byte, was *seen) []change {
+	own, least := id == was.ID, was.Sizes[id]
 	path := c.store.recordPath(id)
 	if int64(len(data)) < least {
 		c.problem("%s was put back to what it was at an earlier time: the store may be an older copy of itself", path)
@@ -191,7 +192,11 @@ func (c *comparison) file(id string, data []byte, own bool, least int64) []chang
 		c.problem("the store is shared by %s, whose key you have not accepted: %s", m.Name, m.Signer)
 		return nil
 	}
-	if part, bad := c.circle.counted(id, data, own, c.locked); !own && bad == "" {
+	part, bad := c.circle.counted(id, data, was, c.locked)
+	if own && bad == unprovenAgain {
+		c.problem("%s: %s", path, bad)
+	}
+	if !own && bad == "" {
 		data = part
 	} else if !own && !c.anyProof(id, data) {
 		c.problem("%s: %s", path, bad)
