@@ -235,6 +235,11 @@ func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) 
 			return nil, notAccepted(m)
 		}
 	}
+	if r.seen.Shared && !strangers {
+		if err := r.putBack(); err != nil {
+			return nil, err
+		}
+	}
 	if r.seen.ID == "" || r.circle.void[r.seen.ID] {
 		r.newID()
 	}
@@ -259,6 +264,18 @@ func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) 
 func notAccepted(m *Member) error {
 	return fault.WithHint(fmt.Errorf("the store is shared by %s, whose key you have not accepted", m.Name),
 		"rhx store verify shows it, and rhx store verify --accept accepts it.")
+}
+
+// putBack is the error for a record that is not what this machine has seen of it: somebody
+// who was taken out may be a member by it, to whom the next save would be encrypted.
+func (r *recorder) putBack() error {
+	for id, size := range r.seen.Sizes {
+		if int64(len(r.files[id])) < size {
+			return fault.WithHint(fmt.Errorf("%s was put back to what it was at an earlier time, or removed: who the store is shared with is not certain", r.store.recordPath(id)),
+				"rhx store verify and rhx store members show it as it is, and rhx store verify --accept takes it so.")
+		}
+	}
+	return nil
 }
 
 // reread takes the record as it is now, and who may change it.

@@ -508,3 +508,28 @@ func TestProofsAreNotTakenAway(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Whoever was taken out is not let in again by a copy of the folder from before.
+func TestAFolderPutBackLetsNobodyIn(t *testing.T) {
+	ann, bob := shared(t)
+	was := t.TempDir()
+	clone(t, ann.root(), was)
+	_, _, err := ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	for name, back := range map[string]func(){
+		"the folder":     func() { clone(t, was, ann.root()) },
+		"a file is gone": func() { noError(t, os.Remove(ann.recordPath(ann.mustSeen(t).ID))) },
+	} {
+		back()
+		if _, err := Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion); err == nil || !strings.Contains(err.Error(), "who the store is shared with is not certain") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := Open(ann.opt).Share(t.Context(), memberOf(t, bob, "bob"), ""); err == nil {
+			t.Errorf("%s: it was shared", name)
+		}
+	}
+	// The user knows why.
+	noError(t, ann.Accept(t.Context()))
+	putFake(t, ann, "new", "FAKE")
+	right(t, ann)
+}
