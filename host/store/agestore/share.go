@@ -224,6 +224,39 @@ func (s *Store) Unshare(ctx context.Context, who string) (*Member, int, error) {
 	return out, n, err
 }
 
+// authors returns which member has signed each version of a secret; none where the store is
+// not shared, or the key waits for its passphrase.
+func (s *Store) authors(folder string) (map[int]string, error) {
+	was, err := s.readSeen()
+	if err != nil || !was.Shared {
+		return nil, err
+	}
+	k, err := s.ready()
+	if err != nil || k == nil {
+		return nil, err
+	}
+	files, err := s.recordFiles()
+	if err != nil {
+		return nil, err
+	}
+	c, err := circleOf(k, was, files)
+	if err != nil {
+		return nil, err
+	}
+	by, at := map[int]string{}, map[int]int64{}
+	for id, lines := range files {
+		part, _ := c.counted(id, lines, was, false)
+		made, _ := changesOf(part, folder, false)
+		for _, ch := range made {
+			// Who restates what a member wrote who was taken out is later.
+			if first, ok := at[ch.version]; ch.op == opPut && (!ok || ch.clock < first) {
+				by[ch.version], at[ch.version] = c.whose(c.of[id]), ch.clock
+			}
+		}
+	}
+	return by, nil
+}
+
 // find returns the member of a name or public key; nil for none.
 func (c *circle) find(members map[string]*Member, who string) *Member {
 	for _, m := range members {

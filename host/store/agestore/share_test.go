@@ -122,6 +122,12 @@ func TestAStoreOfTwo(t *testing.T) {
 			t.Errorf("%+v, %v", ms, err)
 		}
 	}
+	for version, want := range map[int]string{1: "ann", 2: "ann", 3: "bob"} {
+		infos, err := bob.History(t.Context(), "a")
+		if err != nil || len(infos) != 3 || infos[3-version].By != want {
+			t.Errorf("version %d: %+v, %v", version, infos, err)
+		}
+	}
 	if n, err := ann.Share(t.Context(), memberOf(t, bob, "bob"), "ann"); n != 0 || err != nil {
 		t.Errorf("shared again: %d, %v", n, err)
 	}
