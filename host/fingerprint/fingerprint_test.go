@@ -71,6 +71,29 @@ func TestNotedIsKnown(t *testing.T) {
 	}
 }
 
+// What was noted with the key of before counts as rhx's own after a rekey, and what is noted
+// then, too.
+func TestNotedBeforeARekey(t *testing.T) {
+	p := newPlace(t)
+	r := p.open(t)
+	r.Note("gpu", "aws", values("fake-1"))
+	save(t, r)
+	for range 2 {
+		if _, err := p.keys.Rekey(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r = p.open(t)
+	if !is(r, "gpu", "aws", "fake-1") || is(r, "gpu", "aws", "fake-2") || is(r, "gpu", "gcp", "") {
+		t.Error("what was noted is not known any more, or what was not is")
+	}
+	r.Note("gpu", "gcp", values("fake-3"))
+	save(t, r)
+	if r = p.open(t); !is(r, "gpu", "gcp", "fake-3") || !is(r, "gpu", "aws", "fake-1") {
+		t.Error("what was noted later is not known")
+	}
+}
+
 // A PIN of four digits is found by trying, where its fingerprint and the key are to
 // be had.
 func TestNothingOfItCanBeSearched(t *testing.T) {
