@@ -152,6 +152,9 @@ func (s *Store) keyAfter(ctx context.Context, from string) (*key, error) {
 	if slices.ContainsFunc(k.public, func(p string) bool { return slices.Contains(old.public, p) }) {
 		return nil, fault.WithKind(fmt.Errorf("%s and %s are the same key", k.path, from), fault.Usage)
 	}
+	if len(known) > 0 && !old.oneOf(known) {
+		return nil, s.wrongStore(known, old)
+	}
 	if len(known) > 0 && !k.oneOf(known) {
 		err = s.locked(ctx, func() error { return s.writeRecipients(append(known, k.public...)) })
 		if err != nil {

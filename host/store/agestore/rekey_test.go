@@ -239,3 +239,131 @@ func TestRekeyOfASharedStore(t *testing.T) {
 		t.Errorf("bob trusts %q", was.Trusted)
 	}
 }
+
+// What was kept of old keys is read whole or not at all.
+func TestRetiredKeysThatAreDamaged(t *testing.T) {
+	s := somebody(t)
+	putFake(t, s, "a", "FAKE")
+	sealed, err := s.Seal(t.Context(), "label", []byte("FAKE"))
+	noError(t, err)
+	_, err = s.Rekey(t.Context(), "")
+	noError(t, err)
+	good, err := os.ReadFile(s.retiredPath())
+	noError(t, err)
+	k, err := s.unlocked()
+	noError(t, err)
+	seal := func(text string) []byte {
+		data, err := k.seal(retiredLabel, []byte(text))
+		noError(t, err)
+		return data
+	}
+	thief := somebody(t)
+	other, err := thief.Seal(t.Context(), retiredLabel, []byte(`["x"]`))
+	noError(t, err)
+	for name, data := range map[string][]byte{"cut": good[:len(good)-1], "empty": {}, "no list": seal("{}"), "no key": seal(`["x"]`), "a thief's": other} {
+		write(t, s.retiredPath(), data, 0o600)
+		next := Open(s.opt)
+		if _, err := next.Unseal(t.Context(), "label", sealed); err == nil || !strings.Contains(err.Error(), "retired.age") {
+			t.Errorf("%s: unseal: %v", name, err)
+		}
+		if _, err := next.DeriveAll(t.Context(), "p", true); err == nil || !strings.Contains(err.Error(), "retired.age") {
+			t.Errorf("%s: derive: %v", name, err)
+		}
+		if _, err := next.Rekey(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "retired.age") {
+			t.Errorf("%s: rekey: %v", name, err)
+		}
+		if got := reads(t, next, "a", 0); got != "FAKE" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	write(t, s.retiredPath(), good, 0o600)
+	if _, err := Open(s.opt).Rekey(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	if plain, err := Open(s.opt).Unseal(t.Context(), "label", sealed); err != nil || string(plain) != "FAKE" {
+		t.Errorf("%q, %v", plain, err)
+	}
+}
+
+// A key that cannot be read, or a passphrase that is not given, is an error before anything
+// is changed.
+func TestRekeyWithoutAKey(t *testing.T) {
+	s := recorded(t)
+	s.opt.Warn = nil
+	path, _ := s.identityPath()
+	before := keep(t, s)
+	missing := filepath.Join(t.TempDir(), "missing")
+	other := keep(t, somebody(t))
+	for name, c := range map[string]struct {
+		opt  Options
+		from string
+		want string
+	}{
+		"no such old key":     {Options{Dir: s.opt.Dir, Identity: other}, missing, "no such file"},
+		"no such new key":     {Options{Dir: s.opt.Dir, Identity: missing}, path, "the key file cannot be read"},
+		"not the old key":     {Options{Dir: s.opt.Dir, Identity: other}, keep(t, somebody(t)), "are encrypted to"},
+		"no new passphrase":   {Options{Dir: s.opt.Dir, NewPassphrase: true}, "", "there is nobody to ask"},
+		"a weak one":          {Options{Dir: s.opt.Dir, NewPassphrase: true, Passphrase: func(string) (string, error) { return "1234", nil }}, "", "passphrase"},
+		"from its own key":    {Options{Dir: s.opt.Dir}, path, "are the same key"},
+		"the new key's words": {Options{Dir: s.opt.Dir, Identity: write(t, filepath.Join(t.TempDir(), "k"), []byte("x"), 0o600)}, path, "not a key"},
+	} {
+		if _, err := Open(c.opt).Rekey(t.Context(), c.from); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+		if n, all := opens(t, s, before); n != 6 || all != 6 {
+			t.Errorf("%s: the key opens %d of %d", name, n, all)
+		}
+		a, err1 := os.ReadFile(path)
+		b, err2 := os.ReadFile(before)
+		if err1 != nil || err2 != nil || string(a) != string(b) {
+			t.Errorf("%s: the key file was changed", name)
+		}
+	}
+	right(t, s)
+}
+
+// An error at any step is the command's, and the next call goes on.
+func TestRekeyOnADiskThatFails(t *testing.T) {
+	base := recorded(t)
+	stolen := keep(t, base)
+	failed := 0
+	for step := 1; ; step++ {
+		s := Open(Options{Dir: dataDir(t)})
+		clone(t, base.opt.Dir, s.opt.Dir)
+		noError(t, os.Chmod(filepath.Join(s.opt.Dir, "identity.txt"), 0o600))
+		n := 0
+		s.onStep = func() {
+			if n++; n == step {
+				noError(t, os.RemoveAll(s.temp()), os.WriteFile(s.temp(), nil, 0o600))
+			}
+		}
+		_, err := s.Rekey(t.Context(), "")
+		if n < step {
+			noError(t, err)
+			break
+		}
+		if err != nil {
+			failed++
+		}
+		if info, err := os.Stat(s.temp()); err == nil && !info.IsDir() {
+			noError(t, os.Remove(s.temp()))
+		}
+		next := Open(s.opt)
+		if got := problems(t, next); got != "" {
+			t.Fatalf("step %d: %s", step, got)
+		}
+		if got := reads(t, next, "a", 0); got != "FAKE" {
+			t.Fatalf("step %d: %s", step, got)
+		}
+		if _, err := next.Rekey(t.Context(), ""); err != nil {
+			t.Fatalf("step %d again: %v", step, err)
+		}
+		if n, _ := opens(t, next, stolen); n != 0 {
+			t.Fatalf("step %d: the old key opens %d", step, n)
+		}
+		right(t, next)
+	}
+	if failed < 20 {
+		t.Errorf("%d steps failed", failed)
+	}
+}

@@ -1,6 +1,7 @@
 package agestore
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -538,4 +539,157 @@ func TestAFolderPutBackLetsNobodyIn(t *testing.T) {
 	noError(t, ann.Accept(t.Context()))
 	putFake(t, ann, "new", "FAKE")
 	right(t, ann)
+}
+
+// What cannot be read or written is an error of each command, and nothing is reported done.
+func TestSharingThatFails(t *testing.T) {
+	folder := func(path func(*Store) string) func(*testing.T, *Store) {
+		return func(t *testing.T, s *Store) {
+			p := path(s)
+			noError(t, os.RemoveAll(p), os.MkdirAll(filepath.Join(p, "x"), 0o700))
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil func(*testing.T, *Store)
+		// of are the commands that need it.
+		of string
+	}{
+		"no data folder":        {func(_ *testing.T, s *Store) { s.opt.Dir = "" }, "share unshare rekey members line"},
+		"no key":                {func(t *testing.T, s *Store) { noError(t, os.Remove(filepath.Join(s.opt.Dir, "identity.txt"))) }, "share unshare rekey members line"},
+		"the key is no key":     {func(t *testing.T, s *Store) { write(t, filepath.Join(s.opt.Dir, "identity.txt"), []byte("x"), 0o600) }, "share unshare rekey members line"},
+		"store.seen is damaged": {func(t *testing.T, s *Store) { write(t, s.seenPath(), []byte("{"), 0o600) }, "share unshare rekey members"},
+		"recipients.txt":        {folder((*Store).recipientsPath), "share unshare rekey"},
+		"a file of the record": {func(t *testing.T, s *Store) {
+			folder(func(s *Store) string { return s.recordPath(recordIDs(t, s)[0]) })(t, s)
+		}, "share unshare rekey members"},
+		"the record": {func(t *testing.T, s *Store) {
+			noError(t, os.RemoveAll(s.recordDir()))
+			write(t, s.recordDir(), nil, 0o600)
+		}, "share unshare rekey members"},
+		"a version":               {folder(func(s *Store) string { return filepath.Join(s.folder("a"), "1.age") }), "share unshare rekey"},
+		"a version is gone":       {func(t *testing.T, s *Store) { noError(t, os.Remove(filepath.Join(s.folder("a"), "1.age"))) }, "share unshare rekey"},
+		"the folder of all":       {func(t *testing.T, s *Store) { noError(t, os.RemoveAll(s.secrets())); write(t, s.secrets(), nil, 0o600) }, "share unshare rekey"},
+		"the folder for writing":  {func(t *testing.T, s *Store) { noError(t, os.RemoveAll(s.temp())); write(t, s.temp(), nil, 0o600) }, "share unshare rekey"},
+		"the command was stopped": {nil, "share unshare rekey members line"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for what, do := range map[string]func(context.Context, *Store, Member) error{
+				"share":   func(ctx context.Context, s *Store, m Member) error { _, err := s.Share(ctx, m, "ann"); return err },
+				"unshare": func(ctx context.Context, s *Store, m Member) error { _, _, err := s.Unshare(ctx, "bob"); return err },
+				"rekey":   func(ctx context.Context, s *Store, m Member) error { _, err := s.Rekey(ctx, ""); return err },
+				"members": func(ctx context.Context, s *Store, m Member) error { _, err := s.Members(ctx); return err },
+				"line":    func(ctx context.Context, s *Store, m Member) error { _, err := s.Line(ctx); return err },
+			} {
+				ann, _ := shared(t)
+				carl := memberOf(t, somebody(t), "carl")
+				s := Open(ann.opt)
+				ctx, stop := context.WithCancel(t.Context())
+				if c.spoil == nil {
+					stop()
+				} else {
+					c.spoil(t, s)
+				}
+				err := do(ctx, s, carl)
+				stop()
+				if needs := slices.Contains(strings.Fields(c.of), what); (err != nil) != needs {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
+	}
+}
+
+// An error at any write is the command's, and the next call ends what it began.
+func TestSharingOnADiskThatFails(t *testing.T) {
+	ann, bob := somebody(t), somebody(t)
+	carl := memberOf(t, somebody(t), "carl")
+	putFake(t, ann, "a", "FAKE1")
+	putFake(t, ann, "b", "FAKE2")
+	m := memberOf(t, bob, "bob")
+	_, err := ann.Share(t.Context(), m, "ann")
+	noError(t, err)
+	for what, do := range map[string]func(*Store) error{
+		"share":   func(s *Store) error { _, err := s.Share(t.Context(), carl, "ann"); return err },
+		"unshare": func(s *Store) error { _, _, err := s.Unshare(t.Context(), "bob"); return err },
+	} {
+		failed := 0
+		for step := 1; ; step++ {
+			s := Open(Options{Dir: dataDir(t)})
+			clone(t, ann.opt.Dir, s.opt.Dir)
+			noError(t, os.Chmod(filepath.Join(s.opt.Dir, "identity.txt"), 0o600))
+			n := 0
+			s.onStep = func() {
+				if n++; n == step { // no new file, until the end
+					noError(t, os.RemoveAll(s.temp()), os.WriteFile(s.temp(), nil, 0o600))
+				}
+			}
+			err := do(s)
+			if n < step {
+				noError(t, err)
+				break
+			}
+			if err != nil {
+				failed++
+			}
+			if info, err := os.Stat(s.temp()); err == nil && !info.IsDir() {
+				noError(t, os.Remove(s.temp()))
+			}
+			next := Open(s.opt)
+			if got := problems(t, next); got != "" {
+				t.Fatalf("%s, step %d: %s", what, step, got)
+			}
+			if err := do(next); err != nil {
+				t.Fatalf("%s again, step %d: %v", what, step, err)
+			}
+			right(t, next)
+			if a, b := reads(t, next, "a", 0), reads(t, next, "b", 0); a != "FAKE1" || b != "FAKE2" {
+				t.Fatalf("%s, step %d: %q, %q", what, step, a, b)
+			}
+			pull(t, next, bob)
+			if _, err := bob.Get(t.Context(), "a", 0); (err == nil) != (what == "share") {
+				t.Fatalf("%s, step %d: bob reads: %v", what, step, err)
+			}
+		}
+		if failed == 0 {
+			t.Errorf("%s never failed", what)
+		}
+	}
+}
+
+func TestNamesOfMembers(t *testing.T) {
+	ann, bob := shared(t)
+	other := memberOf(t, somebody(t), "bob")
+	if _, err := ann.Share(t.Context(), other, ""); err == nil || !strings.Contains(err.Error(), "shared with another bob") {
+		t.Error(err)
+	}
+	if _, err := ann.Share(t.Context(), memberOf(t, ann, "me"), ""); err == nil || !strings.Contains(err.Error(), "your own key") {
+		t.Error(err)
+	}
+	// By the public key alone, and for secrets in any order, he is who he was.
+	m := memberOf(t, bob, "bob", "b", "a", "b")
+	m.Signer = ""
+	_, err := ann.Share(t.Context(), m, "")
+	noError(t, err)
+	ms, err := ann.Members(t.Context())
+	if err != nil || len(ms) != 2 || ms[1].Signer == "" || len(ms[1].Secrets) != 0 {
+		t.Errorf("%+v, %v", ms, err)
+	}
+	carl := memberOf(t, somebody(t), "carl", "b", "a", "b")
+	_, err = ann.Share(t.Context(), carl, "")
+	noError(t, err)
+	if ms, err = ann.Members(t.Context()); err != nil || len(ms) != 3 || strings.Join(ms[2].Secrets, " ") != "a b" {
+		t.Errorf("%+v, %v", ms, err)
+	}
+	if m, n, err := ann.Unshare(t.Context(), carl.Recipient); err != nil || m.Name != "carl" || n != 3 {
+		t.Errorf("%+v, %d, %v", m, n, err)
+	}
+	// A key that this rhx does not know is said, and nothing is saved past a member.
+	k, err := ann.unlocked()
+	noError(t, err)
+	r, err := ann.openRecordWith(k, false)
+	noError(t, err, r.share(Member{Name: "later", Recipient: "age9unknown"}))
+	r.close()
+	if _, err := ann.Put(t.Context(), fake("new"), store.AnyVersion); err == nil || !strings.Contains(err.Error(), "the key of later") {
+		t.Error(err)
+	}
 }

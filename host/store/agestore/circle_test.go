@@ -1,0 +1,244 @@
+package agestore
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// signerFor is the signing key of a test's person.
+func signerFor(t *testing.T, name string) ed25519.PrivateKey {
+	t.Helper()
+	key, err := signerOf([]byte(name))
+	noError(t, err)
+	return key
+}
+
+// recordOf is a file of the record that a person has signed, with a line for each of
+//
+//	CLOCK share NAME
+//	CLOCK unshare NAME
+//	CLOCK void ID
+//	CLOCK put FOLDER
+//
+// and a "-" at the end of those that are not signed.
+func recordOf(t *testing.T, id, by string, lines ...string) []byte {
+	t.Helper()
+	r := &recorder{sum: newSum(id)}
+	var b bytes.Buffer
+	for _, line := range lines {
+		f := strings.Fields(line)
+		var clock int64
+		_, err := fmt.Sscan(f[0], &clock)
+		noError(t, err)
+		c := change{op: f[1]}
+		switch c.op {
+		case opShare, opUnshare:
+			c.hash, err = new(named(t, f[2])).text()
+			noError(t, err)
+		default:
+			c.folder = f[2]
+		}
+		if r.signer = signerFor(t, by); len(f) > 3 {
+			r.signer = nil
+		}
+		r.clock = clock - 1
+		b.Write(r.line(c))
+	}
+	return b.Bytes()
+}
+
+// named is a member of a name; one that ends in "!" has no signer.
+func named(t *testing.T, name string) Member {
+	t.Helper()
+	m := Member{Name: strings.TrimSuffix(name, "!"), Recipient: "key of " + strings.TrimSuffix(name, "!")}
+	if m.Name == name {
+		m.Signer = signerText(signerFor(t, name))
+	}
+	return m
+}
+
+func TestWhoCounts(t *testing.T) {
+	type files map[string][]string // "ID by NAME": lines
+	for name, c := range map[string]struct {
+		files   files
+		members string
+		counted string
+		void    string
+	}{
+		"nobody":                              {files{}, "", "", ""},
+		"the user":                            {files{"1 by ann": {"1 put a"}}, "", "1", ""},
+		"a stranger":                          {files{"1 by ann": {"1 put a"}, "2 by eve": {"1 share eve", "2 share bob"}}, "", "1", ""},
+		"a member, and whom he names":         {files{"1 by ann": {"1 share bob"}, "2 by bob": {"2 share carl"}, "3 by carl": {"1 share dan"}, "4 by dan": {"9 put a"}}, "bob carl dan", "1 2 3 4", ""},
+		"not by a line without a proof":       {files{"1 by ann": {"1 share bob -", "2 put a"}, "2 by bob": {"1 put a"}}, "", "1", ""},
+		"the later word counts":               {files{"1 by ann": {"3 unshare bob", "2 share bob"}, "2 by bob": {"1 put a"}}, "", "1", "2"},
+		"shared anew":                         {files{"1 by ann": {"1 share bob", "2 unshare bob", "3 share bob"}, "2 by bob": {"1 put a"}}, "bob", "1 2", ""},
+		"of two files of the user":            {files{"1 by ann": {"1 share bob", "9 share bob"}, "2 by ann": {"5 unshare bob"}}, "bob", "1 2", ""},
+		"by the public key alone, once more":  {files{"1 by ann": {"1 share bob", "2 share bob!"}, "2 by bob": {"1 put a"}}, "bob", "1 2", ""},
+		"a reader has no word":                {files{"1 by ann": {"1 share bob!"}, "2 by bob": {"1 share carl"}}, "bob", "1", ""},
+		"who was taken out takes nobody in":   {files{"1 by ann": {"1 share bob", "5 unshare bob"}, "2 by bob": {"2 share carl"}, "3 by carl": {"1 put a"}}, "", "1", "2"},
+		"nor himself, by whom he took in":     {files{"1 by ann": {"1 share bob", "2 share carl", "5 unshare bob"}, "2 by bob": {"2 put a"}, "3 by carl": {"9 share bob"}}, "carl", "1 3", "2"},
+		"nor takes he out the user":           {files{"1 by ann": {"2 share ann", "3 share bob", "5 unshare bob"}, "2 by bob": {"1 unshare ann", "9 unshare ann"}}, "ann", "1", "2"},
+		"a member takes out the user in vain": {files{"1 by ann": {"2 share ann", "3 share bob"}, "2 by bob": {"9 unshare ann"}}, "bob", "1 2", ""},
+		"the user makes a file void":          {files{"1 by ann": {"1 share bob", "2 void 2"}, "2 by bob": {"1 share carl"}}, "bob", "1", "2"},
+		"the user makes her own void":         {files{"1 by ann": {"1 put a"}, "2 by ann": {"1 void 1"}}, "", "1 2", "1"},
+		"a member makes the user's not void":  {files{"1 by ann": {"1 share bob"}, "2 by bob": {"1 void 1"}}, "bob", "1 2", ""},
+		"a member makes another's void":       {files{"1 by ann": {"1 share bob", "1 share carl"}, "2 by bob": {"1 void 3"}, "3 by carl": {"1 put a"}}, "bob carl", "1 2 3", "3"},
+		"what is no member is not taken out":  {files{"1 by ann": {"1 share bob"}, "3 by ann": {"2 unshare carl"}}, "bob", "1 3", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := map[string][]byte{}
+			for what, lines := range c.files {
+				id, by, _ := strings.Cut(what, " by ")
+				all[id] = recordOf(t, id, by, lines...)
+			}
+			got, err := circleOf(&key{roots: [][]byte{[]byte("ann")}}, &seen{}, all)
+			noError(t, err)
+			var members []string
+			for _, m := range got.sorted() {
+				members = append(members, m.Name)
+			}
+			if s := strings.Join(members, " "); s != c.members {
+				t.Errorf("members: %q, want %q", s, c.members)
+			}
+			if s := strings.Join(slices.Sorted(maps.Keys(got.of)), " "); s != c.counted {
+				t.Errorf("counted: %q, want %q", s, c.counted)
+			}
+			if s := strings.Join(slices.Sorted(maps.Keys(got.void)), " "); s != c.void {
+				t.Errorf("void: %q, want %q", s, c.void)
+			}
+			for _, m := range got.members {
+				if whose := got.whose(m.Signer); m.Signer != "" && whose != m.Name {
+					t.Errorf("%s is said to be %q", m.Name, whose)
+				}
+			}
+			if got.whose("x") != "" {
+				t.Error("nobody is somebody")
+			}
+		})
+	}
+}
+
+func TestWhatOfAFileCounts(t *testing.T) {
+	const bad = "it was changed, or a key wrote it that is neither yours nor a member's"
+	signed := []string{"1 put a", "2 put b"}
+	for name, c := range map[string]struct {
+		by     string
+		lines  []string
+		own    bool
+		waits  bool
+		proven bool // this machine has seen proofs up to the end
+		want   int  // lines that count
+		bad    string
+	}{
+		"own":                       {"ann", signed, true, false, true, 2, ""},
+		"own, empty":                {"ann", nil, true, false, false, 0, ""},
+		"another's, empty":          {"bob", nil, false, false, false, 0, ""},
+		"a member's":                {"bob", signed, false, false, false, 2, ""},
+		"a stranger's":              {"eve", signed, false, false, false, 0, bad},
+		"own, by a stranger":        {"eve", signed, true, false, true, 0, bad},
+		"own, with a tail":          {"ann", append(signed, "3 put c -"), true, false, false, 3, "its last lines have no proof"},
+		"own, with a tail, waiting": {"ann", append(signed, "3 put c -"), true, true, false, 3, ""},
+		"a member's, with a tail":   {"bob", append(signed, "3 put c -"), false, true, false, 2, ""},
+		"own, no proof":             {"ann", []string{"1 put a -"}, true, false, false, 1, "it has no proof"},
+		"own, no proof, waiting":    {"ann", []string{"1 put a -"}, true, true, false, 1, ""},
+		"another's, no proof":       {"bob", []string{"1 put a -"}, false, true, false, 0, bad},
+		"own, proofs taken away":    {"ann", []string{"1 put a -"}, true, true, true, 1, unprovenAgain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := recordOf(t, "1", c.by, c.lines...)
+			was := &seen{ID: "own", Sizes: map[string]int64{}, Trusted: []string{signerText(signerFor(t, "bob"))}}
+			if c.own {
+				was.ID = "1"
+			}
+			if c.proven {
+				was.Proven = int64(len(data))
+			}
+			got, err := circleOf(&key{roots: [][]byte{[]byte("ann")}}, was, map[string][]byte{"1": data})
+			noError(t, err)
+			part, said := got.counted("1", data, was, c.waits)
+			if n := bytes.Count(part, []byte("\n")); n != c.want || said != c.bad || !bytes.HasPrefix(data, part) {
+				t.Errorf("%d lines, %q; want %d, %q", n, said, c.want, c.bad)
+			}
+			if was.Sizes["1"] = int64(len(data)) + 1; c.proven && c.bad == unprovenAgain {
+				if _, said := got.counted("1", data, was, c.waits); said == unprovenAgain {
+					t.Error("an older copy is said to have lost its proofs")
+				}
+			}
+			got.void["1"] = true
+			if part, said := got.counted("1", data, was, c.waits); part != nil && c.bad != unprovenAgain || said != "" && c.bad != unprovenAgain {
+				t.Errorf("void, and %q counts, %q", part, said)
+			}
+		})
+	}
+}
+
+func TestTheLastProof(t *testing.T) {
+	for lines, want := range map[string]string{
+		"":               "||0",
+		"a b\n":          "a |b|4",
+		"a b\nc -\n":     "a |b|4",
+		"a b\nc d\n":     "a b\nc |d|8",
+		"a -\n":          "||0",
+		" b\n":           " |b|3",
+		"x\n":            "||0",
+		"a b\nx\n":       "a |b|4",
+		"\n":             "||0",
+		"a \n":           "a |none|3",
+		"a b\n\n\nx -\n": "a |b|4",
+	} {
+		body, proof, end := lastProof([]byte(lines))
+		if got := fmt.Sprintf("%s|%s|%d", body, proof, end); got != want {
+			t.Errorf("%q: %q, want %q", lines, got, want)
+		}
+	}
+}
+
+// A stranger is somebody of whom a file says that they are a member, and who has signed one.
+func TestStrangers(t *testing.T) {
+	files := map[string][]byte{
+		"1": recordOf(t, "1", "eve", "1 share eve", "2 share bob", "3 unshare carl", "4 void 5"),
+		"2": recordOf(t, "2", "bob", "1 put a"),
+		"3": recordOf(t, "3", "carl", "1 put a"),
+		"4": recordOf(t, "4", "ann", "1 put a"),
+		"5": recordOf(t, "5", "eve", "1 share ann"),
+	}
+	c, err := circleOf(&key{roots: [][]byte{[]byte("ann")}}, &seen{}, files)
+	noError(t, err)
+	got := ""
+	strangers := c.strangers(files)
+	for _, id := range slices.Sorted(maps.Keys(strangers)) {
+		got += id + " " + strangers[id].Name + ", "
+	}
+	if got != "1 eve, 2 bob, 5 eve, " {
+		t.Error(got)
+	}
+	c.void["2"] = true
+	if c.strangers(files)["2"] != nil {
+		t.Error("a file that is void has a stranger")
+	}
+}
+
+// A key that replaces the one that the user has accepted counts in its place, if that one
+// says so.
+func TestAnAcceptedKeyIsReplaced(t *testing.T) {
+	fresh := named(t, "bob2")
+	for by, want := range map[string]string{"bob": fresh.Signer, "carl": signerText(signerFor(t, "bob"))} {
+		m := fresh
+		m.Replaces = signerText(signerFor(t, "bob"))
+		text, err := m.text()
+		noError(t, err)
+		r := &recorder{sum: newSum("1"), signer: signerFor(t, by)}
+		files := map[string][]byte{"1": r.line(change{op: opShare, hash: text})}
+		was := &seen{Trusted: []string{signerText(signerFor(t, "bob")), signerText(signerFor(t, "carl"))}}
+		c, err := circleOf(&key{roots: [][]byte{[]byte("ann")}}, was, files)
+		noError(t, err)
+		if c.pins[0] != want || c.pins[1] != was.Trusted[1] {
+			t.Errorf("by %s: %q", by, c.pins)
+		}
+	}
+}
