@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"crypto/ed25519"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"maps"
@@ -14,19 +12,23 @@ import (
 	"strings"
 
 	"filippo.io/age"
-	"filippo.io/age/agessh"
-	"filippo.io/age/plugin"
 
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
-// Whose files of the record count.
+// Whose word counts in the record.
 //
-// At first those that this user's key has signed, and those of members whose key the
-// user has accepted here (store.seen). A file that counts may name further members,
-// whose files count then, too; so it goes on, level by level. A member who is taken out
-// cannot come back by what is said at the same or a later level: that is what a member
-// says of whom he does not like any better.
+// At first that of this user's key, and of those whose keys the user has accepted here
+// (store.seen). Their files may name members, whose files count then, too; so it goes on,
+// level by level. Everybody has a rank: the user 0, those accepted 1, a member that of who
+// took them in and one more. Then:
+//
+//   - Nobody takes out, or changes, somebody of a lower rank than their own.
+//   - Who is taken out names nobody any more, at whatever time they say they did: of what
+//     they say only whom they take out counts, since that lets nobody in.
+//   - With whom a part of the store is shared names nobody, and changes only that part.
+//   - A member who has a new key says so with the old one. With that the old one counts no
+//     more; where it names two new ones, somebody else has it, too, and neither counts.
 
 // signaturePurpose is what the keys that sign are derived for.
 const signaturePurpose = "store record"
@@ -68,132 +70,277 @@ func provenBy(keys []string, sum hash.Hash, proof string) string {
 	return ""
 }
 
-// Member is somebody with whom the store is shared.
-type Member struct {
-	Name string `json:"name"`
-	// Recipient is the public key that secrets are encrypted to, of age or SSH.
-	Recipient string `json:"recipient"`
-	// Signer proves the member's own changes; "" for somebody who only reads.
-	Signer string `json:"signer,omitempty"`
-	// Secrets are the names of those that are shared; none for all.
-	Secrets []string `json:"secrets,omitempty"`
-	// Replaces is the Signer whose place this one takes: a member has a new key.
-	Replaces string `json:"replaces,omitempty"`
-}
-
-// has reports whether the secret in a folder is shared with the member.
-func (m *Member) has(folder string) bool {
-	return len(m.Secrets) == 0 || slices.ContainsFunc(m.Secrets, func(name string) bool { return folderName(name) == folder })
-}
-
-func (m *Member) text() (string, error) {
-	data, err := json.Marshal(m)
-	return sigText.EncodeToString(data), err
-}
-
-func parseMember(text string) (*Member, bool) {
-	data, err := sigText.DecodeString(text)
-	if err != nil {
-		return nil, false
-	}
-	m := &Member{}
-	return m, json.Unmarshal(data, m) == nil && m.Recipient != ""
-}
-
-// recipientOf parses a public key of age, of one of its plugins, or of SSH.
-func recipientOf(text string) (age.Recipient, error) {
-	if strings.HasPrefix(text, "ssh-") {
-		r, err := agessh.ParseRecipient(text)
-		if err != nil {
-			return nil, errors.New("not an Ed25519 or RSA public key of SSH")
-		}
-		return r, nil
-	}
-	if rs, err := age.ParseRecipients(strings.NewReader(text)); err == nil && len(rs) == 1 {
-		return rs[0], nil
-	}
-	r, err := plugin.NewRecipient(text, silent)
-	if err != nil {
-		return nil, errors.New("not a public key of age or SSH")
-	}
-	return r, nil
-}
-
-// silent is for plugins, which ask nothing when they encrypt to a public key.
-var silent = &plugin.ClientUI{
-	DisplayMessage: func(string, string) error { return nil },
-	RequestValue:   func(string, string, bool) (string, error) { return "", errors.New("there is nobody to ask") },
-	Confirm:        func(string, string, string, string) (bool, error) { return false, errors.New("there is nobody to ask") },
-}
-
 // circle is who may change the store, by what its record says.
 type circle struct {
 	// members are those with whom the store is shared, by their recipients. It has the
 	// user, too, where it is shared at all.
 	members map[string]*Member
+	// left are members who were taken out, likewise.
+	left map[string]*Member
 	// of says whose key has signed a file that counts, by the file's ID.
 	of map[string]string
 	// void are the files that count no more.
 	void map[string]bool
-	// keys are all that were found to count at some time.
-	keys []string
-	// own are the user's.
-	own []string
-	// pins are the accepted keys of others, those that were replaced by their new ones.
-	pins []string
-	// left are members who were taken out, by their recipients.
-	left map[string]*Member
+	// rank is that of each key that counts or has counted.
+	rank map[string]int
+	// own are the user's keys, and pins the accepted ones of others.
+	own, pins []string
+
+	by     map[string]int       // of each member, by recipient
+	gone   map[string]bool      // keys of those who were taken out
+	claims map[string][]*Member // new keys, by the old ones that name them
+	ended  map[string]string    // keys that were taken out, and by whose
+	files  map[string][]byte
+}
+
+// given is what was found out about keys before.
+type given struct {
+	next   map[string]*Member // in the place of these keys
+	banned map[string]bool
 }
 
 // circleOf finds out who may change the store. k is nil, or without its private half,
 // where nothing of the user's can be proven.
 func circleOf(k *key, was *seen, files map[string][]byte) (*circle, error) {
-	c := &circle{members: map[string]*Member{}, of: map[string]string{}, void: map[string]bool{}, left: map[string]*Member{}}
+	var own []string
 	if k != nil {
 		for _, root := range k.roots {
 			key, err := signerOf(root)
 			if err != nil {
 				return nil, err
 			}
-			c.own = append(c.own, signerText(key))
+			own = append(own, signerText(key))
 		}
 	}
-	c.pins = slices.Clone(was.Trusted)
-	c.keys = slices.Concat(c.own, c.pins)
-	gone := map[string]bool{} // signers
-	ids := slices.Sorted(maps.Keys(files))
+	known := given{map[string]*Member{}, map[string]bool{}}
+	pins := was.Trusted
 	for {
-		trusted := slices.DeleteFunc(slices.Clone(c.keys), func(key string) bool { return gone[key] && !slices.Contains(c.own, key) })
+		c := &circle{
+			members: map[string]*Member{}, left: map[string]*Member{}, of: map[string]string{}, void: map[string]bool{},
+			rank: map[string]int{}, by: map[string]int{}, gone: map[string]bool{}, claims: map[string][]*Member{}, ended: map[string]string{},
+			own: own, files: files,
+		}
+		c.pins = slices.DeleteFunc(slices.Clone(pins), func(key string) bool { return known.banned[key] })
+		c.evaluate(known)
+		if !c.learn(&known) {
+			return c, nil
+		}
+		for i, key := range pins {
+			if next := known.next[key]; next != nil && !known.banned[key] {
+				pins = slices.Clone(pins)
+				pins[i] = next.Signer
+			}
+		}
+	}
+}
+
+// learn adds what was found out about keys that others take the place of, and reports
+// whether that was anything new.
+func (c *circle) learn(known *given) bool {
+	found := false
+	for old, next := range c.claims {
+		if slices.Contains(c.own, old) || known.banned[old] || known.next[old] != nil {
+			continue
+		}
+		different := slices.ContainsFunc(next, func(m *Member) bool { return m.Signer != next[0].Signer })
+		switch {
+		case different:
+			known.banned[old] = true
+		case c.ended[old] == next[0].Signer:
+			known.next[old] = next[0]
+		default:
+			continue
+		}
+		found = true
+	}
+	return found
+}
+
+func (c *circle) evaluate(known given) {
+	for _, key := range c.pins {
+		c.rank[key] = 1
+	}
+	for _, key := range c.own {
+		c.rank[key] = 0
+	}
+	ids := slices.Sorted(maps.Keys(c.files))
+	for {
+		var trusted []string
+		for key := range c.rank {
+			if !c.gone[key] && !known.banned[key] {
+				trusted = append(trusted, key)
+			}
+		}
 		var ops []signed
 		found := false
 		for _, id := range ids {
 			if c.of[id] != "" || c.void[id] {
 				continue
 			}
-			body, by := signedPart(id, files[id], trusted)
+			part, by := signedPart(id, c.files[id], trusted)
 			if by == "" {
 				continue
 			}
 			found, c.of[id] = true, by
-			ops = append(ops, memberOps(body, by)...)
+			ops = append(ops, memberOps(part, by)...)
 		}
 		if !found {
-			c.leave(files, gone)
-			return c, nil
+			break
 		}
 		slices.SortStableFunc(ops, func(a, b signed) int { return compareClock(a.change, b.change) })
-		before := maps.Clone(gone)
+		out := c.takenOut(ops)
 		for _, op := range ops {
-			c.apply(op, before, gone)
+			c.apply(op, out, known)
+		}
+	}
+	c.leave(known)
+}
+
+// takenOut are the authors of changes whom others of them take out for good.
+func (c *circle) takenOut(ops []signed) map[string]bool {
+	out := map[string]bool{}
+	for _, op := range ops {
+		m, ok := parseMember(op.hash)
+		if now := c.members[m.recipient()]; now != nil && op.op == opUnshare {
+			m = now // whoever says so may have written another key beside it
+		}
+		if !ok || m.Signer == op.by {
+			continue
+		}
+		switch {
+		case op.op == opUnshare && c.mayTakeOut(op.by, m):
+			out[m.Signer] = true
+		case op.op == opShare && !out[op.by] && !c.partly(op.by):
+			delete(out, m.Signer)
+		}
+	}
+	return out
+}
+
+// mayTakeOut reports whether who has a key has the rank, and enough of the store, to take
+// a member out.
+func (c *circle) mayTakeOut(by string, m *Member) bool {
+	rank, known := c.rank[m.Signer]
+	named, member := c.by[m.Recipient]
+	return !c.partly(by) && !slices.Contains(c.own, m.Signer) &&
+		!(known && rank < c.rank[by]) && !(member && named < c.rank[by])
+}
+
+// partly reports whether a part of the store is shared with who has a key.
+func (c *circle) partly(signer string) bool {
+	m := c.member(signer)
+	return m != nil && len(m.Secrets) > 0
+}
+
+// member is who has a key; nil for nobody.
+func (c *circle) member(signer string) *Member {
+	for _, m := range c.members {
+		if signer != "" && m.Signer == signer {
+			return m
+		}
+	}
+	return nil
+}
+
+// mayChange reports whether the changes of who has a key to the secret in a folder count.
+func (c *circle) mayChange(signer, folder string) bool {
+	m := c.member(signer)
+	return m == nil || m.has(folder)
+}
+
+// apply takes up one change. Of authors in out only whom they take out counts.
+func (c *circle) apply(op signed, out map[string]bool, known given) {
+	rank := c.rank[op.by]
+	switch op.op {
+	case opVoid:
+		if whose, ok := c.of[op.folder]; !c.partly(op.by) && !out[op.by] && (!ok || c.rank[whose] >= rank) {
+			c.void[op.folder] = true
+		}
+	case opShare:
+		if m, ok := parseMember(op.hash); ok && !out[op.by] {
+			c.take(m, op.by, known)
+		}
+	case opUnshare:
+		m, ok := parseMember(op.hash)
+		if now := c.members[m.recipient()]; now != nil {
+			m = now
+		}
+		if !ok || !c.mayTakeOut(op.by, m) {
+			return
+		}
+		delete(c.members, m.Recipient)
+		c.left[m.Recipient] = m
+		if m.Signer != "" {
+			c.gone[m.Signer], c.ended[m.Signer] = true, op.by
 		}
 	}
 }
 
-// leave has the files of members who were taken out count no more: who did so has
-// restated what was right in them.
-func (c *circle) leave(files map[string][]byte, gone map[string]bool) {
-	keys := slices.DeleteFunc(slices.Collect(maps.Keys(gone)), func(key string) bool { return slices.Contains(c.own, key) })
-	for id, lines := range files {
+// take takes up that somebody says m to be a member.
+func (c *circle) take(m *Member, by string, known given) {
+	rank := c.rank[by] + 1
+	if m.Replaces != "" && m.Replaces == by && m.Signer != "" {
+		// Oneself with a new key: with what the old one had.
+		c.claims[by] = append(c.claims[by], m)
+		if rank = c.rank[by]; c.member(by) != nil {
+			m.Secrets = c.member(by).Secrets
+		}
+	} else if c.partly(by) {
+		return
+	}
+	// Those who name each other in a circle are left as the last that was looked at.
+	for range len(known.next) {
+		next := known.next[m.Signer]
+		if next == nil {
+			break
+		}
+		m = &Member{Name: m.Name, Recipient: next.Recipient, Signer: next.Signer, Secrets: m.Secrets}
+	}
+	if c.known(m.Signer) {
+		rank = min(rank, c.rank[m.Signer])
+	}
+	old := c.members[m.Recipient]
+	if named, ok := c.by[m.Recipient]; ok && old != nil {
+		switch {
+		case named < rank:
+			// Who was named by somebody before oneself is as they said; one can only
+			// share more.
+			more := *old
+			if more.Secrets = append(slices.Clone(old.Secrets), m.Secrets...); len(old.Secrets) == 0 || len(m.Secrets) == 0 {
+				more.Secrets = nil
+			}
+			m, rank = &more, named
+		case m.Signer == "":
+			m.Signer = old.Signer // shared once more by the public key alone
+		}
+	}
+	if m.Signer != "" {
+		if c.gone[m.Signer] && c.rank[by] > c.rank[c.ended[m.Signer]] || known.banned[m.Signer] {
+			return
+		}
+		if !c.known(m.Signer) {
+			c.rank[m.Signer] = rank
+		}
+		delete(c.gone, m.Signer)
+	}
+	c.members[m.Recipient], c.by[m.Recipient] = m, rank
+	delete(c.left, m.Recipient)
+}
+
+// leave has the files count no more of who was taken out, or has a new key: who said so
+// has restated what was right in them.
+func (c *circle) leave(known given) {
+	var keys []string
+	for key := range c.gone {
+		keys = append(keys, key)
+	}
+	for key := range known.next {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return slices.Contains(c.own, key) })
+	for id, lines := range c.files {
 		by := c.of[id]
 		if by == "" && len(keys) > 0 {
 			_, by = signedPart(id, lines, keys)
@@ -204,52 +351,13 @@ func (c *circle) leave(files map[string][]byte, gone map[string]bool) {
 	}
 }
 
+// keys are all that count or have counted.
+func (c *circle) keys() []string { return slices.Collect(maps.Keys(c.rank)) }
+
 // signed is a change of who may change the store, and whose key signed it.
 type signed struct {
 	change
 	by string
-}
-
-// apply takes up one change of a level; before are the signers that were gone when it
-// began.
-func (c *circle) apply(op signed, before, gone map[string]bool) {
-	switch op.op {
-	case opVoid:
-		// What the user has signed only the user takes back.
-		if id := op.folder; !slices.Contains(c.own, c.of[id]) || slices.Contains(c.own, op.by) {
-			c.void[id] = true
-		}
-	case opShare:
-		m, ok := parseMember(op.hash)
-		if !ok || before[m.Signer] {
-			return
-		}
-		if old := c.members[m.Recipient]; old != nil && old.Signer != "" && m.Signer == "" {
-			m.Signer = old.Signer // shared once more by the public key alone
-		}
-		c.members[m.Recipient] = m
-		delete(c.left, m.Recipient)
-		if m.Signer == "" {
-			return
-		}
-		delete(gone, m.Signer)
-		if !slices.Contains(c.keys, m.Signer) {
-			c.keys = append(c.keys, m.Signer)
-		}
-		if i := slices.Index(c.pins, m.Replaces); i >= 0 && m.Replaces == op.by {
-			c.pins[i] = m.Signer
-		}
-	case opUnshare:
-		m, ok := parseMember(op.hash)
-		if !ok {
-			return
-		}
-		delete(c.members, m.Recipient)
-		c.left[m.Recipient] = m
-		if m.Signer != "" {
-			gone[m.Signer] = true
-		}
-	}
 }
 
 // memberOps are the changes in the lines of a file that say who may change the store. Each
@@ -329,7 +437,7 @@ func (c *circle) recipients(k *key, folder string) ([]age.Recipient, error) {
 	out := slices.Clone(k.recipients)
 	for _, text := range slices.Sorted(maps.Keys(c.members)) {
 		m := c.members[text]
-		if !m.has(folder) || slices.Contains(k.public, text) {
+		if !m.has(folder) || slices.Contains(k.public, text) || slices.Contains(c.own, m.Signer) {
 			continue
 		}
 		r, err := recipientOf(text)
@@ -342,43 +450,71 @@ func (c *circle) recipients(k *key, folder string) ([]age.Recipient, error) {
 	return out, nil
 }
 
-// whose names the member who has a signer; "" for nobody.
+// whose names the member who has a key; "" for nobody.
 func (c *circle) whose(signer string) string {
-	for _, m := range c.members {
-		if m.Signer == signer {
-			return m.Name
-		}
+	if m := c.member(signer); m != nil {
+		return m.Name
 	}
 	return ""
 }
 
-// maxClaims is how many members of a stranger's file are looked at.
+// maxClaims is how many members of files that do not count are looked at.
 const maxClaims = 200
 
-// strangers are those whose files do not count, though a file says that they are members:
-// by the ID of the file.
-func (c *circle) strangers(files map[string][]byte) map[string]*Member {
-	var claimed []*Member
-	for _, lines := range files {
+// founder is whose word would have the files count that do not, where nobody's has any
+// of others count yet, or they say that the user is a member: the user is to accept that
+// key. It is nil where there is none.
+func (c *circle) founder(k *key) (*Member, *circle) {
+	if len(c.members) > 0 || k == nil {
+		return nil, nil
+	}
+	var claimed []signed
+	named := len(c.of) == 0
+	for id, lines := range c.files {
+		if c.of[id] != "" || c.void[id] {
+			continue
+		}
 		for _, op := range memberOps(lines, "") {
-			if len(claimed) == maxClaims {
-				break // whoever wrote that many wants time
+			m, ok := parseMember(op.hash)
+			if !ok || op.op != opShare || m.Signer == "" || slices.Contains(c.own, m.Signer) {
+				named = named || ok && slices.Contains(k.public, m.Recipient)
+				continue
 			}
-			if m, ok := parseMember(op.hash); ok && op.op == opShare && m.Signer != "" && !slices.Contains(c.keys, m.Signer) {
-				claimed = append(claimed, m)
-			}
+			claimed = append(claimed, signed{op.change, m.Signer})
 		}
 	}
-	out := map[string]*Member{}
-	for id, lines := range files {
-		for _, m := range claimed {
-			if c.of[id] != "" || c.void[id] {
-				break
-			}
-			if _, by := signedPart(id, lines, []string{m.Signer}); by != "" {
-				out[id] = m
-			}
+	if !named {
+		return nil, nil
+	}
+	// The first who says of himself that he is a member, of those by whose word most count.
+	slices.SortFunc(claimed, func(a, b signed) int { return cmp.Or(compareClock(a.change, b.change), strings.Compare(a.by, b.by)) })
+	var best *Member
+	var with *circle
+	tried := map[string]bool{}
+	for _, s := range claimed {
+		if tried[s.by] || len(tried) == maxClaims {
+			continue
+		}
+		tried[s.by] = true
+		next, err := circleOf(k, &seen{Trusted: []string{s.by}}, c.files)
+		if err != nil || len(next.of) <= len(c.of) || with != nil && len(next.of) <= len(with.of) {
+			continue
+		}
+		if m := next.member(s.by); m != nil {
+			best, with = m, next
 		}
 	}
-	return out
+	return best, with
+}
+
+// countedOf leaves out the changes of a file to secrets that are not shared with who wrote
+// it.
+func (c *circle) countedOf(id string, made []change) []change {
+	return slices.DeleteFunc(made, func(ch change) bool { return !c.mayChange(c.of[id], ch.folder) })
+}
+
+// known reports whether a key counts, or has counted.
+func (c *circle) known(signer string) bool {
+	_, ok := c.rank[signer]
+	return ok
 }

@@ -70,25 +70,28 @@ func TestWhoCounts(t *testing.T) {
 		counted string
 		void    string
 	}{
-		"nobody":                              {files{}, "", "", ""},
-		"the user":                            {files{"1 by ann": {"1 put a"}}, "", "1", ""},
-		"a stranger":                          {files{"1 by ann": {"1 put a"}, "2 by eve": {"1 share eve", "2 share bob"}}, "", "1", ""},
-		"a member, and whom he names":         {files{"1 by ann": {"1 share bob"}, "2 by bob": {"2 share carl"}, "3 by carl": {"1 share dan"}, "4 by dan": {"9 put a"}}, "bob carl dan", "1 2 3 4", ""},
-		"not by a line without a proof":       {files{"1 by ann": {"1 share bob -", "2 put a"}, "2 by bob": {"1 put a"}}, "", "1", ""},
-		"the later word counts":               {files{"1 by ann": {"3 unshare bob", "2 share bob"}, "2 by bob": {"1 put a"}}, "", "1", "2"},
-		"shared anew":                         {files{"1 by ann": {"1 share bob", "2 unshare bob", "3 share bob"}, "2 by bob": {"1 put a"}}, "bob", "1 2", ""},
-		"of two files of the user":            {files{"1 by ann": {"1 share bob", "9 share bob"}, "2 by ann": {"5 unshare bob"}}, "bob", "1 2", ""},
-		"by the public key alone, once more":  {files{"1 by ann": {"1 share bob", "2 share bob!"}, "2 by bob": {"1 put a"}}, "bob", "1 2", ""},
-		"a reader has no word":                {files{"1 by ann": {"1 share bob!"}, "2 by bob": {"1 share carl"}}, "bob", "1", ""},
-		"who was taken out takes nobody in":   {files{"1 by ann": {"1 share bob", "5 unshare bob"}, "2 by bob": {"2 share carl"}, "3 by carl": {"1 put a"}}, "", "1", "2"},
-		"nor himself, by whom he took in":     {files{"1 by ann": {"1 share bob", "2 share carl", "5 unshare bob"}, "2 by bob": {"2 put a"}, "3 by carl": {"9 share bob"}}, "carl", "1 3", "2"},
-		"nor takes he out the user":           {files{"1 by ann": {"2 share ann", "3 share bob", "5 unshare bob"}, "2 by bob": {"1 unshare ann", "9 unshare ann"}}, "ann", "1", "2"},
-		"a member takes out the user in vain": {files{"1 by ann": {"2 share ann", "3 share bob"}, "2 by bob": {"9 unshare ann"}}, "bob", "1 2", ""},
-		"the user makes a file void":          {files{"1 by ann": {"1 share bob", "2 void 2"}, "2 by bob": {"1 share carl"}}, "bob", "1", "2"},
-		"the user makes her own void":         {files{"1 by ann": {"1 put a"}, "2 by ann": {"1 void 1"}}, "", "1 2", "1"},
-		"a member makes the user's not void":  {files{"1 by ann": {"1 share bob"}, "2 by bob": {"1 void 1"}}, "bob", "1 2", ""},
-		"a member makes another's void":       {files{"1 by ann": {"1 share bob", "1 share carl"}, "2 by bob": {"1 void 3"}, "3 by carl": {"1 put a"}}, "bob carl", "1 2 3", "3"},
-		"what is no member is not taken out":  {files{"1 by ann": {"1 share bob"}, "3 by ann": {"2 unshare carl"}}, "bob", "1 3", ""},
+		"nobody":                                          {files{}, "", "", ""},
+		"the user":                                        {files{"1 by ann": {"1 put a"}}, "", "1", ""},
+		"a stranger":                                      {files{"1 by ann": {"1 put a"}, "2 by eve": {"1 share eve", "2 share bob"}}, "", "1", ""},
+		"a member, and whom he names":                     {files{"1 by ann": {"1 share bob"}, "2 by bob": {"2 share carl"}, "3 by carl": {"1 share dan"}, "4 by dan": {"9 put a"}}, "bob carl dan", "1 2 3 4", ""},
+		"not by a line without a proof":                   {files{"1 by ann": {"1 share bob -", "2 put a"}, "2 by bob": {"1 put a"}}, "", "1", ""},
+		"the later word counts":                           {files{"1 by ann": {"3 unshare bob", "2 share bob"}, "2 by bob": {"1 put a"}}, "", "1", "2"},
+		"shared anew":                                     {files{"1 by ann": {"1 share bob", "2 unshare bob", "3 share bob"}, "2 by bob": {"1 put a"}}, "bob", "1 2", ""},
+		"of two files of the user":                        {files{"1 by ann": {"1 share bob", "9 share bob"}, "2 by ann": {"5 unshare bob"}}, "bob", "1 2", ""},
+		"by the public key alone, once more":              {files{"1 by ann": {"1 share bob", "2 share bob!"}, "2 by bob": {"1 put a"}}, "bob", "1 2", ""},
+		"a reader has no word":                            {files{"1 by ann": {"1 share bob!"}, "2 by bob": {"1 share carl"}}, "bob", "1", ""},
+		"who was taken out takes nobody in":               {files{"1 by ann": {"1 share bob", "5 unshare bob"}, "2 by bob": {"2 share carl"}, "3 by carl": {"1 put a"}}, "", "1", "2"},
+		"nor himself, by whom he took in":                 {files{"1 by ann": {"1 share bob", "2 share carl", "5 unshare bob"}, "2 by bob": {"2 put a"}, "3 by carl": {"9 share bob"}}, "carl", "1 3", "2"},
+		"nor takes he out the user":                       {files{"1 by ann": {"2 share ann", "3 share bob", "5 unshare bob"}, "2 by bob": {"1 unshare ann", "9 unshare ann"}}, "ann", "1", "2"},
+		"a member takes out the user in vain":             {files{"1 by ann": {"2 share ann", "3 share bob"}, "2 by bob": {"9 unshare ann"}}, "ann bob", "1 2", ""},
+		"the user makes a file void":                      {files{"1 by ann": {"1 share bob", "2 void 2"}, "2 by bob": {"1 share carl"}}, "bob", "1", "2"},
+		"the user makes her own void":                     {files{"1 by ann": {"1 put a"}, "2 by ann": {"1 void 1"}}, "", "1 2", "1"},
+		"a member makes the user's not void":              {files{"1 by ann": {"1 share bob"}, "2 by bob": {"1 void 1"}}, "bob", "1 2", ""},
+		"a member makes another's void":                   {files{"1 by ann": {"1 share bob", "1 share carl"}, "2 by bob": {"1 void 3"}, "3 by carl": {"1 put a"}}, "bob carl", "1 2 3", "3"},
+		"members take out each other: nobody is let in":   {files{"1 by ann": {"1 share bob", "1 share carl"}, "2 by bob": {"1 unshare carl", "2 share eve"}, "3 by carl": {"9 unshare bob"}, "4 by eve": {"1 put a"}}, "", "1 2 3", "2 3"},
+		"a later member takes out an earlier one in vain": {files{"1 by ann": {"1 share bob"}, "2 by bob": {"1 share carl"}, "3 by carl": {"1 unshare bob", "2 share dan"}}, "bob carl dan", "1 2 3", ""},
+		"an old share of a member who was taken out":      {files{"1 by ann": {"1 share bob", "1 share carl"}, "2 by bob": {"1 share eve"}, "3 by carl": {"9 unshare bob"}}, "carl", "1 2 3", "2"},
+		"what is no member is not taken out":              {files{"1 by ann": {"1 share bob"}, "3 by ann": {"2 unshare carl"}}, "bob", "1 3", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := map[string][]byte{}
@@ -198,47 +201,83 @@ func TestTheLastProof(t *testing.T) {
 	}
 }
 
-// A stranger is somebody of whom a file says that they are a member, and who has signed one.
-func TestStrangers(t *testing.T) {
-	files := map[string][]byte{
-		"1": recordOf(t, "1", "eve", "1 share eve", "2 share bob", "3 unshare carl", "4 void 5"),
-		"2": recordOf(t, "2", "bob", "1 put a"),
-		"3": recordOf(t, "3", "carl", "1 put a"),
-		"4": recordOf(t, "4", "ann", "1 put a"),
-		"5": recordOf(t, "5", "eve", "1 share ann"),
-	}
-	c, err := circleOf(&key{roots: [][]byte{[]byte("ann")}}, &seen{}, files)
-	noError(t, err)
-	got := ""
-	strangers := c.strangers(files)
-	for _, id := range slices.Sorted(maps.Keys(strangers)) {
-		got += id + " " + strangers[id].Name + ", "
-	}
-	if got != "1 eve, 2 bob, 5 eve, " {
-		t.Error(got)
-	}
-	c.void["2"] = true
-	if c.strangers(files)["2"] != nil {
-		t.Error("a file that is void has a stranger")
+// Whose word is to be accepted: of those by whose word most of the files count, who was
+// there first; only where nobody else's counts, or somebody says that the user is a member.
+func TestTheFounder(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string][]string
+		want  string
+		then  string
+	}{
+		"nobody":                     {nil, "", ""},
+		"a store that is not shared": {map[string][]string{"1 by eve": {"1 put a"}}, "", ""},
+		"two who name each other":    {map[string][]string{"1 by bob": {"2 share bob", "3 share carl"}, "2 by carl": {"1 share carl", "4 share bob"}}, "carl", "bob carl"},
+		"one names the other":        {map[string][]string{"1 by bob": {"1 share bob"}, "2 by carl": {"3 share carl", "4 share bob"}}, "carl", "bob carl"},
+		"who was taken out":          {map[string][]string{"1 by bob": {"2 share bob", "2 share eve", "3 unshare carl"}, "2 by carl": {"1 share carl", "4 share bob", "9 unshare bob"}}, "carl", "carl"},
+		"not of himself":             {map[string][]string{"1 by bob": {"1 share carl"}}, "", ""},
+		"the user has her own":       {map[string][]string{"1 by ann": {"1 put a"}, "2 by eve": {"1 share eve"}}, "", ""},
+		"and is said to be one":      {map[string][]string{"1 by ann": {"1 put a"}, "2 by bob": {"1 share bob", "2 share ann"}}, "bob", "ann bob"},
+		"the user's is shared":       {map[string][]string{"1 by ann": {"1 share ann", "1 share carl"}, "2 by eve": {"1 share eve", "2 share ann"}}, "", ""},
+	} {
+		files := map[string][]byte{}
+		for what, lines := range c.files {
+			id, by, _ := strings.Cut(what, " by ")
+			files[id] = recordOf(t, id, by, lines...)
+		}
+		k := &key{roots: [][]byte{[]byte("ann")}, public: []string{named(t, "ann").Recipient}}
+		got, err := circleOf(k, &seen{}, files)
+		noError(t, err)
+		m, then := got.founder(k)
+		names := ""
+		if m == nil {
+			m = &Member{}
+		} else {
+			var all []string
+			for _, m := range then.sorted() {
+				all = append(all, m.Name)
+			}
+			names = strings.Join(all, " ")
+		}
+		if m.Name != c.want || names != c.then {
+			t.Errorf("%s: %q, %q; want %q, %q", name, m.Name, names, c.want, c.then)
+		}
 	}
 }
 
-// A key that replaces the one that the user has accepted counts in its place, if that one
-// says so.
-func TestAnAcceptedKeyIsReplaced(t *testing.T) {
-	fresh := named(t, "bob2")
-	for by, want := range map[string]string{"bob": fresh.Signer, "carl": signerText(signerFor(t, "bob"))} {
-		m := fresh
-		m.Replaces = signerText(signerFor(t, "bob"))
+// A member with a new key says so with the old one, and ends that with the new one. Two new
+// ones are one too many: somebody else has the old key.
+func TestAKeyIsReplaced(t *testing.T) {
+	replace := func(t *testing.T, id, by, next string) []byte {
+		m := named(t, next)
+		m.Name, m.Replaces = by, signerText(signerFor(t, by))
 		text, err := m.text()
 		noError(t, err)
-		r := &recorder{sum: newSum("1"), signer: signerFor(t, by)}
-		files := map[string][]byte{"1": r.line(change{op: opShare, hash: text})}
-		was := &seen{Trusted: []string{signerText(signerFor(t, "bob")), signerText(signerFor(t, "carl"))}}
-		c, err := circleOf(&key{roots: [][]byte{[]byte("ann")}}, was, files)
+		return (&recorder{sum: newSum(id), signer: signerFor(t, by)}).line(change{op: opShare, hash: text})
+	}
+	bob, carl, bob2 := signerText(signerFor(t, "bob")), signerText(signerFor(t, "carl")), signerText(signerFor(t, "bob2"))
+	for name, c := range map[string]struct {
+		files   map[string][]byte
+		pins    string
+		members string
+		counted string
+	}{
+		"begun":         {map[string][]byte{"1": replace(t, "1", "bob", "bob2")}, bob + " " + carl, "key of bob2", "1"},
+		"done":          {map[string][]byte{"1": replace(t, "1", "bob", "bob2"), "2": recordOf(t, "2", "bob2", "2 share bob2", "3 unshare bob")}, bob2 + " " + carl, "key of bob2", "2"},
+		"old key after": {map[string][]byte{"1": replace(t, "1", "bob", "bob2"), "2": recordOf(t, "2", "bob2", "2 share bob2", "3 unshare bob"), "3": recordOf(t, "3", "bob", "1 share eve")}, bob2 + " " + carl, "key of bob2", "2"},
+		"two new keys":  {map[string][]byte{"1": replace(t, "1", "bob", "bob2"), "2": recordOf(t, "2", "bob2", "2 share bob2", "3 unshare bob"), "3": replace(t, "3", "bob", "eve")}, carl, "", ""},
+		"by another":    {map[string][]byte{"1": recordOf(t, "1", "carl", "1 share carl"), "2": recordOf(t, "2", "bob2", "3 unshare bob")}, bob + " " + carl, "key of carl", "1"},
+	} {
+		was := &seen{Trusted: []string{bob, carl}}
+		got, err := circleOf(&key{roots: [][]byte{[]byte("ann")}}, was, c.files)
 		noError(t, err)
-		if c.pins[0] != want || c.pins[1] != was.Trusted[1] {
-			t.Errorf("by %s: %q", by, c.pins)
+		if pins := strings.Join(got.pins, " "); pins != c.pins {
+			t.Errorf("%s: pins %q, want %q", name, pins, c.pins)
+		}
+		if s := strings.Join(slices.Sorted(maps.Keys(got.members)), " "); s != c.members {
+			t.Errorf("%s: members %q, want %q", name, s, c.members)
+		}
+		if s := strings.Join(slices.Sorted(maps.Keys(got.of)), " "); s != c.counted {
+			t.Errorf("%s: counted %q, want %q", name, s, c.counted)
 		}
 	}
 }

@@ -230,14 +230,14 @@ func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) 
 	if r.circle, err = circleOf(k, r.seen, r.files); err != nil {
 		return nil, err
 	}
-	for _, m := range r.circle.strangers(r.files) {
-		if !strangers {
+	if !strangers {
+		if m, _ := r.circle.founder(k); m != nil {
 			return nil, notAccepted(m)
 		}
-	}
-	if r.seen.Shared && !strangers {
-		if err := r.putBack(); err != nil {
-			return nil, err
+		if r.seen.Shared {
+			if err := r.putBack(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if r.seen.ID == "" || r.circle.void[r.seen.ID] {

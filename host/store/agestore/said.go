@@ -72,21 +72,22 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 	if err != nil {
 		return nil, err
 	}
-	strangers := c.strangers(files)
 	waits := k.asks && !was.Shared
 	for _, id := range ids {
 		lines, bad := c.counted(id, files[id], was, waits)
-		if m := strangers[id]; m != nil {
-			v.bad = "it is shared by " + m.Name + ", whose key you have not accepted"
-		} else if bad != "" {
+		if bad != "" {
 			v.bad = s.recordPath(id) + ": " + bad
 		} else if int64(len(files[id])) < was.Sizes[id] {
 			v.bad = s.recordPath(id) + " is older than when this machine last wrote: the store may be an older copy of itself"
 		}
 		made, pending := changesOf(lines, folder, waits)
+		made = c.countedOf(id, made)
 		if all = append(all, made...); pending != nil {
 			v.either[pending.folder] = *pending
 		}
+	}
+	if m, _ := c.founder(k); m != nil {
+		v.bad = "it is shared by " + m.Name + ", whose key you have not accepted"
 	}
 	inOrder(all)
 	for i := range all {

@@ -86,15 +86,7 @@ func (s *Store) Members(ctx context.Context) ([]Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	was, err := s.readSeen()
-	if err != nil {
-		return nil, err
-	}
-	files, err := s.recordFiles()
-	if err != nil {
-		return nil, err
-	}
-	c, err := circleOf(k, was, files)
+	c, err := s.circleNow(k)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +111,6 @@ func (s *Store) Share(ctx context.Context, m Member, self string) (int, error) {
 	return s.reshape(ctx, func(r *recorder) error {
 		k, c := r.key, r.circle
 		me := c.members[k.public[0]]
-		if me != nil && len(me.Secrets) > 0 {
-			return fault.WithHint(errors.New("the store is shared with you in part"), "Somebody with whom all of it is shared can share it with others.")
-		}
 		if slices.Contains(k.public, m.Recipient) {
 			return errors.New("this is your own key")
 		}
@@ -247,6 +236,7 @@ func (s *Store) authors(folder string) (map[int]string, error) {
 	for id, lines := range files {
 		part, _ := c.counted(id, lines, was, false)
 		made, _ := changesOf(part, folder, false)
+		made = c.countedOf(id, made)
 		for _, ch := range made {
 			// Who restates what a member wrote who was taken out is later.
 			if first, ok := at[ch.version]; ch.op == opPut && (!ok || ch.clock < first) {
@@ -276,6 +266,7 @@ func (r *recorder) restate(without string) error {
 			continue
 		}
 		made, _ := changesOf(lines, "", true)
+		made = r.circle.countedOf(id, made)
 		all = append(all, made...)
 	}
 	inOrder(all)
@@ -300,6 +291,9 @@ func (s *Store) reshape(ctx context.Context, change func(*recorder) error) (int,
 	}
 	n := 0
 	err = s.locked(ctx, func() error {
+		if err := s.mustHaveAll(k); err != nil {
+			return err
+		}
 		if err := s.mustBeRight(ctx, k); err != nil {
 			return err
 		}
@@ -325,10 +319,38 @@ func (s *Store) reshape(ctx context.Context, change func(*recorder) error) (int,
 		if err := s.writeRecipients(slices.Concat(k.public, slices.Sorted(maps.Keys(r.circle.members)))); err != nil {
 			return err
 		}
-		n, err = r.encryptAnew(ctx)
-		return err
+		if n, err = r.encryptAnew(ctx); err != nil {
+			return fault.WithHint(fmt.Errorf("it is noted, and not all versions are encrypted anew: %w", err), "Run the same command again: it goes on.")
+		}
+		return nil
 	})
 	return n, err
+}
+
+// circleNow finds out who may change the store as it is now.
+func (s *Store) circleNow(k *key) (*circle, error) {
+	was, err := s.readSeen()
+	if err != nil {
+		return nil, err
+	}
+	files, err := s.recordFiles()
+	if err != nil {
+		return nil, err
+	}
+	return circleOf(k, was, files)
+}
+
+// mustHaveAll is the error for who has a part of the store: nobody takes their word for who
+// else has it.
+func (s *Store) mustHaveAll(k *key) error {
+	c, err := s.circleNow(k)
+	if err != nil {
+		return err
+	}
+	if me := c.members[k.public[0]]; me != nil && len(me.Secrets) > 0 {
+		return fault.WithHint(errors.New("the store is shared with you in part"), "Somebody with whom all of it is shared can share it, and take others out.")
+	}
+	return nil
 }
 
 // mustBeRight is the error for a store that is not as the record says.
@@ -336,6 +358,9 @@ func (s *Store) mustBeRight(ctx context.Context, k *key) error {
 	c := &comparison{Verified: &Verified{}, store: s, key: k}
 	if err := c.run(ctx); err != nil {
 		return err
+	}
+	if c.closed > 0 && len(c.Problems) == 0 {
+		return fmt.Errorf("%d versions are not encrypted to your key: who can read them has to share them with you first", c.closed)
 	}
 	if n := len(c.Problems); n > 0 {
 		return fault.WithHint(fmt.Errorf("the store is not as rhx left it: %s", c.Problems[0]),
@@ -389,7 +414,7 @@ func (r *recorder) changedAt() func(folder string) int64 {
 		last := int64(0)
 		for _, c := range ops {
 			m, ok := parseMember(c.hash)
-			if c.op == opRekey || ok && m.has(folder) {
+			if c.op == opRekey || ok && m.has(folder) && !slices.Contains(r.circle.own, m.Signer) {
 				last = max(last, c.clock)
 			}
 		}

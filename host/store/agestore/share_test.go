@@ -454,10 +454,10 @@ func FuzzRecord(f *testing.F) {
 			files = map[string][]byte{was.ID: wholeLines(append(slices.Clone(own[was.ID]), lines...))}
 		}
 		c, err := circleOf(k, was, files)
-		if err != nil || len(c.members) != 0 || len(c.keys) != 1 || len(c.void) != 0 || c.of["0123456789abcdef"] != "" {
+		if err != nil || len(c.members) != 0 || len(c.rank) != 1 || len(c.void) != 0 || c.of["0123456789abcdef"] != "" {
 			t.Errorf("%+v, %v", c, err)
 		}
-		c.strangers(files)
+		c.founder(k)
 		for id, data := range files {
 			part, bad := c.counted(id, data, was, false)
 			if id == was.ID && len(part) != len(own[id]) && bad == "" {

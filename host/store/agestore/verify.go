@@ -97,11 +97,11 @@ type comparison struct {
 	circle  *circle
 	// closed counts the versions that are not encrypted to this key, and right.
 	closed int
-	// files are those of the record, strangers those who wrote some and do not count, and
-	// wrong the IDs of others' files that are not as they were written.
-	files     map[string][]byte
-	strangers map[string]*Member
-	wrong     []string
+	// files are those of the record, founder whom the user has to accept for them to count,
+	// and wrong the IDs of others' files that are not as they were written.
+	files   map[string][]byte
+	founder *Member
+	wrong   []string
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -153,7 +153,15 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	if c.circle, err = circleOf(c.key, was, c.files); err != nil {
 		return nil, false, err
 	}
-	c.strangers = c.circle.strangers(c.files)
+	var then *circle
+	if c.founder, then = c.circle.founder(c.key); c.founder != nil {
+		var names []string
+		for _, m := range then.sorted() {
+			names = append(names, m.Name)
+		}
+		c.problem("the store is shared by %s, whose key you have not accepted: %s. By their word its members are %s", c.founder.Name, c.founder.Signer, strings.Join(names, ", "))
+		return nil, false, nil
+	}
 	for id, size := range was.Sizes {
 		if !slices.Contains(ids, id) && size > 0 {
 			c.problem("%s was removed", s.recordPath(id))
@@ -188,10 +196,6 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 	if c.circle.void[id] {
 		return nil
 	}
-	if m := c.strangers[id]; m != nil && !own {
-		c.problem("the store is shared by %s, whose key you have not accepted: %s", m.Name, m.Signer)
-		return nil
-	}
 	part, bad := c.circle.counted(id, data, was, c.locked)
 	if own && bad == unprovenAgain {
 		c.problem("%s: %s", path, bad)
@@ -224,7 +228,7 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 			if unproven++; proven && !c.locked {
 				say(n, "it has no proof: it was added, or written while there was no key")
 			}
-		case provenBy(c.circle.keys, sum, proof) != "":
+		case provenBy(c.circle.keys(), sum, proof) != "":
 			good, proven, unproven = true, true, 0
 		default:
 			say(n, "it, or a line before it, was changed, or another key wrote it")
@@ -263,7 +267,7 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 	if pending != nil {
 		c.pending[pending.folder] = *pending
 	}
-	return made
+	return c.circle.countedOf(id, made)
 }
 
 // anyProof reports whether some line of a file was signed by a key that counts.
@@ -272,7 +276,7 @@ func (c *comparison) anyProof(id string, data []byte) bool {
 	for line := range bytes.Lines(data) {
 		at := bytes.LastIndexByte(line, ' ') + 1
 		sum.Write(line[:at])
-		if provenBy(c.circle.keys, sum, string(bytes.TrimSuffix(line[at:], []byte("\n")))) != "" {
+		if provenBy(c.circle.keys(), sum, string(bytes.TrimSuffix(line[at:], []byte("\n")))) != "" {
 			return true
 		}
 		sum.Write(line[at:])
@@ -432,8 +436,18 @@ func (s *Store) Accept(ctx context.Context) error {
 		if _, _, err := c.read(); err != nil {
 			return err
 		}
-		for _, id := range slices.Sorted(maps.Keys(c.strangers)) {
-			r.seen.Trusted = append(r.seen.Trusted, c.strangers[id].Signer)
+		if c.founder != nil {
+			r.seen.Trusted = append(r.seen.Trusted, c.founder.Signer)
+			// Who did not write them by the word of that one has no say.
+			if err := r.reread(); err != nil {
+				return err
+			}
+			if err := r.replaceSeen(); err != nil {
+				return err
+			}
+			if _, _, err := c.read(); err != nil {
+				return err
+			}
 		}
 		for _, id := range c.wrong {
 			if err := r.add(change{op: opVoid, folder: id}, false); err != nil {
