@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -25,8 +26,14 @@ var ErrForeign = errors.New("others can write it")
 
 // Read returns the content of a plain file of at most limit bytes that is this
 // user's or root's. The error for one that is not there matches fs.ErrNotExist.
-func Read(path string, limit int64) ([]byte, error) {
-	f, err := Open(path)
+func Read(path string, limit int64) ([]byte, error) { return read(Open, path, limit) }
+
+// ReadNoLink is Read of what is no symbolic link itself: in a folder that others write to,
+// such as one that git brings, a link could lead anywhere.
+func ReadNoLink(path string, limit int64) ([]byte, error) { return read(OpenNoLink, path, limit) }
+
+func read(open func(string) (*os.File, error), path string, limit int64) ([]byte, error) {
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +46,33 @@ func Read(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
 	}
 	return data, nil
+}
+
+// OpenNoLink is Open of what is no symbolic link itself. A link to what is not there is
+// not there.
+func OpenNoLink(path string) (*os.File, error) {
+	if err := NoLink(path); err != nil {
+		if _, there := os.Stat(path); errors.Is(there, fs.ErrNotExist) {
+			return nil, there
+		}
+		return nil, err
+	}
+	return Open(path)
+}
+
+// NoLink returns an error where path is a symbolic link. What is not there is none.
+func NoLink(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return fault.WithHint(fault.Mark(fmt.Errorf("%s is a symbolic link", path), syscall.ELOOP), "rhx makes none there: somebody else did. Look where it leads, and remove it")
+	}
+	return nil
 }
 
 // Open opens a plain file for reading that is this user's or root's.

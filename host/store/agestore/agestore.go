@@ -75,6 +75,8 @@ type Store struct {
 	key  *key  // once it was read
 	deny error // once the passphrase was wrong: it is not asked for again
 
+	warned sync.Map // what was said
+
 	viewing sync.Mutex
 	view    *view  // of all of the record, once it was looked at twice
 	stamp   string // of the files of the record at the last look
@@ -99,6 +101,7 @@ func (s *Store) Close() error {
 func (s *Store) root() string           { return filepath.Join(s.opt.Dir, "store") }
 func (s *Store) secrets() string        { return filepath.Join(s.root(), "secrets") }
 func (s *Store) temp() string           { return filepath.Join(s.root(), "tmp") }
+func (s *Store) lockPath() string       { return filepath.Join(s.root(), "lock") }
 func (s *Store) recipientsPath() string { return filepath.Join(s.root(), "recipients.txt") }
 
 // folder is where the versions of a secret are.
@@ -115,6 +118,13 @@ func (s *Store) identityPath() (path string, own bool) {
 func (s *Store) warn(format string, args ...any) {
 	if s.opt.Warn != nil {
 		s.opt.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// warnOnce is warn of what the same store does not say again.
+func (s *Store) warnOnce(format string, args ...any) {
+	if _, said := s.warned.LoadOrStore(fmt.Sprintf(format, args...), true); !said {
+		s.warn(format, args...)
 	}
 }
 

@@ -20,8 +20,8 @@ import (
 //
 // At first that of this user's key, and of those whose keys the user has accepted here
 // (store.seen). Their files may name members, whose files count then, too; so it goes on,
-// level by level. Everybody has a rank: the user 0, those accepted 1, a member that of who
-// took them in and one more. Then:
+// level by level. Everybody has a rank: those accepted 1, a member that of who took them in
+// and one more, and the user that of such a member, or 0 where nobody was accepted. Then:
 //
 //   - Nobody takes out, or changes, somebody of a lower rank than their own.
 //   - Who is taken out names nobody any more, at whatever time they say they did: of what
@@ -161,7 +161,10 @@ func (c *circle) evaluate(known given) {
 		c.rank[key] = 1
 	}
 	for _, key := range c.own {
-		c.rank[key] = 0
+		// Who has accepted somebody was taken in by them.
+		if c.rank[key] = 0; len(c.pins) > 0 {
+			c.rank[key] = 2
+		}
 	}
 	ids := slices.Sorted(maps.Keys(c.files))
 	for {

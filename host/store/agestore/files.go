@@ -32,6 +32,11 @@ func (v version) mark() string { return strconv.Itoa(v.n) + ".deleted" }
 // versions returns what the folder of a secret holds, newest first; nothing if
 // there is no such folder. Files that are none of ours are left out.
 func versions(folder string) ([]version, error) {
+	for _, path := range []string{filepath.Dir(folder), folder} {
+		if err := ownfile.NoLink(path); err != nil {
+			return nil, err
+		}
+	}
 	names, err := dirNames(folder)
 	if err != nil {
 		return nil, err
@@ -83,6 +88,9 @@ func dirNames(dir string) ([]string, error) {
 
 // folders returns the names of the folders of all secrets, in no order.
 func (s *Store) folders() ([]string, error) {
+	if err := ownfile.NoLink(s.secrets()); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(s.secrets())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -111,6 +119,12 @@ func (s *Store) disk() atomicfile.Options {
 // locked runs work while no other process and no other goroutine writes. It
 // makes the folders of the store, and clears up what a process that died left.
 func (s *Store) locked(ctx context.Context, work func() error) (err error) {
+	// The store's own folder may be a link of the user's, to one that is synchronised.
+	for _, path := range []string{s.secrets(), s.temp(), s.recordDir(), s.lockPath()} {
+		if err := ownfile.NoLink(path); err != nil {
+			return err
+		}
+	}
 	for _, dir := range []string{s.opt.Dir, s.root(), s.secrets(), s.temp()} {
 		if err := s.disk().MkdirAll(dir); err != nil {
 			return err
@@ -118,7 +132,7 @@ func (s *Store) locked(ctx context.Context, work func() error) (err error) {
 	}
 	// The lock ends with the process that holds it, however that ends, and is
 	// held for milliseconds; nobody is asked for anything meanwhile.
-	unlock, err := ownfile.Lock(ctx, filepath.Join(s.root(), "lock"))
+	unlock, err := ownfile.Lock(ctx, s.lockPath())
 	if err != nil {
 		return err
 	}
@@ -127,13 +141,32 @@ func (s *Store) locked(ctx context.Context, work func() error) (err error) {
 			err = e
 		}
 	}()
-	left, err := dirNames(s.temp())
-	if err != nil {
+	if err := s.sweep(); err != nil {
 		return err
-	}
-	for _, name := range left {
-		s.step()
-		_ = os.RemoveAll(filepath.Join(s.temp(), name))
 	}
 	return work()
 }
+
+// sweep removes what processes that died have left in the temporary folder, and nothing
+// else, wherever links in the store lead.
+func (s *Store) sweep() error {
+	left, err := dirNames(s.temp())
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	root, err := os.OpenRoot(s.root())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range left {
+		if strings.HasPrefix(name, atomicfile.Prefix) || strings.HasPrefix(name, destroyedPrefix) {
+			s.step()
+			_ = root.RemoveAll(filepath.Join(filepath.Base(s.temp()), name))
+		}
+	}
+	return nil
+}
+
+// destroyedPrefix begins the names of folders of secrets that are being destroyed.
+const destroyedPrefix = "destroyed-"

@@ -101,7 +101,7 @@ func parseHeader(data []byte) (store.Info, error) {
 
 // readHeader is [parseHeader] of a file. Its errors name the file.
 func readHeader(path string) (store.Info, error) {
-	f, err := ownfile.Open(path)
+	f, err := ownfile.OpenNoLink(path)
 	if err != nil {
 		return store.Info{}, err
 	}

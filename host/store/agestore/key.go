@@ -35,6 +35,8 @@ type key struct {
 	open  func(*key) error
 	// texts are the private keys as a file has them without a passphrase.
 	texts []string
+	// digest is that of the file.
+	digest string
 	// asks: the key has a passphrase, which is this where it is the file's of age.
 	asks       bool
 	passphrase string
@@ -56,6 +58,9 @@ func (s *Store) load() (*key, error) {
 	}
 	defer clear(data)
 	k, err := s.parseKey(path, data)
+	if err == nil {
+		k.digest = hashFile(data)
+	}
 	if err != nil {
 		if errors.Is(err, store.ErrDenied) {
 			s.deny = err
@@ -84,14 +89,41 @@ func (s *Store) ready() (*key, error) {
 		if encrypted(data) {
 			return nil, nil
 		}
-		if s.key, err = s.parseKey(path, data); err != nil {
+		k, err := s.parseKey(path, data)
+		if err != nil {
 			return nil, err
 		}
+		k.digest = hashFile(data)
+		s.key = k
 	}
 	if s.key == nil || s.key.ids == nil {
 		return nil, nil
 	}
 	return s.key, nil
+}
+
+// changed returns an error where the key file is not the one that k was read from, as
+// after a rekey by another process. Callers hold the lock of the store.
+func (s *Store) changed(k *key) error {
+	data, err := s.readIdentity(k.path)
+	if err != nil {
+		return err
+	}
+	defer clear(data)
+	if hashFile(data) == k.digest {
+		return nil
+	}
+	return fault.WithHint(fault.Mark(fmt.Errorf("another process has changed the key %s meanwhile", k.path), errKeyChanged), "Run the command again.")
+}
+
+// errKeyChanged is the kind of error of changed.
+var errKeyChanged = errors.New("the key was changed")
+
+// forget has the key read anew.
+func (s *Store) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.key = nil
 }
 
 // encrypted reports whether data is an identity file with a passphrase, by age.
@@ -114,7 +146,7 @@ func (s *Store) unlocked() (*key, error) {
 		// Nobody should type a passphrase for a key that does not fit.
 		if known, err := s.recorded(); err != nil {
 			return nil, err
-		} else if len(known) > 0 && !k.oneOf(known) {
+		} else if len(known) > 0 && !k.oneOf(known) && !s.isShared() {
 			return nil, s.wrongStore(known, k)
 		}
 		if err := k.open(k); err != nil {
@@ -139,7 +171,7 @@ func (s *Store) readIdentity(path string) ([]byte, error) {
 		return nil, err
 	}
 	if mode := st.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		s.warn("other users can read the key %s (mode %04o): chmod 600 it", path, mode)
+		s.warnOnce("other users can read the key %s (mode %04o): chmod 600 it", path, mode)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxIdentity+1))
 	if err != nil {

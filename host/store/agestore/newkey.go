@@ -94,7 +94,7 @@ func (s *Store) newIdentity(path string) (k *key, data []byte, err error) {
 	}
 	k, err = parseIdentities(path, plain)
 	if err == nil {
-		k.asks, k.passphrase = passphrase != "", passphrase
+		k.asks, k.passphrase, k.digest = passphrase != "", passphrase, hashFile(data)
 	}
 	return k, data, err
 }
@@ -184,7 +184,7 @@ func (s *Store) checkRecipients(k *key) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	if len(known) > 0 && !k.oneOf(known) {
+	if len(known) > 0 && !k.oneOf(known) && !s.isShared() {
 		held, err := s.holdsSecrets()
 		if err != nil {
 			return err
@@ -197,17 +197,28 @@ func (s *Store) checkRecipients(k *key) error {
 	return s.writeRecipients(append(known, missing...))
 }
 
+// isShared reports whether the store has members, as this machine knows it: its record says
+// then whose it is, and the list of keys nothing.
+func (s *Store) isShared() bool {
+	was, err := s.readSeen()
+	return err == nil && was.Shared
+}
+
 // recorded returns the public keys of the store; none if it has no list.
 func (s *Store) recorded() ([]string, error) {
-	data, err := ownfile.Read(s.recipientsPath(), maxIdentity)
+	data, err := ownfile.ReadNoLink(s.recipientsPath(), maxIdentity)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var keys []string
 	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		if _, err := recipientOf(line); err != nil { // what else it is must not be shown
+			return nil, fault.WithHint(fmt.Errorf("%s has a line that is no public key", s.recipientsPath()), "rhx writes the keys there that the secrets are encrypted to. Put it back from a backup.")
+		}
+		keys = append(keys, line)
 	}
 	return keys, nil
 }

@@ -125,10 +125,7 @@ again:
 			}
 			infos = append(infos, i)
 		}
-		by, err := s.authors(folderName(name))
-		if err != nil {
-			errs = append(errs, err)
-		}
+		by := s.authors(folderName(name))
 		for i := range infos {
 			infos[i].By = by[infos[i].Version]
 		}
@@ -157,7 +154,7 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 	if err != nil {
 		return nil, err
 	}
-	info, sec, err := decodeFile(data, k.ids)
+	info, sec, err := s.decode(k, data)
 	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
 		return nil, s.wrongKey(path, k)
 	}
@@ -169,6 +166,21 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 	}
 	s.say(k, name, asked, s.rereading(name, asked, number, data))
 	return &store.Record{Info: info, Secret: *sec}, nil
+}
+
+// decode is decodeFile with the key, or with one from before a rekey: another machine may
+// have saved something to that meanwhile.
+func (s *Store) decode(k *key, data []byte) (store.Info, *secret.Secret, error) {
+	info, sec, err := decodeFile(data, k.ids)
+	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
+		old, _ := s.retired(k) // an error there is not that of this file
+		for _, o := range old {
+			if info, sec, err := decodeFile(data, o.ids); err == nil {
+				return info, sec, nil
+			}
+		}
+	}
+	return info, sec, err
 }
 
 // read returns the file of a version, 0 for the newest, and its number.
@@ -188,7 +200,7 @@ func (s *Store) read(name string, number int) (path string, data []byte, n int, 
 		}
 		v := version{n: n}
 		path = filepath.Join(folder, v.file())
-		data, err := ownfile.Read(path, maxFile)
+		data, err := ownfile.ReadNoLink(path, maxFile)
 		if err == nil && number != 0 {
 			_, marked := os.Lstat(filepath.Join(folder, v.mark()))
 			if marked == nil {

@@ -158,7 +158,7 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	}
 	files := make(map[string][]byte, len(ids))
 	for _, id := range ids {
-		data, err := ownfile.Read(s.recordPath(id), maxRecord)
+		data, err := ownfile.ReadNoLink(s.recordPath(id), maxRecord)
 		if err != nil {
 			return nil, err
 		}
@@ -169,6 +169,9 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 
 // recordIDs are the names of the files of the record.
 func (s *Store) recordIDs() ([]string, error) {
+	if err := ownfile.NoLink(s.recordDir()); err != nil {
+		return nil, err
+	}
 	names, err := dirNames(s.recordDir())
 	if err != nil {
 		return nil, err
@@ -420,7 +423,7 @@ func (s *Store) made(c *change) (bool, error) {
 	path, there := folder, false
 	switch c.op {
 	case opPut, opAgain:
-		data, err := ownfile.Read(filepath.Join(folder, v.file()), maxFile)
+		data, err := ownfile.ReadNoLink(filepath.Join(folder, v.file()), maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}
@@ -509,7 +512,7 @@ func (s *Store) present() ([]change, error) {
 			if v.gone {
 				continue
 			}
-			data, err := ownfile.Read(filepath.Join(s.secrets(), folder, v.file()), maxFile)
+			data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)
 			if err != nil {
 				return nil, err
 			}
@@ -629,6 +632,9 @@ func unnoted(path string, err error) error {
 }
 
 func (r *recorder) noted(path string, c change, do func() error) error {
+	if err := r.mayNote(c.folder); err != nil {
+		return unnoted(path, err)
+	}
 	err := r.add(c, true)
 	if err != nil && c.op == opDestroy && errors.Is(err, syscall.ENOSPC) {
 		return do() // it makes room; Verify says that it is gone

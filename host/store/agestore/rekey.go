@@ -41,6 +41,9 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 	}
 	n := 0
 	err = s.locked(ctx, func() error {
+		if err := s.changed(k); err != nil {
+			return err
+		}
 		if err := s.mustBeRight(ctx, k); err != nil {
 			return err
 		}
@@ -105,7 +108,12 @@ func (s *Store) newOwnKey(ctx context.Context) (*key, error) {
 		return nil, err
 	}
 	defer clear(data)
-	err = s.locked(ctx, func() error { return s.disk().Write(path, data, 0o600) })
+	err = s.locked(ctx, func() error {
+		if err := s.changed(k); err != nil {
+			return err
+		}
+		return s.disk().Write(path, data, 0o600)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +121,7 @@ func (s *Store) newOwnKey(ctx context.Context) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	both.asks, both.passphrase = passphrase != "", passphrase
+	both.asks, both.passphrase, both.digest = passphrase != "", passphrase, hashFile(data)
 	s.mu.Lock()
 	s.key = both
 	s.mu.Unlock()
@@ -263,6 +271,7 @@ func (s *Store) endRekey(k *key, r *recorder, own bool) error {
 		if err := s.disk().Write(k.path, data, 0o600); err != nil {
 			return err
 		}
+		only.digest = hashFile(data)
 	}
 	s.mu.Lock()
 	s.key = only

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 // sigPrefix begins the part of a member's line that proves changes.
@@ -196,6 +197,9 @@ func (s *Store) Unshare(ctx context.Context, who string) (*Member, int, error) {
 		if slices.Contains(r.key.public, out.Recipient) {
 			return fault.WithHint(errors.New("this is your own key"), "Somebody else with whom the store is shared can take you out.")
 		}
+		if !r.circle.mayTakeOut(signerText(r.signer), out) {
+			return fault.WithHint(fmt.Errorf("%s was a member before you: others would not take your word for it", out.Name), "Who shared the store first can take them out.")
+		}
 		text, err := out.text()
 		if err != nil {
 			return err
@@ -214,23 +218,24 @@ func (s *Store) Unshare(ctx context.Context, who string) (*Member, int, error) {
 }
 
 // authors returns which member has signed each version of a secret; none where the store is
-// not shared, or the key waits for its passphrase.
-func (s *Store) authors(folder string) (map[int]string, error) {
-	was, err := s.readSeen()
-	if err != nil || !was.Shared {
-		return nil, err
+// not shared, the key waits for its passphrase, or who it was cannot be found out: Verify
+// says why.
+func (s *Store) authors(folder string) map[int]string {
+	if !s.isShared() {
+		return nil
 	}
 	k, err := s.ready()
 	if err != nil || k == nil {
-		return nil, err
+		return nil
 	}
-	files, err := s.recordFiles()
-	if err != nil {
-		return nil, err
+	was, err1 := s.readSeen()
+	files, err2 := s.recordFiles()
+	if err1 != nil || err2 != nil {
+		return nil
 	}
 	c, err := circleOf(k, was, files)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	by, at := map[int]string{}, map[int]int64{}
 	for id, lines := range files {
@@ -244,7 +249,7 @@ func (s *Store) authors(folder string) (map[int]string, error) {
 			}
 		}
 	}
-	return by, nil
+	return by
 }
 
 // find returns the member of a name or public key; nil for none.
@@ -291,6 +296,9 @@ func (s *Store) reshape(ctx context.Context, change func(*recorder) error) (int,
 	}
 	n := 0
 	err = s.locked(ctx, func() error {
+		if err := s.changed(k); err != nil {
+			return err
+		}
 		if err := s.mustHaveAll(k); err != nil {
 			return err
 		}
@@ -349,6 +357,30 @@ func (s *Store) mustHaveAll(k *key) error {
 	}
 	if me := c.members[k.public[0]]; me != nil && len(me.Secrets) > 0 {
 		return fault.WithHint(errors.New("the store is shared with you in part"), "Somebody with whom all of it is shared can share it, and take others out.")
+	}
+	return nil
+}
+
+// mayNote is the error for a change by who may not make it: others would take it for a
+// stranger's. folder is the secret's.
+func (r *recorder) mayNote(folder string) error {
+	if len(r.circle.members) == 0 || r.key == nil {
+		return nil
+	}
+	var me *Member
+	for _, public := range r.key.public {
+		if me == nil {
+			me = r.circle.members[public]
+		}
+	}
+	switch {
+	case me == nil:
+		return fault.Mark(errors.New("the store is not shared with you any more"), store.ErrDenied)
+	case !slices.Contains(r.circle.own, me.Signer):
+		return fault.WithHint(fault.Mark(errors.New("the store is shared with you for reading"), store.ErrDenied),
+			"Give somebody with whom all of it is shared what rhx store key prints here: rhx store share --with KEY.")
+	case !me.has(folder):
+		return fault.Mark(errors.New("this secret is not shared with you"), store.ErrDenied)
 	}
 	return nil
 }
@@ -430,7 +462,7 @@ func (r *recorder) toAll(folder string, number int) bool {
 	if slices.ContainsFunc(want, func(r age.Recipient) bool { _, ok := r.(*plugin.Recipient); return ok }) {
 		return true // which may make as many of them as it likes
 	}
-	data, readErr := ownfile.Read(filepath.Join(r.store.secrets(), folder, version{n: number}.file()), maxFile)
+	data, readErr := ownfile.ReadNoLink(filepath.Join(r.store.secrets(), folder, version{n: number}.file()), maxFile)
 	if err != nil || readErr != nil {
 		return true
 	}
@@ -445,14 +477,14 @@ func (r *recorder) toAll(folder string, number int) bool {
 func (r *recorder) again(folder string, number int) error {
 	s := r.store
 	path := filepath.Join(s.secrets(), folder, version{n: number}.file())
-	data, err := ownfile.Read(path, maxFile)
+	data, err := ownfile.ReadNoLink(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // Verify says that it is gone
 	}
 	if err != nil {
 		return err
 	}
-	info, sec, err := decodeFile(data, r.key.ids)
+	info, sec, err := s.decode(r.key, data)
 	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
 		return s.wrongKey(path, r.key)
 	}

@@ -282,8 +282,13 @@ func TestAMemberIsTakenOut(t *testing.T) {
 	// bob goes on in a copy of before, takes ann out, and puts that into the folder.
 	clone(t, was, bob.root())
 	putFake(t, bob, "evil", "EVIL")
-	_, _, err = bob.Unshare(t.Context(), "ann")
+	k, err := bob.unlocked()
 	noError(t, err)
+	r, err := bob.openRecordWith(k, false)
+	noError(t, err)
+	text, err := new(memberOf(t, ann, "ann")).text()
+	noError(t, err, r.add(change{op: opUnshare, hash: text}, true))
+	r.close()
 	id := bob.mustSeen(t).ID
 	data, err := os.ReadFile(bob.recordPath(id))
 	noError(t, err)

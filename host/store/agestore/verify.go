@@ -385,12 +385,12 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 func (c *comparison) version(folder string, v version, w state) (hash, name string, err error) {
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	name = c.name(folder)
-	data, err := ownfile.Read(path, maxFile)
+	data, err := ownfile.ReadNoLink(path, maxFile)
 	if err != nil {
 		return "", name, err
 	}
 	hash = hashFile(data)
-	info, _, err := decodeFile(data, c.key.ids)
+	info, _, err := c.store.decode(c.key, data)
 	switch mismatch := new(age.NoIdentityMatchError); {
 	case errors.As(err, &mismatch) && w.is(hash) && len(c.circle.members) > 0:
 		c.closed++

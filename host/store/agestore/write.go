@@ -38,7 +38,10 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		return 0, err
 	}
 	number := 0
-	err = s.locked(ctx, func() error {
+	put := func() error {
+		if err := s.changed(k); err != nil {
+			return err
+		}
 		if err := s.checkRecipients(k); err != nil {
 			return err
 		}
@@ -87,7 +90,13 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 			number = next
 		}
 		return err
-	})
+	}
+	if err = s.locked(ctx, put); errors.Is(err, errKeyChanged) && !k.asks {
+		s.forget()
+		if k, err = s.keyOrNew(ctx); err == nil {
+			err = s.locked(ctx, put)
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -196,7 +205,7 @@ func (s *Store) Destroy(ctx context.Context, name string) error {
 		// One rename takes all versions away at once. The temporary folder
 		// gives its new place a name that nothing else has.
 		s.step()
-		away, err := os.MkdirTemp(s.temp(), "destroyed-*")
+		away, err := os.MkdirTemp(s.temp(), destroyedPrefix+"*")
 		if err == nil {
 			s.step()
 			err = os.Rename(folder, filepath.Join(away, "secret"))
