@@ -4,10 +4,12 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +40,9 @@ type Backup struct {
 	// cost; 0 is that of age. Tests lower it.
 	workFactor int
 }
+
+// ageIntro begins every age file.
+const ageIntro = "age-encryption.org/v1\n"
 
 // maxWorkFactor bounds the work of a passphrase when a backup is opened: 1 GiB of memory
 // and some seconds. age itself uses 18.
@@ -155,9 +160,15 @@ func (b *Backup) open(ctx context.Context, f *File, identity string) error {
 	if err != nil {
 		return err
 	}
-	start := make([]byte, len(armor.Header))
-	if _, err := f.file.ReadAt(start, 0); err == nil && string(start) == armor.Header {
+	start := make([]byte, max(len(ageIntro), len(armor.Header)))
+	n, err := f.file.ReadAt(start, 0)
+	switch {
+	case err != nil && err != io.EOF:
+		return err
+	case bytes.HasPrefix(start[:n], []byte(armor.Header)):
 		return fault.WithHint(errors.New("it is armored, and a backup is not"), "grep -v -e ----- FILE | base64 -d gives the file as it is without that")
+	case !bytes.HasPrefix(start[:n], []byte(ageIntro)):
+		return errors.New("it is not a backup of rhx, which is an age file")
 	}
 	text, size, err := age.DecryptReaderAt(f.file, info.Size(), &opener{b, f.path, identity})
 	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
@@ -167,7 +178,7 @@ func (b *Backup) open(ctx context.Context, f *File, identity string) error {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("it was altered, or is damaged: %w", err)
+		return altered(err)
 	}
 	f.text = text
 	c, err := read(&contextReader{ctx, io.NewSectionReader(text, 0, size)})
@@ -188,9 +199,8 @@ func (f *File) Len() int { return len(f.secrets) }
 func (f *File) secret(name string, v version) (*secret.Secret, error) {
 	data := make([]byte, v.size)
 	defer clear(data)
-	_, err := f.text.ReadAt(data, v.offset)
-	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("%s has changed since it was opened: %w", f.path, err)
+	if _, err := f.text.ReadAt(data, v.offset); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s has changed since it was opened: %w", f.path, altered(err))
 	}
 	l, err := parseLine(data)
 	if err != nil || string(l.Name) != name || l.Payload == nil {
@@ -213,9 +223,18 @@ func (c *contextReader) Read(p []byte) (int, error) {
 	}
 	n, err := c.r.Read(p)
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("it was altered, or is damaged: %w", err)
+		err = altered(err)
 	}
 	return n, err
+}
+
+// altered is the error of a file that age does not take. age's own can show a part of
+// it, which need not be a backup.
+func altered(err error) error {
+	if pe := new(fs.PathError); errors.As(err, &pe) {
+		return pe // the disk's
+	}
+	return errors.New("it was altered, or is damaged")
 }
 
 // opener opens a backup with what it is encrypted with.

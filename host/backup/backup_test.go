@@ -485,12 +485,13 @@ func TestOpen(t *testing.T) {
 		"another key":           {data, otherFile, "it is encrypted to another key than yours"},
 		"no key":                {data, "", "is encrypted to a key, and there is none on this machine"},
 		"a key that is away":    {data, otherFile + "2", "no such file"},
-		"not encrypted":         {[]byte(`{"rhx_backup":1}` + "\n"), otherFile, "it was altered, or is damaged"},
-		"empty":                 {nil, otherFile, "it was altered, or is damaged"},
+		"not encrypted":         {[]byte(`{"rhx_backup":1}` + "\n"), otherFile, "it is not a backup of rhx, which is an age file"},
+		"empty":                 {nil, otherFile, "it is not a backup of rhx, which is an age file"},
+		"a header of others":    {[]byte(ageIntro + "FAKE\n"), otherFile, "it was altered, or is damaged"},
 		"armored":               {[]byte("-----BEGIN AGE ENCRYPTED FILE-----\n"), otherFile, "it is armored"},
 		"an age file of others": {sealed(t, "hello\n", mine.Recipient()), keyFile(t, mine), "it is not a backup of rhx"},
 	} {
-		if _, err := restore(t, to, c.data, c.identity, false); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := restore(t, to, c.data, c.identity, false); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "FAKE") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -20,15 +20,13 @@ import (
 // secret. All versions of a secret follow one another, the oldest first.
 const format = 1
 
-// Bounds of a backup that is read. One that is written keeps to them.
-const (
-	// maxLine is how long a line may be in bytes: a version of the local store has at
-	// most 64 MiB.
-	maxLine = 64<<20 + 64<<10
-	// maxVersions is how many versions there may be. Each takes some memory while a
-	// backup is read, whatever it holds.
-	maxVersions = 1 << 20
-)
+// maxLine is how long a line may be in bytes: a version of the local store has at most
+// 64 MiB. What is written keeps to it.
+const maxLine = 64<<20 + 64<<10
+
+// maxVersions is how many versions there may be. Each takes some memory while a backup is
+// read, whatever it holds. Tests lower it.
+var maxVersions = 1 << 20
 
 // header is the first line.
 type header struct {

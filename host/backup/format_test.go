@@ -144,12 +144,14 @@ func TestReadIsBounded(t *testing.T) {
 	if _, err := encode(&line{Updated: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil || err.Error() != "it has a time that cannot be stored" {
 		t.Error(err)
 	}
+	defer func(was int) { maxVersions = was }(maxVersions)
+	maxVersions = 1000
 	w := &writer{w: io.Discard, versions: maxVersions}
-	if err := w.add([]byte("x\n")); err == nil || !strings.Contains(err.Error(), "more than 1048576 versions") {
+	if err := w.add([]byte("x\n")); err == nil || !strings.Contains(err.Error(), "more than 1000 versions") {
 		t.Error(err)
 	}
 	r := &counted{}
-	if _, err := read(io.MultiReader(strings.NewReader(first), r)); err == nil || !strings.Contains(err.Error(), "it has more than 1048576 versions") {
+	if _, err := read(io.MultiReader(strings.NewReader(first), r)); err == nil || !strings.Contains(err.Error(), "it has more than 1000 versions") {
 		t.Error(err)
 	}
 }
