@@ -19,8 +19,12 @@ import (
 	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
-// atOnce is how many versions are read at once, and so are in memory.
-const atOnce = 8
+// atOnce is how many versions are read at once, and so are in memory, while they are
+// short; one where the ones before were longer than long, in bytes.
+const (
+	atOnce = 16
+	long   = 256 << 10
+)
 
 // Exported is what was written.
 type Exported struct {
@@ -171,16 +175,22 @@ func (b *Backup) export(ctx context.Context, st store.Store, lines *writer, all 
 	// without values waits for that.
 	var waiting [][]byte
 	name, values := "", false
-	for part := range slices.Chunk(all, atOnce) {
+	for n := 1; len(all) > 0; {
+		part := all[:min(n, len(all))]
+		all = all[len(part):]
 		entries := make([]entry, len(part))
-		parallel.Do(atOnce, len(part), func(i int) {
+		parallel.Do(n, len(part), func(i int) {
 			entries[i] = readEntry(ctx, st, part[i])
 			step()
 		})
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		n = min(2*n, atOnce)
 		for i, e := range entries {
+			if len(e.data) > long {
+				n = 1
+			}
 			if part[i].Name != name {
 				name, values, waiting = part[i].Name, false, nil
 			}

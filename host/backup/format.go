@@ -24,6 +24,10 @@ const format = 1
 // 64 MiB. What is written keeps to it.
 const maxLine = 64<<20 + 64<<10
 
+// maxCommas is how many commas a line may have outside of its texts: a value takes about
+// a hundred bytes of memory, however short it is.
+const maxCommas = 1 << 16
+
 // maxVersions is how many versions there may be. Each takes some memory while a backup is
 // read, whatever it holds. Tests lower it.
 var maxVersions = 1 << 20
@@ -65,8 +69,30 @@ func encode(v any) ([]byte, error) {
 		return nil, errors.New("it has a time that cannot be stored")
 	case len(data) > maxLine:
 		return nil, fmt.Errorf("it is longer than %d MiB, which is more than a backup takes", maxLine>>20)
+	case commas(data) > maxCommas:
+		return nil, errManyValues
 	}
 	return data, nil
+}
+
+var errManyValues = fmt.Errorf("it has more than %d values, which is more than a backup takes", maxCommas)
+
+// commas are how many commas a line has outside of its texts.
+func commas(data []byte) int {
+	n, text := 0, false
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			text = !text
+		case '\\':
+			i++
+		case ',':
+			if !text {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // add writes the line of a version.
@@ -226,6 +252,9 @@ func parseLine(data []byte) (*line, error) {
 	l := &line{}
 	if !utf8.Valid(data) {
 		return nil, errDamaged
+	}
+	if commas(data) > maxCommas {
+		return nil, errManyValues
 	}
 	if err := strict(data, l); err != nil {
 		return nil, err

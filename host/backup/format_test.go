@@ -146,6 +146,19 @@ func TestReadIsBounded(t *testing.T) {
 	}
 	defer func(was int) { maxVersions = was }(maxVersions)
 	maxVersions = 1000
+	// A value that is short takes a hundred bytes of memory all the same.
+	many := first + `{"name":"a","version":1,"values":{"\",":"",` + strings.Repeat(`"":"",`, maxCommas) + `"z":""}}` + "\n" + `{"end":1}` + "\n"
+	if _, err := read(strings.NewReader(many)); err == nil || !strings.Contains(err.Error(), "line 2: it has more than 65536 values") {
+		t.Error(err)
+	}
+	if _, err := encode(&line{Missing: make([]string, maxCommas+2)}); !errors.Is(err, errManyValues) {
+		t.Error(err)
+	}
+	for text, want := range map[string]int{`{"a,\",":[1,2],"\\":3}`: 2, "": 0, `"\`: 0, ",,": 2} {
+		if got := commas([]byte(text)); got != want {
+			t.Errorf("%s has %d commas, not %d", text, got, want)
+		}
+	}
 	w := &writer{w: io.Discard, versions: maxVersions}
 	if err := w.add([]byte("x\n")); err == nil || !strings.Contains(err.Error(), "more than 1000 versions") {
 		t.Error(err)

@@ -43,8 +43,12 @@ type Step struct {
 	first bool
 }
 
-// memory bounds the values that are in memory at once, in bytes of a backup's text.
-const memory = 64 << 20
+// memory bounds the values that are in memory at once, in bytes. A version with many
+// short values takes expands times as much as its text.
+const (
+	memory  = 128 << 20
+	expands = 16
+)
 
 // Plan compares a backup with the store. With overwrite other values in the store are
 // replaced.
@@ -71,7 +75,7 @@ func (b *Backup) each(ctx context.Context, f *File, doing string, do func(i int)
 		for _, v := range f.secrets[i].all {
 			size = max(size, v.size)
 		}
-		need := min(int64(size), memory)
+		need := min(int64(size)*expands, memory)
 		if room.Acquire(ctx, need) == nil {
 			defer room.Release(need)
 		}
