@@ -122,7 +122,9 @@ func TestParseRecipient(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	noError(t, err)
 	ed := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBVSnBOAQaHWVkXnwkYZv5nZTwfPbzLfbp2xG2JoyeNP jane@example.com"
-	for _, text := range []string{fixedKey(t).Recipient().String(), hybrid.Recipient().String(), ed} {
+	line, err := Open(Options{Dir: dataDir(t)}).Line(t.Context())
+	noError(t, err)
+	for _, text := range []string{fixedKey(t).Recipient().String(), hybrid.Recipient().String(), ed, line} {
 		if r, err := ParseRecipient(text); err != nil || r == nil {
 			t.Errorf("%.20s: %v", text, err)
 		}
