@@ -163,7 +163,7 @@ func (b *Backup) open(ctx context.Context, f *File, identity string) error {
 	start := make([]byte, max(len(ageIntro), len(armor.Header)))
 	n, err := f.file.ReadAt(start, 0)
 	switch {
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		return err
 	case bytes.HasPrefix(start[:n], []byte(armor.Header)):
 		return fault.WithHint(errors.New("it is armored, and a backup is not"), "grep -v -e ----- FILE | base64 -d gives the file as it is without that")
@@ -222,7 +222,7 @@ func (c *contextReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = altered(err)
 	}
 	return n, err

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -302,7 +303,7 @@ func TestOtherProvider(t *testing.T) {
 // dying is a store that can be written so many times, and then no more.
 type dying struct {
 	store.Store
-	left int
+	left atomic.Int64
 }
 
 func (d *dying) Under() store.Store { return d.Store }
@@ -310,10 +311,9 @@ func (d *dying) Under() store.Store { return d.Store }
 var errDied = errors.New("no more writes")
 
 func (d *dying) write() error {
-	if d.left == 0 {
+	if d.left.Add(-1) < 0 {
 		return errDied
 	}
-	d.left--
 	return nil
 }
 
@@ -345,7 +345,9 @@ func TestAnImportGoesOn(t *testing.T) {
 	const writes = 3 + 5 + 3 + 3 + 2
 	for n := range writes + 1 {
 		to := localStore(t)
-		steps, err := restore(t, &dying{to, n}, data, path, false)
+		dies := &dying{Store: to}
+		dies.left.Store(int64(n))
+		steps, err := restore(t, dies, data, path, false)
 		noError(t, err)
 		failed := 0
 		for _, s := range steps {

@@ -161,7 +161,7 @@ func read(r io.Reader) (*contents, error) {
 	seen := map[string]bool{}
 	for n := 0; ; n++ {
 		data, err := lines.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil, errors.New("its end is missing: it is cut off")
 		}
 		var l *line
@@ -182,7 +182,7 @@ func read(r io.Reader) (*contents, error) {
 		case *l.End != n:
 			return nil, fmt.Errorf("it has %d versions, and says that it has %d", n, *l.End)
 		}
-		if _, err := lines.next(); err != io.EOF {
+		if _, err := lines.next(); !errors.Is(err, io.EOF) {
 			return nil, errors.New("there is something behind its end")
 		}
 		c.missing = l.Missing
@@ -318,7 +318,7 @@ func (l *lineReader) next() ([]byte, error) {
 
 // wrong says in which line something is wrong.
 func (l *lineReader) wrong(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errors.New("it is empty")
 	}
 	return fmt.Errorf("line %d: %w", l.count, err)
