@@ -679,6 +679,11 @@ func TestIncomplete(t *testing.T) {
 	if _, err := over(localStore(t)).Export(t.Context(), io.Discard, []age.Recipient{id.Recipient()}, true); err == nil || !strings.Contains(err.Error(), "has no secrets: no backup was written") {
 		t.Error(err)
 	}
+	deleted := localStore(t)
+	fill(t, deleted, "a", "A-")
+	if _, err := over(&named{deleted}).Export(t.Context(), io.Discard, []age.Recipient{id.Recipient()}, true); err == nil || !strings.Contains(err.Error(), "has no secrets: no backup was written") {
+		t.Errorf("only what is deleted: %v", err)
+	}
 	full := errors.New("disk full")
 	if _, err := over(st).Export(t.Context(), failingWriter{full}, []age.Recipient{id.Recipient()}, true); !errors.Is(err, full) {
 		t.Error(err)

@@ -61,7 +61,7 @@ func (b *Backup) Export(ctx context.Context, w io.Writer, to []age.Recipient, pa
 		return nil, err
 	}
 	if len(all) == 0 && len(out.Failed) == 0 {
-		return nil, fmt.Errorf("%s has no secrets: no backup was written", st.URL())
+		return nil, empty(st)
 	}
 	if len(out.Failed) > 0 && !partial {
 		return out, incomplete()
@@ -81,6 +81,9 @@ func (b *Backup) Export(ctx context.Context, w io.Writer, to []age.Recipient, pa
 	if len(out.Failed) > 0 && (!partial || out.Versions == 0) {
 		return out, incomplete()
 	}
+	if out.Versions == 0 {
+		return nil, empty(st)
+	}
 	var missing []string
 	for _, f := range out.Failed {
 		missing = append(missing, cmp.Or(f.What, "a secret whose name cannot be read"))
@@ -92,6 +95,12 @@ func (b *Backup) Export(ctx context.Context, w io.Writer, to []age.Recipient, pa
 		err = encrypted.Close()
 	}
 	return out, err
+}
+
+// empty is the error of a backup that would have nothing, and perhaps take the place of
+// a good one.
+func empty(st store.Store) error {
+	return fmt.Errorf("%s has no secrets: no backup was written", st.URL())
 }
 
 func incomplete() error {
