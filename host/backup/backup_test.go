@@ -789,3 +789,93 @@ func TestFree(t *testing.T) {
 		t.Errorf("not as one that is there: %v", err)
 	}
 }
+
+// What fails in the store while a backup is compared or imported is said of the secret,
+// or of the store where it is away; it never reads as a secret that is not there.
+func TestTheStoreFails(t *testing.T) {
+	ctx := t.Context()
+	from := localStore(t)
+	fill(t, from, "s", "A", "B-", "C")
+	id, keyPath := key(t)
+	data := export(t, from, id.Recipient())
+	one := func(st store.Store, want, after string) {
+		t.Helper()
+		steps, err := restore(t, st, data, keyPath, true)
+		if err != nil || len(steps) != 1 || steps[0].Action != provider.Failed || steps[0].Err == nil || !strings.Contains(steps[0].Err.Error(), want) {
+			t.Errorf("%s: %+v, %v", want, steps, err)
+		}
+		if s, ok := st.(interface{ Under() store.Store }); ok {
+			st = s.Under()
+		}
+		if got := valuesOf(t, st, "s"); got != after {
+			t.Errorf("%s: the store has %q, not %q", want, got, after)
+		}
+	}
+	refuse := func(at int, err error) func(string, int) error {
+		return func(_ string, version int) error {
+			if version == at {
+				return err
+			}
+			return nil
+		}
+	}
+	for _, c := range []struct {
+		refuse  func(string, int) error
+		history string
+		want    string
+	}{
+		{refuse(0, errors.New("no values")), "", "no values"},
+		{refuse(1, errors.New("not the first")), "", "not the first"},
+		{refuse(9, nil), "s", "no history"},
+	} {
+		to := localStore(t)
+		fill(t, to, "s", "A")
+		one(&under{broken{Store: to, refuse: c.refuse, history: c.history}}, c.want, "A")
+	}
+	away := fmt.Errorf("%w: it is away", store.ErrUnavailable)
+	if _, err := restore(t, &under{broken{Store: localStore(t), refuse: refuse(0, away)}}, data, keyPath, false); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a store that is away: %v", err)
+	}
+	// The deletion that is still to come, that of a version between, and the last one.
+	to := localStore(t)
+	fill(t, to, "s", "A", "B")
+	one(&dying{Store: to}, errDied.Error(), "A B")
+	to = localStore(t)
+	dies := &dying{Store: to}
+	dies.left.Store(2)
+	one(dies, "version 2 is saved, and is not deleted as in the backup: "+errDied.Error(), "A B")
+
+	path := filepath.Join(t.TempDir(), "b.age")
+	noError(t, os.WriteFile(path, data, 0o600))
+	b := over(to)
+	f, err := b.Open(ctx, path, keyPath)
+	noError(t, err)
+	defer f.Close()
+	steps, err := b.Plan(ctx, f, false)
+	noError(t, err)
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := b.Plan(ended, f, false); !errors.Is(err, context.Canceled) {
+		t.Errorf("a plan that is interrupted: %v", err)
+	}
+	fill(t, from, "t", "A")
+	if steps, err := b.Import(ended, f, steps); err != nil || !errors.Is(steps[0].Err, context.Canceled) {
+		t.Errorf("an import that is interrupted: %+v, %v", steps, err)
+	}
+	closed := errors.New("no such store")
+	b = over(to)
+	b.Records.Open = func(context.Context) (store.Store, error) { return nil, closed }
+	_, err1 := b.Plan(ctx, f, false)
+	_, err2 := b.Import(ctx, f, steps)
+	_, err3 := b.Export(ctx, io.Discard, nil, false)
+	for _, err := range []error{err1, err2, err3} {
+		if !errors.Is(err, closed) {
+			t.Errorf("no store: %v", err)
+		}
+	}
+}
+
+// under is a broken store that tells what it stands before.
+type under struct{ broken }
+
+func (u *under) Under() store.Store { return u.Store }
