@@ -665,6 +665,9 @@ func TestIncomplete(t *testing.T) {
 	if out, err := over(noHistory).Export(t.Context(), io.Discard, nil, false); !errors.Is(err, ErrIncomplete) || out.Failed[0].What != "a" {
 		t.Errorf("%+v, %v", out, err)
 	}
+	if out, err := over(noHistory).Export(t.Context(), io.Discard, []age.Recipient{id.Recipient()}, true); err != nil || out.Failed[0].What != "a" || out.Secrets != 2 {
+		t.Errorf("%+v, %v", out, err)
+	}
 	// Nothing that can be read is no backup, not even a partial one.
 	nothing := &broken{Store: st, refuse: func(string, int) error { return errors.New("cannot be read") }}
 	if _, err := over(nothing).Export(t.Context(), io.Discard, []age.Recipient{id.Recipient()}, true); !errors.Is(err, ErrIncomplete) {
