@@ -41,6 +41,11 @@ func TestNext(t *testing.T) {
 		{"|x", ""},
 		{"provider |", "add build describe list new remove test verify"},
 		{"provider x |", ""},
+		{"store |", "export import key members rekey share unshare verify"},
+		{"store export |", ""}, // a file
+		{"store import |", ""},
+		{"store export b --to |", ""},
+		{"store import |--id", "--identity"},
 		{"get |", "db db/prod openai"}, // each once, none that a shell would read as more than a word
 		{"get |db", "db db/prod"},
 		{"get db |", ""},                // a key: only the values know it

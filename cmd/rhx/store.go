@@ -9,8 +9,10 @@ import (
 	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
-// storeCmd is what there is for the local store as a whole.
+// storeCmd is what there is for a store as a whole.
 type storeCmd struct {
+	Export  storeExportCmd  `cmd:"" help:"Write a backup: one encrypted file of every version of every secret."`
+	Import  storeImportCmd  `cmd:"" help:"Put back what is in a backup."`
 	Verify  storeVerifyCmd  `cmd:"" help:"Say whether anything was taken out of the store, put back or added."`
 	Rekey   storeRekeyCmd   `cmd:"" help:"Encrypt the store to a new key."`
 	Share   storeShareCmd   `cmd:"" help:"Share the store, or secrets in it, with somebody else's key."`

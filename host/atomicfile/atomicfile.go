@@ -5,8 +5,10 @@
 package atomicfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,12 +40,43 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 }
 
 // Write is [Write] with options. Its errors name path, not a temporary file.
-func (o Options) Write(path string, data []byte, mode fs.FileMode) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write %s: %w", path, fault.Cause(err))
+func (o Options) Write(path string, data []byte, mode fs.FileMode) error {
+	return o.Stream(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// Stream is Write for what is written in parts: where write fails, the old file stays.
+func (o Options) Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	var own error // of write, which is about something else than the file
+	err := o.replace(path, mode, func(w io.Writer) error {
+		out := &failing{w: w}
+		err := write(out)
+		if out.err == nil {
+			own = err
 		}
-	}()
+		return cmp.Or(out.err, err)
+	})
+	if own != nil || err == nil {
+		return own
+	}
+	return fmt.Errorf("write %s: %w", path, fault.Cause(err))
+}
+
+// failing remembers the error of a writer.
+type failing struct {
+	w   io.Writer
+	err error
+}
+
+func (f *failing) Write(p []byte) (n int, err error) {
+	n, err = f.w.Write(p)
+	f.err = cmp.Or(f.err, err)
+	return n, err
+}
+
+func (o Options) replace(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	temp := o.Temp
 	if temp == "" {
 		temp = filepath.Dir(path)
@@ -54,7 +87,7 @@ func (o Options) Write(path string, data []byte, mode fs.FileMode) (err error) {
 		return err
 	}
 	o.step()
-	_, err = f.Write(data)
+	err = write(f)
 	if err == nil && mode != 0o600 {
 		err = f.Chmod(mode)
 	}

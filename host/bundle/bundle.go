@@ -198,7 +198,7 @@ func (e *Env) Vars() ([]Var, error) {
 
 // openers are the variables that open a store. They are rhx's: a command that gets one
 // secret must not be able to take all.
-var openers = []string{"RHX_AGE_PASSPHRASE", "RHX_AGE_IDENTITY", "VAULT_TOKEN", "BAO_TOKEN"}
+var openers = []string{"RHX_AGE_PASSPHRASE", "RHX_AGE_IDENTITY", "RHX_BACKUP_PASSPHRASE", "VAULT_TOKEN", "BAO_TOKEN"}
 
 // Beside returns vars and, for each of their other names that base, a list of
 // NAME=VALUE, has, a variable with the same value: an older one there could be the one

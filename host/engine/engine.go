@@ -6,6 +6,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/rhx-dev/rhx/host/backup"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/detect"
@@ -17,6 +18,7 @@ import (
 	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/store/agestore"
 	"github.com/rhx-dev/rhx/host/trust"
 	"github.com/rhx-dev/rhx/specs"
 )
@@ -55,6 +57,7 @@ type Engine struct {
 	Deliver  *deliver.Deliverer
 	Book     *session.Book
 	Exchange *exchange.Exchange
+	Backup   *backup.Backup
 	Project  *project.Project
 }
 
@@ -82,6 +85,10 @@ func (e *Engine) wire() {
 	e.Detector = &detect.Detector{Specs: e.Specs, Guests: e.Guests}
 	e.Deliver = &deliver.Deliverer{Specs: e.Specs, Guests: e.Guests, Dirs: e.Dirs}
 	e.Exchange = &exchange.Exchange{Specs: e.Specs, Guests: e.Guests, Dirs: e.Dirs, Local: e.Local, Records: e.Records, Detector: e.Detector, Deliver: e.Deliver, Book: e.Book}
+	e.Backup = &backup.Backup{Records: e.Records, Local: e.Stores.Local, Warn: e.Stores.Warn,
+		Asking:    agestore.Asking{Passphrase: e.Stores.backupPassphrase, Checking: e.Stores.checking},
+		KeyAsking: agestore.Asking{Passphrase: e.Stores.passphrase, Checking: e.Stores.checking},
+	}
 	e.Project = &project.Project{Specs: e.Specs, Records: e.Records, Detector: e.Detector, Deliver: e.Deliver, Book: e.Book, Local: e.Local, Getenv: e.Stores.Getenv}
 }
 

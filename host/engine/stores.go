@@ -156,7 +156,25 @@ func (s *Stores) Local() (*agestore.Store, error) {
 
 // passphrase answers for a key that is protected by one.
 func (s *Stores) passphrase(prompt string) (string, error) {
-	if p := s.Getenv("RHX_AGE_PASSPHRASE"); p != "" {
+	return s.answer(prompt, "RHX_AGE_PASSPHRASE")
+}
+
+// backupPassphrase answers for a backup that is protected by one.
+func (s *Stores) backupPassphrase(prompt string) (string, error) {
+	return s.answer(prompt, "RHX_BACKUP_PASSPHRASE")
+}
+
+// checking calls Checking, which is set late.
+func (s *Stores) checking() (end func()) {
+	if s.Checking == nil {
+		return func() {}
+	}
+	return s.Checking()
+}
+
+// answer is what a variable holds, or else a person says.
+func (s *Stores) answer(prompt, variable string) (string, error) {
+	if p := s.Getenv(variable); p != "" {
 		return p, nil
 	}
 	err := errors.New("there is nobody to ask for the passphrase")
@@ -167,7 +185,7 @@ func (s *Stores) passphrase(prompt string) (string, error) {
 		text, err = s.Passphrase(prompt)
 	}
 	if err != nil {
-		return "", fault.WithHint(err, "RHX_AGE_PASSPHRASE can hold the passphrase")
+		return "", fault.WithHint(err, variable+" can hold the passphrase")
 	}
 	return text, nil
 }

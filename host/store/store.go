@@ -60,6 +60,15 @@ type Namer interface {
 	Names(ctx context.Context) ([]string, error)
 }
 
+// Archive is a store that also has what is deleted, for a backup.
+type Archive interface {
+	// AllNames returns the names of all secrets of which there is a version, deleted or
+	// not, sorted. It may return some with an error of kind fault.Partial that names the rest.
+	AllNames(ctx context.Context) ([]string, error)
+	// GetDeleted is Get for a version that is deleted.
+	GetDeleted(ctx context.Context, name string, version int) (*Record, error)
+}
+
 // Wrapper is a store that can hand a secret to another machine by a token: it is
 // good for one use and a short time, so that a secret which somebody else took on
 // the way is noticed.

@@ -271,8 +271,8 @@ func TestWhatAPassphraseCounts(t *testing.T) {
 			t.Errorf("%q: %.3f bits, want %.3f", text, got, want)
 		}
 	}
-	noError(t, strong("rootadmintestloginmaster")) // just enough
-	if err := strong("rootadmintestlogin"); err == nil || !strings.Contains(err.Error(), "about 2^40 guesses") || !strings.Contains(fault.Hint(err), "--weak") {
+	noError(t, strong("rootadmintestloginmaster", "key file", "no key was made")) // just enough
+	if err := strong("rootadmintestlogin", "key file", "no key was made"); err == nil || !strings.Contains(err.Error(), "about 2^40 guesses") || !strings.Contains(fault.Hint(err), "--weak") {
 		t.Error(err)
 	}
 }

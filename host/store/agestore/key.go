@@ -253,7 +253,7 @@ func whatItIs(data []byte) string {
 // open returns it from its beginning.
 func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error) {
 	var k *key
-	err := s.askPassphrase(path, func(passphrase string) (bool, error) {
+	err := s.asking().Open("key", path, func(passphrase string) (bool, error) {
 		id, err := age.NewScryptIdentity(passphrase)
 		if err != nil {
 			return false, err
@@ -280,41 +280,4 @@ func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error
 		return true, nil
 	})
 	return k, err
-}
-
-// askPassphrase asks until try says that the passphrase is right, three times
-// at most, and not again when it gets the same answer twice: then it talks to a
-// program. A passphrase that is missing or wrong is [store.ErrDenied].
-func (s *Store) askPassphrase(path string, try func(passphrase string) (bool, error)) error {
-	if s.opt.Passphrase == nil {
-		return fault.WithHint(
-			fault.Mark(fmt.Errorf("the key %s needs a passphrase, and there is nobody to ask", path), store.ErrDenied),
-			"Run rhx in a terminal, or use a key without a passphrase.")
-	}
-	prompt, last := "Passphrase for "+path, ""
-	for n := range 3 {
-		passphrase, err := s.opt.Passphrase(prompt)
-		if err != nil {
-			return fmt.Errorf("the passphrase for %s: %w", path, err)
-		}
-		if n > 0 && passphrase == last {
-			break
-		}
-		// An empty one is never right, and not all that try it know that.
-		if passphrase != "" {
-			if ok, err := s.check(passphrase, try); ok || err != nil {
-				return err
-			}
-		}
-		prompt, last = "That was wrong. Passphrase for "+path, passphrase
-	}
-	return fault.Mark(fmt.Errorf("wrong passphrase for the key %s", path), store.ErrDenied)
-}
-
-// check tries a passphrase.
-func (s *Store) check(passphrase string, try func(string) (bool, error)) (bool, error) {
-	if s.opt.Checking != nil {
-		defer s.opt.Checking()()
-	}
-	return try(passphrase)
 }

@@ -361,7 +361,7 @@ func TestStrengthOfPassphrases(t *testing.T) {
 		"xkqxkqxkqxkqxkqxkqxkq": false, "48151623": false, "qwertyuiop": false, "8675309": false, "Tr0ub4d": false,
 		"four words of mine": true, "correct horse battery staple": true, "vq3Xw-9bLp2z": true, "wvbzkqmxhtgd": true, "90317468025518473": true, "фальшивая фраза": true,
 	} {
-		if err := strong(text); (err == nil) != want || err != nil && (len(text) > 3 && strings.Contains(err.Error(), text) || !strings.Contains(fault.Hint(err), "--weak")) {
+		if err := strong(text, "key file", "no key was made"); (err == nil) != want || err != nil && (len(text) > 3 && strings.Contains(err.Error(), text) || !strings.Contains(fault.Hint(err), "--weak")) {
 			t.Errorf("%q: %.0f bits, %v", text, guessBits(text), err)
 		}
 	}

@@ -79,7 +79,7 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 func (s *Store) newIdentity(path string) (k *key, data []byte, err error) {
 	passphrase := ""
 	if s.opt.NewPassphrase {
-		if passphrase, err = s.choosePassphrase(path); err != nil {
+		if passphrase, err = s.asking().Choose("key file", path, "no key was made", s.opt.Weak); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -132,28 +132,6 @@ func (s *Store) protect(path, passphrase string, plain []byte) ([]byte, error) {
 		return nil, fmt.Errorf("encrypt %s: %w", path, err)
 	}
 	return b.Bytes(), nil
-}
-
-func (s *Store) choosePassphrase(path string) (string, error) {
-	if s.opt.Passphrase == nil {
-		return "", fault.Mark(fmt.Errorf("a passphrase for the new key %s is wanted, and there is nobody to ask", path), store.ErrDenied)
-	}
-	var answers [2]string
-	for i, prompt := range []string{"New passphrase for " + path, "The same passphrase again"} {
-		var err error
-		if answers[i], err = s.opt.Passphrase(prompt); err != nil {
-			return "", fmt.Errorf("the passphrase for %s: %w", path, err)
-		}
-	}
-	switch {
-	case answers[0] != answers[1]:
-		return "", errors.New("the two passphrases differ: no key was made")
-	case answers[0] == "":
-		return "", errors.New("the passphrase is empty: no key was made")
-	case s.opt.Weak:
-		return answers[0], nil
-	}
-	return answers[0], strong(answers[0])
 }
 
 // holdsSecrets reports whether there is any version of any secret, deleted or

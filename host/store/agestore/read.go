@@ -150,22 +150,31 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 	if err != nil {
 		return nil, err
 	}
-	k, err := s.unlocked()
+	rec, k, err := s.decrypt(path, data, name, number)
 	if err != nil {
 		return nil, err
 	}
+	s.say(k, name, asked, s.rereading(name, asked, number, data))
+	return rec, nil
+}
+
+// decrypt returns what the file of a version holds, and the key that opens it.
+func (s *Store) decrypt(path string, data []byte, name string, number int) (*store.Record, *key, error) {
+	k, err := s.unlocked()
+	if err != nil {
+		return nil, nil, err
+	}
 	info, sec, err := s.decode(k, data)
 	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
-		return nil, s.wrongKey(path, k)
+		return nil, nil, s.wrongKey(path, k)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if info.Name != name || info.Version != number {
-		return nil, misplaced(path, info)
+		return nil, nil, misplaced(path, info)
 	}
-	s.say(k, name, asked, s.rereading(name, asked, number, data))
-	return &store.Record{Info: info, Secret: *sec}, nil
+	return &store.Record{Info: info, Secret: *sec}, k, nil
 }
 
 // decode is decodeFile with the key, or with one from before a rekey: another machine may

@@ -93,7 +93,7 @@ func (s *Store) newOwnKey(ctx context.Context) (*key, error) {
 	}
 	var passphrase string
 	if k.asks || s.opt.NewPassphrase {
-		if passphrase, err = s.choosePassphrase(path); err != nil {
+		if passphrase, err = s.asking().Choose("key file", path, "no key was made", s.opt.Weak); err != nil {
 			return nil, err
 		}
 	}

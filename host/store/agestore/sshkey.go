@@ -54,7 +54,7 @@ func (s *Store) parseSSH(path string, file []byte) (*key, error) {
 // openSSH decrypts an SSH private key whose public half is pub.
 func (s *Store) openSSH(k *key, file []byte, pub ssh.PublicKey) error {
 	path := k.path
-	return s.askPassphrase(path, func(passphrase string) (bool, error) {
+	return s.asking().Open("key", path, func(passphrase string) (bool, error) {
 		raw, err := ssh.ParseRawPrivateKeyWithPassphrase(file, []byte(passphrase))
 		if errors.Is(err, x509.IncorrectPasswordError) {
 			return false, nil

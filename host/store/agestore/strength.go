@@ -75,13 +75,14 @@ func alphabet(text []rune) float64 {
 	return n
 }
 
-// strong returns an error for a passphrase that is guessed too easily.
-func strong(passphrase string) error {
+// strong returns an error for a passphrase that is guessed too easily. of names the
+// file that it is to protect, and undone says what was therefore not done.
+func strong(passphrase, of, undone string) error {
 	bits := guessBits(passphrase)
 	if bits >= enoughBits {
 		return nil
 	}
 	return fault.WithHint(
-		fmt.Errorf("the passphrase is too weak: about 2^%.0f guesses find it, and who has a copy of the key file can make them without you; no key was made", bits),
+		fmt.Errorf("the passphrase is too weak: about 2^%.0f guesses find it, and who has a copy of the %s can make them without you; %s", bits, of, undone),
 		"four words that have nothing to do with each other are enough, or 12 random characters; --weak takes a weaker one")
 }

@@ -43,8 +43,9 @@ func TestTheTokenHelperOfTheVaultCLI(t *testing.T) {
 	mount := server.MountKV(t, "kv", 2, 0)
 	log := filepath.Join(t.TempDir(), "log")
 	t.Setenv("RHX_AGE_PASSPHRASE", "fake-passphrase")
+	t.Setenv("RHX_BACKUP_PASSPHRASE", "fake-passphrase")
 	t.Setenv("VAULT_TOKEN", "fake-of-the-process")
-	home, program := helperHome(t, `echo "$@ $VAULT_ADDR $RHX_AGE_PASSPHRASE$VAULT_TOKEN" >>`+log+`
+	home, program := helperHome(t, `echo "$@ $VAULT_ADDR $RHX_AGE_PASSPHRASE$RHX_BACKUP_PASSPHRASE$VAULT_TOKEN" >>`+log+`
 read line && echo stdin >>`+log+`
 echo 'a note' >&2
 echo `+server.RootToken)
