@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -24,9 +26,9 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 	if err := a.storedOne(&c.Secret); err != nil {
 		return err
 	}
-	infos, err := e.Records.History(ctx, c.Secret)
-	if err != nil {
-		return err
+	infos, historyErr := e.Records.History(ctx, c.Secret)
+	if historyErr != nil && fault.KindOf(historyErr) != fault.Partial {
+		return historyErr
 	}
 	out := make([]versionJSON, 0, len(infos))
 	rows := make([][]string, 0, len(infos))
@@ -49,9 +51,9 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 		rows = append(rows, row)
 	}
 	if done, err := a.data(out); done {
-		return err
+		return cmp.Or(err, historyErr)
 	}
-	return a.table(header, rows)
+	return cmp.Or(a.table(header, rows), historyErr)
 }
 
 type rollbackCmd struct {

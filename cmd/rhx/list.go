@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 type listCmd struct{}
@@ -24,9 +27,9 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	infos, err := e.Records.List(ctx)
-	if err != nil {
-		return err
+	infos, listErr := e.Records.List(ctx)
+	if listErr != nil && fault.KindOf(listErr) != fault.Partial {
+		return listErr
 	}
 	out := make([]listJSON, 0, len(infos))
 	rows := make([][]string, 0, len(infos))
@@ -36,11 +39,11 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		rows = append(rows, []string{i.Name, i.Provider, strconv.Itoa(i.Version), ago(i.Updated, now)})
 	}
 	if done, err := a.data(out); done {
-		return err
+		return cmp.Or(err, listErr)
 	}
-	if len(infos) == 0 {
+	if len(infos) == 0 && listErr == nil {
 		a.say(emptyStore)
 		return nil
 	}
-	return a.table([]string{"NAME", "PROVIDER", "VERSION", "UPDATED"}, rows)
+	return cmp.Or(a.table([]string{"NAME", "PROVIDER", "VERSION", "UPDATED"}, rows), listErr)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -59,6 +60,12 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	e.Book.NoteStore(engine.LocalURL, "accepted")
+	if found, err = local.Verify(ctx); err != nil {
+		return err
+	}
+	if len(found.Problems) > 0 {
+		return fault.WithKind(fmt.Errorf("accepted, and this is still wrong: %s", strings.Join(found.Problems, "; ")), fault.Partial)
+	}
 	if !done {
 		a.say("From now on this is what the store is to be.")
 	}

@@ -156,6 +156,7 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 	if ok, err := a.confirmed(c.Yes, "rhx store share", fmt.Sprintf("Share %s with %s?", what, strings.Join(who, ", "))); !ok {
 		return err
 	}
+	out := []sharedJSON{}
 	for _, m := range members {
 		m.Secrets = slices.Clone(c.Secret)
 		n, err := local.Share(ctx, m, selfName())
@@ -163,12 +164,30 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 			return fmt.Errorf("share with %s: %w", m.Name, err)
 		}
 		e.Book.NoteStore(engine.LocalURL, "shared with "+m.Name)
+		out = append(out, sharedJSON{m.Name, m.Recipient, n})
+		if a.Output != "table" {
+			continue
+		}
 		a.say(fmt.Sprintf("Shared with %s: %d versions were encrypted to their key.", m.Name, n))
-		if m.Signer == "" {
+		if m.Signer == "" && !saves(ctx, local, m.Recipient) {
 			a.say("They can read. For them to save, too, share it with what rhx store key prints on their machine.")
 		}
 	}
-	return nil
+	_, err = a.data(out)
+	return err
+}
+
+// sharedJSON is one element of share's and unshare's JSON.
+type sharedJSON struct {
+	Name      string `json:"name"`
+	Recipient string `json:"recipient"`
+	Versions  int    `json:"versions"`
+}
+
+// saves reports whether what a member saves is taken for genuine.
+func saves(ctx context.Context, local *agestore.Store, recipient string) bool {
+	members, err := local.Members(ctx)
+	return err == nil && slices.ContainsFunc(members, func(m agestore.Member) bool { return m.Recipient == recipient && m.Signer != "" })
 }
 
 // members are those that --with names.
@@ -199,7 +218,7 @@ func (c *storeShareCmd) members(a *app) ([]agestore.Member, error) {
 			}
 			m, err := agestore.ParseMember(line)
 			if err != nil {
-				return nil, fault.WithKind(fmt.Errorf("--with: %w", err), fault.Usage)
+				return nil, fault.WithKind(fmt.Errorf("--with %s: %w", fromWhere(with), err), fault.Usage)
 			}
 			if c.Name != "" {
 				m.Name = c.Name
@@ -220,6 +239,14 @@ func (c *storeShareCmd) members(a *app) ([]agestore.Member, error) {
 		return nil, fault.WithKind(fmt.Errorf("--name is for one key, and there are %d", len(out)), fault.Usage)
 	}
 	return out, nil
+}
+
+// fromWhere names where a key is from, which is not shown as long as it is.
+func fromWhere(with string) string {
+	if fields := strings.Fields(with); len(fields) > 0 {
+		with = fields[0]
+	}
+	return with[:min(len(with), 40)]
 }
 
 const (
@@ -267,6 +294,9 @@ func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	e.Book.NoteStore(engine.LocalURL, "taken from "+m.Name)
+	if done, err := a.data([]sharedJSON{{m.Name, m.Recipient, n}}); done {
+		return err
+	}
 	a.say(fmt.Sprintf("%s is taken out: %d versions were encrypted anew.", m.Name, n))
 	a.say("What they have read they know. Change those secrets where they come from, and save the new ones.")
 	return nil
@@ -304,6 +334,9 @@ func (c *storeRekeyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	e.Book.NoteStore(engine.LocalURL, "rekeyed")
+	if done, err := a.data(map[string]int{"versions": n}); done {
+		return err
+	}
 	a.say(fmt.Sprintf("%d versions are encrypted to the new key, and the old one opens none of them.", n))
 	a.say("Keep a copy of the new key in a safe place: without it nobody reads the secrets.")
 	return nil

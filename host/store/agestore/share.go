@@ -40,6 +40,8 @@ func ParseMember(line string) (Member, error) {
 	switch {
 	case len(fields) == 1:
 		m.Recipient = fields[0]
+	case len(fields) >= 2 && (strings.HasPrefix(fields[0], "ecdsa-") || strings.HasPrefix(fields[0], "sk-")):
+		return m, fmt.Errorf("only Ed25519 and RSA keys of SSH can decrypt, and this one is %s", fields[0])
 	case len(fields) >= 2 && strings.HasPrefix(fields[0], "ssh-"):
 		m.Recipient = fields[0] + " " + fields[1]
 		m.Name = strings.Join(fields[2:], " ")
