@@ -197,7 +197,7 @@ func (e *Error) Error() string {
 
 // Names returns the names of the formats, in alphabetical order.
 func Names() []string {
-	return []string{"dotenv", "ini", "json", "keypair", "netrc", "text", "toml", "yaml"}
+	return []string{"dotenv", "ini", "json", "keypair", "netrc", "properties", "text", "toml", "yaml"}
 }
 
 // New returns the format called name, or an error that lists the known ones.
@@ -213,6 +213,8 @@ func New(name string, opts Options) (Format, error) {
 		return keypair{}, nil
 	case "netrc":
 		return netrc{opts.Clients}, nil
+	case "properties":
+		return properties{}, nil
 	case "text":
 		return text{}, nil
 	case "toml":
