@@ -197,7 +197,7 @@ func (e *Error) Error() string {
 
 // Names returns the names of the formats, in alphabetical order.
 func Names() []string {
-	return []string{"dotenv", "ini", "json", "keypair", "netrc", "properties", "text", "toml", "yaml"}
+	return []string{"dotenv", "ini", "json", "keypair", "netrc", "properties", "text", "toml", "xml", "yaml"}
 }
 
 // New returns the format called name, or an error that lists the known ones.
@@ -219,6 +219,8 @@ func New(name string, opts Options) (Format, error) {
 		return text{}, nil
 	case "toml":
 		return toml{}, nil
+	case "xml":
+		return xmlFormat{opts.Lists}, nil
 	case "yaml":
 		return yaml{}, nil
 	}
