@@ -197,7 +197,7 @@ func (e *Error) Error() string {
 
 // Names returns the names of the formats, in alphabetical order.
 func Names() []string {
-	return []string{"dotenv", "ini", "json", "keypair", "netrc", "properties", "text", "toml", "xml", "yaml"}
+	return []string{"dotenv", "hcl", "ini", "json", "keypair", "netrc", "properties", "text", "toml", "xml", "yaml"}
 }
 
 // New returns the format called name, or an error that lists the known ones.
@@ -205,6 +205,8 @@ func New(name string, opts Options) (Format, error) {
 	switch name {
 	case "dotenv":
 		return dotenv{}, nil
+	case "hcl":
+		return hcl{opts.Blocks}, nil
 	case "ini":
 		return ini{opts.withDefaults()}, nil
 	case "json":
