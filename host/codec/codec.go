@@ -206,7 +206,7 @@ func New(name string, opts Options) (Format, error) {
 	case "dotenv":
 		return dotenv{}, nil
 	case "hcl":
-		return hcl{opts.Blocks}, nil
+		return hcl{strings.Fields(opts.Blocks)}, nil
 	case "ini":
 		return ini{opts.withDefaults()}, nil
 	case "json":
@@ -222,7 +222,7 @@ func New(name string, opts Options) (Format, error) {
 	case "toml":
 		return toml{}, nil
 	case "xml":
-		return xmlFormat{opts.Lists}, nil
+		return xmlFormat{strings.Fields(opts.Lists)}, nil
 	case "yaml":
 		return yaml{}, nil
 	}

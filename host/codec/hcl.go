@@ -219,7 +219,11 @@ func (p *hclParser) body(b *hclValue, block bool) {
 // statement reads an attribute of a body, or a block, which one on one line cannot have.
 func (p *hclParser) statement(b *hclValue, stmt int, block, oneLine bool) {
 	name := p.identifier()
-	if name == "" {
+	quoted := name == "" && block && p.next() == '"' // as HCL 1 has them
+	if quoted {
+		name = p.quoted()
+	}
+	if p.pos == stmt {
 		p.fail(stmt, "not NAME = VALUE, and no block")
 	}
 	p.space(false)
@@ -247,7 +251,7 @@ func (p *hclParser) statement(b *hclValue, stmt int, block, oneLine bool) {
 		path = append(path, label)
 		p.space(false)
 	}
-	if len(path) > 4 || oneLine {
+	if len(path) > 4 || oneLine || quoted {
 		p.fail(stmt, "the block has too many labels, or is in a block on one line")
 	}
 	p.pos++

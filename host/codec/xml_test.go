@@ -102,7 +102,7 @@ func TestXMLErrors(t *testing.T) {
 		t.Error(err)
 	}
 	for file, want := range map[string]string{
-		strings.Repeat("<a>", treeMaxDepth+1):                "line 1, column 3001: elements nest too deeply",
+		strings.Repeat("<a>", treeMaxDepth+1):                   "line 1, column 3001: elements nest too deeply",
 		"<a>" + strings.Repeat("<a/>", xmlMaxElements) + "</a>": "line 1, column 400000: there are too many elements",
 	} {
 		if _, err := (xmlFormat{}).Decode([]byte(file)); err == nil || err.Error() != want {
