@@ -18,22 +18,6 @@ func isNpmrc(base string, data []byte) bool {
 	return strings.EqualFold(strings.TrimLeft(base, "._"), "npmrc") || regexp.MustCompile(`(?m)^\s*//[^\s=]+/:_[A-Za-z]+\s*=`).Match(data)
 }
 
-// options are those of the codec that reads the sample.
-func (s *sketch) options() codec.Options {
-	if !s.npm {
-		return codec.Options{}
-	}
-	return codec.Options{Delimiters: "=", CaseSensitive: true, CommentsAnywhere: true, Continued: codec.OneLine, Quotes: true, References: true}
-}
-
-// formatText is the format as a spec has it.
-func (s *sketch) formatText() string {
-	if !s.npm {
-		return s.format
-	}
-	return "{ini: {delimiters: '=', case_sensitive: true, inline_comments: anywhere, continued: never, quotes: true, references: true}}\n    clients: npm"
-}
-
 // registries draws an npmrc file of which every registry is a profile; found is
 // false where it has none.
 func (s *sketch) registries(root *codec.Node) (found bool, err error) {

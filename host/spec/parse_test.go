@@ -107,7 +107,7 @@ func refused() []refusal {
 		{"an override of nothing but a folder above", withFile("    override: A/..\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
 		{"a list below a folder", withFile("    override: {list: A, path: A/b}\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
 		{"no format", withFile("    mode: 0600\n"), "8:5: format is missing"},
-		{"an unknown format", withFile("    format: yml\n"), `9:13: unknown format "yml"; did you mean "xml"? (known: dotenv, hcl, ini, json, keypair, netrc, properties, text, toml, xml, yaml, or {wasm: MODULE})`},
+		{"an unknown format", withFile("    format: yml\n"), `9:13: unknown format "yml"; did you mean "yaml"? (known: dotenv, hcl, ini, json, keypair, netrc, properties, text, toml, xml, yaml, or {wasm: MODULE})`},
 		{"an empty format", withFile("    format: {}\n"), `9:13: unknown format "" (known: dotenv, hcl, ini, json, keypair, netrc, properties, text, toml, xml, yaml, or {wasm: MODULE})`},
 		{"two formats", withFile("    format: {wasm: m, ini: {}}\n"), "9:13: a format is one of wasm, ini, xml and hcl"},
 		{"two dialects", withFile("    format: {hcl: {}, xml: {}}\n    keys: {k: a}\n"), "9:13: a format is one of wasm, ini, xml and hcl"},
