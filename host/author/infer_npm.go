@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/spec"
@@ -11,7 +12,9 @@ import (
 
 // registryOption is an option of a registry in an npmrc file, such as
 // //registry.npmjs.org/:_authToken.
-var registryOption = regexp.MustCompile(`^//.+/:(_authToken|_auth|_password|username|email)$`)
+var registryOption = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^//.+/:(_authToken|_auth|_password|username|email)$`)
+})
 
 // isNpmrc reports whether a file is npm's, by its name or by what is in it.
 func isNpmrc(base string, data []byte) bool {
@@ -28,7 +31,7 @@ func (s *sketch) registries(root *codec.Node) (found bool, err error) {
 	has := map[string]int{}
 	values := 0
 	for _, p := range top.Pairs {
-		m := registryOption.FindStringSubmatch(p.Key)
+		m := registryOption().FindStringSubmatch(p.Key)
 		switch {
 		case m == nil:
 			if s.classOf(p.Key, p.Value) == hidden {
