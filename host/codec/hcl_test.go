@@ -73,6 +73,7 @@ func TestHCLReads(t *testing.T) {
 		{"a heredoc in a list", "a = [<<E\nx\n  E\n, 1]", `{"a":["x\n",1]}`},
 		{"an empty heredoc", "a = <<-E\nE\n", `{"a":""}`},
 		{"white space in a heredoc", "a = <<-E\n   x\n \n  y\n\tE\n", `{"a":" x\n \ny\n"}`},
+		{"names in quotes, as HCL 1 has them", "a {\n  \"x/y\" = 1\n}\n", `{"a":{"x/y":1}}`},
 		{"names", "a-b_C9 = null\n_x = 0", `{"a-b_C9":null,"_x":0}`},
 	} {
 		if got := treeShow(t, hclRC, c.in); got != c.want {
@@ -84,6 +85,8 @@ func TestHCLReads(t *testing.T) {
 	runErrors(t, hcl{}, []errorCase{
 		{"no name", "a = 1\n= 1", "line 2, column 1: not NAME = VALUE, and no block"},
 		{"a name alone", "fakefakefakefake\n", "line 1, column 1: not NAME = VALUE, and no block"},
+		{"a name in quotes outside a block", "\"x\" = 1\n", "line 1, column 1: not NAME = VALUE, and no block"},
+		{"a block with a name in quotes", "a {\n  \"x\" {\n  }\n}\n", "line 2, column 3: the block has too many labels, or is in a block on one line"},
 		{"no value", "a =\n", "line 1, column 4: " + literal},
 		{"a comparison", "a == 1\n", "line 1, column 1: not NAME = VALUE, and no block"},
 		{"a variable", "a = fakefakefakefake", "line 1, column 5: " + literal},
@@ -126,6 +129,7 @@ func TestHCLReads(t *testing.T) {
 		{"an end on another line", "a { b = 1\n}", "line 1, column 10: an attribute or a block ends with its line"},
 		{"a block behind a block", "a {} b {}", "line 1, column 6: an attribute or a block ends with its line"},
 		{"a number", "a = 1.", "line 1, column 5: not a number"},
+		{"a difference", "a = 1-2", "line 1, column 5: not a number"},
 		{"another number", "a = 1x", "line 1, column 5: not a number"},
 		{"no number", "a = -", "line 1, column 5: not a number"},
 		{"not UTF-8", "a = \"\xff\"", "line 1, column 6: not UTF-8 text"},
@@ -210,6 +214,9 @@ func TestHCLEdits(t *testing.T) {
 		{rule: "another label of another type", in: "a x {\n}\n", edits: []Edit{{Keys("a", "y"), treeM()}}, err: "not edited in place"},
 		{rule: "another block of a list", in: "a x {\n}\na x {\n}\n", edits: []Edit{{Keys("a", "x"), treeL(treeM(), treeM(), treeM())}}, err: "not edited in place"},
 		{rule: "one block of a list", in: "a x {\n}\na x {\n}\n", edits: []Edit{{Keys("a", "x"), treeL(treeM())}}, err: "not edited in place"},
+		{rule: "one block of two", in: "a {\n k = 1\n}\na {\n k = 2\n}\n", edits: []Edit{{Path: Path{{Key: "a"}, {Field: "k", Equals: "2"}}}}, err: "not edited in place"},
+		{rule: "an attribute goes with its comment", in: "a = 1 // c\nb = 2\n", edits: treeDel("a"), out: "b = 2\n"},
+		{rule: "an attribute behind a long value on the line of its block", in: "d { a = [1,\n2] }\n", edits: treeSet("v", "d", "x"), out: "d {\n  a = [1,\n2]\n  x = \"v\"\n}\n"},
 		{rule: "one block of three goes", in: "a {\n k = 1\n}\na {\n k = 2\n}\na {\n k = 3\n}\n", edits: []Edit{{Path: Path{{Key: "a"}, {Field: "k", Equals: "2"}}}}, out: "a {\n k = 1\n}\na {\n k = 3\n}\n"},
 		{rule: "the only label of another type", in: "a x {\n}\n", edits: treeDel("a", "x"), err: "not edited in place"},
 		{rule: "a template in a block", in: hclTerraformRC, edits: treeSet("${x}", "credentials", "app.terraform.io", "token"), err: "read differently"},

@@ -335,26 +335,26 @@ func (d *xmlDoc) insert(w xmlWriter, in *xmlElement, key string, value *Node) ([
 }
 
 func (d *xmlDoc) insertRoot(w xmlWriter, key string, value *Node) ([]byte, error) {
-	if d.root != nil {
+	switch {
+	case d.root != nil || value.Kind == List:
 		return nil, errXMLRoot
+	case !xmlNameOK(key):
+		return nil, errXMLName
 	}
 	w.lines = true
-	elements, err := w.elements(key, value, "")
+	text, err := w.element(key, value, "")
 	if err != nil {
 		return nil, err
-	}
-	if value.Kind == List {
-		return nil, errXMLRoot
 	}
 	before := ""
 	switch {
 	case xmlBlank(d.data[bomLen(d.data):]):
 		before = `<?xml version="1.0" encoding="UTF-8"?>` + w.eol
-		return treePut(d.data, bomLen(d.data), len(d.data), before+elements[0]+w.eol), nil
+		return treePut(d.data, bomLen(d.data), len(d.data), before+text+w.eol), nil
 	case !bytes.HasSuffix(d.data, []byte("\n")):
 		before = w.eol
 	}
-	return treePut(d.data, len(d.data), len(d.data), before+elements[0]+w.eol), nil
+	return treePut(d.data, len(d.data), len(d.data), before+text+w.eol), nil
 }
 
 // ownLine reports whether nothing stands before an element on its line.
