@@ -2,7 +2,6 @@ package codec
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,9 +127,9 @@ func hclParse(data []byte) (root *hclValue, err error) {
 	return root, nil
 }
 
-func (p *hclParser) fail(at int, format string, args ...any) {
+func (p *hclParser) fail(at int, msg string) {
 	line, column := treeLine(p.data, at)
-	panic(&Error{line, column, fmt.Sprintf(format, args...)})
+	panic(&Error{line, column, msg})
 }
 
 // next is the next byte; 0 at the end.
@@ -271,7 +270,7 @@ func (p *hclParser) statement(b *hclValue, stmt int, block, oneLine bool) {
 		}
 		b = in
 	}
-	switch last := path[len(path)-1]; b.form2(last) {
+	switch last := path[len(path)-1]; b.formOf(last) {
 	case hclScalar: // there is none
 		b.set(last, v)
 	case hclBody:
@@ -284,9 +283,9 @@ func (p *hclParser) statement(b *hclValue, stmt int, block, oneLine bool) {
 	}
 }
 
-// form2 is how the value of a key is written: hclScalar where there is none, hclObject
+// formOf is how the value of a key is written: hclScalar where there is none, hclObject
 // for an attribute.
-func (v *hclValue) form2(key string) hclForm {
+func (v *hclValue) formOf(key string) hclForm {
 	switch kid := v.get(key); {
 	case kid == nil:
 		return hclScalar
@@ -429,7 +428,7 @@ func (p *hclParser) literal(from, to int, escapes bool) string {
 			b.Write(rest[1:3])
 			i += 2
 		case bytes.HasPrefix(rest, []byte("${")), bytes.HasPrefix(rest, []byte("%{")):
-			p.fail(i, "a text with ${ or %%{ in it is no literal value; as text they are $${ and %%%%{")
+			p.fail(i, "a text with ${ or %{ in it is no literal value; as text they are $${ and %%{")
 		case c == '\\' && escapes:
 			r, size := hclEscaped(rest[1:])
 			if size == 0 {
