@@ -103,6 +103,17 @@ type hclParser struct {
 	data  []byte
 	pos   int
 	depth int
+	parts int // values and blocks
+}
+
+// hclMaxParts bounds the memory that a hostile file takes.
+const hclMaxParts = 100_000
+
+// part counts a value or a block.
+func (p *hclParser) part(at int) {
+	if p.parts++; p.parts > hclMaxParts {
+		p.fail(at, "there are too many values")
+	}
 }
 
 func hclParse(data []byte) (root *hclValue, err error) {
@@ -254,6 +265,7 @@ func (p *hclParser) statement(b *hclValue, stmt int, block, oneLine bool) {
 		p.fail(stmt, "the block has too many labels, or is in a block on one line")
 	}
 	p.pos++
+	p.part(stmt)
 	p.deeper(stmt)
 	v := &hclValue{form: hclBody, start: stmt, stmt: stmt, open: p.pos}
 	p.body(v, true)
@@ -305,6 +317,7 @@ func (p *hclParser) deeper(at int) {
 // value reads a literal. block says that it is in a block.
 func (p *hclParser) value(block bool) *hclValue {
 	v := &hclValue{start: p.pos, stmt: p.pos, comma: -1}
+	p.part(p.pos)
 	switch c := p.next(); {
 	case c == '"':
 		v.node = Node{Kind: String, Text: p.quoted()}

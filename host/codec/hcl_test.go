@@ -134,9 +134,14 @@ func TestHCLReads(t *testing.T) {
 		{"no number", "a = -", "line 1, column 5: not a number"},
 		{"not UTF-8", "a = \"\xff\"", "line 1, column 6: not UTF-8 text"},
 		{"depth", "a = " + strings.Repeat("[", treeMaxDepth+1), "line 1, column 1005: values nest too deeply"},
+		{"values", "a = [" + strings.Repeat("1,", hclMaxParts), "line 1, column 200004: there are too many values"},
+		{"blocks", strings.Repeat("a {}\n", hclMaxParts+1), "line 100001, column 1: there are too many values"},
 		{"depth of blocks", strings.Repeat("a {\n", treeMaxDepth+1), "line 1001, column 1: values nest too deeply"},
 	})
 	if _, err := (hcl{}).Decode([]byte("a = " + strings.Repeat("[", treeMaxDepth) + strings.Repeat("]", treeMaxDepth))); err != nil {
+		t.Error(err)
+	}
+	if _, err := (hcl{}).Decode([]byte(strings.Repeat("a {}\n", hclMaxParts-2) + "b = [1]\n")); err != nil {
 		t.Error(err)
 	}
 	root, err := hcl{}.Decode([]byte("a = \"$${x}\"\nb {\n  c = \"%%{x}\"\n  d = \"$${x}\"\n  e = <<E\nE\n f = \"x\"\n}\n"))

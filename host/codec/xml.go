@@ -27,8 +27,9 @@ type xmlFormat struct{ lists []string }
 const (
 	xmlText = "#text"
 	xmlAttr = "@"
-	// xmlMaxElements bounds the memory that a hostile file takes.
-	xmlMaxElements = 100_000
+	// xmlMaxParts is how many elements and attributes a file may have, which bounds the
+	// memory that a hostile one takes.
+	xmlMaxParts = 100_000
 )
 
 // xmlElement is an element. Its numbers are offsets into the file.
@@ -138,7 +139,7 @@ func xmlParse(data []byte) (*xmlDoc, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data[mark:]))
 	dec.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errXMLEncoding }
 	var open []*xmlElement
-	elements := 0
+	parts := 0
 	for {
 		start := mark + int(dec.InputOffset())
 		token, err := dec.RawToken()
@@ -163,14 +164,14 @@ func xmlParse(data []byte) (*xmlDoc, error) {
 		switch t := token.(type) {
 		case xml.StartElement:
 			e := &xmlElement{name: xmlName(t.Name), start: start, tag: end, last: end}
-			elements++
+			parts += 1 + len(t.Attr)
 			switch {
 			case in == nil && d.root != nil:
 				return nil, fail("not valid XML: there is more than one root element")
 			case len(open) == treeMaxDepth:
 				return nil, fail("elements nest too deeply")
-			case elements > xmlMaxElements:
-				return nil, fail("there are too many elements")
+			case parts > xmlMaxParts:
+				return nil, fail("there are too many elements and attributes")
 			case !e.attributes(data, t.Attr):
 				return nil, fail("not valid XML: the attributes of an element are not all of the form NAME=\"VALUE\", or two have one name")
 			}
@@ -255,14 +256,15 @@ func xmlName(n xml.Name) string {
 // and, but for white space, the values. It returns false where they are not well formed.
 func (e *xmlElement) attributes(data []byte, attrs []xml.Attr) bool {
 	pos := e.start + 1 + len(e.name)
+	seen := map[string]bool{}
 	for _, a := range attrs {
 		at := xmlAttribute{name: xmlName(a.Name), start: pos}
 		name := pos + len(data[pos:e.tag]) - len(bytes.TrimLeft(data[pos:e.tag], xmlSpace))
 		equals := bytes.IndexByte(data[name:e.tag], '=')
-		if equals < 0 || name == pos || strings.TrimRight(string(data[name:name+equals]), xmlSpace) != at.name ||
-			slices.ContainsFunc(e.attrs, func(b xmlAttribute) bool { return b.name == at.name }) {
+		if equals < 0 || name == pos || strings.TrimRight(string(data[name:name+equals]), xmlSpace) != at.name || seen[at.name] {
 			return false
 		}
+		seen[at.name] = true
 		rest := bytes.TrimLeft(data[name+equals+1:e.tag], xmlSpace)
 		at.from = e.tag - len(rest) + 1
 		length := -1

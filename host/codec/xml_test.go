@@ -102,22 +102,33 @@ func TestXMLErrors(t *testing.T) {
 		t.Error(err)
 	}
 	for file, want := range map[string]string{
-		strings.Repeat("<a>", treeMaxDepth+1):                   "line 1, column 3001: elements nest too deeply",
-		"<a>" + strings.Repeat("<a/>", xmlMaxElements) + "</a>": "line 1, column 400000: there are too many elements",
+		strings.Repeat("<a>", treeMaxDepth+1):                "line 1, column 3001: elements nest too deeply",
+		"<a>" + strings.Repeat("<a/>", xmlMaxParts) + "</a>": "line 1, column 400000: there are too many elements and attributes",
+		"<a" + manyAttributes(xmlMaxParts) + "/>":            "line 1, column 1: there are too many elements and attributes",
 	} {
 		if _, err := (xmlFormat{}).Decode([]byte(file)); err == nil || err.Error() != want {
 			t.Errorf("%v, not %s", err, want)
 		}
 	}
-	if _, err := (xmlFormat{}).Decode([]byte("<a>" + strings.Repeat("<a/>", xmlMaxElements-1) + "</a>")); err != nil {
-		t.Error(err)
+	for _, file := range []string{"<a>" + strings.Repeat("<a/>", xmlMaxParts-1) + "</a>", "<a" + manyAttributes(xmlMaxParts-1) + "/>"} {
+		if _, err := (xmlFormat{}).Decode([]byte(file)); err != nil {
+			t.Error(err)
+		}
 	}
 	if got := treeShow(t, xmlFormat{}, "<?xml version='1.0' encoding='utf-8'?><a/>"); got != `{"a":null}` {
 		t.Error(got)
 	}
 }
 
-// server is the place of a value of a server in xmlMaven.
+func manyAttributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " a%d=''", i)
+	}
+	return b.String()
+}
+
+// xmlServer is the place of a value of a server in xmlMaven.
 func xmlServer(id string, keys ...string) Path {
 	return append(Path{{Key: "settings"}, {Key: "servers"}, {Key: "server"}, {Field: "id", Equals: id}}, Keys(keys...)...)
 }
