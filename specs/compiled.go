@@ -489,6 +489,30 @@ var builtin = []spec.Builtin{
 				{Value: "env", At: []spec.Path{{{Key: "env"}}}, Tree: true},
 				{Value: "headers", At: []spec.Path{{{Key: "headers"}}}, Tree: true}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/claude-desktop.yaml"}
 	}},
+	{Name: "clickhouse", Vars: "CLICKHOUSE_HOST CLICKHOUSE_PASSWORD CLICKHOUSE_USER XDG_CONFIG_HOME", Paths: "~/.clickhouse-client/config.xml\n~/.config/clickhouse/config.xml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "clickhouse", Title: "ClickHouse", Group: "data", Docs: "https://clickhouse.com/docs/interfaces/cli", Values: []spec.Value{
+			{Name: "host", Env: []string{"CLICKHOUSE_HOST"}, Public: true, Optional: true},
+			{Name: "user", Env: []string{"CLICKHOUSE_USER"}, Public: true, Optional: true},
+			{Name: "password", Env: []string{"CLICKHOUSE_PASSWORD"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.clickhouse-client/config.xml"}, Format: "xml", Options: codec.Options{Lists: "connection"}, Keys: []spec.Key{
+				{Value: "host", At: []spec.Path{{{Key: "config"}, {Key: "host"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "config"}, {Key: "user"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "config"}, {Key: "password"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.clickhouse-client/config.xml"}, Format: "xml", Options: codec.Options{Lists: "connection"}, Profiles: &spec.Profiles{Entries: spec.Path{{Key: "config"}, {Key: "connections_credentials"}, {Key: "connection"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "host", At: []spec.Path{{{Key: "hostname"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "password"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/clickhouse/config.xml"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "clickhouse/config.xml"}}, Format: "xml", Options: codec.Options{Lists: "connection"}, Keys: []spec.Key{
+				{Value: "host", At: []spec.Path{{{Key: "config"}, {Key: "host"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "config"}, {Key: "user"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "config"}, {Key: "password"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.config/clickhouse/config.xml"}, Override: []spec.Override{
+				{Var: "XDG_CONFIG_HOME", Rel: "clickhouse/config.xml"}}, Format: "xml", Options: codec.Options{Lists: "connection"}, Profiles: &spec.Profiles{Entries: spec.Path{{Key: "config"}, {Key: "connections_credentials"}, {Key: "connection"}}, Name: "name"}, Keys: []spec.Key{
+				{Value: "host", At: []spec.Path{{{Key: "hostname"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "password"}}}}}, Mode: 0600}}, Origin: "specs/clickhouse.yaml"}
+	}},
 	{Name: "cline", Vars: "CLINE_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "cline", Title: "Cline", Group: "ai-agents", Docs: "https://docs.cline.bot/api/authentication", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"CLINE_API_KEY"}}}, Origin: "specs/cline.yaml"}
@@ -639,6 +663,15 @@ var builtin = []spec.Builtin{
 			{Name: "management_key", Env: []string{"DESCOPE_MANAGEMENT_KEY"}}}, Use: []spec.Use{
 			{Hosts: []string{"api.descope.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {project_id}:{management_key}"}}}}, Origin: "specs/descope.yaml"}
+	}},
+	{Name: "develocity", Vars: "GRADLE_USER_HOME", Paths: "~/.gradle/develocity/keys.properties\n~/.m2/.develocity/keys.properties", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "develocity", Title: "Develocity", Group: "operations", Docs: "https://docs.gradle.com/develocity/current/guides/integrations/gradle-plugin/", Values: []spec.Value{
+			{Name: "access_key"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.gradle/develocity/keys.properties"}, Override: []spec.Override{
+				{Var: "GRADLE_USER_HOME", Rel: "develocity/keys.properties"}}, Format: "properties", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "scans.gradle.com"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.m2/.develocity/keys.properties"}, Format: "properties", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "scans.gradle.com"}, Keys: []spec.Key{
+				{Value: "access_key", At: []spec.Path{{}}}}, Mode: 0600}}, Origin: "specs/develocity.yaml"}
 	}},
 	{Name: "digitalocean", Vars: "DIGITALOCEAN_ACCESS_TOKEN DIGITALOCEAN_TOKEN", Paths: "~/.config/doctl/config.yaml\n~/AppData/Roaming/doctl/config.yaml\n~/Library/Application Support/doctl/config.yaml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "digitalocean", Aliases: []string{"doctl"}, Title: "DigitalOcean", Group: "clouds", Docs: "https://docs.digitalocean.com/reference/api/create-personal-access-token/", Values: []spec.Value{
@@ -820,6 +853,15 @@ var builtin = []spec.Builtin{
 			{Name: "api_key", Env: []string{"GMICLOUD_API_KEY"}}}, Use: []spec.Use{
 			{Hosts: []string{"api.gmi-serving.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/gmi-cloud.yaml"}
+	}},
+	{Name: "gradle-plugin-portal", Vars: "GRADLE_PUBLISH_KEY GRADLE_PUBLISH_SECRET GRADLE_USER_HOME", Paths: "~/.gradle/gradle.properties", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "gradle-plugin-portal", Title: "Gradle Plugin Portal", Group: "packages", Docs: "https://docs.gradle.org/current/userguide/publishing_gradle_plugins.html", Values: []spec.Value{
+			{Name: "key", Env: []string{"GRADLE_PUBLISH_KEY"}},
+			{Name: "secret", Env: []string{"GRADLE_PUBLISH_SECRET"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.gradle/gradle.properties"}, Override: []spec.Override{
+				{Var: "GRADLE_USER_HOME", Rel: "gradle.properties"}}, Format: "properties", Keys: []spec.Key{
+				{Value: "key", At: []spec.Path{{{Key: "gradle.publish.key"}}}},
+				{Value: "secret", At: []spec.Path{{{Key: "gradle.publish.secret"}}}}}, Mode: 0600}}, Origin: "specs/gradle-plugin-portal.yaml"}
 	}},
 	{Name: "grafana", Vars: "GRAFANA_AUTH GRAFANA_CLOUD_ACCESS_POLICY_TOKEN GRAFANA_URL", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "grafana", Title: "Grafana", Group: "operations", Docs: "https://registry.terraform.io/providers/grafana/grafana/latest/docs", Values: []spec.Value{
@@ -1028,6 +1070,31 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "localstack", Title: "LocalStack", Group: "dev-platforms", Docs: "https://docs.localstack.cloud/getting-started/auth-token/", Values: []spec.Value{
 			{Name: "auth_token", Env: []string{"LOCALSTACK_AUTH_TOKEN"}, Pattern: &spec.Pattern{Text: "ls-.+"}}}, Origin: "specs/localstack.yaml"}
 	}},
+	{Name: "maven", Vars: "", Paths: "~/.m2/settings.xml", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "maven", Title: "Maven repositories", Group: "packages", Docs: "https://maven.apache.org/settings.html#servers", Values: []spec.Value{
+			{Name: "username", Public: true, Optional: true},
+			{Name: "password", Optional: true, Reject: &spec.Pattern{Text: "[\\s\\S]*\\{[\\s\\S]*\\}[\\s\\S]*"}},
+			{Name: "passphrase", Optional: true, Reject: &spec.Pattern{Text: "[\\s\\S]*\\{[\\s\\S]*\\}[\\s\\S]*"}}}, OneOf: [][]string{{"password", "passphrase"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.m2/settings.xml"}, Format: "xml", Options: codec.Options{Lists: "server"}, Profiles: &spec.Profiles{Entries: spec.Path{{Key: "settings"}, {Key: "servers"}, {Key: "server"}}, Name: "id"}, Keys: []spec.Key{
+				{Value: "username", At: []spec.Path{{{Key: "username"}}}, As: "trim"},
+				{Value: "password", At: []spec.Path{{{Key: "password"}}}, As: "trim"},
+				{Value: "passphrase", At: []spec.Path{{{Key: "passphrase"}}}, As: "trim"}}, Mode: 0600}}, Origin: "specs/maven.yaml"}
+	}},
+	{Name: "maven-central", Vars: "GRADLE_USER_HOME ORG_GRADLE_PROJECT_mavenCentralPassword ORG_GRADLE_PROJECT_mavenCentralUsername ORG_GRADLE_PROJECT_signingInMemoryKey ORG_GRADLE_PROJECT_signingInMemoryKeyId ORG_GRADLE_PROJECT_signingInMemoryKeyPassword", Paths: "~/.gradle/gradle.properties", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "maven-central", Title: "Maven Central, published to by Gradle", Group: "packages", Docs: "https://vanniktech.github.io/gradle-maven-publish-plugin/central/#secrets", Values: []spec.Value{
+			{Name: "username", Env: []string{"ORG_GRADLE_PROJECT_mavenCentralUsername"}, Public: true},
+			{Name: "password", Env: []string{"ORG_GRADLE_PROJECT_mavenCentralPassword"}},
+			{Name: "signing_key", Env: []string{"ORG_GRADLE_PROJECT_signingInMemoryKey"}, Optional: true},
+			{Name: "signing_key_id", Env: []string{"ORG_GRADLE_PROJECT_signingInMemoryKeyId"}, Public: true, Optional: true},
+			{Name: "signing_password", Env: []string{"ORG_GRADLE_PROJECT_signingInMemoryKeyPassword"}, Optional: true}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.gradle/gradle.properties"}, Override: []spec.Override{
+				{Var: "GRADLE_USER_HOME", Rel: "gradle.properties"}}, Format: "properties", Keys: []spec.Key{
+				{Value: "username", At: []spec.Path{{{Key: "mavenCentralUsername"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "mavenCentralPassword"}}}},
+				{Value: "signing_key", At: []spec.Path{{{Key: "signingInMemoryKey"}}}},
+				{Value: "signing_key_id", At: []spec.Path{{{Key: "signingInMemoryKeyId"}}}},
+				{Value: "signing_password", At: []spec.Path{{{Key: "signingInMemoryKeyPassword"}}}}}, Mode: 0600}}, Origin: "specs/maven-central.yaml"}
+	}},
 	{Name: "minimax", Vars: "MINIMAX_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "minimax", Title: "MiniMax", Group: "ai-models", Docs: "https://platform.minimax.io/docs/guides/quickstart", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"MINIMAX_API_KEY"}}}, Origin: "specs/minimax.yaml"}
@@ -1175,6 +1242,17 @@ var builtin = []spec.Builtin{
 				{Value: "token", At: []spec.Path{{}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"registry.npmjs.org"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/npm.yaml"}
+	}},
+	{Name: "nuget", Vars: "", Paths: "~/.nuget/NuGet/NuGet.Config\n~/AppData/Roaming/NuGet/NuGet.Config", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "nuget", Title: "NuGet package sources", Group: "packages", Docs: "https://learn.microsoft.com/nuget/consume-packages/consuming-packages-authenticated-feeds", Values: []spec.Value{
+			{Name: "source", Public: true, Optional: true},
+			{Name: "username", Public: true},
+			{Name: "password", Reject: &spec.Pattern{Text: ".*%[A-Za-z_][A-Za-z0-9_]*%.*"}}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.nuget/NuGet/NuGet.Config", Windows: "~/AppData/Roaming/NuGet/NuGet.Config"}, Format: "xml", Options: codec.Options{Lists: "add"}, Profiles: &spec.Profiles{Keys: spec.Path{{Key: "configuration"}, {Key: "packageSourceCredentials"}}}, Keys: []spec.Key{
+				{Value: "source", At: []spec.Path{{{Key: "configuration"}, {Key: "packageSources"}, {Key: "add"}, {Field: "@key", Equals: "{profile}"}, {Key: "@value"}}}, Root: true},
+				{Value: "username", At: []spec.Path{{{Key: "add"}, {Field: "@key", Equals: "Username"}, {Key: "@value"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "add"}, {Field: "@key", Equals: "ClearTextPassword"}, {Key: "@value"}}}}}, States: []spec.State{
+				{State: "keyring", At: spec.Path{{Key: "add"}, {Field: "@key", Equals: "Password"}, {Key: "@value"}}}}, Mode: 0600}}, Origin: "specs/nuget.yaml"}
 	}},
 	{Name: "nvidia", Vars: "NVIDIA_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "nvidia", Title: "NVIDIA NIM", Group: "ai-models", Docs: "https://docs.api.nvidia.com/nim/", Values: []spec.Value{
@@ -1510,6 +1588,24 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.sarvam.ai"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/sarvam.yaml"}
 	}},
+	{Name: "sbt", Vars: "SBT_CREDENTIALS", Paths: "~/.ivy2/.credentials\n~/.sbt/.credentials", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "sbt", Title: "sbt repositories", Group: "packages", Docs: "https://www.scala-sbt.org/1.x/docs/Publishing.html#Credentials", Values: []spec.Value{
+			{Name: "realm", Public: true, Optional: true},
+			{Name: "host", Public: true},
+			{Name: "user", Public: true},
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.sbt/.credentials"}, Override: []spec.Override{
+				{Var: "SBT_CREDENTIALS"}}, Format: "properties", Keys: []spec.Key{
+				{Value: "realm", At: []spec.Path{{{Key: "realm"}}}},
+				{Value: "host", At: []spec.Path{{{Key: "host"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "password"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.ivy2/.credentials"}, Format: "properties", Keys: []spec.Key{
+				{Value: "realm", At: []spec.Path{{{Key: "realm"}}}},
+				{Value: "host", At: []spec.Path{{{Key: "host"}}}},
+				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "password"}}}}}, Mode: 0600}}, Origin: "specs/sbt.yaml"}
+	}},
 	{Name: "scaleway", Vars: "SCW_ACCESS_KEY SCW_CONFIG_PATH SCW_DEFAULT_ORGANIZATION_ID SCW_DEFAULT_PROJECT_ID SCW_DEFAULT_REGION SCW_DEFAULT_ZONE SCW_SECRET_KEY XDG_CONFIG_HOME", Paths: "~/.config/scw/config.yaml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "scaleway", Aliases: []string{"scw"}, Title: "Scaleway", Group: "clouds", Docs: "https://www.scaleway.com/en/docs/iam/how-to/create-api-keys/", Values: []spec.Value{
 			{Name: "access_key", Env: []string{"SCW_ACCESS_KEY"}, Public: true, Optional: true, Pattern: &spec.Pattern{Text: "SCW[A-Z0-9]{17}"}},
@@ -1690,10 +1786,15 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"tokenhub.tencentmaas.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/tencent-tokenhub.yaml"}
 	}},
-	{Name: "terraform-cloud", Vars: "TF_TOKEN_app_terraform_io", Paths: "~/.terraform.d/credentials.tfrc.json\n~/AppData/Roaming/terraform.d/credentials.tfrc.json", Make: func() *spec.Spec {
+	{Name: "terraform-cloud", Vars: "TF_CLI_CONFIG_FILE TF_TOKEN_app_terraform_io", Paths: "~/.terraform.d/credentials.tfrc.json\n~/.terraformrc\n~/.tofurc\n~/AppData/Roaming/terraform.d/credentials.tfrc.json\n~/AppData/Roaming/terraform.rc\n~/AppData/Roaming/tofu.rc", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "terraform-cloud", Aliases: []string{"tfc"}, Title: "HCP Terraform", Group: "operations", Docs: "https://developer.hashicorp.com/terraform/cli/config/config-file#credentials", Values: []spec.Value{
 			{Name: "token", Env: []string{"TF_TOKEN_app_terraform_io"}, Pattern: &spec.Pattern{Text: "[A-Za-z0-9]{14}\\.atlasv1\\.[A-Za-z0-9_=-]{60,}"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.terraform.d/credentials.tfrc.json", Windows: "~/AppData/Roaming/terraform.d/credentials.tfrc.json"}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "credentials"}}, Default: "app.terraform.io"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.terraformrc", Windows: "~/AppData/Roaming/terraform.rc"}, Override: []spec.Override{
+				{Var: "TF_CLI_CONFIG_FILE"}}, Format: "hcl", Options: codec.Options{Blocks: "credentials"}, Profiles: &spec.Profiles{Keys: spec.Path{{Key: "credentials"}}, Default: "app.terraform.io"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.tofurc", Windows: "~/AppData/Roaming/tofu.rc"}, Format: "hcl", Options: codec.Options{Blocks: "credentials"}, Profiles: &spec.Profiles{Keys: spec.Path{{Key: "credentials"}}, Default: "app.terraform.io"}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"app.terraform.io"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/terraform-cloud.yaml"}

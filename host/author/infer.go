@@ -50,6 +50,7 @@ func Infer(ctx context.Context, name, at string, data []byte) (*Draft, error) {
 	case "text":
 		s.values = []sketched{{Value: spec.Value{Name: "token"}, at: spec.Path{}, as: "trim"}}
 	default:
+		s.dialect(data)
 		root, err := decode(format, s.options(), data)
 		if err != nil {
 			return nil, fmt.Errorf("it is not valid %s", format)

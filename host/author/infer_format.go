@@ -31,9 +31,6 @@ func formatOf(base string, data []byte) (string, error) {
 	if isNpmrc(base, data) {
 		return "ini", nil
 	}
-	if strings.EqualFold(path.Ext(base), ".properties") {
-		return "", errors.New("it is a properties file, whose escapes none of rhx's formats has")
-	}
 	if format := formatOfName(base); format != "" {
 		if decodes(format, data) {
 			return format, nil
@@ -45,8 +42,12 @@ func formatOf(base string, data []byte) (string, error) {
 	switch {
 	case (text[0] == '{' || text[0] == '[') && decodes("json", data):
 		return "json", nil
+	case text[0] == '<' && decodes("xml", data):
+		return "xml", nil
 	case has(`\A(machine|default)\s`) && decodes("netrc", data):
 		return "netrc", nil
+	case has(`^\w[\w-]*([ \t]+"[^"]*")*[ \t]*\{`) && decodes("hcl", data):
+		return "hcl", nil
 	case (section || assigns) && decodes("toml", data) && !has(`^\s*export\s`) && (section || !upper(text)):
 		return "toml", nil
 	case section && decodes("ini", data):
@@ -76,6 +77,12 @@ func formatOfName(base string) string {
 		return "ini"
 	case ".env":
 		return "dotenv"
+	case ".xml":
+		return "xml"
+	case ".properties":
+		return "properties"
+	case ".tfvars", ".hcl":
+		return "hcl"
 	}
 	switch {
 	case strings.HasPrefix(base, ".env."):

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/spec"
@@ -11,27 +12,13 @@ import (
 
 // registryOption is an option of a registry in an npmrc file, such as
 // //registry.npmjs.org/:_authToken.
-var registryOption = regexp.MustCompile(`^//.+/:(_authToken|_auth|_password|username|email)$`)
+var registryOption = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^//.+/:(_authToken|_auth|_password|username|email)$`)
+})
 
 // isNpmrc reports whether a file is npm's, by its name or by what is in it.
 func isNpmrc(base string, data []byte) bool {
 	return strings.EqualFold(strings.TrimLeft(base, "._"), "npmrc") || regexp.MustCompile(`(?m)^\s*//[^\s=]+/:_[A-Za-z]+\s*=`).Match(data)
-}
-
-// options are those of the codec that reads the sample.
-func (s *sketch) options() codec.Options {
-	if !s.npm {
-		return codec.Options{}
-	}
-	return codec.Options{Delimiters: "=", CaseSensitive: true, CommentsAnywhere: true, Continued: codec.OneLine, Quotes: true, References: true}
-}
-
-// formatText is the format as a spec has it.
-func (s *sketch) formatText() string {
-	if !s.npm {
-		return s.format
-	}
-	return "{ini: {delimiters: '=', case_sensitive: true, inline_comments: anywhere, continued: never, quotes: true, references: true}}\n    clients: npm"
 }
 
 // registries draws an npmrc file of which every registry is a profile; found is
@@ -44,7 +31,7 @@ func (s *sketch) registries(root *codec.Node) (found bool, err error) {
 	has := map[string]int{}
 	values := 0
 	for _, p := range top.Pairs {
-		m := registryOption.FindStringSubmatch(p.Key)
+		m := registryOption().FindStringSubmatch(p.Key)
 		switch {
 		case m == nil:
 			if s.classOf(p.Key, p.Value) == hidden {

@@ -28,6 +28,8 @@ type sketch struct {
 	profiles *spec.Profiles
 	// npm reports that the file is in npm's dialect of ini.
 	npm bool
+	// lists and blocks are the options of XML and HCL.
+	lists, blocks []string
 	// hosts reports that profiles are named by hosts.
 	hosts   bool
 	values  []sketched
@@ -224,11 +226,19 @@ func isTime(text string) bool {
 // safe reports whether a key may be written: it is plainly a name, and no secret
 // value is in it.
 func (s *sketch) safe(key string) bool {
-	if !isPlain(key) {
+	if !isPlain(s.bare(key)) {
 		return false
 	}
 	lower := strings.ToLower(key)
 	return knownWords(key) || !slices.ContainsFunc(s.secrets, func(text string) bool { return strings.Contains(lower, text) })
+}
+
+// bare is a key without the sign that XML's attributes have.
+func (s *sketch) bare(key string) string {
+	if s.format == "xml" {
+		return strings.TrimPrefix(key, "@")
+	}
+	return key
 }
 
 // fixedStep reports whether a map's key is part of the format, and not a name
@@ -267,6 +277,9 @@ func (s *sketch) descends(at spec.Path, h holder) bool {
 	}
 	if len(at) > 0 && isPlural(at[len(at)-1].Key) {
 		return false
+	}
+	if s.format == "xml" && len(at) == 0 {
+		return isPlain(h.key) // the root element
 	}
 	return !isDefault(h.key) && s.fixedStep(h.key) || isPlain(h.key) && s.named(h.key, h.node)
 }
@@ -363,6 +376,9 @@ func (s *sketch) entries(at spec.Path, list *codec.Node) error {
 		}
 	}
 	for _, field := range []string{"name", "profile", "alias", "title", "label", "host", "hostname", "server", "url", "id", "user", "username", "email"} {
+		if s.format == "xml" && !slices.ContainsFunc(items, func(i *codec.Node) bool { return i.Get(field) != nil }) {
+			field = "@" + field
+		}
 		seen := map[string]bool{}
 		for _, item := range items {
 			if n := item.Get(field); n.Scalar() && n.Text != "" && s.classOf(field, n) != hidden {
@@ -473,7 +489,7 @@ func (s *sketch) place(path []string, names map[string]string) (spec.Path, bool)
 		}
 		// Below tokens, a key that says nothing is a name that a user gave.
 		given := i > 0 && i == len(path)-1 && ofName(key) == other && isPlural(lastWord(path[i-1]))
-		if !s.safe(key) || given || i < len(path)-1 && !s.fixedStep(key) {
+		if !s.safe(key) || given || i < len(path)-1 && !s.fixedStep(key) && (s.format != "xml" || i > 0) {
 			return nil, false
 		}
 		at = append(at, spec.PathStep{Key: key})
@@ -531,7 +547,7 @@ func (s *sketch) has(name string) bool {
 
 // valueName makes the name of a value of a key, without the provider's name.
 func (s *sketch) valueName(key string) string {
-	name := strings.Trim(strings.ReplaceAll(key, ".", "_"), "_-")
+	name := strings.Trim(strings.ReplaceAll(s.bare(key), ".", "_"), "_-")
 	if s.format == "dotenv" {
 		name = strings.ToLower(name)
 	}

@@ -171,6 +171,17 @@ func TestInferShapes(t *testing.T) {
 			"values:\n  token: {}\nfiles:\n  - path: ~/.acme.json\n    format: json\n    profiles: {keys: access-tokens}\n    keys:\n      token: .\n"},
 		{"a token, and others by name", "~/.acme.yml", "last_login: 2024-01-01T00:00:00Z\naccess-token: FAKE-1\nauth-contexts:\n  jane: " + gho + "\n",
 			"values:\n  access-token: {}\nfiles:\n  - path: ~/.acme.yml\n    format: yaml\n    keys:\n      access-token: access-token\n"},
+		{"properties of Java", "~/.acme/acme.properties", "# mine\nacme.user=jo\nacmeApiKey : FAKE\\u0031\n", "values:\n  user: {public: true, optional: true}\n  acmeApiKey: {}\nfiles:\n  - path: ~/.acme/acme.properties\n    format: properties\n    keys:\n      user: '\"acme.user\"'\n      acmeApiKey: acmeApiKey\n"},
+		{"blocks of HCL", "~/.acmerc", "cache = \"x\"\ncredentials \"fake.example\" {\n  token = \"FAKE-1\"\n}\ncredentials \"fake2.example\" {\n  token = \"FAKE-2\"\n}\n",
+			"values:\n  token: {}\nfiles:\n  - path: ~/.acmerc\n    format: {hcl: {blocks: [credentials]}}\n    profiles: {keys: credentials}\n    keys:\n      token: token\n"},
+		{"values of HCL", "/tmp/acme.tfvars", "api_key = \"FAKE\"\nregion = \"eu\"\n",
+			"values:\n  region: {public: true, optional: true}\n  api_key: {}\nfiles:\n  # The sample was not in the home folder: this is to be the tool's own path.\n  - path: ~/.acme/acme.tfvars\n    format: hcl\n    keys:\n      region: region\n      api_key: api_key\n"},
+		{"a list of XML", "~/.acme/settings.xml", "<settings><servers><server><id>jo</id><username>u</username><password>FAKE</password></server></servers></settings>",
+			"values:\n  username: {public: true, optional: true}\n  password: {}\nfiles:\n  - path: ~/.acme/settings.xml\n    format: {xml: {lists: [server]}}\n    profiles: {entries: settings.servers.server, name: id}\n    keys:\n      username: username\n      password: password\n"},
+		{"attributes of XML", "~/.acme/rc", "<?xml version='1.0'?>\n<acme>\n <account name='a' token='FAKE-1'/>\n <account name='b' token='FAKE-2'/>\n</acme>\n",
+			"values:\n  token: {}\nfiles:\n  - path: ~/.acme/rc\n    format: {xml: {lists: [account]}}\n    profiles: {entries: acme.account, name: '@name'}\n    keys:\n      token: '@token'\n"},
+		{"an XML file that is one secret", "~/.other.xml", "<other>\n <user>jo</user>\n <password>FAKE</password>\n</other>\n",
+			"values:\n  user: {public: true, optional: true}\n  password: {}\nfiles:\n  - path: ~/.other.xml\n    format: xml\n    keys:\n      user: other.user\n      password: other.password\n"},
 		{"machines of netrc", "~/.netrc", "machine fake.example login jo password FAKE-1\nmachine fake2.example login jo password FAKE-2\n",
 			"values:\n  login: {public: true, optional: true}\n  password: {}\nfiles:\n  - path: ~/.netrc\n    format: netrc\n    profiles: {keys: .}\n    keys:\n      login: login\n      password: password\n"},
 	} {
@@ -200,7 +211,9 @@ func TestInferRefuses(t *testing.T) {
 		{"lists that refer to one another", "~/.kube/config", kube, "several lists"},
 		{"a list without names", "~/.acme.json", `[{"token": "FAKE-1"}, {"token": "FAKE-2"}]`, "no field that names them"},
 		{"quotes that another reader takes off", "~/.my.cnf", "[client]\nuser=jo\npassword=\"FAKE\"\n", "its values are in quotes"},
-		{"java", "~/gradle.properties", "nexusPassword=FAKE\n", "it is a properties file"},
+		{"java", "~/gradle.properties", "nexusPassword=\\uFAKE\n", "it is not valid properties, as its name says"},
+		{"an expression of Terraform", "~/x.tfvars", "token = FAKE()\n", "it is not valid hcl, as its name says"},
+		{"a list of XML that has names in its items alone", "~/NuGet.Config", "<configuration><packageSourceCredentials><jane><add key='Username' value='jo'/><add key='ClearTextPassword' value='FAKE'/></jane></packageSourceCredentials></configuration>", "named by data"},
 		{"an npmrc without values", "~/.npmrc", "//registry.fake.example/:_authToken=${FAKE}\n", "its secrets are references to variables, and no values"},
 		{"secrets at the top and in profiles", "~/.acme.toml", "[jane]\nx.y.token = \"FAKE\"\n[jane.prod]\ntoken = \"FAKE\"\n", "named by data"},
 	} {
@@ -240,8 +253,12 @@ func TestInferLeaksNothing(t *testing.T) {
 		"{ " + canary,
 		"token = " + canary + "\n\x00",
 		"hunter2_token = hunter2\npassword = hunter2\n",
+		"<" + canary + "><token>" + canary + "</token></" + canary + ">",
+		"<a><!-- " + canary + " --><b name='jane' token='" + canary + "'/><b name='" + canary + "' token='x'/></a>",
+		canary + " \"x\" {\n  token = \"" + canary + "\"\n}\n",
+		"token \"jane\" {\n  key = \"" + canary + "\"\n  " + canary + " = \"x\"\n}\n",
 	} {
-		for _, at := range []string{"~/.acme", "~/.acme.json", "~/.acme.yml", "~/.acme.toml", "~/.netrc", "~/.env"} {
+		for _, at := range []string{"~/.acme", "~/.acme.json", "~/.acme.yml", "~/.acme.toml", "~/.netrc", "~/.env", "~/.acme.xml", "~/.acme.hcl"} {
 			d, err := author.Infer(context.Background(), "acme", at, []byte(data))
 			var all string
 			if err != nil {

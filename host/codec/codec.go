@@ -197,7 +197,7 @@ func (e *Error) Error() string {
 
 // Names returns the names of the formats, in alphabetical order.
 func Names() []string {
-	return []string{"dotenv", "ini", "json", "keypair", "netrc", "text", "toml", "yaml"}
+	return []string{"dotenv", "hcl", "ini", "json", "keypair", "netrc", "properties", "text", "toml", "xml", "yaml"}
 }
 
 // New returns the format called name, or an error that lists the known ones.
@@ -205,6 +205,8 @@ func New(name string, opts Options) (Format, error) {
 	switch name {
 	case "dotenv":
 		return dotenv{}, nil
+	case "hcl":
+		return hcl{strings.Fields(opts.Blocks)}, nil
 	case "ini":
 		return ini{opts.withDefaults()}, nil
 	case "json":
@@ -213,10 +215,14 @@ func New(name string, opts Options) (Format, error) {
 		return keypair{}, nil
 	case "netrc":
 		return netrc{opts.Clients}, nil
+	case "properties":
+		return properties{}, nil
 	case "text":
 		return text{}, nil
 	case "toml":
 		return toml{}, nil
+	case "xml":
+		return xmlFormat{strings.Fields(opts.Lists)}, nil
 	case "yaml":
 		return yaml{}, nil
 	}

@@ -153,7 +153,7 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := New("xml", Options{}); err == nil || !strings.Contains(err.Error(), "dotenv, ini, json") {
+	if _, err := New("html", Options{}); err == nil || !strings.Contains(err.Error(), "dotenv, hcl, ini, json") {
 		t.Errorf("an unknown format names the known ones: %v", err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 // What every format refuses, whoever asks it.
 func TestEveryFormatRefuses(t *testing.T) {
-	broken := map[string]string{"dotenv": "=x\n", "ini": "[a\n", "json": "{", "keypair": "x\n", "netrc": "x y\n", "text": "\xff\xfe", "toml": "= 1\n", "yaml": "a: [\n"}
-	good := map[string]string{"dotenv": "a=x\n", "ini": "[a]\nk=v\n", "json": `{"a": {"k": "v"}}`, "keypair": pemBlock("PRIVATE KEY"), "netrc": "machine a login v\n", "text": "x", "toml": "a = 1\n", "yaml": "a: 1\n"}
+	broken := map[string]string{"dotenv": "=x\n", "hcl": "a =\n", "ini": "[a\n", "json": "{", "keypair": "x\n", "netrc": "x y\n", "properties": "a=\\u\n", "text": "\xff\xfe", "toml": "= 1\n", "xml": "<a>", "yaml": "a: [\n"}
+	good := map[string]string{"dotenv": "a=x\n", "hcl": "a = \"x\"\n", "ini": "[a]\nk=v\n", "json": `{"a": {"k": "v"}}`, "keypair": pemBlock("PRIVATE KEY"), "netrc": "machine a login v\n", "properties": "a=x\n", "text": "x", "toml": "a = 1\n", "xml": "<a>x</a>", "yaml": "a: 1\n"}
 	for _, name := range Names() {
 		f, err := New(name, Options{})
 		if err != nil {
@@ -31,7 +31,7 @@ func TestEveryFormatRefuses(t *testing.T) {
 			}
 		}
 		for _, e := range []Edit{{Path{{Field: "name", Equals: "x"}, {Key: "k"}}, Text("v")}, {Path{{Key: "a"}, {Key: "k"}, {Key: "x"}, {Key: "y"}}, Text("v")}} {
-			if out, err := f.Splice([]byte(good[name]), []Edit{e}); err == nil && name != "json" && name != "yaml" && name != "toml" || err != nil && out != nil {
+			if out, err := f.Splice([]byte(good[name]), []Edit{e}); err == nil && name != "json" && name != "yaml" && name != "toml" && name != "xml" && name != "hcl" || err != nil && out != nil {
 				t.Errorf("%s: %s is set: %q, %v", name, e.Path, out, err)
 			}
 		}
@@ -47,6 +47,7 @@ func TestLines(t *testing.T) {
 		{"dotenv", "A=1\n\nB='x\ny'\nC=2\n", "A:1 B:3 C:5"},
 		{"ini", "k=1\n[a]\n\nl=2\n 3\nn\n[b]\nm=4\n", ":1 .k:1 a:2 a.l:4 a.n:6 b:7 b.m:8"},
 		{"netrc", "\nmachine a\n login u\n password\n  p\ndefault login x\n", "a:2 a.login:3 a.password:5 default:6 default.login:6"},
+		{"properties", "a=1\n\nb=x\\\n y\nc=2\n", "a:1 b:3 c:5"},
 		{"json", "{\"a\":\n[1,\n{\"b\":2}],\n\n\"c\": 3}", "a:2 a.0:2 a.1:3 a.1.b:3 c:5"},
 		{"toml", "# c\na = 1\n[t]\nb = 2\n[[l]]\nc = 3\n[x.y]\nz = {u = 1}\nw = [\n 1,\n 2]\n", "a:2 t:3 t.b:4 l:5 l.0:5 l.0.c:6 x:7 x.y:7 x.y.z:8 x.y.z.u:8 x.y.w:9 x.y.w.0:10 x.y.w.1:11"},
 		{"yaml", "a: 1\nb:\n  - 2\n  - c: 3\nd:\n\ne: 4\n", "a:1 b:3 b.0:3 b.1:4 b.1.c:4 d:5 e:7"},

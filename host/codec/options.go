@@ -6,8 +6,13 @@ import (
 )
 
 // Options are the dialects of a format: ways of writing it that differ between the
-// programs that use it. All but Clients are of ini.
+// programs that use it. All but Lists, Blocks and Clients are of ini.
 type Options struct {
+	// Lists are the names of elements of XML of which there may be several in one place,
+	// with blanks between them.
+	Lists string
+	// Blocks are the types of blocks of HCL that have one label, with blanks between them.
+	Blocks string
 	// Delimiters are the characters that end the name of an option; "" is "=:".
 	Delimiters string
 	// Comments are the characters that a comment line begins with; "" is "#;".

@@ -88,6 +88,10 @@ func startNode(t *testing.T) *reference {
 	return startReference(t, "node", "testdata/references.js", tools(t, "readers.sh"), tools(t, "dotenv.sh"))
 }
 
+func startJava(t *testing.T) *reference {
+	return startReference(t, "java", "testdata/References.java")
+}
+
 func startGo(t *testing.T) *reference {
 	return startReference(t, tools(t, "goreaders.sh")+"/references")
 }

@@ -198,7 +198,7 @@ func TestToAFile(t *testing.T) {
 		{record("own", "TOKEN", "x"), "~/x.env", "own: ~/x.env created TOKEN", "TOKEN=x\n"},
 		// The provider's own form, where its files have that.
 		{record("github", "oauth_token", "gho_fake", "user", "jane"), "~/x.yaml", "github: ~/x.yaml created oauth_token,user", "github.com:\n"},
-		{record("openai", "api_key", "sk-fake"), "~/x.txt", "openai:  failed: cannot tell the format of /home/u/x.txt: its name should end in .json, .yaml, .toml or .env", "none"},
+		{record("openai", "api_key", "sk-fake"), "~/x.txt", "openai:  failed: cannot tell the format of /home/u/x.txt: its name should end in .json, .yaml, .toml, .tfvars or .env", "none"},
 		{record("own", "*", "x"), "~/x.json", `own:  failed: the key "*" cannot be written to a file`, "none"},
 		{record("own", "a{b", "x"), "~/x.json", `own:  failed: the key "a{b" cannot be written to a file`, "none"},
 		{record("ssh/id", "private_key", "x"), "~/x.env", "ssh/id:  failed: ssh/id has no variables: SSH key pairs keeps it in files", "none"},

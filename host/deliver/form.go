@@ -47,7 +47,7 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 		return nil, sec, ErrVariablesOnly
 	}
 	if format == "" {
-		return nil, sec, fault.WithKind(fmt.Errorf("cannot tell the format of %s: its name should end in .json, .yaml, .toml or .env", to), fault.Usage)
+		return nil, sec, fault.WithKind(fmt.Errorf("cannot tell the format of %s: its name should end in .json, .yaml, .toml, .tfvars or .env", to), fault.Usage)
 	}
 	// Such a file has no profiles.
 	whole := &secret.Secret{Name: sec.Name, Values: sec.Values}
@@ -60,7 +60,7 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 		}
 		whole.Values = secret.Values{}
 		for _, v := range vars {
-			for _, name := range namesOf(sec, v) {
+			for _, name := range namesOf(sec, v, to) {
 				whole.Values[name] = v.Value
 			}
 		}
@@ -85,16 +85,18 @@ func wasIn(sec *secret.Secret, to string) bool {
 }
 
 // namesOf are the names under which a variable goes into a file: those that it had in
-// the file that the secret was saved from, or else the first that its provider reads.
-func namesOf(sec *secret.Secret, v bundle.Var) []string {
+// the file that the secret was saved from, or else the first that its provider reads, as
+// the file has such names.
+func namesOf(sec *secret.Secret, v bundle.Var, to string) []string {
 	var names []string
 	for _, src := range sec.Sources {
-		if src.Kind == secret.SourceFile && (src.Var == v.Name || slices.Contains(v.Also, src.Var)) {
+		known := projfile.Known(src.Path, src.Var)
+		if src.Kind == secret.SourceFile && (known == v.Name || slices.Contains(v.Also, known)) {
 			names = append(names, src.Var)
 		}
 	}
 	if names == nil {
-		return []string{v.Name}
+		return []string{projfile.Named(to, v.Name)}
 	}
 	return names
 }

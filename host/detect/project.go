@@ -74,11 +74,15 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 	own := projfile.Written(f.Name) // it goes back there
 	vars := machine.NewMemory(f.Name)
 	rest := secret.Values{}
+	known, names := secret.Values{}, map[string]string{} // as providers call them
 	for _, v := range f.Vars {
-		vars.SetEnv(v.Name, v.Value.Reveal())
 		rest[v.Name] = v.Value
+		if name := projfile.Known(f.Name, v.Name); known[name].Empty() {
+			vars.SetEnv(name, v.Value.Reveal())
+			known[name], names[name] = v.Value, v.Name
+		}
 	}
-	specs, err := d.Specs.Possible(func(v string) bool { return !rest[v].Empty() }, func(string) bool { return false })
+	specs, err := d.Specs.Possible(func(v string) bool { return !known[v].Empty() }, func(string) bool { return false })
 	if err != nil && len(specs) == 0 {
 		return pf, err
 	}
@@ -89,7 +93,7 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 	slices.SortStableFunc(specs, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) })
 	for _, sp := range specs {
 		for _, found := range snap.Extract(ctx, sp) {
-			taken := variablesOf(sp, &found, rest)
+			taken := variablesOf(sp, &found, known)
 			if len(taken) == 0 {
 				continue
 			}
@@ -97,8 +101,9 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 			found.Name = secret.Name(sp.Name, name)
 			found.Sources = nil
 			for _, v := range taken {
-				delete(rest, v)
-				found.Sources = append(found.Sources, secret.Source{Kind: secret.SourceFile, Path: pf.Path, Var: v, Own: own})
+				delete(rest, names[v])
+				delete(known, v)
+				found.Sources = append(found.Sources, secret.Source{Kind: secret.SourceFile, Path: pf.Path, Var: names[v], Own: own})
 			}
 			pf.Secrets = append(pf.Secrets, found)
 		}

@@ -127,7 +127,7 @@ func TestLoadBaseTo(t *testing.T) {
 	must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{Names: []string{"db"}, To: "x.json", Resolve: deliver.ReplaceAll}))(t)
 	data, _, _ := m.File("/srv/x.json")
 	same(t, "merged", string(data), `{"user": "u", "more": 1, "p.w": "a: b"}`)
-	same(t, "no format", loaded(must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{Names: []string{"db"}, To: "~/db"}))(t)), "local db  failed: cannot tell the format of /home/u/db: its name should end in .json, .yaml, .toml or .env")
+	same(t, "no format", loaded(must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{Names: []string{"db"}, To: "~/db"}))(t)), "local db  failed: cannot tell the format of /home/u/db: its name should end in .json, .yaml, .toml, .tfvars or .env")
 	keep(t, h, "odd", "a{b}", "x")
 	same(t, "a key with a hole", loaded(must(h.Exchange.Load(ctx, place.Here, m, exchange.LoadOptions{Names: []string{"odd"}, To: "~/o.json"}))(t)), `local odd  failed: the key "a{b}" cannot be written to a file`)
 }

@@ -1,13 +1,20 @@
 package fault
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Nearest returns the one of known that is nearest to name by edit distance, or
-// "" where none is near enough to be a misspelling.
+// "" where none is near enough to be a misspelling. Of several, one that begins as name
+// does is it: the first letter is seldom wrong.
 func Nearest(name string, known []string) string {
 	best, at := "", max(1, len(name)/3)+1
+	begins := func(k string) bool { return name != "" && strings.HasPrefix(k, name[:1]) }
 	for _, k := range known {
-		if d := distance(name, k); d < at || d == at && best != "" && k < best {
+		d := distance(name, k)
+		tie := d == at && best != "" && (begins(k) && !begins(best) || begins(k) == begins(best) && k < best)
+		if d < at || tie {
 			best, at = k, d
 		}
 	}

@@ -12,9 +12,10 @@ import (
 // kind is one of the files that are known.
 type kind struct {
 	// name is the file's, and dir the folder of the project in which it is; "" for the
-	// project's own. With variants, names that go on with a dot count, too.
-	dir, name string
-	variants  bool
+	// project's own. With variants, names that go on with a dot count, too; with ends,
+	// all names that end so.
+	dir, name      string
+	variants, ends bool
 	// format is that of package codec in which it is written; "" for a program of the
 	// shell, which is only read.
 	format string
@@ -24,6 +25,8 @@ type kind struct {
 	// deep reports that there are variables in maps, too, which are called by their
 	// steps: "connections.db.password".
 	deep bool
+	// lower reports that variables have the names of the environment's in lower case.
+	lower bool
 }
 
 // kinds are the files of which a project's variables are read.
@@ -38,6 +41,11 @@ var kinds = []kind{
 	{dir: ".streamlit", name: "secrets.toml", format: "toml", deep: true},
 	// Azure Functions: learn.microsoft.com/azure/azure-functions/functions-develop-local
 	{name: "local.settings.json", format: "json", in: "Values", beside: "ConnectionStrings"},
+	// Terraform and OpenTofu: developer.hashicorp.com/terraform/language/values/variables
+	{name: ".tfvars", ends: true, format: "hcl", deep: true, lower: true},
+	{name: ".tfvars.json", ends: true, format: "json", deep: true, lower: true},
+	// Packer: developer.hashicorp.com/packer/guides/hcl/variables
+	{name: ".pkrvars.hcl", ends: true, format: "hcl", deep: true, lower: true},
 }
 
 // notLive are parts of names by which a file is an example for people to copy, or one
@@ -52,6 +60,12 @@ func kindOf(file string) *kind {
 	base, dir := path.Base(file), path.Base(path.Dir(file))
 	for i := range kinds {
 		k := &kinds[i]
+		if stem, ok := strings.CutSuffix(base, k.name); k.ends {
+			if ok && stem != "" && !example(stem) {
+				return k
+			}
+			continue
+		}
 		rest, ok := strings.CutPrefix(base, k.name)
 		switch {
 		case !ok, k.dir != "" && k.dir != dir:
@@ -101,6 +115,22 @@ func Place(file, name string) []string {
 		return strings.Split(name, ".")
 	}
 	return []string{name}
+}
+
+// Known is what programs and providers call a variable of a file.
+func Known(file, name string) string {
+	if k := kindOf(file); k != nil && k.lower {
+		return strings.ToUpper(name)
+	}
+	return name
+}
+
+// Named is what a file calls a variable that programs and providers know by a name.
+func Named(file, name string) string {
+	if k := kindOf(file); k != nil && k.lower {
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 // Locate divides the path of a file into the project's folder and the name in it.

@@ -236,6 +236,7 @@ func TestHostileFiles(t *testing.T) {
 		{".env", "A=1\n"}, {".env", "A%d=\n"}, {".env", "A='\n'\n"}, {".env", "A=${${${\n"},
 		{".envrc", "export A=1\n"}, {".envrc", "export A%d=1\n"}, {".envrc", "a b c d e f\n"}, {".envrc", "export A='a'b\n"},
 		{".streamlit/secrets.toml", "A%d=''\n"}, {".streamlit/secrets.toml", "[A%d]\n"},
+		{"terraform.tfvars", "A%d=\"\"\n"}, {"terraform.tfvars", "A {\n}\n"}, {"terraform.tfvars", "a=[[[[[[\n"},
 	} {
 		var b strings.Builder
 		for i := 0; b.Len() < maxSize-20; i++ {

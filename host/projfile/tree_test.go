@@ -31,6 +31,12 @@ func TestTrees(t *testing.T) {
 		{"null", "local.settings.json", `{"Values": null}`, ":"},
 		{"another shape", "local.settings.json", `{"Values": ["x"]}`, ": error: line 1: Values is not a map"},
 		{"a list", "local.settings.json", `["x"]`, ":"},
+
+		{"variables of Terraform", "terraform.tfvars", "a = \"x\"\nn = 1\nl = [\"x\"]\ndb = {\n  password = \"$${y}\"\n  \"b.c\" = \"z\"\n}\ne = \"\"\nk = <<E\ntext\nE\nd = \"2020-01-01\"\n",
+			": a=x db.password=${y} k=text\n d=2020-01-01 -n (it is no text) -l (it is no text) -db.b.c (its name is empty or has a dot) -e (it is empty)"},
+		{"an expression", "prod.auto.tfvars", "a = \"x\"\nb = file(\"fake\")\n", ": error: line 2, column 5: "},
+		{"of Packer", "x.pkrvars.hcl", "a = \"x\"\n", ": a=x"},
+		{"variables in JSON", "terraform.tfvars.json", `{"a": "x", "b": {"c": "y"}}`, ": a=x b.c=y"},
 	} {
 		if got, want := text(parsed(c.file, []byte(c.data), nil)), c.file+c.want; got != want && !(strings.HasSuffix(want, ": ") && strings.HasPrefix(got, want)) {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, want)
@@ -46,6 +52,7 @@ func TestPlace(t *testing.T) {
 		{".env", "A.b", []string{"A.b"}},
 		{"/home/u/app/.streamlit/secrets.toml", "db.password", []string{"db", "password"}},
 		{"/home/u/app/secrets.toml", "db.password", []string{"db.password"}},
+		{"~/app/terraform.tfvars", "db.password", []string{"db", "password"}},
 		{"~/app/local.settings.json", "a.b", []string{"Values", "a.b"}},
 		{"~/app/local.settings.json", "ConnectionStrings:S:T", []string{"ConnectionStrings", "S:T"}},
 	} {
@@ -63,9 +70,20 @@ func TestWritten(t *testing.T) {
 	}{
 		{".env", "dotenv", true}, {"~/app/.env.local", "dotenv", true}, {".dev.vars", "dotenv", true}, {"~/app/.streamlit/secrets.toml", "toml", true},
 		{"local.settings.json", "json", true}, {"~/app/.envrc", "", false}, {"settings", "", true}, {"secrets.toml", "", true},
+		{"~/app/terraform.tfvars", "hcl", true}, {"prod.tfvars", "hcl", true}, {"a.auto.pkrvars.hcl", "hcl", true}, {"x.tfvars.json", "json", true},
+		{".tfvars", "", true}, {"terraform.tfvars.example", "", true}, {"example.tfvars", "", true}, {"terraform.tfvars.sample.json", "", true}, {"x.hcl", "", true},
 	} {
 		if format, written := Format(c.file), Written(c.file); format != c.format || written != c.written {
 			t.Errorf("%s: %q, %v", c.file, format, written)
+		}
+	}
+}
+
+// What providers call a variable, and what a file calls theirs.
+func TestNames(t *testing.T) {
+	for file, want := range map[string]string{"a/terraform.tfvars": "OPENAI_API_KEY openai_api_key", "x.pkrvars.hcl": "OPENAI_API_KEY openai_api_key", ".env": "openai_api_key OPENAI_API_KEY", "": "openai_api_key OPENAI_API_KEY"} {
+		if got := Known(file, "openai_api_key") + " " + Named(file, "OPENAI_API_KEY"); got != want {
+			t.Errorf("%s: %s", file, got)
 		}
 	}
 }

@@ -406,23 +406,30 @@ func (d *decoder) moved(n *yaml.Node) (name, rel string) {
 }
 
 func (d *decoder) format(n *yaml.Node, f *File) {
-	name := n.Value
+	name := ""
 	if n.Kind == yaml.MappingNode {
+		kinds := 0
+		dialect := func(format string, read func(n *yaml.Node)) func(n *yaml.Node) {
+			return func(n *yaml.Node) {
+				kinds++
+				name = format
+				read(n)
+			}
+		}
 		d.Mapping(n, "format", map[string]func(*yaml.Node){
-			"wasm": func(n *yaml.Node) {
+			"wasm": dialect("", func(n *yaml.Node) {
 				if f.Wasm = d.Text(n); !validProvider(f.Wasm) {
 					d.Fail(n, "a wasm module's name has lower-case letters, digits and dashes, and begins with a letter or digit")
 				}
-			},
+			}),
 			"random": func(n *yaml.Node) { f.Random = d.Bool(n) },
-			"ini": func(n *yaml.Node) {
-				name = "ini"
-				d.ini(n, &f.Options)
-			},
+			"ini":    dialect("ini", func(n *yaml.Node) { d.ini(n, &f.Options) }),
+			"xml":    dialect("xml", func(n *yaml.Node) { f.Options.Lists = d.names(n, "xml", "lists") }),
+			"hcl":    dialect("hcl", func(n *yaml.Node) { f.Options.Blocks = d.names(n, "hcl", "blocks") }),
 		})
 		switch {
-		case f.Wasm != "" && name != "":
-			d.Fail(n, "a format is one of wasm and ini")
+		case kinds > 1:
+			d.Fail(n, "a format is one of wasm, ini, xml and hcl")
 		case f.Random && f.Wasm == "":
 			d.Fail(n, "only a wasm module can have random")
 		}
@@ -436,6 +443,23 @@ func (d *decoder) format(n *yaml.Node, f *File) {
 		d.Fail(n, "unknown format %q%s (known: %s, or {wasm: MODULE})", name, fault.DidYouMean(name, codec.Names()), strings.Join(codec.Names(), ", "))
 	}
 	f.Format = name
+}
+
+// names reads the dialect of a format that has one option, which is a list of names.
+func (d *decoder) names(n *yaml.Node, format, option string) string {
+	var names []string
+	d.Mapping(n, "format "+format, map[string]func(*yaml.Node){
+		option: func(n *yaml.Node) {
+			d.Each(n, func(n *yaml.Node) {
+				name := d.Text(n)
+				if name == "" || strings.ContainsAny(name, " \t\r\n") {
+					d.Fail(n, "%s of %s are names", option, format)
+				}
+				names = append(names, name)
+			})
+		},
+	})
+	return strings.Join(names, " ")
 }
 
 // ini reads the dialect of an ini file.

@@ -107,9 +107,14 @@ func refused() []refusal {
 		{"an override of nothing but a folder above", withFile("    override: A/..\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
 		{"a list below a folder", withFile("    override: {list: A, path: A/b}\n"), "9:15: an override is VARIABLE, VARIABLE/PATH, VARIABLE/../NAME, {list: VARIABLE} or {path: any of the first three, expands: true}"},
 		{"no format", withFile("    mode: 0600\n"), "8:5: format is missing"},
-		{"an unknown format", withFile("    format: yml\n"), `9:13: unknown format "yml"; did you mean "yaml"? (known: dotenv, ini, json, keypair, netrc, text, toml, yaml, or {wasm: MODULE})`},
-		{"an empty format", withFile("    format: {}\n"), `9:13: unknown format "" (known: dotenv, ini, json, keypair, netrc, text, toml, yaml, or {wasm: MODULE})`},
-		{"two formats", withFile("    format: {wasm: m, ini: {}}\n"), "9:13: a format is one of wasm and ini"},
+		{"an unknown format", withFile("    format: yml\n"), `9:13: unknown format "yml"; did you mean "yaml"? (known: dotenv, hcl, ini, json, keypair, netrc, properties, text, toml, xml, yaml, or {wasm: MODULE})`},
+		{"an empty format", withFile("    format: {}\n"), `9:13: unknown format "" (known: dotenv, hcl, ini, json, keypair, netrc, properties, text, toml, xml, yaml, or {wasm: MODULE})`},
+		{"two formats", withFile("    format: {wasm: m, ini: {}}\n"), "9:13: a format is one of wasm, ini, xml and hcl"},
+		{"two dialects", withFile("    format: {hcl: {}, xml: {}}\n    keys: {k: a}\n"), "9:13: a format is one of wasm, ini, xml and hcl"},
+		{"an option of xml", withFile("    format: {xml: {list: [a]}}\n    keys: {k: a}\n"), `9:20: format xml has no field "list"; did you mean "lists"?`},
+		{"a name of xml", withFile("    format: {xml: {lists: [a, b c]}}\n    keys: {k: a}\n"), "9:31: lists of xml are names"},
+		{"an option of hcl", withFile("    format: {hcl: {lists: a}}\n    keys: {k: a}\n"), `9:20: format hcl has no field "lists"`},
+		{"a name of hcl", withFile("    format: {hcl: {blocks: ''}}\n    keys: {k: a}\n"), "9:28: blocks of hcl are names"},
 		{"a module that is a path", withFile("    format: {wasm: ../m}\n"), "9:20: a wasm module's name has lower-case letters, digits and dashes, and begins with a letter or digit"},
 		{"an option of ini", withFile("    format: {ini: {inlin: true}}\n"), `9:20: format ini has no field "inlin"`},
 		{"exclude without profile", withFile("    format: json\n    exclude: [a]\n    keys: {k: a}\n"), `10:14: exclude is for a path with "{profile}"`},
@@ -282,6 +287,13 @@ func accepted() []acceptance {
 		{"git's dialect", withFile("    format: {ini: {inline_comments: false, continued: backslash}}\n    keys: {k: a.b}\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Options == codec.Options{Continued: codec.Backslashed}
 		}},
+		{"lists of xml", withFile("    format: {xml: {lists: [server, add]}}\n    profiles: {entries: a.server, name: id}\n    keys: {k: b.@c}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Format == "xml" && s.Files[0].Options == (codec.Options{Lists: "server add"})
+		}},
+		{"blocks of hcl", withFile("    format: {hcl: {blocks: credentials}}\n    profiles: {keys: credentials}\n    keys: {k: token}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Format == "hcl" && s.Files[0].Options == (codec.Options{Blocks: "credentials"})
+		}},
+		{"formats without options", withFile("    format: {xml: {}}\n    keys: {k: a}\n"), func(s *spec.Spec) bool { return s.Files[0].Format == "xml" }},
 		{"indented is the default", withFile("    format: {ini: {continued: indented}}\n    profiles: {section: '*', default: DEFAULT}\n    keys: {k: b}\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Options == codec.Options{Defaults: true}
 		}},

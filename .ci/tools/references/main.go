@@ -7,9 +7,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 	"sigs.k8s.io/yaml"
 )
 
@@ -36,6 +41,60 @@ var readers = map[string]func(data []byte) (any, error){
 		}
 		return plain(value), nil
 	},
+	// Terraform and OpenTofu: each value by the place that it has, in order.
+	"hcl": func(data []byte) (any, error) {
+		file, diags := hclsyntax.ParseConfig(data, "x", hcl.InitialPos)
+		if diags.HasErrors() {
+			return nil, diags
+		}
+		out := [][3]string{}
+		err := hclBody(file.Body.(*hclsyntax.Body), "", &out)
+		return out, err
+	},
+}
+
+func hclBody(b *hclsyntax.Body, path string, out *[][3]string) error {
+	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
+		v, diags := b.Attributes[name].Expr.Value(nil)
+		if diags.HasErrors() {
+			return diags
+		}
+		hclValue(v, path+"/"+name, out)
+	}
+	for _, block := range b.Blocks {
+		at := path + "/" + block.Type
+		for _, label := range block.Labels {
+			at += "/" + label
+		}
+		*out = append(*out, [3]string{at, "block", ""})
+		if err := hclBody(block.Body, at, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hclValue(v cty.Value, path string, out *[][3]string) {
+	switch t := v.Type(); {
+	case v.IsNull():
+		*out = append(*out, [3]string{path, "null", ""})
+	case t == cty.String:
+		*out = append(*out, [3]string{path, "string", v.AsString()})
+	case t == cty.Bool:
+		*out = append(*out, [3]string{path, "bool", fmt.Sprint(v.True())})
+	case t == cty.Number:
+		*out = append(*out, [3]string{path, "number", v.AsBigFloat().Text('g', 10)})
+	case t.IsTupleType():
+		*out = append(*out, [3]string{path, "list", ""})
+		for i, item := range v.AsValueSlice() {
+			hclValue(item, fmt.Sprintf("%s/%d", path, i), out)
+		}
+	default:
+		*out = append(*out, [3]string{path, "map", ""})
+		for k, item := range v.AsValueMap() {
+			hclValue(item, path+"/"+k, out)
+		}
+	}
 }
 
 // plain says the kind of each value.
