@@ -665,7 +665,7 @@ var builtin = []spec.Builtin{
 				{Name: "Authorization", Text: "Bearer {project_id}:{management_key}"}}}}, Origin: "specs/descope.yaml"}
 	}},
 	{Name: "develocity", Vars: "GRADLE_USER_HOME", Paths: "~/.gradle/develocity/keys.properties\n~/.m2/.develocity/keys.properties", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "develocity", Title: "Develocity", Group: "operations", Docs: "https://docs.gradle.com/develocity/current/guides/integrations/gradle-plugin/", Values: []spec.Value{
+		return &spec.Spec{Name: "develocity", Title: "Develocity", Group: "operations", Docs: "https://docs.gradle.com/develocity/gradle/current/gradle-plugin/", Values: []spec.Value{
 			{Name: "access_key"}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.gradle/develocity/keys.properties"}, Override: []spec.Override{
 				{Var: "GRADLE_USER_HOME", Rel: "develocity/keys.properties"}}, Format: "properties", Profiles: &spec.Profiles{Keys: spec.Path{}, Default: "scans.gradle.com"}, Keys: []spec.Key{
