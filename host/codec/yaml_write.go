@@ -89,7 +89,7 @@ func (y yamlLayout) entry(key *string, value *Node, column int, style yamlStyle)
 			b.WriteString(strings.Repeat(" ", y.gap(value)))
 		}
 	} else {
-		b.WriteString(y.scalar(Text(*key), false, yamlAny))
+		b.WriteString(y.key(*key))
 		b.WriteByte(':')
 		if v.line != "" {
 			b.WriteByte(' ')
@@ -147,6 +147,15 @@ func (y yamlLayout) flow(n *Node) string {
 // member returns one entry of a flow mapping.
 func (y yamlLayout) member(key string, value *Node) string {
 	return y.scalar(Text(key), true, yamlAny) + ": " + y.flow(value)
+}
+
+// key returns a key of a block mapping. One that begins with a colon is a symbol to Ruby,
+// which it would not be in quotes.
+func (y yamlLayout) key(key string) string {
+	if name, symbol := strings.CutPrefix(key, ":"); symbol && !y.json && name != "" && strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz_") == "" {
+		return key
+	}
+	return y.scalar(Text(key), false, yamlAny)
 }
 
 // scalar returns n on one line.

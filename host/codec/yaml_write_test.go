@@ -30,6 +30,14 @@ func TestYAMLTextsAsWritten(t *testing.T) {
 			t.Errorf("%q is written %s in single quotes, not %s", text, got, want)
 		}
 	}
+	for text, want := range map[string]string{":api_key": ":api_key", ":A": ":A", ":": `":"`, "::a": `"::a"`, ":a b": `":a b"`, ":1": `":1"`, "x": "x", "@x": `"@x"`} {
+		if got := (yamlLayout{}).key(text); got != want {
+			t.Errorf("the key %q is written %s, not %s", text, got, want)
+		}
+	}
+	if got := (yamlLayout{json: true}).key(":a"); got != `":a"` {
+		t.Errorf("a key beside JSON: %s", got)
+	}
 	if got := (yamlLayout{json: true}).scalar(Text("x"), false, yamlSingle); got != `"x"` {
 		t.Errorf("beside JSON: %s", got)
 	}
