@@ -427,7 +427,7 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "cachix", Title: "Cachix", Group: "packages", Docs: "https://docs.cachix.org/getting-started", Values: []spec.Value{
 			{Name: "auth_token", Env: []string{"CACHIX_AUTH_TOKEN"}}}, Origin: "specs/cachix.yaml"}
 	}},
-	{Name: "cargo", Vars: "CARGO_HOME CARGO_REGISTRY_TOKEN", Paths: "~/.cargo/credentials.toml", Make: func() *spec.Spec {
+	{Name: "cargo", Vars: "CARGO_HOME CARGO_REGISTRY_TOKEN", Paths: "~/.cargo/credentials\n~/.cargo/credentials.toml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "cargo", Aliases: []string{"crates-io"}, Title: "crates.io and other Cargo registries", Group: "packages", Docs: "https://doc.rust-lang.org/cargo/reference/registry-authentication.html", Values: []spec.Value{
 			{Name: "token", Env: []string{"CARGO_REGISTRY_TOKEN"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.cargo/credentials.toml"}, Override: []spec.Override{
@@ -435,6 +435,12 @@ var builtin = []spec.Builtin{
 				{Value: "token", At: []spec.Path{{{Key: "registry"}, {Key: "token"}}}}}, Mode: 0600},
 			{Paths: spec.Paths{Default: "~/.cargo/credentials.toml"}, Override: []spec.Override{
 				{Var: "CARGO_HOME", Rel: "credentials.toml"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "registries"}}}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.cargo/credentials"}, Override: []spec.Override{
+				{Var: "CARGO_HOME", Rel: "credentials"}}, Format: "toml", Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "registry"}, {Key: "token"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.cargo/credentials"}, Override: []spec.Override{
+				{Var: "CARGO_HOME", Rel: "credentials"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "registries"}}}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"crates.io"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "{token}"}}}}, Origin: "specs/cargo.yaml"}
@@ -746,7 +752,8 @@ var builtin = []spec.Builtin{
 			{Name: "secret", Env: []string{"EXOSCALE_API_SECRET"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/exoscale/exoscale.toml", MacOS: "~/Library/Application Support/exoscale/exoscale.toml", Windows: "~/AppData/Roaming/exoscale/exoscale.toml"}, Format: "toml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "accounts"}}, Name: "name"}, Keys: []spec.Key{
 				{Value: "key", At: []spec.Path{{{Key: "key"}}}},
-				{Value: "secret", At: []spec.Path{{{Key: "secret"}}}}}, Mode: 0600}}, Origin: "specs/exoscale.yaml"}
+				{Value: "secret", At: []spec.Path{{{Key: "secret"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "defaultaccount"}}, Text: "{profile}", Root: true}}, Mode: 0600}}, Origin: "specs/exoscale.yaml"}
 	}},
 	{Name: "expo", Vars: "EXPO_TOKEN", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "expo", Title: "Expo", Group: "web-platforms", Docs: "https://docs.expo.dev/accounts/programmatic-access/", Values: []spec.Value{
@@ -913,7 +920,8 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.config/hcloud/cli.toml", Windows: "~/AppData/Roaming/hcloud/cli.toml"}, Override: []spec.Override{
 				{Var: "HCLOUD_CONFIG"},
 				{Var: "XDG_CONFIG_HOME", Rel: "hcloud/cli.toml"}}, Format: "toml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "contexts"}}, Name: "name"}, Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "active_context"}}, Text: "{profile}", Root: true}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.hetzner.cloud"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/hetzner.yaml"}
 	}},
@@ -1049,8 +1057,9 @@ var builtin = []spec.Builtin{
 			{Name: "token", Env: []string{"LINODE_CLI_TOKEN", "LINODE_TOKEN"}, Pattern: &spec.Pattern{Text: "[a-f0-9]{64}"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/linode-cli"}, Override: []spec.Override{
 				{Var: "LINODE_CLI_CONFIG"},
-				{Var: "XDG_CONFIG_HOME", Rel: "linode-cli"}}, Format: "ini", Options: codec.Options{Clients: 0x4}, Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+				{Var: "XDG_CONFIG_HOME", Rel: "linode-cli"}}, Format: "ini", Options: codec.Options{Inherited: "default-user", Clients: 0x4}, Profiles: &spec.Profiles{Section: "*"}, Keys: []spec.Key{
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "DEFAULT"}, {Key: "default-user"}}, Text: "{profile}", Root: true}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.linode.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/linode.yaml"}
 	}},
@@ -1199,7 +1208,8 @@ var builtin = []spec.Builtin{
 			{Name: "token", Env: []string{"NETLIFY_AUTH_TOKEN"}}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/netlify/config.json", MacOS: "~/Library/Preferences/netlify/config.json", Windows: "~/AppData/Roaming/netlify/Config/config.json"}, Override: []spec.Override{
 				{Var: "XDG_CONFIG_HOME", Rel: "netlify/config.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "users"}}}, Keys: []spec.Key{
-				{Value: "token", At: []spec.Path{{{Key: "auth"}, {Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
+				{Value: "token", At: []spec.Path{{{Key: "auth"}, {Key: "token"}}}}}, Add: []spec.Fixed{
+				{At: spec.Path{{Key: "userId"}}, Text: "{profile}", Root: true}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.netlify.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/netlify.yaml"}
 	}},
@@ -1868,11 +1878,17 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.upstage.ai"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/upstage.yaml"}
 	}},
-	{Name: "upstash", Vars: "UPSTASH_API_KEY UPSTASH_EMAIL", Paths: "~/.upstash.json", Make: func() *spec.Spec {
+	{Name: "upstash", Vars: "UPSTASH_API_KEY UPSTASH_CONFIG_HOME UPSTASH_EMAIL UPSTASH_LEGACY_CONFIG_HOME XDG_CONFIG_HOME", Paths: "~/.config/upstash/config.json\n~/.upstash.json", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "upstash", Title: "Upstash", Group: "data", Docs: "https://upstash.com/docs/devops/developer-api/introduction", Values: []spec.Value{
 			{Name: "email", Env: []string{"UPSTASH_EMAIL"}, Public: true},
 			{Name: "api_key", Env: []string{"UPSTASH_API_KEY"}}}, Files: []spec.File{
-			{Paths: spec.Paths{Default: "~/.upstash.json"}, Format: "json", Keys: []spec.Key{
+			{Paths: spec.Paths{Default: "~/.config/upstash/config.json"}, Override: []spec.Override{
+				{Var: "UPSTASH_CONFIG_HOME", Rel: "config.json"},
+				{Var: "XDG_CONFIG_HOME", Rel: "upstash/config.json"}}, Format: "json", Keys: []spec.Key{
+				{Value: "email", At: []spec.Path{{{Key: "email"}}}},
+				{Value: "api_key", At: []spec.Path{{{Key: "api_key"}}, {{Key: "apiKey"}}}}}, Mode: 0600},
+			{Paths: spec.Paths{Default: "~/.upstash.json"}, Override: []spec.Override{
+				{Var: "UPSTASH_LEGACY_CONFIG_HOME", Rel: ".upstash.json"}}, Format: "json", Keys: []spec.Key{
 				{Value: "email", At: []spec.Path{{{Key: "email"}}}},
 				{Value: "api_key", At: []spec.Path{{{Key: "apiKey"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.upstash.com"}, Basic: &spec.UseBasic{User: "{email}", Password: "{api_key}"}}}, Origin: "specs/upstash.yaml"}

@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"strings"
 )
@@ -118,6 +119,11 @@ func decodeFor(f clientele, data []byte) (*Node, readings, error) {
 	}
 	all := f.clients().read(data)
 	all.dispute(root)
+	if i, ok := f.(ini); ok && i.opts.Inherited != "" {
+		for _, r := range all {
+			maps.DeleteFunc(r.values, func(p place, _ string) bool { return p.key == i.opts.Inherited && p.group != "DEFAULT" })
+		}
+	}
 	return root, all, nil
 }
 

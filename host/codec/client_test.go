@@ -205,6 +205,10 @@ func TestEditsThatAllClientsRead(t *testing.T) {
 		{"a name may be in any case", "[a]\nKey=v\n", set("v", "a", "key"), "[a]\nKey=v\n"},
 		{"a # is a part of the value", "[a]\nk=v\n", set("v # w", "a", "k"), "[a]\nk=v # w\n"},
 	})
+	runEdits(t, withClients(t, "ini", Options{Inherited: "user"}, "configparser"), []editCase{
+		{"[DEFAULT] is made for an option that sections may have", "[a]\nk=v\n", set("w", "DEFAULT", "user"), "[a]\nk=v\n\n[DEFAULT]\nuser=w\n"},
+		{"for no other one", "[a]\nk=v\n", set("w", "DEFAULT", "k2"), "error: Python's configparser would read other values of the file differently; nothing was changed"},
+	})
 	if err := Unreadable(python, []byte("[a]\n[a]\n")); err == nil || err.Error() != "Python's configparser cannot read this file: line 2: a section that is there already" {
 		t.Error(err)
 	}

@@ -348,7 +348,7 @@ func (d *iniDoc) addSection(path Path) ([]patch, error) {
 	switch {
 	case name == "" || name != trim(name) || strings.ContainsAny(name, "[]\r\n\x00") || d.opts.inlineComment("["+name) <= len(name):
 		return nil, editError(path, "ini cannot hold a section of this name")
-	case name == "DEFAULT" && !d.opts.Defaults && d.opts.Continued == Indented:
+	case name == "DEFAULT" && !d.opts.Defaults && d.opts.Inherited == "" && d.opts.Continued == Indented:
 		return nil, editError(path, "a new section [DEFAULT] would give its options to all other sections; write the line [DEFAULT] yourself if it shall")
 	}
 	lines := []string{"[" + name + "]"}

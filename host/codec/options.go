@@ -36,6 +36,9 @@ type Options struct {
 	// Defaults lets a section [DEFAULT] be made, whose options Python's readers
 	// give to every other section.
 	Defaults bool
+	// Inherited is an option that every section may get from [DEFAULT]: what it is there
+	// says nothing of the section, such as which of them is in use.
+	Inherited string
 	// Clients are the programs that must be able to read the file.
 	Clients Clients
 }

@@ -251,6 +251,11 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	}
 	if n := nodes["add"]; n != nil {
 		f.Add = d.fixed(n)
+		for _, fx := range f.Add {
+			if fx.Root && len(fx.At) > 1 && fx.At[0].Key == "DEFAULT" {
+				f.Options.Inherited = fx.At[1].Key
+			}
+		}
 	}
 	if n := nodes["states"]; n != nil {
 		d.Each(n, func(n *yaml.Node) { f.States = append(f.States, d.state(n)) })

@@ -300,6 +300,12 @@ func accepted() []acceptance {
 		{"a section that others inherit from may be made", withFile("    format: ini\n    profiles: {section: '*', inherit: DEFAULT}\n    keys: {k: b}\n"), func(s *spec.Spec) bool {
 			return s.Files[0].Options.Defaults
 		}},
+		{"an option of [DEFAULT] is added, which other sections may have", withFile("    format: ini\n    profiles: {section: '*'}\n    keys: {k: b}\n    add: {DEFAULT.user: {text: '{profile}', root: true}}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Options == codec.Options{Inherited: "user"}
+		}},
+		{"but not one of a section's own", withFile("    format: ini\n    profiles: {section: '*'}\n    keys: {k: b}\n    add: {DEFAULT.user: x, user: y}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Options == codec.Options{}
+		}},
 	}
 }
 
