@@ -8,6 +8,7 @@ cd "$(dirname "$0")"
 # command:package
 wanted="sshd:openssh-server ssh:openssh-client dropbear:dropbear-bin ip:iproute2 aws:awscli gh:gh kubectl:kubernetes-client
 gcc:gcc python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld fish:fish tcsh:tcsh busybox:busybox mksh:mksh ksh93:ksh93u+m git:git rclone:rclone skopeo:skopeo minisign:minisign slapd:slapd softhsm2-util:softhsm2
+hcloud:hcloud-cli redis-cli:redis-tools gem:ruby composer:composer
 node:nodejs npm:npm /usr/bin/rustc:rustc /usr/bin/cargo:cargo java:default-jdk-headless mvn:maven"
 PATH="$PATH:/usr/sbin:/sbin"
 missing=
@@ -27,6 +28,7 @@ if [ -n "$missing" ]; then
 fi
 sh ./python.sh >/dev/null
 sh ./dotenv.sh >/dev/null
+sh ./node.sh >/dev/null
 sh ./readers.sh >/dev/null
 sh ./goreaders.sh >/dev/null
 sh ./gh.sh >/dev/null

@@ -22,6 +22,11 @@ func (a *app) providersPage() error {
 		all = append(all, describeOn(b.Make(), "linux"))
 	}
 	slices.SortFunc(all, func(x, y providerJSON) int { return strings.Compare(x.Name, y.Name) })
+	kinds := map[string]int{}
+	for _, j := range all {
+		kind, _ := checkedBy(checked[j.Name])
+		kinds[kind]++
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `# The providers
 
@@ -29,18 +34,20 @@ func (a *app) providersPage() error {
 one of them in full, `+"`rhx providers WORD`"+` looks for a word. Another is a
 [spec](specs.md) of your own.
 
-The last column is the strongest that says so: **client**, a test in which the real
-client reads what rhx wrote, and rhx what the client wrote if it writes; **source**,
-code of the client, or of a tool that reads its file; **documentation**. Each has cases
+The last column is the strongest that says so. **client**: a test in which the real
+client, of the version named, reads what rhx wrote, and rhx what the client wrote if it
+writes (%d providers). **source**: code of the client, or of a tool that reads its file
+(%d). **documentation** (%d). Each has cases
 in `+"`specs/cases`"+` beside, or is tried with its variables.
 
 This page is written by `+"`rhx providers --page`"+`.
-`, len(all))
+`, len(all), kinds["client"], kinds["source"], kinds["documentation"])
 	for _, g := range spec.Groups() {
 		fmt.Fprintf(&b, "\n## %s\n\n| provider | for | kept in | checked |\n| --- | --- | --- | --- |\n", g.Title)
 		for _, j := range all {
 			if j.Group == g.Name {
-				fmt.Fprintf(&b, "| [`%s`](%s) | %s | %s | %s |\n", j.Name, j.Docs, j.Title, "`"+strings.Join(places(j), "` `")+"`", checkedBy(checked[j.Name]))
+				kind, at := checkedBy(checked[j.Name])
+				fmt.Fprintf(&b, "| [`%s`](%s) | %s | %s | %s |\n", j.Name, j.Docs, j.Title, "`"+strings.Join(places(j), "` `")+"`", strings.TrimSpace(fmt.Sprintf("[%s](%s) %s", kind, at, checked[j.Name].By)))
 			}
 		}
 	}
@@ -48,12 +55,13 @@ This page is written by `+"`rhx providers --page`"+`.
 	return err
 }
 
-func checkedBy(e evidence.Evidence) string {
+// checkedBy returns the kind of evidence, and its address.
+func checkedBy(e evidence.Evidence) (kind, at string) {
 	switch {
 	case e.Client != "":
-		return "[client](../cmd/rhx/testdata/script/" + e.Client + ")"
+		return "client", "../cmd/rhx/testdata/script/" + e.Client
 	case e.Source != "":
-		return "[source](" + e.Source + ")"
+		return "source", e.Source
 	}
-	return "[documentation](" + e.Documentation + ")"
+	return "documentation", e.Documentation
 }

@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 //	quiet CMD...        run CMD, whatever its status; fail if it prints a canary
 //	nocanary PATH...    fail if a file below PATH holds a canary
 //	movelogin FROM TO   have the login that is kept be one at the server TO
+//	client SECRET K=V   try a client in both directions: see cmdClient
 //	serve DIR           serve DIR over https, at $URL, until the script ends
 //
 // The condition root says that root runs the tests.
@@ -53,6 +54,7 @@ func TestScript(t *testing.T) {
 		"quiet":     cmdQuiet,
 		"nocanary":  cmdNoCanary,
 		"serve":     cmdServe,
+		"client":    cmdClient,
 		"movelogin": cmdMoveLogin,
 	}
 	maps.Copy(commands, serverCommands(t))
@@ -118,7 +120,8 @@ func setup(env *testscript.Env) error {
 
 // clients finds what .ci/tools installs for the scripts client_* and provider_*:
 // the folder of Python packages, VENV, a newer gh than Debian's, GH, compilers of wasm,
-// GUESTS, and what reads .env files in Node and Python, DOTENV. Programs from Debian's packages are in PATH.
+// GUESTS, what reads .env files in Node and Python, DOTENV, clients for
+// Node, NODE, and VAULT. Programs from Debian's packages are in PATH.
 var clients = sync.OnceValues(func() (map[string]string, error) {
 	found := map[string]string{}
 	for name, installed := range map[string]struct{ script, file string }{
@@ -126,6 +129,8 @@ var clients = sync.OnceValues(func() (map[string]string, error) {
 		"GH":     {"gh.sh", ""},
 		"GUESTS": {"guests.sh", "done"},
 		"DOTENV": {"dotenv.sh", "done"},
+		"VAULT":  {"vault.sh", ""},
+		"NODE":   {"node.sh", "done"},
 	} {
 		out, err := exec.Command("sh", "../../.ci/tools/"+installed.script, "--path").Output()
 		found[name] = strings.TrimSpace(string(out))
@@ -136,7 +141,7 @@ var clients = sync.OnceValues(func() (map[string]string, error) {
 			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
 		}
 	}
-	for _, name := range []string{"aws", "curl", "gh", "git", "kubectl", "npm", "openssl", "python3", "rclone", "skopeo", "ssh-keygen"} {
+	for _, name := range []string{"age", "aws", "composer", "curl", "gem", "gh", "git", "hcloud", "kubectl", "npm", "openssl", "python3", "rclone", "redis-cli", "skopeo", "ssh-keygen"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
 		}

@@ -16,6 +16,9 @@ type Evidence struct {
 	// Client is a test in cmd/rhx/testdata/script in which the real client reads what
 	// rhx wrote, and rhx what the client wrote if it writes.
 	Client string `yaml:"client"`
+	// By names the clients of that test and their versions: "NAME VERSION", or
+	// "NAME (Debian 12)", with commas between.
+	By string `yaml:"by"`
 	// Source is the address of code that reads or writes the files and variables.
 	Source string `yaml:"source"`
 	// Documentation is the address of a page that names them.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestEvidence(t *testing.T) {
 	if err := dec.Decode(&all); err != nil {
 		t.Fatal(err)
 	}
+	installed := clients(t)
 	known := map[string]bool{}
 	for _, b := range specs.All() {
 		known[b.Name] = true
@@ -39,8 +41,16 @@ func TestEvidence(t *testing.T) {
 				t.Errorf("%s: %s is no address", b.Name, at)
 			}
 		}
+		if (e.Client == "") != (e.By == "") {
+			t.Errorf("%s: a test has a client, and a client a test", b.Name)
+		}
 		if e.Client == "" {
 			continue
+		}
+		for by := range strings.SplitSeq(e.By, ", ") {
+			if !slices.Contains(installed, by) {
+				t.Errorf("%s: .ci/tools installs no %s", b.Name, by)
+			}
 		}
 		script, err := os.ReadFile(filepath.Join("../../cmd/rhx/testdata/script", e.Client))
 		if err != nil {
@@ -55,4 +65,34 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("there is no provider %s", name)
 		}
 	}
+}
+
+// clients returns the clients that .ci/tools installs, with their versions.
+func clients(t *testing.T) []string {
+	t.Helper()
+	read := func(name string) string {
+		data, err := os.ReadFile(filepath.Join("../../.ci/tools", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	var all []string
+	for line := range strings.Lines(read("requirements.txt")) {
+		if name, version, ok := strings.Cut(strings.TrimSpace(line), "=="); ok {
+			all = append(all, name+" "+version)
+		}
+	}
+	for _, name := range []string{"gh", "vault"} {
+		_, rest, _ := strings.Cut(read(name+".sh"), "\nversion=")
+		version, _, _ := strings.Cut(rest, "\n")
+		all = append(all, name+" "+version)
+	}
+	_, rest, _ := strings.Cut(read("node.sh"), "\nupstash=")
+	version, _, _ := strings.Cut(rest, "\n")
+	all = append(all, "@upstash/cli "+version)
+	for name := range strings.FieldsFuncSeq(read("deps.sh"), func(r rune) bool { return strings.ContainsRune(" \n:\"", r) }) {
+		all = append(all, name+" (Debian 12)")
+	}
+	return all
 }
