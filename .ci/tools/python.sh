@@ -11,7 +11,7 @@ if [ "${1-}" != --path ] && [ ! -e "$dir/done" ]; then
 	mkdir -p "${dir%/*}"
 	rm -rf "$dir"
 	python3 -m venv "$dir" >&2
-	"$dir/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" -c "$here/constraints.txt" >&2
+	"$dir/bin/pip" install -q --disable-pip-version-check --no-deps -r "$here/requirements.txt" -r "$here/constraints.txt" >&2
 	touch "$dir/done"
 fi
 echo "$dir"
