@@ -185,7 +185,7 @@ func (c *circle) evaluate(known given) {
 				continue
 			}
 			found, c.of[id] = true, by
-			ops = append(ops, memberOps(part, by)...)
+			ops = append(ops, memberOps(id, part, trusted)...)
 		}
 		if !found {
 			break
@@ -282,6 +282,9 @@ func (c *circle) apply(op signed, out map[string]bool, known given) {
 // take takes up that somebody says m to be a member.
 func (c *circle) take(m *Member, by string, known given) {
 	rank := c.rank[by] + 1
+	if c.isAnothers(m, by) {
+		return
+	}
 	if m.Replaces != "" && m.Replaces == by && m.Signer != "" {
 		// Oneself with a new key: with what the old one had.
 		c.claims[by] = append(c.claims[by], m)
@@ -330,6 +333,19 @@ func (c *circle) take(m *Member, by string, known given) {
 	delete(c.left, m.Recipient)
 }
 
+// isAnothers reports whether the signer of m is somebody who is there under another public
+// key, or who was before the one who says so: nobody gets another's name, rank or part.
+func (c *circle) isAnothers(m *Member, by string) bool {
+	if m.Signer == "" || m.Signer == by {
+		return false
+	}
+	if is := c.member(m.Signer); is != nil {
+		return is.Recipient != m.Recipient
+	}
+	rank, known := c.rank[m.Signer]
+	return known && rank < c.rank[by]
+}
+
 // leave has the files count no more of who was taken out, or has a new key: who said so
 // has restated what was right in them.
 func (c *circle) leave(known given) {
@@ -363,18 +379,25 @@ type signed struct {
 	by string
 }
 
-// memberOps are the changes in the lines of a file that say who may change the store. Each
-// needs a proof of its own: the next line's would prove what somebody else has added.
-func memberOps(lines []byte, by string) []signed {
+// memberOps are the changes in the lines of a file that say who may change the store, each
+// with a proof of its own by one of keys: the proof of a later line covers what somebody
+// else may have put before it.
+func memberOps(id string, lines []byte, keys []string) []signed {
 	var out []signed
 	if !bytes.Contains(lines, []byte("share ")) && !bytes.Contains(lines, []byte(" "+opVoid+" ")) {
 		return nil
 	}
+	sum := newSum(id)
 	for line := range bytes.Lines(lines) {
+		at := bytes.LastIndexByte(line, ' ') + 1
+		sum.Write(line[:at])
 		c, proof, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
-		if ok && proof != "-" && (c.op == opShare || c.op == opUnshare || c.op == opVoid) {
-			out = append(out, signed{c, by})
+		if ok && (c.op == opShare || c.op == opUnshare || c.op == opVoid) {
+			if by := provenBy(keys, sum, proof); by != "" {
+				out = append(out, signed{c, by})
+			}
 		}
+		sum.Write(line[at:])
 	}
 	return out
 }
@@ -477,13 +500,17 @@ func (c *circle) founder(k *key) (*Member, *circle) {
 		if c.of[id] != "" || c.void[id] {
 			continue
 		}
-		for _, op := range memberOps(lines, "") {
+		for line := range bytes.Lines(lines) {
+			op, _, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
+			if !ok || op.op != opShare {
+				continue
+			}
 			m, ok := parseMember(op.hash)
-			if !ok || op.op != opShare || m.Signer == "" || slices.Contains(c.own, m.Signer) {
+			if !ok || m.Signer == "" || slices.Contains(c.own, m.Signer) {
 				named = named || ok && slices.Contains(k.public, m.Recipient)
 				continue
 			}
-			claimed = append(claimed, signed{op.change, m.Signer})
+			claimed = append(claimed, signed{op, m.Signer})
 		}
 	}
 	if !named {

@@ -281,3 +281,35 @@ func TestAKeyIsReplaced(t *testing.T) {
 		}
 	}
 }
+
+// Nobody gets another's place: not by a public key of one's own beside the other's signer,
+// nor as one's own new key.
+func TestNobodyTakesAnothersPlace(t *testing.T) {
+	ann, bob := signerText(signerFor(t, "ann")), signerText(signerFor(t, "bob"))
+	for name, m := range map[string]Member{
+		"a part of the store":   {Name: "eve", Recipient: "key of eve", Signer: ann, Secrets: []string{"x"}},
+		"another key":           {Name: "eve", Recipient: "key of eve", Signer: ann},
+		"as the new one":        {Name: "bob", Recipient: "key of eve", Signer: ann, Replaces: bob},
+		"the key with a signer": {Name: "ann", Recipient: "key of ann", Signer: signerText(signerFor(t, "eve"))},
+		"less of the store":     {Name: "ann", Recipient: "key of ann", Signer: ann, Secrets: []string{"x"}},
+	} {
+		text, err := m.text()
+		noError(t, err)
+		r := &recorder{sum: newSum("2"), signer: signerFor(t, "bob"), clock: 5}
+		files := map[string][]byte{
+			"1": recordOf(t, "1", "ann", "1 share ann", "2 share bob", "9 unshare carl"),
+			"2": r.line(change{op: opShare, hash: text}),
+		}
+		for view, c := range map[string]struct {
+			own  string
+			pins []string
+		}{"the founder's": {"ann", nil}, "another's": {"carl", []string{ann}}} {
+			got, err := circleOf(&key{roots: [][]byte{[]byte(c.own)}}, &seen{Trusted: c.pins}, files)
+			noError(t, err)
+			is := got.members["key of ann"]
+			if len(got.members) != 2 || is == nil || is.Signer != ann || len(is.Secrets) != 0 || got.partly(ann) || got.members["key of bob"].Signer != bob {
+				t.Errorf("%s, in %s view: %+v", name, view, got.sorted())
+			}
+		}
+	}
+}

@@ -243,7 +243,7 @@ func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) 
 			}
 		}
 	}
-	if r.seen.ID == "" || r.circle.void[r.seen.ID] {
+	if r.seen.ID == "" || r.circle.void[r.seen.ID] || r.wasChanged() {
 		r.newID()
 	}
 	for id, lines := range r.files {
@@ -267,6 +267,14 @@ func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) 
 func notAccepted(m *Member) error {
 	return fault.WithHint(fmt.Errorf("the store is shared by %s, whose key you have not accepted", m.Name),
 		"rhx store verify shows it, and rhx store verify --accept accepts it.")
+}
+
+// wasChanged reports whether somebody has changed the file of this machine: a line behind
+// that would prove it.
+func (r *recorder) wasChanged() bool {
+	lines, ok := r.files[r.seen.ID]
+	_, proof, _ := lastProof(lines)
+	return ok && proof != "" && r.key != nil && r.circle.of[r.seen.ID] == ""
 }
 
 // putBack is the error for a record that is not what this machine has seen of it: somebody

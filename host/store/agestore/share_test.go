@@ -331,6 +331,20 @@ func TestNobodyComesInUnasked(t *testing.T) {
 			noError(t, err)
 			editRecord(t, ann, func(l []string) []string { return append(l, "99 share - 0 "+text+" -\n") })
 		},
+		"a line with a proof of nobody": func(t *testing.T, ann, eve *Store) {
+			text, err := new(memberOf(t, eve, "eve")).text()
+			noError(t, err)
+			editRecord(t, ann, func(l []string) []string {
+				return append(l, "99 share - 0 "+text+" "+strings.Repeat("A", 86)+"\n")
+			})
+		},
+		"a line with a proof of nobody, in the middle": func(t *testing.T, ann, eve *Store) {
+			text, err := new(memberOf(t, eve, "eve")).text()
+			noError(t, err)
+			editRecord(t, ann, func(l []string) []string {
+				return slices.Insert(l, 1, "2 share - 0 "+text+" "+strings.Repeat("A", 86)+"\n")
+			})
+		},
 		"a line with her proof": func(t *testing.T, ann, eve *Store) {
 			text, err := new(memberOf(t, eve, "eve")).text()
 			noError(t, err)

@@ -91,10 +91,13 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		}
 		return err
 	}
-	if err = s.locked(ctx, put); errors.Is(err, errKeyChanged) && !k.asks {
+	for range tries {
+		if err = s.locked(ctx, put); !errors.Is(err, errKeyChanged) || k.asks {
+			break
+		}
 		s.forget()
-		if k, err = s.keyOrNew(ctx); err == nil {
-			err = s.locked(ctx, put)
+		if k, err = s.keyOrNew(ctx); err != nil {
+			break
 		}
 	}
 	if err != nil {
