@@ -308,9 +308,8 @@ func (c *circle) take(m *Member, by string, known given) {
 	old := c.members[m.Recipient]
 	if named, ok := c.by[m.Recipient]; ok && old != nil {
 		switch {
-		case named < rank:
-			// Who was named by somebody before oneself is as they said; one can only
-			// share more.
+		case named <= c.rank[by] && old.Signer != by:
+			// Who was there before oneself is as others said; one can only share more.
 			more := *old
 			if more.Secrets = append(slices.Clone(old.Secrets), m.Secrets...); len(old.Secrets) == 0 || len(m.Secrets) == 0 {
 				more.Secrets = nil
