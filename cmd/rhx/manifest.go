@@ -170,6 +170,9 @@ func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secret
 	if errors.Is(err, bundle.ErrUnnamable) {
 		err = fault.WithHint(err, "--skip-unnamable leaves such keys out")
 	}
+	if errors.Is(err, bundle.ErrRuns) {
+		err = fault.WithHint(err, "if you trust who wrote it: --unsafe, or name the variable in the manifest")
+	}
 	if err == nil && len(env.Skipped) > 0 {
 		a.warn("left out, because a variable cannot have the name: " + strings.Join(env.Skipped, ", "))
 	}

@@ -27,6 +27,7 @@ type runCmd struct {
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	Mask          bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
 	SkipUnnamable bool     `help:"Leave out keys of secrets that cannot be the name of a variable."`
+	Unsafe        bool     `help:"Also variables of -s by which programs run others, such as LD_PRELOAD."`
 	TTY           bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
 	Cmd           []string `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
 }
@@ -57,7 +58,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err := c.byDefault(ctx, a); err != nil {
 		return err
 	}
-	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable}, c.Yes)
+	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes)
 	if err != nil {
 		return err
 	}

@@ -55,8 +55,8 @@ type Group struct {
 	// this; Title is the provider's.
 	Ambient []string
 	Title   string
-	// Err says why there are none.
-	Err error
+	// Err says why there are none, Unasked why they are given only with Options.Unsafe.
+	Err, Unasked error
 }
 
 // Compose returns how secrets are brought to a machine: those whose provider has a
@@ -162,7 +162,7 @@ type Options struct {
 	// asked once for each place, from the goroutine of the delivery.
 	Resolve func(Conflict) Decision
 	// Unsafe writes values, too, that make a tool run a program or read another file:
-	// see provider.ErrUnsafe.
+	// see provider.ErrUnsafe and bundle.ErrRuns.
 	Unsafe bool
 	// Warn is told what a user should know beside the outcome; nil for nobody.
 	Warn func(text string)
@@ -421,6 +421,9 @@ func (w *delivering) putVars() error {
 		return err
 	}
 	for _, g := range w.what.Vars {
+		if g.Err == nil && !w.opts.Unsafe {
+			g.Err = g.Unasked
+		}
 		placed := []provider.Placement{{Action: provider.Failed, Err: g.Err}}
 		if g.Err == nil {
 			placed = file.put(g.Name, g.Vars, w.resolver(g.Name, g.Stored))

@@ -138,6 +138,10 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 		return nil, err
 	}
 	for _, rec := range more {
+		if err := bundle.Unasked(&rec.Secret); err != nil && !names.Unsafe {
+			env.Fail(err)
+			continue
+		}
 		p.addVars(&env, rec)
 		out.stored[rec.Secret.Name] = rec.Info.Name
 		out.used = append(out.used, used{rec: rec})
