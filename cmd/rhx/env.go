@@ -16,7 +16,7 @@ type envCmd struct {
 	Bundle        []string `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	SkipUnnamable bool     `help:"Leave out keys that cannot be the name of a variable."`
-	Unsafe        bool     `help:"Also variables of -s by which programs run others, such as LD_PRELOAD."`
+	Unsafe        bool     `help:"Also variables by which programs run others, such as LD_PRELOAD."`
 	Format        string   `predictor:"format" help:"The form: ${formats}." default:"shell" placeholder:"shell"`
 }
 

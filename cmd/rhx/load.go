@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -205,9 +204,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 		if errors.Is(err, deliver.ErrVariablesOnly) {
 			err = fault.WithHint(err, "rhx run -s "+l.Secret+" -- COMMAND gives them to a command; rhx load --env "+l.Secret+" to your shell; --to FILE.json writes a file")
 		}
-		if errors.Is(err, provider.ErrUnsafe) || errors.Is(err, bundle.ErrRuns) {
-			err = fault.WithHint(err, "if you trust who wrote it: --unsafe")
-		}
+		err = hintUnsafe(err)
 		if errors.Is(err, machine.ErrChanged) {
 			err = fault.WithHint(err, "run the command again")
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
@@ -27,7 +28,7 @@ type runCmd struct {
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	Mask          bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
 	SkipUnnamable bool     `help:"Leave out keys of secrets that cannot be the name of a variable."`
-	Unsafe        bool     `help:"Also variables of -s by which programs run others, such as LD_PRELOAD."`
+	Unsafe        bool     `help:"Also variables by which programs run others, such as LD_PRELOAD."`
 	TTY           bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
 	Cmd           []string `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
 }
@@ -62,9 +63,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	files, vars, err := e.Deliver.PrivateFiles(ctx, env.Files, a.On != "")
+	files, vars, err := e.Deliver.PrivateFiles(ctx, env.Files, a.On != "", deliver.Options{Unsafe: c.Unsafe})
 	if err != nil {
-		return err
+		return hintUnsafe(err)
 	}
 	var masker *mask.Masker
 	if c.Mask {

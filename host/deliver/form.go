@@ -10,6 +10,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/projfile"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -69,7 +70,12 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 	base, err := BaseSpec(whole, to, format)
 	if err == nil && (format == "dotenv" || projfile.Format(to) != "") {
 		// The file's keys are variables.
-		base.Unsafe = slices.DeleteFunc(sec.Values.Keys(), func(key string) bool { return sec.Provider != "" || !hazard.Runs(key) })
+		switch {
+		case sp == nil:
+			base.Unsafe = slices.DeleteFunc(sec.Values.Keys(), func(key string) bool { return !hazard.Runs(key) })
+		case provider.Unasked(sp, sec) != nil:
+			base.Unsafe = []string{sp.Document}
+		}
 	}
 	return base, whole, err
 }

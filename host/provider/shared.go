@@ -43,6 +43,22 @@ func safe(sp *spec.Spec, want, have map[string]string, changed []string, opts Op
 	return nil
 }
 
+// Unasked returns an error for a secret that goes into a variable as a whole document,
+// with a value in it that the spec calls unsafe.
+func Unasked(sp *spec.Spec, sec *secret.Secret) error {
+	if sp.Document == "" {
+		return nil
+	}
+	values := map[string]string{}
+	for k, v := range sec.Values {
+		values[k] = v.Reveal()
+	}
+	if err := safe(sp, values, nil, sec.Values.Keys(), Options{}); err != nil {
+		return fmt.Errorf("%s: %w", sec.Name, err)
+	}
+	return nil
+}
+
 // cutField returns the place inside the value key that "KEY.FIELD" names.
 func cutField(pattern, key string) (codec.Path, bool) {
 	p, err := spec.ParsePath(pattern)
