@@ -89,6 +89,8 @@ func TestPlacesThatAreNoted(t *testing.T) {
 		text,
 		fileOutcome("ssh", filepath.Join(home, "id"), "~/id", provider.Created, "private_key"),
 		fileOutcome("ssh", filepath.Join(home, "id.pub"), "~/id.pub", provider.Created, "public_key"),
+		fileOutcome("half", filepath.Join(home, "half"), "~/half", provider.Failed, "private_key"),
+		fileOutcome("half", filepath.Join(home, "half.pub"), "~/half.pub", provider.Created, "public_key"),
 		fileOutcome("aws", filepath.Join(home, "old"), "~/old", provider.Updated, "k"),
 		fileOutcome("same", filepath.Join(home, "same"), "~/same", provider.Unchanged),
 		variable("openai", "OPENAI_API_KEY", provider.Created),
@@ -103,7 +105,7 @@ func TestPlacesThatAreNoted(t *testing.T) {
 		t.Errorf("%+v, %v", conf.Secrets, err)
 	}
 	created, err := config.Created(b.Dirs)
-	if err != nil || !slices.Equal(created, []string{"~/text", "~/id", "~/id.pub"}) {
+	if err != nil || !slices.Equal(created, []string{"~/text", "~/id", "~/id.pub", "~/half.pub"}) {
 		t.Errorf("%v, %v", created, err)
 	}
 }

@@ -231,7 +231,11 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 	}
 	placed := map[string]config.Location{}
 	var created []string
+	half := map[string]bool{} // whose first file failed: the others do not stand for it
 	for _, o := range w.Outcomes {
+		if o.Action == provider.Failed && placed[o.Stored].Path == "" {
+			half[o.Stored] = true
+		}
 		if o.Action == provider.Created && o.Source.Path != "" {
 			created = append(created, o.Source.Path)
 		}
@@ -241,6 +245,8 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 		l := placed[o.Stored]
 		if o.Source.Kind == secret.SourceEnv {
 			l.Vars = append(l.Vars, o.Source.Var)
+		} else if half[o.Stored] {
+			continue
 		} else if l.Path == "" { // the first file stands for those that go with it
 			l.Path = o.Source.Path
 		}
