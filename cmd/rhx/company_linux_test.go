@@ -48,10 +48,10 @@ func TestSoakManyProcesses(t *testing.T) {
 	if _, said, err := run("fake", "save", "own", "KEY=-"); err != nil {
 		t.Fatal(err, said)
 	}
-	until := time.Now().Add(time.Duration(soaked(600, 2000)) * time.Millisecond)
+	until := time.Now().Add(time.Duration(soaked(600, 1000)) * time.Millisecond)
 	var done, refused atomic.Int64
 	var workers sync.WaitGroup
-	all := min(50, soaked(50, 10))
+	all := min(50, soaked(50, 6))
 	last, loaded := make([]string, all), make([]string, all) // the values that were acknowledged
 	for w := range all {
 		own, profile := fmt.Sprintf("own%d", w), fmt.Sprintf("aws/p%d", w)
@@ -121,7 +121,7 @@ func TestSoakParallelLoads(t *testing.T) {
 	if _, said, err := run("fake", "save", "own", "KEY=-"); err != nil {
 		t.Fatal(err, said)
 	}
-	loads := soaked(12, 100)
+	loads := soaked(12, 30)
 	st := agestore.Open(agestore.Options{Dir: filepath.Join(home, ".local/share/rhx")})
 	for n := range loads {
 		name := fmt.Sprintf("p%d", n)
