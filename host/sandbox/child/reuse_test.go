@@ -103,7 +103,8 @@ func TestMemoryIsThatOfACall(t *testing.T) {
 func TestProcessTires(t *testing.T) {
 	r := runner(t, "tires")
 	r.Limits = abi.Limits{Call: 5 * time.Millisecond, Compile: time.Millisecond}
-	if pid(t, r, module) == pid(t, r, module) || len(r.processes) != 0 {
+	first := pid(t, r, module)
+	if second := pid(t, r, module); second == first || len(r.processes) != 0 {
 		t.Error("it serves on")
 	}
 }
