@@ -231,10 +231,10 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 	}
 	placed := map[string]config.Location{}
 	var created []string
-	half := map[string]bool{} // whose first file failed: the others do not stand for it
+	private := map[string]string{} // of a pair of keys, where it was not written
 	for _, o := range w.Outcomes {
-		if o.Action == provider.Failed && placed[o.Stored].Path == "" {
-			half[o.Stored] = true
+		if o.Action == provider.Failed || o.Action == provider.Unchanged {
+			private[o.Stored] = o.Source.Path
 		}
 		if o.Action == provider.Created && o.Source.Path != "" {
 			created = append(created, o.Source.Path)
@@ -245,8 +245,8 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 		l := placed[o.Stored]
 		if o.Source.Kind == secret.SourceEnv {
 			l.Vars = append(l.Vars, o.Source.Var)
-		} else if half[o.Stored] {
-			continue
+		} else if was := private[o.Stored]; was != "" && o.Source.Path == was+".pub" {
+			continue // the public half does not stand for both
 		} else if l.Path == "" { // the first file stands for those that go with it
 			l.Path = o.Source.Path
 		}
