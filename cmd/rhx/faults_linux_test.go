@@ -415,7 +415,7 @@ func pick[T any](list []T) T { return list[rand.IntN(len(list))] }
 // A command is killed at any instant, any of them.
 func TestSoakKills(t *testing.T) {
 	tr := newTrials(t)
-	kills, ended := soaked(10, 20), 0
+	kills, ended := soaked(13, 20), 0
 	for n := range kills {
 		i := n % len(tr.commands)
 		c := tr.commands[i]
