@@ -62,7 +62,7 @@ func TestSoakManyProcesses(t *testing.T) {
 			case err == nil:
 				done.Add(1)
 				return out, true
-			case !strings.Contains(said, "rhx: ") || strings.Contains(said, "panic"):
+			case !strings.Contains(said, "rhx: ") || strings.Contains(said, "panic: "):
 				t.Errorf("rhx %s: it ends without a reason: %v\n%s", strings.Join(args, " "), err, said)
 			default:
 				t.Logf("rhx %s: refused: %s", strings.Join(args, " "), said)

@@ -15,6 +15,9 @@ import (
 // was not asked for.
 var ErrUnsafe = errors.New("makes the tool run a program, or read another file; it is written only when asked for")
 
+// ErrUnread is in the error of a file that is there and cannot be read.
+var ErrUnread = errors.New("the file cannot be read")
+
 // safe returns an error for a new value that the spec calls unsafe: whoever can write
 // to the store must not be able to make this machine run programs.
 func safe(sp *spec.Spec, want, have map[string]string, changed []string, opts Options) error {
