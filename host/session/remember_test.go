@@ -103,7 +103,7 @@ func TestPlacesThatAreNoted(t *testing.T) {
 	}})
 	conf, err := config.Load(b.Dirs)
 	want := map[string]config.Location{
-		"ssh": {Path: "~/id"}, "both": {Path: "~/b"}, "aws": {Path: "~/old"}, "openai": {Vars: []string{"OPENAI_API_KEY", "OPENAI_ORG"}},
+		"ssh": {Path: "~/id"}, "both": {Path: "~/b"}, "late": {Path: "~/late.pub"}, "aws": {Path: "~/old"}, "openai": {Vars: []string{"OPENAI_API_KEY", "OPENAI_ORG"}},
 	}
 	if err != nil || !reflect.DeepEqual(conf.Secrets, want) {
 		t.Errorf("%+v, %v", conf.Secrets, err)

@@ -231,9 +231,9 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 	}
 	placed := map[string]config.Location{}
 	var created []string
-	private := map[string]string{} // of a pair of keys, where it was not written
+	private := map[string]string{} // of a pair of keys, where it could not be written
 	for _, o := range w.Outcomes {
-		if o.Action == provider.Failed || o.Action == provider.Unchanged {
+		if o.Action == provider.Failed {
 			private[o.Stored] = o.Source.Path
 		}
 		if o.Action == provider.Created && o.Source.Path != "" {
