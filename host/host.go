@@ -303,7 +303,8 @@ func (h *Host) fleet() fleet.Fleet {
 
 // Command returns a command that has the variables of secrets in its environment,
 // beside those of the process. Where the secrets set a part of a group of variables,
-// the rest of the group is taken away.
+// the rest of the group is taken away. A secret without a provider with a key such as
+// PATH or LD_PRELOAD, by which programs run others, is an error.
 func (h *Host) Command(ctx context.Context, names []string, name string, args ...string) (*exec.Cmd, error) {
 	env, err := h.e.Project.Environment(ctx, nil, nil, names, bundle.Names{})
 	if err != nil {

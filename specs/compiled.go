@@ -69,7 +69,7 @@ var builtin = []spec.Builtin{
 			{Name: "auth_uri", Public: true, Optional: true},
 			{Name: "token_uri", Public: true, Optional: true},
 			{Name: "auth_provider_x509_cert_url", Public: true, Optional: true},
-			{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Unsafe: []string{"credential_source.executable", "credential_source.file"}, Files: []spec.File{
+			{Name: "client_x509_cert_url", Public: true, Optional: true}}, Any: true, Document: "GOOGLE_CREDENTIALS", Unsafe: []string{"credential_source.executable", "credential_source.file", "credential_source.certificate", "source_credentials.credential_source", "source_credentials.source_credentials"}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/gcloud/application_default_credentials.json", Windows: "~/AppData/Roaming/gcloud/application_default_credentials.json"}, Override: []spec.Override{
 				{Var: "GOOGLE_APPLICATION_CREDENTIALS"},
 				{Var: "CLOUDSDK_CONFIG", Rel: "application_default_credentials.json"}}, Format: "json", Keys: []spec.Key{
@@ -559,7 +559,7 @@ var builtin = []spec.Builtin{
 				{Value: "account_id", At: []spec.Path{{{Key: "tokens"}, {Key: "account_id"}}}}}, Mode: 0600, ReadOnly: true}}, Origin: "specs/codex.yaml"}
 	}},
 	{Name: "composer", Vars: "COMPOSER_AUTH COMPOSER_HOME XDG_CONFIG_HOME", Paths: "~/.composer/auth.json\n~/.config/composer/auth.json\n~/AppData/Roaming/Composer/auth.json", Make: func() *spec.Spec {
-		return &spec.Spec{Name: "composer", Title: "Composer (PHP)", Group: "packages", Docs: "https://getcomposer.org/doc/articles/authentication-for-private-packages.md", Any: true, Document: "COMPOSER_AUTH", Files: []spec.File{
+		return &spec.Spec{Name: "composer", Title: "Composer (PHP)", Group: "packages", Docs: "https://getcomposer.org/doc/articles/authentication-for-private-packages.md", Any: true, Document: "COMPOSER_AUTH", Unsafe: []string{"allow-plugins", "*-dir", "home", "cafile", "capath", "disable-tls", "secure-http", "client-certificate"}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.config/composer/auth.json", MacOS: "~/.composer/auth.json", Windows: "~/AppData/Roaming/Composer/auth.json"}, Override: []spec.Override{
 				{Var: "COMPOSER_HOME", Rel: "auth.json"},
 				{Var: "XDG_CONFIG_HOME", Rel: "composer/auth.json"}}, Format: "json", Keys: []spec.Key{

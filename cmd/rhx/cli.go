@@ -141,6 +141,14 @@ func newApp() *app {
 // run is the whole program: it returns the exit status.
 func run(args []string) int {
 	a := newApp()
+	status := a.run(args)
+	if err := a.Lost(); err != nil && status == 0 {
+		return a.fail(err) // what is not printed is not done
+	}
+	return status
+}
+
+func (a *app) run(args []string) int {
 	if len(args) == 1 && (args[0] == "version" || args[0] == "--version") {
 		// What scripts ask most often needs no grammar, which takes longer to
 		// build than the rest of the program to start.

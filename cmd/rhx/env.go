@@ -16,6 +16,7 @@ type envCmd struct {
 	Bundle        []string `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	SkipUnnamable bool     `help:"Leave out keys that cannot be the name of a variable."`
+	Unsafe        bool     `help:"Also variables by which programs run others, such as LD_PRELOAD."`
 	Format        string   `predictor:"format" help:"The form: ${formats}." default:"shell" placeholder:"shell"`
 }
 
@@ -40,7 +41,7 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	if a.Output != "table" {
 		format = a.Output
 	}
-	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Format: format, Skip: c.SkipUnnamable}, c.Yes)
+	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Format: format, Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes)
 	if err == nil {
 		err = noFiles(env.Files)
 	}

@@ -31,7 +31,7 @@ func newRunner(cache string, warn func(string)) (engine.Runner, error) {
 	return sandbox.New(sandbox.Config{CacheDir: cache, Limits: limits(), Warn: warn, Child: []string{exe, guestArg}}), nil
 }
 
-// serveGuest runs one module for another rhx.
+// serveGuest runs one module for another rhx, as often as that asks.
 func serveGuest(in io.Reader, out io.Writer) int { return sandbox.Serve(in, out) }
 
 // logins is the login to Vault, made when it is first needed.

@@ -204,9 +204,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 		if errors.Is(err, deliver.ErrVariablesOnly) {
 			err = fault.WithHint(err, "rhx run -s "+l.Secret+" -- COMMAND gives them to a command; rhx load --env "+l.Secret+" to your shell; --to FILE.json writes a file")
 		}
-		if errors.Is(err, provider.ErrUnsafe) {
-			err = fault.WithHint(err, "if you trust who wrote it: --unsafe")
-		}
+		err = hintUnsafe(err)
 		if errors.Is(err, machine.ErrChanged) {
 			err = fault.WithHint(err, "run the command again")
 		}

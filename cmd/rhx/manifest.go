@@ -17,6 +17,7 @@ import (
 	"github.com/rhx-dev/rhx/host/manifest"
 	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/project"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -170,10 +171,22 @@ func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secret
 	if errors.Is(err, bundle.ErrUnnamable) {
 		err = fault.WithHint(err, "--skip-unnamable leaves such keys out")
 	}
+	err = hintUnsafe(err)
 	if err == nil && len(env.Skipped) > 0 {
 		a.warn("left out, because a variable cannot have the name: " + strings.Join(env.Skipped, ", "))
 	}
 	return env, err
+}
+
+// hintUnsafe adds what to do about values by which programs would be run.
+func hintUnsafe(err error) error {
+	switch {
+	case errors.Is(err, bundle.ErrRuns):
+		return fault.WithHint(err, "if you trust who wrote it: --unsafe; a manifest may name the variable, too")
+	case errors.Is(err, provider.ErrUnsafe):
+		return fault.WithHint(err, "if you trust who wrote it: --unsafe")
+	}
+	return err
 }
 
 // noFiles is the error of env, which cannot give the files of bundles.

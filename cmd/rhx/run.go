@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
@@ -27,6 +28,7 @@ type runCmd struct {
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	Mask          bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
 	SkipUnnamable bool     `help:"Leave out keys of secrets that cannot be the name of a variable."`
+	Unsafe        bool     `help:"Also variables by which programs run others, such as LD_PRELOAD."`
 	TTY           bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
 	Cmd           []string `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
 }
@@ -57,13 +59,13 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err := c.byDefault(ctx, a); err != nil {
 		return err
 	}
-	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable}, c.Yes)
+	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes)
 	if err != nil {
 		return err
 	}
-	files, vars, err := e.Deliver.PrivateFiles(ctx, env.Files, a.On != "")
+	files, vars, err := e.Deliver.PrivateFiles(ctx, env.Files, a.On != "", deliver.Options{Unsafe: c.Unsafe})
 	if err != nil {
-		return err
+		return hintUnsafe(err)
 	}
 	var masker *mask.Masker
 	if c.Mask {

@@ -69,18 +69,14 @@ func (a *app) asFull() error {
 	return ended(a.runner(nil).Exec(append([]string{path}, os.Args[1:]...), os.Environ()))
 }
 
-// newRunner returns what runs wasm modules: rhx-full, once for each call.
+// newRunner returns what runs wasm modules: rhx-full, as a child for each module.
 func newRunner(cache string, warn func(string)) (engine.Runner, error) {
 	path, err := full()
 	if err != nil {
 		return nil, err
 	}
-	return slimRunner{&child.Runner{Program: []string{path, guestArg}, CacheDir: cache, Limits: limits(), Warn: warn}}, nil
+	return &child.Runner{Program: []string{path, guestArg}, CacheDir: cache, Limits: limits(), Warn: warn}, nil
 }
-
-type slimRunner struct{ *child.Runner }
-
-func (slimRunner) Close(context.Context) error { return nil }
 
 // serveGuest is for rhx-full.
 func serveGuest(io.Reader, io.Writer) int { return 2 }

@@ -59,7 +59,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	}
 	var env *project.Environment
 	if len(c.Bundle) > 0 {
-		if env, err = a.environment(ctx, e, c.Bundle, nil, bundle.Names{}, c.Yes); err != nil {
+		if env, err = a.environment(ctx, e, c.Bundle, nil, bundle.Names{Unsafe: c.Unsafe}, c.Yes); err != nil {
 			return err
 		}
 	} else if err := secretsNamed(c.Secret); err != nil {

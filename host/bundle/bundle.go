@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -35,6 +36,23 @@ var ErrNoVariables = errors.New("no variables")
 // ErrUnnamable is in the error of a key that cannot be a name.
 var ErrUnnamable = errors.New("no name of a variable")
 
+// ErrRuns is in the error of a key whose variable has programs run others.
+var ErrRuns = errors.New("a variable that runs programs")
+
+// Unasked returns an error for a base secret with keys by whose variables programs run
+// others: whoever can write to the store must not be able to make this machine run
+// programs. What a provider's spec or a manifest names was agreed to.
+func Unasked(sec *secret.Secret) error {
+	if sec.Provider != "" {
+		return nil
+	}
+	keys := slices.DeleteFunc(sec.Values.Keys(), func(k string) bool { return !hazard.Runs(k) })
+	if len(keys) == 0 {
+		return nil
+	}
+	return fault.Mark(fmt.Errorf("%s has the key %s: a variable of that name runs programs; it is given only when asked for", sec.Name, strings.Join(keys, ", ")), ErrRuns)
+}
+
 // Names says which keys of base secrets can be names where the variables go. The zero
 // value is for environments: other keys are errors.
 type Names struct {
@@ -42,6 +60,8 @@ type Names struct {
 	Format string
 	// Skip leaves out the keys that cannot be names there.
 	Skip bool
+	// Unsafe allows what Unasked does not.
+	Unsafe bool
 }
 
 // fit reports whether a key can be a name there.

@@ -191,3 +191,20 @@ func TestParseShellRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A base secret names its variables itself: those that run programs are told from others.
+// What a provider's spec names is not asked about.
+func TestUnasked(t *testing.T) {
+	if err := bundle.Unasked(sec("db", "URL", "x", "MY_PATH", "y")); err != nil {
+		t.Error(err)
+	}
+	err := bundle.Unasked(sec("db", "URL", "x", "PATH", "fake-value", "LD_PRELOAD", "fake-value"))
+	if !errors.Is(err, bundle.ErrRuns) || !strings.Contains(err.Error(), "db has the key LD_PRELOAD, PATH") || strings.Contains(err.Error(), "fake-value") {
+		t.Error(err)
+	}
+	of := sec("db", "PATH", "x")
+	of.Provider = "own"
+	if err := bundle.Unasked(of); err != nil {
+		t.Error(err)
+	}
+}

@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -55,8 +58,8 @@ type Group struct {
 	// this; Title is the provider's.
 	Ambient []string
 	Title   string
-	// Err says why there are none.
-	Err error
+	// Err says why there are none, Unasked why they are given only with Options.Unsafe.
+	Err, Unasked error
 }
 
 // Compose returns how secrets are brought to a machine: those whose provider has a
@@ -162,7 +165,7 @@ type Options struct {
 	// asked once for each place, from the goroutine of the delivery.
 	Resolve func(Conflict) Decision
 	// Unsafe writes values, too, that make a tool run a program or read another file:
-	// see provider.ErrUnsafe.
+	// see provider.ErrUnsafe and bundle.ErrRuns.
 	Unsafe bool
 	// Warn is told what a user should know beside the outcome; nil for nobody.
 	Warn func(text string)
@@ -181,11 +184,15 @@ func (d *Deliverer) Plan(ctx context.Context, at place.Place, m machine.Machine,
 // fails for one secret is in its outcome, and stops no other; the error is that of
 // the machine as a whole.
 func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
+	d.letThrough(ctx, at)
 	out, err := d.deliver(ctx, s, at, m, what, opts)
-	for range changedTries {
+	for n := range changedTries {
 		left := changedMeanwhile(out, what)
 		if err != nil || len(left.Files)+len(left.Vars) == 0 || ctx.Err() != nil {
 			break
+		}
+		if n == 0 {
+			defer d.takeTurn(ctx, at)()
 		}
 		again, err := d.deliver(ctx, s, at, m, left, opts)
 		if err != nil {
@@ -199,6 +206,43 @@ func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Pl
 // changedTries is how often a delivery is made again because another program wrote
 // the file at the same time.
 const changedTries = 10
+
+// Of many processes that write one file of this machine, those that came too late go on
+// one after the other, and new ones let them through: else most would try in vain. The
+// lock makes that likely and no more; nothing depends on it.
+const (
+	turnWithin = time.Minute
+	letWithin  = 5 * time.Second
+)
+
+func (d *Deliverer) turnFile() string { return filepath.Join(d.Dirs.State, "deliver.lock") }
+
+// takeTurn waits until no other process has a turn on this machine, and has one until
+// end is called.
+func (d *Deliverer) takeTurn(ctx context.Context, at place.Place) (end func()) {
+	if at != place.Here {
+		return func() {}
+	}
+	ctx, cancel := context.WithTimeout(ctx, turnWithin)
+	defer cancel()
+	unlock, err := ownfile.Lock(ctx, d.turnFile())
+	if err != nil {
+		return func() {}
+	}
+	return func() { _ = unlock() }
+}
+
+// letThrough waits while another process has a turn on this machine.
+func (d *Deliverer) letThrough(ctx context.Context, at place.Place) {
+	if _, err := os.Lstat(d.turnFile()); err != nil || at != place.Here {
+		return // there never was one
+	}
+	ctx, cancel := context.WithTimeout(ctx, letWithin)
+	defer cancel()
+	if unlock, err := ownfile.Lock(ctx, d.turnFile()); err == nil {
+		_ = unlock()
+	}
+}
 
 // changedMeanwhile is the part of a delivery whose file another program changed
 // between the reading and the writing.
@@ -421,6 +465,9 @@ func (w *delivering) putVars() error {
 		return err
 	}
 	for _, g := range w.what.Vars {
+		if g.Err == nil && !w.opts.Unsafe {
+			g.Err = g.Unasked
+		}
 		placed := []provider.Placement{{Action: provider.Failed, Err: g.Err}}
 		if g.Err == nil {
 			placed = file.put(g.Name, g.Vars, w.resolver(g.Name, g.Stored))

@@ -43,9 +43,9 @@ func (d *Deliverer) Groups(recs []*store.Record, withNone bool) []Group {
 		if !withNone && errors.Is(err, bundle.ErrNoVariables) {
 			continue
 		}
-		g := Group{Name: rec.Secret.Name, Stored: rec.Info.Name, Vars: vars, Err: err}
+		g := Group{Name: rec.Secret.Name, Stored: rec.Info.Name, Vars: vars, Err: err, Unasked: bundle.Unasked(&rec.Secret)}
 		if sp, err := d.Specs.Get(rec.Secret.Provider); rec.Secret.Provider != "" && err == nil {
-			g.Ambient, g.Title = sp.Ambient, sp.Title
+			g.Ambient, g.Title, g.Unasked = sp.Ambient, sp.Title, provider.Unasked(sp, &rec.Secret)
 		}
 		out = append(out, g)
 	}

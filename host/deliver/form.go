@@ -8,7 +8,9 @@ import (
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/hazard"
 	"github.com/rhx-dev/rhx/host/projfile"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -66,6 +68,15 @@ func formFor(sp *spec.Spec, sec *secret.Secret, to string) (*spec.Spec, *secret.
 		}
 	}
 	base, err := BaseSpec(whole, to, format)
+	if err == nil && (format == "dotenv" || projfile.Format(to) != "") {
+		// The file's keys are variables.
+		switch {
+		case sp == nil:
+			base.Unsafe = slices.DeleteFunc(sec.Values.Keys(), func(key string) bool { return !hazard.Runs(key) })
+		case provider.Unasked(sp, sec) != nil:
+			base.Unsafe = []string{sp.Document}
+		}
+	}
 	return base, whole, err
 }
 

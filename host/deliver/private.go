@@ -18,7 +18,7 @@ import (
 // command, and returns the variables that have the tools read them there: their values
 // are paths in that folder. It writes nothing. onHost says that the command is to run on
 // a host.
-func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, onHost bool) ([]machine.RunFile, []machine.Var, error) {
+func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, onHost bool, opts Options) ([]machine.RunFile, []machine.Var, error) {
 	if len(recs) == 0 {
 		return nil, nil, nil
 	}
@@ -67,7 +67,7 @@ func (d *Deliverer) PrivateFiles(ctx context.Context, recs []*store.Record, onHo
 	if len(errs) > 0 {
 		return nil, nil, errors.Join(errs...)
 	}
-	w := &delivering{d: d, what: Delivery{Files: recs}}
+	w := &delivering{d: d, what: Delivery{Files: recs}, opts: opts}
 	if err := w.read(ctx, m); err != nil {
 		return nil, nil, err
 	}

@@ -1,12 +1,15 @@
 package deliver_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -16,7 +19,7 @@ func TestPrivateFiles(t *testing.T) {
 	d, _ := newDeliverer(t)
 	recs := []*store.Record{aws("aws", "A"), aws("aws/prod", "B"), record("github", "oauth_token", "gho_fake"),
 		record("docker", "username", "jane", "password", "fake", "server", "https://index.docker.io/v1/")}
-	files, vars, err := d.PrivateFiles(t.Context(), recs, false)
+	files, vars, err := d.PrivateFiles(t.Context(), recs, false, deliver.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +47,7 @@ func TestPrivateFiles(t *testing.T) {
 func TestPrivateFilesThatCannotBe(t *testing.T) {
 	d, _ := newDeliverer(t)
 	recs := []*store.Record{aws("aws", "A"), record("own", "k", "v"), record("nobody", "k", "v"), record("ssh/id", "private_key", "x")}
-	files, vars, err := d.PrivateFiles(t.Context(), recs, false)
+	files, vars, err := d.PrivateFiles(t.Context(), recs, false, deliver.Options{})
 	if files != nil || vars != nil || err == nil {
 		t.Fatalf("%v, %v", vars, err)
 	}
@@ -63,12 +66,24 @@ func TestPrivateFilesThatCannotBe(t *testing.T) {
 		{recs[3], true, "rhx sync HOST -s ssh/id writes the file where it is read, and rhx undo takes it away after the command"},
 		{record("lambda", "api_key", "x"), false, "the bundle sets LAMBDA_API_KEY where lambda is in its secrets; rhx load lambda writes the file where it is read, and rhx undo takes it away after the command"},
 	} {
-		if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{c.rec}, c.onHost); fault.Hint(err) != c.want {
+		if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{c.rec}, c.onHost, deliver.Options{}); fault.Hint(err) != c.want {
 			t.Errorf("%q", fault.Hint(err))
 		}
 	}
 	// A secret that its provider refuses is an error that names it.
-	if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{record("aws", "access_key", "x")}, false); err == nil || !strings.HasPrefix(err.Error(), "aws: ") {
+	if _, _, err := d.PrivateFiles(t.Context(), []*store.Record{record("aws", "access_key", "x")}, false, deliver.Options{}); err == nil || !strings.HasPrefix(err.Error(), "aws: ") {
 		t.Error(err)
+	}
+}
+
+// What makes a tool run a program is no file of a command either, unless it is asked for.
+func TestPrivateFilesThatRunPrograms(t *testing.T) {
+	d, _ := newDeliverer(t)
+	recs := []*store.Record{record("gcp", "type", "external_account", "credential_source", `{"executable":{"command":"/tmp/fake"}}`)}
+	if files, _, err := d.PrivateFiles(t.Context(), recs, false, deliver.Options{}); len(files) > 0 || !errors.Is(err, provider.ErrUnsafe) {
+		t.Error(files, err)
+	}
+	if files, _, err := d.PrivateFiles(t.Context(), recs, false, deliver.Options{Unsafe: true}); len(files) != 1 || err != nil {
+		t.Error(files, err)
 	}
 }

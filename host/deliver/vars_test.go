@@ -103,6 +103,22 @@ func TestNoVariables(t *testing.T) {
 }
 
 // The variables of several secrets, in their order; all errors at once.
+// Variables that run programs come to a machine only when that is asked for; the others
+// of the delivery do all the same.
+func TestVariablesThatRunPrograms(t *testing.T) {
+	d, b := newDeliverer(t)
+	m := machine.NewMemory("gpu")
+	what := deliver.Delivery{Vars: d.Groups([]*store.Record{record("own", "PATH", "/tmp/fake"), record("openai", "api_key", "sk-fake")}, true)}
+	out := send(t, d, b, gpu, m, what, deliver.Options{})
+	if !errors.Is(out[0].Err, bundle.ErrRuns) || out[1].Err != nil || strings.Contains(fileOf(t, m, envFile), "PATH") {
+		t.Error(say(out), fileOf(t, m, envFile))
+	}
+	is(t, "asked for", say(send(t, d, b, gpu, m, what, deliver.Options{Unsafe: true})), "own: $PATH created\nopenai: $OPENAI_API_KEY unchanged")
+	// What a manifest names needs no question.
+	named := deliver.GroupsOf([]bundle.Var{{Name: "LD_PRELOAD", Value: secret.NewValue("x"), Secret: "the bundle b"}}, func(string) string { return "" })
+	is(t, "named", say(send(t, d, b, gpu, m, deliver.Delivery{Vars: named}, deliver.Options{})), "the bundle b: $LD_PRELOAD created")
+}
+
 func TestVarsOf(t *testing.T) {
 	d, _ := newDeliverer(t)
 	vars, err := d.VarsOf([]*store.Record{record("own", "B", "b"), record("openai", "api_key", "sk-fake")})

@@ -342,7 +342,7 @@ func TestPlanRemoval(t *testing.T) {
 	h, dir := onDisk(t)
 	keep(t, h, "aws/prod", "access_key", akia, "secret_key", awsKey)
 	keep(t, h, "openai", "api_key", sk)
-	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "pub\n")
+	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "ssh-ed25519 AAAAC3FAKE\n")
 	keep(t, h, "huggingface", "token", "fake")
 	file := func(name, path string) exchange.LocalCopy {
 		return exchange.LocalCopy{Name: name, Location: config.Location{Path: path}}
@@ -376,7 +376,7 @@ func TestPlanRemoval(t *testing.T) {
 		{"other values", ".aws/credentials", awsFile("prod", akia2, awsKey2), file("aws/prod", "~/.aws/credentials"), "access_key secret_key"},
 		{"another profile is broken", ".aws/credentials", "[half]\naws_access_key_id = " + akia + "\n" + awsFile("prod", akia, awsKey), file("aws/prod", "~/.aws/credentials"), ""},
 		{"no secret of its kind", ".aws/credentials", "[prod]\nregion = x\n", file("aws/prod", "~/.aws/credentials"), gone},
-		{"the public half alone", ".ssh/id_a.pub", "pub\n", file("ssh/id_a", "~/.ssh/id_a.pub"), ""},
+		{"the public half alone", ".ssh/id_a.pub", "ssh-ed25519 AAAAC3FAKE\n", file("ssh/id_a", "~/.ssh/id_a.pub"), ""},
 		{"another public half", ".ssh/id_a.pub", "other\n", file("ssh/id_a", "~/.ssh/id_a.pub"), "public_key"},
 		{"no public half", "", "", file("ssh/id_a", "~/.ssh/id_b.pub"), gone},
 		{"a file that is called .pub", "x.pub", awsFile("prod", akia, awsKey), file("aws/prod", "~/x.pub"), ""},
@@ -469,7 +469,7 @@ func TestPlanRemovalCompares(t *testing.T) {
 func TestPlanRemovalOfWhatCannotBeRead(t *testing.T) {
 	h, dir := onDisk(t)
 	keep(t, h, "aws/half", "access_key", akia, "secret_key", awsKey)
-	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "pub\n")
+	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "ssh-ed25519 AAAAC3FAKE\n")
 	broken := func(what, name, path, why string) {
 		t.Helper()
 		r := must(h.Exchange.PlanRemoval(ctx, exchange.LocalCopy{Name: name, Location: config.Location{Path: path}}, true))(t)

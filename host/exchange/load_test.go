@@ -149,7 +149,7 @@ func TestRecord(t *testing.T) {
 		return string(data)
 	}
 	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
-	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "pub\n")
+	keep(t, h, "ssh/id_a", "private_key", pem, "public_key", "ssh-ed25519 AAAAC3FAKE\n")
 	list := must(h.Exchange.Load(ctx, place.Here, h.Local, exchange.LoadOptions{All: true}))(t)
 	same(t, "new", read(), "version: 1\nsecrets:\n  aws: ~/.aws/credentials\n  ssh/id_a: ~/.ssh/id_a\n")
 	mine := "# mine\nstore: local   # not vault\nsecrets:\n    zz: ~/z   # by hand\n"

@@ -4,6 +4,7 @@
 package hazard
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -23,7 +24,9 @@ var runs = []string{
 	"LUA_INIT", "LUA_PATH", "LUA_CPATH", "R_PROFILE", "R_PROFILE_USER", "R_ENVIRON", "R_ENVIRON_USER", "PHPRC", "PHP_INI_SCAN_DIR", "DOTNET_STARTUP_HOOKS", "CORECLR_PROFILER_PATH",
 	"RUSTC_WRAPPER", "CC", "CXX", "MAKEFLAGS", "GOFLAGS", "GCONV_PATH", "SSH_ASKPASS", "SUDO_ASKPASS", "RSYNC_RSH", "ANSIBLE_CONFIG", "OPENSSL_CONF",
 	"GIT_ASKPASS", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_PROXY_COMMAND", "GIT_DIR",
-	"NPM_CONFIG_SCRIPT_SHELL", "NPM_CONFIG_PREFIX", "NPM_CONFIG_USERCONFIG", "KUBECONFIG", "DOCKER_CONFIG", "RHX_HOME", "AWS_CONFIG_FILE", "CLOUDSDK_PYTHON",
+	"TAR_OPTIONS", "RSYNC_CONNECT_PROG", "LESS", "VIMINIT", "EXINIT", "INPUTRC", "PSQLRC", "MAKEFILES", "RUSTC", "RUSTFLAGS", "GOENV", "GOROOT", "GOTOOLCHAIN", "GOCACHEPROG", "MAVEN_OPTS", "GRADLE_OPTS", "JAVA_OPTS",
+	"ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "JULIA_LOAD_PATH", "JULIA_DEPOT_PATH", "GTK_MODULES", "GTK_PATH", "QT_PLUGIN_PATH", "TF_CLI_CONFIG_FILE", "HELM_PLUGINS", "KUBE_EDITOR", "KUBECTL_EXTERNAL_DIFF", "PIP_CONFIG_FILE",
+	"NPM_CONFIG_SCRIPT_SHELL", "NPM_CONFIG_PREFIX", "NPM_CONFIG_USERCONFIG", "KUBECONFIG", "DOCKER_CONFIG", "RHX_HOME", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "CLOUDSDK_PYTHON",
 }
 
 // runPrefixes begin the names of further ones.
@@ -42,6 +45,9 @@ var redirectSuffixes = []string{"_PROXY", "_BASE_URL", "_API_BASE", "_API_URL", 
 
 // Runs reports whether a variable has programs run other code.
 func Runs(name string) bool {
+	if upper := strings.ToUpper(name); strings.HasPrefix(upper, "NPM_CONFIG_") || runtime.GOOS == "windows" {
+		name = upper // case does not count there
+	}
 	return slices.Contains(runs, name) || slices.ContainsFunc(runPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 

@@ -24,7 +24,7 @@ func TestOf(t *testing.T) {
 
 // What a provider's permission is marked for is sure; families are not in it.
 func TestRuns(t *testing.T) {
-	for name, want := range map[string]bool{"PATH": true, "LD_PRELOAD": true, "GIT_CONFIG_GLOBAL": true, "GIT_TRACE": false, "PYTHONUTF8": false, "HTTPS_PROXY": false} {
+	for name, want := range map[string]bool{"PATH": true, "LD_PRELOAD": true, "GIT_CONFIG_GLOBAL": true, "npm_config_script_shell": true, "GIT_TRACE": false, "PYTHONUTF8": false, "HTTPS_PROXY": false} {
 		if Runs(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}

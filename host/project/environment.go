@@ -15,6 +15,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/session"
@@ -138,6 +139,10 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 		return nil, err
 	}
 	for _, rec := range more {
+		if err := bundle.Unasked(&rec.Secret); err != nil && !names.Unsafe {
+			env.Fail(err)
+			continue
+		}
 		p.addVars(&env, rec)
 		out.stored[rec.Secret.Name] = rec.Info.Name
 		out.used = append(out.used, used{rec: rec})
@@ -161,6 +166,10 @@ func (p *Project) addVars(env *bundle.Env, rec *store.Record) {
 	sp, err := p.Specs.Get(rec.Secret.Provider)
 	if err != nil {
 		env.Fail(fmt.Errorf("secret %s: %w", rec.Secret.Name, err))
+		return
+	}
+	if err := provider.Unasked(sp, &rec.Secret); err != nil && !env.Names.Unsafe {
+		env.Fail(err)
 		return
 	}
 	env.Add(sp, &rec.Secret)

@@ -132,8 +132,8 @@ func (p *Project) Locate(ctx context.Context, m *manifest.Manifest, name string)
 		for _, src := range rec.Secret.Sources {
 			w.Came = append(w.Came, src.String())
 		}
-		here, err := p.here(ctx, map[string]*store.Record{w.Stored: rec})
-		if err != nil {
+		here, unread, err := p.here(ctx, map[string]*store.Record{w.Stored: rec})
+		if err = errors.Join(append(unread, err)...); err != nil {
 			return nil, err
 		}
 		w.Local = stateHere(here[w.Stored], m, w.Secret, rec)

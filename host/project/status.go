@@ -3,6 +3,7 @@ package project
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/deliver"
@@ -38,7 +39,8 @@ type Status struct {
 	Places []place.Place
 	// Unreachable says why a place could not be asked.
 	Unreachable map[place.Place]error
-	// Broken are bundles that could not be composed.
+	// Broken are bundles that could not be composed, and files of this machine that
+	// could not be read.
 	Broken []error
 }
 
@@ -78,11 +80,11 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 	if err != nil {
 		return nil, err
 	}
-	here, err := p.here(ctx, stored)
+	here, unread, err := p.here(ctx, stored)
 	if err != nil {
 		return nil, err
 	}
-	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}}
+	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Broken: unread}
 	for _, n := range names {
 		row := Row{n, map[place.Place]string{place.Store: StateMissing}}
 		if stored[in[n]] != nil {
@@ -116,11 +118,11 @@ func stateHere(found string, m *manifest.Manifest, name string, rec *store.Recor
 }
 
 // here compares what this machine has with the store: a secret is the same where
-// load would find it there already.
-func (p *Project) here(ctx context.Context, stored map[string]*store.Record) (map[string]string, error) {
+// load would find it there already. unread is what could not be compared.
+func (p *Project) here(ctx context.Context, stored map[string]*store.Record) (states map[string]string, unread []error, err error) {
 	found, err := p.Detector.On(ctx, p.Local)
 	if err != nil && len(found) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
 	var what deliver.Delivery
 	for _, rec := range stored {
@@ -128,10 +130,13 @@ func (p *Project) here(ctx context.Context, stored map[string]*store.Record) (ma
 	}
 	planned, err := p.Deliver.Plan(ctx, place.Here, p.Local, what, deliver.Options{Unsafe: true})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out := map[string]string{}
 	for _, o := range planned {
+		if errors.Is(o.Err, provider.ErrUnread) {
+			unread = append(unread, fmt.Errorf("%s: %w", o.Stored, o.Err))
+		}
 		// What has no file, or none that is known here, is in no file.
 		if o.Err == nil || o.Source.Path != "" {
 			out[o.Stored] = worse(out[o.Stored], stateOf(o, stored[o.Stored]))
@@ -147,7 +152,7 @@ func (p *Project) here(ctx context.Context, stored map[string]*store.Record) (ma
 			out[f.Name] = StateSame
 		}
 	}
-	return out, nil
+	return out, unread, nil
 }
 
 // subset reports whether a machine has every value of a record.

@@ -320,7 +320,7 @@ func (s *Snapshot) invalid(sp *spec.Spec, profile, p string, err error) Found {
 
 // readError says which file cannot be read, once.
 func (s *Snapshot) readError(p string, err error) error {
-	return fmt.Errorf("read %s: %w", s.Short(p), fault.Cause(err))
+	return fault.Mark(fmt.Errorf("read %s: %w", s.Short(p), fault.Cause(err)), ErrUnread)
 }
 
 func (s *Snapshot) fileSource(p string) secret.Source {

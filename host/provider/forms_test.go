@@ -226,12 +226,49 @@ func TestFileThatOthersCanRead(t *testing.T) {
 // follows for options, or a section, of its own.
 func TestLineBreakInIni(t *testing.T) {
 	sp := builtin(t, "aws")
-	for _, text := range []string{"a\ncredential_process = x", "a\n[other]", "a\rb", "a\r\nb", "a\n"} {
+	for _, text := range []string{"a\ncredential_process = x", "a\n[other]", "a\rb", "a\r\nb", "a\n",
+		"a\vb", "a\fb", "a\x1cb", "a\x1db", "a\x1eb", "a\u0085b", "a\u2028b", "a\u2029b"} {
 		m := newMachine(tree{".aws/credentials": "[default]\n"})
 		out, n := put(t, m, sp, sec(sp, "", "access_key", akia, "secret_key", text), provider.Options{})
 		if n != 0 || !strings.HasPrefix(out, "~/.aws/credentials failed: write ~/.aws/credentials: the value secret_key has a line break") {
 			t.Errorf("%q: %s", text, out)
 		}
+	}
+}
+
+// What makes a tool run a program, or read another file, is refused at every depth and in
+// every form, and written where it is asked for.
+func TestUnsafeValues(t *testing.T) {
+	for _, c := range []struct{ provider, key, value, says string }{
+		{"gcp", "credential_source", `{"executable":{"command":"/tmp/fake"}}`, "the field executable of the value credential_source"},
+		{"gcp", "credential_source", `{"file":"/etc/fake"}`, "the field file of"},
+		{"gcp", "credential_source", `{"certificate":{"certificate_config_location":"/etc/fake"}}`, "the field certificate of"},
+		{"gcp", "source_credentials", `{"credential_source":{"executable":{"command":"/tmp/fake"}}}`, "the field credential_source of"},
+		{"gcp", "source_credentials", `{"source_credentials":{"credential_source":{}}}`, "the field source_credentials of"},
+		{"composer", "allow-plugins", "true", "the value allow-plugins"},
+		{"composer", "vendor-dir", "/tmp/fake", "the value vendor-dir"},
+		{"composer", "client-certificate", `{"fake.example":{"local_cert":"/etc/fake"}}`, "the value client-certificate"},
+	} {
+		sp := builtin(t, c.provider)
+		s := sec(sp, "", c.key, c.value)
+		if out, n := put(t, newMachine(nil), sp, s, provider.Options{Resolve: provider.ReplaceAll}); n != 0 || !strings.Contains(out, c.says) {
+			t.Errorf("%s %s: %s", c.provider, c.value, out)
+		}
+		if err := provider.Unasked(sp, s); !errors.Is(err, provider.ErrUnsafe) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "fake") {
+			t.Errorf("%s %s: %v", c.provider, c.value, err)
+		}
+		if out, n := put(t, newMachine(nil), sp, s, provider.Options{Unsafe: true}); n != 1 {
+			t.Errorf("%s %s, asked for: %s", c.provider, c.value, out)
+		}
+	}
+	// What has no document is not looked at here: it goes into no variable as a whole.
+	rclone := builtin(t, "rclone")
+	if err := provider.Unasked(rclone, sec(rclone, "r", "type", "sftp", "ssh", "/tmp/fake")); err != nil {
+		t.Error(err)
+	}
+	gcp := builtin(t, "gcp")
+	if err := provider.Unasked(gcp, sec(gcp, "", "type", "external_account", "credential_source", `{"url":"https://fake.example"}`)); err != nil {
+		t.Error(err)
 	}
 }
 

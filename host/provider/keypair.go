@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -56,13 +57,15 @@ func onlyKey(text string) bool {
 }
 
 // onlyPublic reports whether a text is empty, or a public key: in a line, as OpenSSH
-// writes it, or in a block.
+// writes it, or in a block. Options before it, such as command="...", would count where
+// ssh-copy-id puts the line.
 func onlyPublic(text string) bool {
 	line := strings.TrimRight(text, "\r\n")
 	if strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "---- BEGIN ") {
 		return strings.Count(line, "BEGIN ") == 1 && strings.HasSuffix(line, "----")
 	}
-	return !strings.ContainsFunc(line, unicode.IsControl)
+	known := func(kind string) bool { return strings.HasPrefix(line, kind) }
+	return line == "" || slices.ContainsFunc([]string{"ssh-", "ecdsa-sha2-", "sk-"}, known) && !strings.ContainsFunc(line, unicode.IsControl)
 }
 
 // putKeyPair plans the two files of a key pair: both or none, because a pair

@@ -31,9 +31,17 @@ func TestHalvesOfAKeyPair(t *testing.T) {
 			t.Error("half a pair is written")
 		}
 	}
-	out, n := put(t, newMachine(nil), sp, sec(sp, "k", "private_key", pem, "public_key", "-----BEGIN PUBLIC KEY-----\nZmFrZQ==\n"), all)
-	if same(t, "a public half without its end", out, "~/.ssh/k.pub failed: the value public_key is not one line, or one block, with a public key"); n != 0 {
-		t.Error("written")
+	for name, odd := range map[string]string{
+		"without its end":  "-----BEGIN PUBLIC KEY-----\nZmFrZQ==\n",
+		"with options":     `command="/tmp/fake" ` + pub,
+		"with an option":   "cert-authority " + pub,
+		"of two lines":     pub + pub,
+		"behind a comment": "# a comment",
+	} {
+		out, n := put(t, newMachine(nil), sp, sec(sp, "k", "private_key", pem, "public_key", odd), all)
+		if same(t, "a public half "+name, out, "~/.ssh/k.pub failed: the value public_key is not one line, or one block, with a public key"); n != 0 {
+			t.Error("written")
+		}
 	}
 }
 

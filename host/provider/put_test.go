@@ -263,11 +263,11 @@ func TestW05KeyPair(t *testing.T) {
 		out       string
 		want      tree
 	}{
-		{"differs", tree{".ssh/k": pem, ".ssh/k.pub": pub}, []string{"private_key", pem2, "public_key", "other\n"}, false,
+		{"differs", tree{".ssh/k": pem, ".ssh/k.pub": pub}, []string{"private_key", pem2, "public_key", "ssh-ed25519 AAAAC3OTHER\n"}, false,
 			"~/.ssh/k conflict private_key,public_key: ~/.ssh/k has other values for private_key, public_key", tree{".ssh/k": pem, ".ssh/k.pub": pub}},
-		{"overwritten", tree{".ssh/k": pem, ".ssh/k.pub": pub}, []string{"private_key", pem2, "public_key", "other\n"}, true,
-			"~/.ssh/k updated private_key\n~/.ssh/k.pub updated public_key", tree{".ssh/k": pem2, ".ssh/k.pub": "other\n"}},
-		{"the public half differs", tree{".ssh/k.pub": pub}, []string{"private_key", pem2, "public_key", "other\n"}, false,
+		{"overwritten", tree{".ssh/k": pem, ".ssh/k.pub": pub}, []string{"private_key", pem2, "public_key", "ssh-ed25519 AAAAC3OTHER\n"}, true,
+			"~/.ssh/k updated private_key\n~/.ssh/k.pub updated public_key", tree{".ssh/k": pem2, ".ssh/k.pub": "ssh-ed25519 AAAAC3OTHER\n"}},
+		{"the public half differs", tree{".ssh/k.pub": pub}, []string{"private_key", pem2, "public_key", "ssh-ed25519 AAAAC3OTHER\n"}, false,
 			"~/.ssh/k.pub conflict public_key: ~/.ssh/k.pub has other values for public_key", tree{".ssh/k": "(none)", ".ssh/k.pub": pub}},
 		{"the public half is missing", tree{".ssh/k": pem}, []string{"private_key", pem, "public_key", pub}, false,
 			"~/.ssh/k unchanged\n~/.ssh/k.pub created public_key", tree{".ssh/k": pem, ".ssh/k.pub": pub}},

@@ -15,6 +15,9 @@ import (
 // was not asked for.
 var ErrUnsafe = errors.New("makes the tool run a program, or read another file; it is written only when asked for")
 
+// ErrUnread is in the error of a file that is there and cannot be read.
+var ErrUnread = errors.New("the file cannot be read")
+
 // safe returns an error for a new value that the spec calls unsafe: whoever can write
 // to the store must not be able to make this machine run programs.
 func safe(sp *spec.Spec, want, have map[string]string, changed []string, opts Options) error {
@@ -39,6 +42,22 @@ func safe(sp *spec.Spec, want, have map[string]string, changed []string, opts Op
 				return fmt.Errorf("the field %s of the value %s %w", field, key, ErrUnsafe)
 			}
 		}
+	}
+	return nil
+}
+
+// Unasked returns an error for a secret that goes into a variable as a whole document,
+// with a value in it that the spec calls unsafe.
+func Unasked(sp *spec.Spec, sec *secret.Secret) error {
+	if sp.Document == "" {
+		return nil
+	}
+	values := map[string]string{}
+	for k, v := range sec.Values {
+		values[k] = v.Reveal()
+	}
+	if err := safe(sp, values, nil, sec.Values.Keys(), Options{}); err != nil {
+		return fmt.Errorf("%s: %w", sec.Name, err)
 	}
 	return nil
 }

@@ -203,9 +203,13 @@ func (w *writer) stale(k spec.Key) error {
 	return nil
 }
 
+// lineBreaks are what some program takes for the end of a line: those of Unicode are
+// Python's, in str.splitlines.
+const lineBreaks = "\n\v\f\r\x1c\x1d\x1e\u0085\u2028\u2029"
+
 // value plans one value at its places and at those that repeat it.
 func (w *writer) value(k spec.Key, text string) error {
-	if w.f.Format == "ini" && strings.ContainsAny(text, "\r\n") {
+	if w.f.Format == "ini" && strings.ContainsAny(text, lineBreaks) {
 		return fmt.Errorf("the value %s has a line break, and some readers of the file take what follows for options of its own", k.Value)
 	}
 	if done, err := w.elsewhere(k, text); done || err != nil {

@@ -27,12 +27,14 @@ func TestMain(m *testing.M) {
 	case childArg:
 		os.Exit(Serve(os.Stdin, os.Stdout))
 	case blindArg:
-		os.Exit(child.Serve(os.Stdin, os.Stdout, func(job *child.Job, wasm, _ []byte) *child.Result {
-			box := New(Config{Limits: job.Limits})
-			if err := box.compile(context.Background(), &program{}, &module{code: wasm}, wazero.NewRuntimeConfig()); err != nil {
-				return &child.Result{Error: err.Error(), Limit: errors.Is(err, ErrLimit)}
+		os.Exit(child.Serve(os.Stdin, os.Stdout, func(job *child.Job, wasm []byte) func(*child.Call, []byte) *child.Result {
+			return func(*child.Call, []byte) *child.Result {
+				box := New(Config{Limits: job.Limits})
+				if err := box.compile(context.Background(), &program{}, &module{code: wasm}, wazero.NewRuntimeConfig()); err != nil {
+					return &child.Result{Error: err.Error(), Limit: errors.Is(err, ErrLimit)}
+				}
+				return &child.Result{}
 			}
-			return &child.Result{}
 		}))
 	}
 	os.Exit(m.Run())
@@ -149,6 +151,37 @@ func TestCodeOfAnotherRuntime(t *testing.T) {
 		if _, err := os.Stat(f); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// All calls of a module are served by one process, behind both walls, and none finds
+// what another left behind.
+func TestCallsOfAStrangersModule(t *testing.T) {
+	m := oneSecret
+	// if memory[5000] is not 0, fail; and leave something there
+	m.body = cat(i32const(5000), []byte{0x28, 2, 0, 0x04, 0x40}, unreachable, []byte{0x0b},
+		i32const(5000), i32const(1), []byte{0x36, 2, 0}, m.body)
+	for name, compile := range map[string]bool{"compiled": true, "interpreted": false} {
+		t.Run(name, func(t *testing.T) {
+			if compile {
+				needsCompiler(t)
+			}
+			starts := filepath.Join(t.TempDir(), "starts")
+			program := append([]string{"/bin/sh", "-c", `echo >>"$0"; exec "$@"`, starts}, childArgs(t, childArg)...)
+			box := sandboxFor(t, Config{CacheDir: filepath.Join(t.TempDir(), "cache"), Child: program})
+			if compile {
+				if err := box.Compile(t.Context(), stranger(m)); err != nil {
+					t.Fatal(err)
+				}
+				put_(t, starts, nil)
+			}
+			for range 100 {
+				mustAnswer(t, box, stranger(m))
+			}
+			if n, err := os.ReadFile(starts); err != nil || len(n) != 1 {
+				t.Errorf("%d processes for 100 calls: %v", len(n), err)
+			}
+		})
 	}
 }
 

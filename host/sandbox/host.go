@@ -44,7 +44,8 @@ const (
 // call is what one instance can see and do.
 type call struct {
 	args   []string
-	stdin  []byte // what is left to read
+	stdin  []byte        // what is left to read
+	time   time.Duration // the limit
 	stdout output
 	stderr output
 	memory *memory

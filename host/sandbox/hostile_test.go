@@ -290,7 +290,7 @@ func TestClockAndRandomAreFake(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &call{stdout: output{most: 100}, memory: &memory{limit: 1 << 20, spare: &box.spare}}
+		c := &call{time: time.Minute, stdout: output{most: 100}, memory: &memory{limit: 1 << 20, spare: &box.spare}}
 		if err := box.instance(t.Context(), p, c); err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +324,7 @@ func TestMemoryIsZeroedBetweenInstances(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := request(Extract).Encode()
-	c := &call{stdin: in, stdout: output{most: 1 << 20}, stderr: output{most: 1 << 20}, memory: &memory{limit: 1 << 23, spare: &box.spare}}
+	c := &call{time: time.Minute, stdin: in, stdout: output{most: 1 << 20}, stderr: output{most: 1 << 20}, memory: &memory{limit: 1 << 23, spare: &box.spare}}
 	if err := box.instance(t.Context(), p, c); err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,24 @@ func BenchmarkRunCached(b *testing.B) {
 	}
 }
 
+// A later call of a stranger's module, in the process that served the first.
+func BenchmarkRunStranger(b *testing.B) {
+	s, m, req := sandboxFor(b, Config{CacheDir: filepath.Join(b.TempDir(), "cache")}), mylogin(b), loginFile(b)
+	m.Trusted = false
+	if err := s.Compile(b.Context(), m); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.Run(b.Context(), m, req); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Run(b.Context(), m, req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // The first call of a process that finds the module compiled.
 func BenchmarkWarmCache(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "cache")

@@ -17,7 +17,6 @@ import (
 
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
 	"github.com/rhx-dev/rhx/host/sandbox/child"
-	"github.com/rhx-dev/rhx/host/sandbox/wall"
 )
 
 // Config is how a [Sandbox] works.
@@ -33,7 +32,8 @@ type Config struct {
 	// Child is the program, with arguments, that calls [Serve]: it runs the
 	// modules that are not trusted.
 	Child []string
-	// own reports that the process is there for one call: its time is the call's.
+	// own reports that the process is there for one call at a time: its time is the
+	// call's.
 	own bool
 }
 
@@ -90,11 +90,12 @@ func (s *Sandbox) warn(format string, args ...any) {
 	}
 }
 
-// Close frees the compiled modules. No Run may be under way.
+// Close frees the compiled modules and ends the processes of others'. No Run may be
+// under way.
 func (s *Sandbox) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var errs []error
+	errs := []error{s.others.Close(ctx)}
 	for _, p := range s.programs {
 		errs = append(errs, p.close(ctx))
 	}
@@ -105,7 +106,8 @@ func (s *Sandbox) Close(ctx context.Context) error {
 // Run gives the module one request, in an instance of its own, and returns what
 // it answered. An error is a [*GuestError] where the module reported one, and
 // else a [*ModuleError]; a request that is too large is an error of its own, and
-// so is the end of ctx. A module that is not trusted runs in a process of its own.
+// so is the end of ctx. A module that is not trusted runs in a process of its own,
+// which serves its later calls, too, until Close.
 func (s *Sandbox) Run(ctx context.Context, m Module, req *Request) (*Response, error) {
 	if !m.Trusted {
 		return s.others.Run(ctx, m, req)
@@ -126,24 +128,24 @@ func (s *Sandbox) Compile(ctx context.Context, m Module) error { return s.others
 
 // exec runs the module in this process.
 func (s *Sandbox) exec(ctx context.Context, m Module, args []string, in []byte) (*call, error) {
-	c := &call{
+	c := s.newCall(m, args, in, s.lim.Call)
+	p, err := s.program(ctx, m)
+	if err != nil {
+		return c, err
+	}
+	return c, s.instance(ctx, p, c)
+}
+
+func (s *Sandbox) newCall(m Module, args []string, in []byte, time time.Duration) *call {
+	return &call{
 		args:       args,
 		stdin:      in,
+		time:       time,
 		stdout:     output{most: s.lim.Stdout, name: "standard output"},
 		stderr:     output{most: s.lim.Stderr, name: "standard error"},
 		memory:     &memory{limit: uint64(s.lim.Memory), spare: &s.spare},
 		trueRandom: m.Random,
 	}
-	p, err := s.program(ctx, m)
-	if err != nil {
-		return c, err
-	}
-	if s.config.own {
-		if err := wall.Calls(); err != nil {
-			s.warn("the process of wasm modules can make every system call: %v", err)
-		}
-	}
-	return c, s.instance(ctx, p, c)
 }
 
 func (c *call) wipe() {
@@ -157,7 +159,7 @@ func (s *Sandbox) instance(ctx context.Context, p *program, c *call) (err error)
 	defer recovered(&err)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop, used := s.alarm(s.lim.Call, cancel)
+	stop, used := s.alarm(c.time, cancel)
 	defer func() { c.used = used(); stop() }()
 	ctx = context.WithValue(experimental.WithMemoryAllocator(ctx, c.memory), callKey{}, c)
 	// Without a name, so that several can be there at once; without start
@@ -205,7 +207,7 @@ func (s *Sandbox) verdict(ctx context.Context, c *call, err error) error {
 	case c.broken != nil:
 		return c.broken
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
-		return abi.LimitError("took longer than " + s.lim.Call.String())
+		return abi.LimitError("took longer than " + c.time.String())
 	case errors.As(err, &status) && status.ExitCode() == 0, err == nil:
 		return nil
 	case c.memory.full:

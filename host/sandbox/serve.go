@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 
@@ -15,31 +16,48 @@ import (
 // Serve does one job for a [child.Runner], in this process, which must be there
 // for nothing else, and returns its exit status.
 func Serve(in io.Reader, out io.Writer) int {
-	return child.Serve(in, out, do)
+	return child.Serve(in, out, start)
 }
 
-func do(job *child.Job, wasm, request []byte) *child.Result {
-	r := &child.Result{}
-	s := New(Config{own: true, CacheDir: job.CacheDir, Limits: job.Limits, Warn: func(w string) { r.Warnings = append(r.Warnings, w) }})
-	m := Module{Name: job.Args[0], Wasm: wasm, Trusted: job.Trusted, Random: job.Random}
+// start returns what serves the calls of a job: each in an instance of its own.
+func start(job *child.Job, wasm []byte) func(*child.Call, []byte) *child.Result {
+	var warnings []string
+	s := New(Config{own: true, CacheDir: job.CacheDir, Limits: job.Limits, Warn: func(w string) { warnings = append(warnings, w) }})
+	m := Module{Name: job.Name, Wasm: wasm, Trusted: job.Trusted, Random: job.Random}
 	ctx := context.Background()
 	// Nothing of the module has been looked at. Its compiler needs the cache.
-	err := wall.Files(s.cacheDir())
-	if err != nil {
+	if err := wall.Files(s.cacheDir()); err != nil {
 		s.warn("the process of wasm modules can reach files: %v", err)
 	}
-	if job.Compile {
-		err = s.keep(ctx, m)
-	} else {
-		var c *call
-		c, err = s.exec(ctx, m, job.Args, request)
-		c.memory.release()
-		r.Stdout, r.Stderr, r.Used = c.stdout.b, c.stderr.b, c.used
+	ready := sync.OnceValues(func() (*program, error) {
+		if job.Compile {
+			return nil, s.keep(ctx, m)
+		}
+		p, err := s.program(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		// Nothing is compiled any more.
+		if err := wall.Calls(); err != nil {
+			s.warn("the process of wasm modules can make every system call: %v", err)
+		}
+		return p, nil
+	})
+	return func(call *child.Call, request []byte) *child.Result {
+		r := &child.Result{}
+		p, err := ready()
+		if err == nil && p != nil {
+			c := s.newCall(m, call.Args, request, call.Time)
+			err = s.instance(ctx, p, c)
+			c.memory.release()
+			r.Stdout, r.Stderr, r.Used = c.stdout.b, c.stderr.b, c.used
+		}
+		if err != nil {
+			r.Error, r.Limit = err.Error(), errors.Is(err, ErrLimit)
+		}
+		r.Warnings, warnings = warnings, nil
+		return r
 	}
-	if err != nil {
-		r.Error, r.Limit = err.Error(), errors.Is(err, ErrLimit)
-	}
-	return r
 }
 
 // keep compiles a module into the cache.

@@ -89,6 +89,12 @@ func TestPlacesThatAreNoted(t *testing.T) {
 		text,
 		fileOutcome("ssh", filepath.Join(home, "id"), "~/id", provider.Created, "private_key"),
 		fileOutcome("ssh", filepath.Join(home, "id.pub"), "~/id.pub", provider.Created, "public_key"),
+		fileOutcome("half", filepath.Join(home, "half"), "~/half", provider.Failed, "private_key"),
+		fileOutcome("half", filepath.Join(home, "half.pub"), "~/half.pub", provider.Created, "public_key"),
+		fileOutcome("late", filepath.Join(home, "late"), "~/late", provider.Unchanged),
+		fileOutcome("late", filepath.Join(home, "late.pub"), "~/late.pub", provider.Created, "public_key"),
+		fileOutcome("both", filepath.Join(home, "a"), "~/a", provider.Failed, "k"),
+		fileOutcome("both", filepath.Join(home, "b"), "~/b", provider.Updated, "k"),
 		fileOutcome("aws", filepath.Join(home, "old"), "~/old", provider.Updated, "k"),
 		fileOutcome("same", filepath.Join(home, "same"), "~/same", provider.Unchanged),
 		variable("openai", "OPENAI_API_KEY", provider.Created),
@@ -97,13 +103,13 @@ func TestPlacesThatAreNoted(t *testing.T) {
 	}})
 	conf, err := config.Load(b.Dirs)
 	want := map[string]config.Location{
-		"ssh": {Path: "~/id"}, "aws": {Path: "~/old"}, "openai": {Vars: []string{"OPENAI_API_KEY", "OPENAI_ORG"}},
+		"ssh": {Path: "~/id"}, "both": {Path: "~/b"}, "late": {Path: "~/late.pub"}, "aws": {Path: "~/old"}, "openai": {Vars: []string{"OPENAI_API_KEY", "OPENAI_ORG"}},
 	}
 	if err != nil || !reflect.DeepEqual(conf.Secrets, want) {
 		t.Errorf("%+v, %v", conf.Secrets, err)
 	}
 	created, err := config.Created(b.Dirs)
-	if err != nil || !slices.Equal(created, []string{"~/text", "~/id", "~/id.pub"}) {
+	if err != nil || !slices.Equal(created, []string{"~/text", "~/id", "~/id.pub", "~/half.pub", "~/late.pub"}) {
 		t.Errorf("%v, %v", created, err)
 	}
 }

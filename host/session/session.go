@@ -231,7 +231,11 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 	}
 	placed := map[string]config.Location{}
 	var created []string
+	private := map[string]string{} // of a pair of keys, where it could not be written
 	for _, o := range w.Outcomes {
+		if o.Action == provider.Failed {
+			private[o.Stored] = o.Source.Path
+		}
 		if o.Action == provider.Created && o.Source.Path != "" {
 			created = append(created, o.Source.Path)
 		}
@@ -241,6 +245,8 @@ func (b *Book) notePlaces(ctx context.Context, w *Work, done bool) error {
 		l := placed[o.Stored]
 		if o.Source.Kind == secret.SourceEnv {
 			l.Vars = append(l.Vars, o.Source.Var)
+		} else if was := private[o.Stored]; was != "" && o.Source.Path == was+".pub" {
+			continue // the public half does not stand for both
 		} else if l.Path == "" { // the first file stands for those that go with it
 			l.Path = o.Source.Path
 		}

@@ -291,6 +291,7 @@ func (p *Providers) copyIn(name string, files map[string][]byte, commit func() e
 	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(fresh) // which is gone where all went well
 	for file, data := range files {
 		if err := atomicfile.Write(filepath.Join(fresh, file), data, 0o600); err != nil {
 			return err

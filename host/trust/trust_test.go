@@ -300,3 +300,31 @@ func TestDigestsOfAProposalAreTheFiles(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// An addition that fails leaves nothing behind.
+func TestFailedAdditionLeavesNothing(t *testing.T) {
+	p := Open(t.TempDir(), "")
+	install(t, p, testPackage(t, "p"))
+	newer := testPackage(t, "p")
+	newer.Files["m.wasm"] = []byte("the next version")
+	pr, err := p.Propose(newer, Options{Builtin: func(string) bool { return false }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.change(func(l *lock) error {
+		// What is in the way comes once the folder is tidied up.
+		if err := os.MkdirAll(filepath.Join(p.folder(), oldPrefix+"p", "x"), 0o700); err != nil {
+			return err
+		}
+		return p.install(l, pr)
+	})
+	if err == nil {
+		t.Fatal("it was added")
+	}
+	if left, err := filepath.Glob(filepath.Join(p.folder(), newPrefix+"*")); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
+	if code, err := Open(p.data, "").Module("p", "m"); err != nil || string(code) != "module of p" {
+		t.Error(string(code), err)
+	}
+}

@@ -29,7 +29,7 @@ func TestLiveLine(t *testing.T) {
 func TestLiveGivesWay(t *testing.T) {
 	var out strings.Builder
 	l := &Live{w: &out, width: func() int { return 80 }, hosts: 1, began: map[string]time.Time{}, stop: make(chan struct{})}
-	w := &stream{&Terminal{live: l}, &out, true}
+	w := &stream{t: &Terminal{live: l}, w: &out, tty: true}
 	show := func(text string) {
 		if _, err := w.Write([]byte(text)); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	xterm "golang.org/x/term"
 )
@@ -52,7 +53,7 @@ type Terminal struct {
 // New returns the terminal of some streams.
 func New(s Streams, getenv func(string) string) *Terminal {
 	t := &Terminal{In: s.In, InTTY: s.InTTY, OutTTY: s.OutTTY, ErrTTY: s.ErrTTY, Getenv: getenv, raw: s}
-	t.out, t.err = &stream{t, s.Out, s.OutTTY}, &stream{t, s.Err, s.ErrTTY}
+	t.out, t.err = &stream{t: t, w: s.Out, tty: s.OutTTY}, &stream{t: t, w: s.Err, tty: s.ErrTTY}
 	t.Out, t.Err = text{t.out}, text{t.err}
 	return t
 }
@@ -71,6 +72,9 @@ type stream struct {
 	t   *Terminal
 	w   io.Writer
 	tty bool
+
+	mu   sync.Mutex
+	lost error
 }
 
 func (s *stream) Write(p []byte) (int, error) {
@@ -79,7 +83,23 @@ func (s *stream) Write(p []byte) (int, error) {
 		defer l.mu.Unlock()
 		l.erase()
 	}
-	return s.w.Write(p)
+	n, err := s.w.Write(p)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.lost == nil {
+			s.lost = err
+		}
+	}
+	return n, err
+}
+
+// Lost returns the first error of a write to the standard output: not all that was to
+// be printed has been.
+func (t *Terminal) Lost() error {
+	t.out.mu.Lock()
+	defer t.out.mu.Unlock()
+	return t.out.lost
 }
 
 // text writes what people read.

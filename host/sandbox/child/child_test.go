@@ -2,11 +2,11 @@ package child
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +16,7 @@ import (
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
-// What the test program is beside itself: a process that does its job in an odd way.
+// What the test program is beside itself: a process that serves a call in an odd way.
 var odd = map[string]func(*Job, []byte, []byte) *Result{
 	"good": func(_ *Job, wasm, request []byte) *Result {
 		if string(wasm) != "code" || !strings.Contains(string(request), `"op":"extract"`) {
@@ -33,8 +33,11 @@ var odd = map[string]func(*Job, []byte, []byte) *Result{
 	"silent":  func(*Job, []byte, []byte) *Result { os.Exit(0); return nil },
 	"liar": func(*Job, []byte, []byte) *Result {
 		os.Stdout.Write([]byte{0xff, 0xff, 0xff, 0xff})
-		os.Exit(0)
-		return nil
+		select {}
+	},
+	"no JSON": func(*Job, []byte, []byte) *Result {
+		os.Stdout.Write(append(frameHead(1), '{'))
+		select {}
 	},
 	"floods": func(*Job, []byte, []byte) *Result {
 		for {
@@ -44,6 +47,43 @@ var odd = map[string]func(*Job, []byte, []byte) *Result{
 		}
 	},
 	"environment": func(*Job, []byte, []byte) *Result { return &Result{Error: os.Getenv("FAKE_TOKEN")} },
+	"no answer":   func(*Job, []byte, []byte) *Result { return &Result{Stdout: []byte("{}")} },
+	"reports": func(*Job, []byte, []byte) *Result {
+		return &Result{Stdout: []byte(`{"abi":1,"error":{"code":"invalid","message":"no"}}`)}
+	},
+	"garbage": func(*Job, []byte, []byte) *Result { touch(make([]byte, 200<<20)); return answer() },
+	"minus":   func(*Job, []byte, []byte) *Result { r := answer(); r.Used = -time.Hour; return r },
+	"tires":   func(*Job, []byte, []byte) *Result { burn(20 * time.Millisecond); return answer() },
+	"who":     func(*Job, []byte, []byte) *Result { return answer() },
+}
+
+// thens answer their first call, and serve the next in another way.
+var thens = map[string]string{"then stays": "stays", "then dies": "panics", "then lies": "liar", "then eats": "memory", "then reports": "reports"}
+
+func second(f func(*Job, []byte, []byte) *Result) func(*Job, []byte, []byte) *Result {
+	calls := 0
+	return func(j *Job, wasm, request []byte) *Result {
+		if calls++; calls == 1 {
+			return answer()
+		}
+		return f(j, wasm, request)
+	}
+}
+
+// answer tells which process gives it.
+func answer() *Result {
+	return &Result{Stdout: fmt.Appendf(nil, `{"abi":1,"secrets":[{"profile":"a","values":{"pid":"%d"}}]}`, os.Getpid())}
+}
+
+func burn(most time.Duration) {
+	for begin := CPU(); CPU()-begin < most; {
+	}
+}
+
+func touch(b []byte) {
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
 }
 
 // eat takes memory in pieces, without end.
@@ -51,9 +91,7 @@ func eat(piece int) []byte {
 	var all [][]byte
 	for {
 		b := make([]byte, piece)
-		for i := 0; i < len(b); i += 4096 {
-			b[i] = 1
-		}
+		touch(b)
 		all = append(all, b)
 		if len(all) > 1<<20 {
 			return all[0]
@@ -62,8 +100,13 @@ func eat(piece int) []byte {
 }
 
 func TestMain(m *testing.M) {
+	for how, then := range thens {
+		odd[how] = second(odd[then])
+	}
 	if f := odd[os.Args[len(os.Args)-1]]; f != nil {
-		os.Exit(Serve(os.Stdin, os.Stdout, f))
+		os.Exit(Serve(os.Stdin, os.Stdout, func(job *Job, wasm []byte) func(*Call, []byte) *Result {
+			return func(_ *Call, request []byte) *Result { return f(job, wasm, request) }
+		}))
 	}
 	os.Exit(m.Run())
 }
@@ -74,7 +117,9 @@ func runner(t *testing.T, how string) *Runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Runner{Program: []string{exe, how}}
+	r := &Runner{Program: []string{exe, how}}
+	t.Cleanup(func() { _ = r.Close(context.Background()) })
+	return r
 }
 
 var (
@@ -116,7 +161,8 @@ func TestProcessThatFails(t *testing.T) {
 		"panics":      {"its process ended: exit status 2", false},
 		"silent":      {"gave no answer", false},
 		"liar":        {"gave no answer: a frame of 4294967295 bytes", false},
-		"floods":      {"its process ended", false},
+		"no JSON":     {"gave no answer: unexpected end of JSON input", false},
+		"floods":      {"gave no answer", false},
 		"environment": {"wasm module m gave no answer", false}, // it sees none of this one's
 	} {
 		t.Setenv("FAKE_TOKEN", "fake")
@@ -163,24 +209,45 @@ func TestProcessThatStaysUsesUpTheBudget(t *testing.T) {
 	}
 }
 
-// A process whose parent is gone, and does not end it, ends by itself.
+// A process whose parent is gone ends, in the middle of a call as well.
 func TestOrphanEnds(t *testing.T) {
-	head, err := json.Marshal(Job{Limits: abi.Limits{Call: time.Millisecond, Compile: time.Millisecond}.OrDefault(), Memory: RunMemory})
+	for _, inCall := range []bool{false, true} {
+		r := runner(t, "stays")
+		r.Limits = abi.Limits{Call: time.Hour, Compile: time.Hour}
+		p, err := r.take(module, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.send(p.job, p.module.Wasm); err != nil {
+			t.Fatal(err)
+		}
+		if inCall {
+			if err := p.send(&Call{Time: time.Hour}, []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.in.(io.Closer).Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.cmd.Wait(); p.cmd.ProcessState.ExitCode() != 1 {
+			t.Errorf("in a call: %v: it ended with %v", inCall, err)
+		}
+	}
+}
+
+// One that its parent neither ends nor leaves ends by itself.
+func TestForgottenProcessEnds(t *testing.T) {
+	r := runner(t, "stays")
+	r.Limits = abi.Limits{Call: time.Millisecond, Compile: time.Millisecond}
+	p, err := r.take(module, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var in bytes.Buffer
-	for _, frame := range [][]byte{head, []byte("code"), nil} {
-		if err := writeFrame(&in, frame); err != nil {
-			t.Fatal(err)
-		}
+	if err := errors.Join(p.send(p.job, p.module.Wasm), p.send(&Call{Time: time.Millisecond}, nil)); err != nil {
+		t.Fatal(err)
 	}
-	r := runner(t, "stays")
-	cmd := exec.CommandContext(t.Context(), r.Program[0], r.Program[1:]...)
-	cmd.Stdin = &in
-	_ = cmd.Run()
-	if cmd.ProcessState.ExitCode() != exitTime {
-		t.Errorf("it did not end itself: %v", cmd.ProcessState)
+	if err := p.cmd.Wait(); p.cmd.ProcessState.ExitCode() != exitTime {
+		t.Errorf("it ended with %v", err)
 	}
 }
 
@@ -194,15 +261,17 @@ func FuzzResult(f *testing.F) {
 	}
 	f.Add(frame(`{}`, "out", "err"))
 	f.Add(frame(`{"Error":"x","Limit":true,"Warnings":["a"]}`, "", ""))
+	f.Add(frame(`{"Used":-1}`, "", ""))
 	f.Add(frame(`{`))
 	f.Add([]byte{1, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		lim := abi.Limits{Stdout: 100, Stderr: 10}
-		r, err := readResult(b, lim)
+		r, err := readResult(bytes.NewReader(b), lim)
+		if err == nil && r.Used < 0 {
+			t.Error("less time than none")
+		}
 		if err == nil && (len(r.Stdout) > 100 || len(r.Stderr) > 10) {
 			t.Error("more than the limits")
 		}
 	})
 }
-
-var _ io.Writer = (*output)(nil)

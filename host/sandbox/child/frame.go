@@ -6,11 +6,11 @@ import (
 	"io"
 )
 
-// What goes through the pipes are frames: a length, then as many bytes. A job is
-// three (itself as JSON, the module, the request), and so is a result (itself as
-// JSON, standard output, standard error).
+// What goes through the pipes are frames: a length, then as many bytes. A job is two
+// (itself as JSON, the module), a call is two (itself as JSON, the request), and a
+// result is three (itself as JSON, standard output, standard error).
 
-// maxHead is the size of a job's or result's JSON, in bytes.
+// maxHead is the size of a job's, call's or result's JSON, in bytes.
 const maxHead = 1 << 20
 
 func frameHead(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
@@ -32,7 +32,7 @@ func readFrame(r io.Reader, most int64) ([]byte, error) {
 	}
 	n := binary.LittleEndian.Uint32(head[:])
 	if int64(n) > most {
-		return nil, fmt.Errorf("a frame of %d bytes; at most %d are taken", n, most)
+		return nil, damaged{fmt.Errorf("a frame of %d bytes; at most %d are taken", n, most)}
 	}
 	b := make([]byte, n)
 	_, err := io.ReadFull(r, b)

@@ -20,7 +20,7 @@ func restrict(job *Job) {
 		_ = syscall.Setrlimit(what, &syscall.Rlimit{Cur: most, Max: most})
 	}
 	set(unix.RLIMIT_CORE, 0)
-	set(unix.RLIMIT_CPU, uint64(2*(job.limit()+slack)/time.Second)*uint64(runtime.NumCPU()))
+	set(unix.RLIMIT_CPU, uint64(2*(job.most()+slack)/time.Second)*uint64(runtime.NumCPU()))
 	if runtime.GOOS == "linux" && !raceDetector {
 		set(unix.RLIMIT_DATA, uint64(job.Memory+job.Memory/2))
 	}

@@ -3,18 +3,19 @@ package child
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"time"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/rhx-dev/rhx/host/sandbox/abi"
 )
 
-// Runner runs modules, each call in a process of its own.
+// Runner runs modules in processes of their own: all calls of one module, one after
+// the other, in one process, and more where calls come at the same time. A process
+// that failed once serves no other call. Its methods may be called from several
+// goroutines.
 type Runner struct {
 	// Program is the program, with arguments, that calls Serve.
 	Program []string
@@ -25,6 +26,11 @@ type Runner struct {
 	// Warn is called with what the user should know and need not stop for; nil
 	// to drop it.
 	Warn func(string)
+
+	mu        sync.Mutex
+	processes []*process
+	closed    bool
+	turn      chan struct{}
 }
 
 // Run gives the module one request and returns what it answered. Its errors are
@@ -34,130 +40,148 @@ func (r *Runner) Run(ctx context.Context, m abi.Module, req *abi.Request) (*abi.
 	if err := req.Check(lim); err != nil {
 		return nil, err
 	}
-	lim, done, err := lim.Share(ctx)
+	done, err := r.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	lim, took, err := lim.Share(ctx)
 	if err != nil {
 		return nil, &abi.ModuleError{Module: m.Name, Err: err}
 	}
 	in := req.Encode()
 	defer clear(in)
-	res, err := r.do(ctx, &Job{Args: abi.Args(m, req), Limits: lim, Memory: RunMemory}, m, in)
+	p, err := r.take(m, false)
+	if err != nil {
+		return abi.Answer(ctx, m, req, lim, nil, nil, err)
+	}
+	res, err := r.call(ctx, p, &Call{Args: abi.Args(m, req), Time: lim.Call}, in)
 	defer clear(res.Stdout)
 	defer clear(res.Stderr)
-	done(res.Used)
-	return abi.Answer(ctx, m, req, lim, res.Stdout, res.Stderr, err)
+	took(res.Used)
+	resp, err := abi.Answer(ctx, m, req, lim, res.Stdout, res.Stderr, err)
+	var reported *abi.GuestError
+	r.give(p, !res.Last && (err == nil || errors.As(err, &reported)))
+	return resp, err
 }
 
 // Compile compiles the module and keeps the code in the cache, for later runs. A
 // module that cannot be compiled within the limits is an [*abi.ModuleError].
 func (r *Runner) Compile(ctx context.Context, m abi.Module) error {
-	_, err := r.do(ctx, &Job{Args: []string{m.Name}, Compile: true, Limits: r.Limits.OrDefault(), Memory: CompileMemory}, m, nil)
+	p, err := r.take(m, true)
+	if err == nil {
+		_, err = r.call(ctx, p, &Call{}, nil)
+		r.give(p, false)
+	}
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return &abi.ModuleError{Module: m.Name, Err: err}
 }
 
-// do has one job done. The result is never nil.
-func (r *Runner) do(ctx context.Context, job *Job, m abi.Module, in []byte) (*Result, error) {
-	none := &Result{}
-	if len(r.Program) == 0 {
-		return none, errors.New("cannot run: nobody said which program runs the modules of others")
+// Close ends all processes.
+func (r *Runner) Close(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	for _, p := range r.processes {
+		_ = p.end() // by a signal
 	}
-	if int64(len(m.Wasm)) > job.Limits.Module {
-		return none, abi.TooLarge(job.Limits)
+	r.processes = nil
+	return nil
+}
+
+// wait waits for a turn: at one time there are as many calls as processors.
+func (r *Runner) wait(ctx context.Context) (done func(), err error) {
+	r.mu.Lock()
+	if r.turn == nil {
+		r.turn = make(chan struct{}, runtime.GOMAXPROCS(0))
 	}
-	job.Trusted, job.Random, job.CacheDir = m.Trusted, m.Random, r.CacheDir
-	head, err := json.Marshal(job)
+	turn := r.turn
+	r.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// take returns a process for the module that serves no other call: to compile it, a
+// new one.
+func (r *Runner) take(m abi.Module, compile bool) (*process, error) {
+	job := Job{Name: m.Name, Compile: compile, Trusted: m.Trusted, Random: m.Random, CacheDir: r.CacheDir, Limits: r.Limits.OrDefault(), Memory: RunMemory}
+	if compile {
+		job.Memory = CompileMemory
+	}
+	switch {
+	case len(r.Program) == 0:
+		return nil, errors.New("cannot run: nobody said which program runs the modules of others")
+	case int64(len(m.Wasm)) > job.Limits.Module:
+		return nil, abi.TooLarge(job.Limits)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, errors.New("cannot run: rhx ends")
+	}
+	for _, p := range r.processes {
+		if !p.busy && p.job == job && bytes.Equal(p.module.Wasm, m.Wasm) {
+			p.busy = true
+			return p, nil
+		}
+	}
+	p, err := start(r.Program, job, m)
 	if err != nil {
-		return none, err
+		return nil, fmt.Errorf("cannot run: its process does not start: %w", err)
 	}
-	out := &output{most: maxHead + job.Limits.Stdout + job.Limits.Stderr + 12}
-	defer out.wipe()
-	crash := &output{most: 64 << 10}
-	// The process ends itself in time, and tells which limit it was; this is for
-	// one that cannot.
-	bounded, cancel := context.WithTimeout(ctx, job.life()+slack)
-	defer cancel()
-	cmd := exec.CommandContext(bounded, r.Program[0], r.Program[1:]...)
-	cmd.Env = environment()
-	cmd.Stdin = io.MultiReader(bytes.NewReader(frameHead(len(head))), bytes.NewReader(head),
-		bytes.NewReader(frameHead(len(m.Wasm))), bytes.NewReader(m.Wasm), bytes.NewReader(frameHead(len(in))), bytes.NewReader(in))
-	cmd.Stdout, cmd.Stderr = out, crash
-	cmd.WaitDelay = time.Second
-	begun := time.Now()
-	err = cmd.Run()
-	if cmd.ProcessState == nil {
-		return none, fmt.Errorf("cannot run: its process does not start: %w", err)
+	p.busy = true
+	r.processes = append(r.processes, p)
+	return p, nil
+}
+
+// keep is how many processes wait for other calls at most.
+const keep = 8
+
+// give takes a process back, for other calls where it is good for them.
+func (r *Runner) give(p *process, good bool) {
+	if !good {
+		_ = p.end()
 	}
-	// One that gives no answer has used time, too: what other files share is the less.
-	none.Used = max(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), time.Since(begun)/abi.WallFactor)
-	if err != nil {
-		return none, job.ended(bounded, cmd.ProcessState, crash.b, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.busy = false
+	r.processes = slices.DeleteFunc(r.processes, func(q *process) bool { return q == p })
+	if !good || r.closed {
+		return
 	}
-	res, err := readResult(out.b, job.Limits)
-	if err != nil {
-		return none, fmt.Errorf("failed: its process gave no answer: %w", err)
+	r.processes = append(r.processes, p) // behind those that have waited longer
+	waiting := 0
+	for _, q := range slices.Backward(r.processes) {
+		if !q.busy {
+			waiting++
+		}
+		if waiting > keep {
+			_ = q.end()
+			r.processes = slices.DeleteFunc(r.processes, func(o *process) bool { return o == q })
+			return
+		}
 	}
+}
+
+// call makes one call, and turns the error that the result has into one.
+func (r *Runner) call(ctx context.Context, p *process, c *Call, in []byte) (*Result, error) {
+	res, err := p.call(ctx, c, in)
 	if r.Warn != nil {
 		for _, w := range res.Warnings {
 			r.Warn(w)
 		}
 	}
 	switch {
-	case res.Error == "":
-		return res, nil
+	case err != nil || res.Error == "":
+		return res, err
 	case res.Limit:
 		return res, abi.LimitError(res.Error)
 	}
 	return res, errors.New(res.Error)
 }
-
-// ended says why a process ended that gave no answer.
-func (j *Job) ended(ctx context.Context, state *os.ProcessState, crash []byte, err error) error {
-	to := "run"
-	if j.Compile {
-		to = "compile"
-	}
-	switch {
-	case state.ExitCode() == exitMemory, bytes.Contains(crash, []byte("out of memory")), bytes.Contains(crash, []byte("cannot allocate memory")):
-		return abi.LimitError(fmt.Sprintf("needs more than %s of memory to %s", abi.Size(j.Memory), to))
-	case state.ExitCode() == exitTime, errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return abi.LimitError(fmt.Sprintf("took longer than %v to %s", j.limit(), to))
-	}
-	return fmt.Errorf("failed: its process ended: %w", err)
-}
-
-func readResult(b []byte, lim abi.Limits) (*Result, error) {
-	r := bytes.NewReader(b)
-	head, err := readFrame(r, maxHead)
-	if err != nil {
-		return nil, err
-	}
-	var res Result
-	if err := json.Unmarshal(head, &res); err != nil {
-		return nil, err
-	}
-	if res.Stdout, err = readFrame(r, lim.Stdout); err != nil {
-		return nil, err
-	}
-	if res.Stderr, err = readFrame(r, lim.Stderr); err != nil {
-		return nil, err
-	}
-	return &res, nil
-}
-
-// output keeps what a process writes, up to a size in bytes.
-type output struct {
-	b    []byte
-	most int64
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	if int64(len(o.b)+len(p)) > o.most {
-		return 0, errors.New("it writes too much")
-	}
-	o.b = abi.Append(o.b, p)
-	return len(p), nil
-}
-
-func (o *output) wipe() { clear(o.b) }
