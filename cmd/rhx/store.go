@@ -34,11 +34,7 @@ After a change that you know of, such as a backup that was put back or a save by
 }
 
 func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engine()
-	if err != nil {
-		return err
-	}
-	local, err := a.localStore(ctx, e)
+	e, local, err := a.localStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,13 +69,18 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 }
 
 // localStore returns the store on this machine, if it is the one that is used.
-func (a *app) localStore(ctx context.Context, e *engine.Engine) (*agestore.Store, error) {
+func (a *app) localStore(ctx context.Context) (*engine.Engine, *agestore.Store, error) {
+	e, err := a.engine()
+	if err != nil {
+		return nil, nil, err
+	}
 	st, err := e.Records.Store(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if st.URL() != engine.LocalURL {
-		return nil, fault.WithHint(fault.WithKind(fmt.Errorf("the store %s is not the local one", st.URL()), fault.Usage), "--store local names it")
+		return nil, nil, fault.WithHint(fault.WithKind(fmt.Errorf("the store %s is not the local one", st.URL()), fault.Usage), "--store local names it")
 	}
-	return e.Stores.Local()
+	local, err := e.Stores.Local()
+	return e, local, err
 }

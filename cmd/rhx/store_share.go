@@ -24,11 +24,7 @@ func (c *storeKeyCmd) Help() string {
 }
 
 func (c *storeKeyCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engine()
-	if err != nil {
-		return err
-	}
-	local, err := a.localStore(ctx, e)
+	_, local, err := a.localStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,11 +49,7 @@ type memberJSON struct {
 }
 
 func (c *storeMembersCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engine()
-	if err != nil {
-		return err
-	}
-	local, err := a.localStore(ctx, e)
+	_, local, err := a.localStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,15 +112,11 @@ With the line that rhx store key prints they can also save; with a public key al
 }
 
 func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engine()
-	if err != nil {
-		return err
-	}
 	members, err := c.members(a)
 	if err != nil {
 		return err
 	}
-	local, err := a.localStore(ctx, e)
+	e, local, err := a.localStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -278,11 +266,7 @@ func (c *storeUnshareCmd) Help() string {
 }
 
 func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engine()
-	if err != nil {
-		return err
-	}
-	local, err := a.localStore(ctx, e)
+	e, local, err := a.localStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -314,11 +298,7 @@ It can be interrupted at any time, and called again goes on. The old key opens n
 }
 
 func (c *storeRekeyCmd) Run(ctx context.Context, a *app) error {
-	e, err := a.engine()
-	if err != nil {
-		return err
-	}
-	local, err := a.localStore(ctx, e)
+	e, local, err := a.localStore(ctx)
 	if err != nil {
 		return err
 	}

@@ -170,22 +170,7 @@ func dotenvUnquoteSingle(s string) string {
 
 // Splice implements [Format].
 func (dotenv) Splice(data []byte, edits []Edit) ([]byte, error) {
-	for _, e := range edits {
-		tree, err := dotenv{}.Decode(data)
-		if err != nil {
-			return nil, err
-		}
-		single, err := flatten(tree, e, 1)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range single {
-			if data, err = dotenvEdit(data, s); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return data, nil
+	return spliceFlat(dotenv{}, data, edits, dotenvEdit)
 }
 
 // dotenvEdit makes one edit that flatten gave.

@@ -136,6 +136,27 @@ func editError(path Path, format string, args ...any) error {
 	return &Error{Msg: msg}
 }
 
+// spliceFlat makes edits of a format whose trees are Maps of Strings, by an edit of a single
+// value at a time.
+func spliceFlat(f Format, data []byte, edits []Edit, edit func([]byte, Edit) ([]byte, error)) ([]byte, error) {
+	for _, e := range edits {
+		tree, err := f.Decode(data)
+		if err != nil {
+			return nil, err
+		}
+		single, err := flatten(tree, e, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range single {
+			if data, err = edit(data, s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return data, nil
+}
+
 // flatten breaks an edit of a whole Map up into the single values that it sets and
 // removes, for formats whose trees are Maps down to Strings at paths of depth steps.
 // Each edit that it returns sets a String, removes a place, or adds an entry without

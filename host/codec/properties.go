@@ -188,22 +188,7 @@ func propertyUnit(text []byte) (rune, bool) {
 
 // Splice implements [Format].
 func (f properties) Splice(data []byte, edits []Edit) ([]byte, error) {
-	for _, e := range edits {
-		tree, err := f.Decode(data)
-		if err != nil {
-			return nil, err
-		}
-		single, err := flatten(tree, e, 1)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range single {
-			if data, err = propertiesEdit(data, s); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return data, nil
+	return spliceFlat(f, data, edits, propertiesEdit)
 }
 
 // propertiesEdit makes one edit that flatten gave.
