@@ -156,7 +156,7 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 		if a.Output != "table" {
 			continue
 		}
-		a.say(fmt.Sprintf("Shared with %s: %d versions were encrypted to their key.", m.Name, n))
+		a.say(fmt.Sprintf("Shared with %s: %s encrypted to their key.", m.Name, plural(n, "version")))
 		if m.Signer == "" && !saves(ctx, local, m.Recipient) {
 			a.say("They can read. For them to save, too, share it with what rhx store key prints on their machine.")
 		}
@@ -281,7 +281,7 @@ func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
 	if done, err := a.data([]sharedJSON{{m.Name, m.Recipient, n}}); done {
 		return err
 	}
-	a.say(fmt.Sprintf("%s is taken out: %d versions were encrypted anew.", m.Name, n))
+	a.say(fmt.Sprintf("%s is taken out: %s encrypted anew.", m.Name, plural(n, "version")))
 	a.say("What they have read they know. Change those secrets where they come from, and save the new ones.")
 	return nil
 }
@@ -317,7 +317,7 @@ func (c *storeRekeyCmd) Run(ctx context.Context, a *app) error {
 	if done, err := a.data(map[string]int{"versions": n}); done {
 		return err
 	}
-	a.say(fmt.Sprintf("%d versions are encrypted to the new key, and the old one opens none of them.", n))
+	a.say(fmt.Sprintf("%s encrypted to the new key: the old one opens nothing in the store.", plural(n, "version")))
 	a.say("Keep a copy of the new key in a safe place: without it nobody reads the secrets.")
 	return nil
 }

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -185,9 +188,19 @@ func read(r io.Reader) (*contents, error) {
 		if _, err := lines.next(); !errors.Is(err, io.EOF) {
 			return nil, errors.New("there is something behind its end")
 		}
-		c.missing = l.Missing
+		if c.missing = l.Missing; !oneLine(append(l.Missing, c.Store)...) {
+			return nil, errDamaged
+		}
 		return c, c.complete()
 	}
+}
+
+// oneLine reports whether texts can be shown as they are: what follows a line break would
+// look like what rhx says itself.
+func oneLine(texts ...string) bool {
+	return !slices.ContainsFunc(texts, func(text string) bool {
+		return strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
+	})
 }
 
 func (c *contents) parseHeader(data []byte) error {

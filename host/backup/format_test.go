@@ -60,6 +60,8 @@ func TestReadRefuses(t *testing.T) {
 		"another text":          {"FAKE\n", "it is not a backup of rhx"},
 		"other JSON":            {`{"name":"FAKE"}` + "\n", "it is not a backup of rhx"},
 		"a list":                {"[1]\n", "it is not a backup of rhx"},
+		"a store of two lines":  {`{"rhx_backup":1,"store":"a\nFAKE"}` + "\n" + `{"end":0}` + "\n", "it is not as rhx writes one"},
+		"two lines missing":     {`{"rhx_backup":1}` + "\n" + `{"end":0,"missing":["a\nFAKE"]}` + "\n", "it is not as rhx writes one"},
 		"no line break":         {`{"rhx_backup":1}`, "line 1: it is cut off"},
 		"a newer format":        {`{"rhx_backup":2,"FAKE":1}` + "\n", "a newer rhx wrote it (format 2; this rhx reads format 1)"},
 		"format 0":              {`{"rhx_backup":0}` + "\n", "it is not as rhx writes one"},

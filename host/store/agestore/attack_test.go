@@ -77,13 +77,17 @@ func TestAGraftLetsNobodyIn(t *testing.T) {
 			pull(t, ann, bob)
 			return stolen, []*Store{ann, bob}
 		},
-		"with the old key of a member": func(t *testing.T) (string, []*Store) {
+		"and goes on after that": func(t *testing.T) (string, []*Store) {
 			ann, bob := shared(t)
-			stolen := keep(t, bob)
-			_, err := bob.Rekey(t.Context(), "")
+			_, _, err := ann.Unshare(t.Context(), "bob")
 			noError(t, err)
-			pull(t, bob, ann)
-			return stolen, []*Store{ann, bob}
+			stolen := keep(t, bob)
+			graft(t, stolen, ann)
+			// With the same key again he would be believed what he wrote meanwhile.
+			if _, err := ann.Share(t.Context(), memberOf(t, bob, "bob"), ""); err == nil || !strings.Contains(err.Error(), "was taken out") {
+				t.Error(err)
+			}
+			return stolen, []*Store{ann}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -312,5 +316,81 @@ func TestRecipientsAreNotShownUnread(t *testing.T) {
 	write(t, s.recipientsPath(), []byte("[default]\naws_secret = FAKE-MINE\n"), 0o600)
 	if _, err := Open(s.opt).Put(t.Context(), fake("a"), store.AnyVersion); err == nil || strings.Contains(err.Error(), "FAKE-MINE") || !strings.Contains(err.Error(), "has a line that is no public key") {
 		t.Error(err)
+	}
+}
+
+// A member gets a new key from those who took them in; their own rhx makes none that the
+// others would not know, and changes nothing.
+func TestAMemberIsNotRekeyed(t *testing.T) {
+	ann, bob := shared(t)
+	before := tree(t, bob.opt.Dir)
+	if _, err := bob.Rekey(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "have to know your new key") {
+		t.Error(err)
+	}
+	if now := tree(t, bob.opt.Dir); now != before {
+		t.Errorf("it was changed:\n%s\nwas\n%s", now, before)
+	}
+	// A new key, and the old one taken out.
+	next := somebody(t)
+	_, err := ann.Share(t.Context(), memberOf(t, next, "bob2"), "")
+	noError(t, err)
+	_, _, err = ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	if reaches(t, bob, ann) || !reaches(t, next, ann) {
+		t.Error("the old key reads, or the new one does not")
+	}
+}
+
+// A rekey that is refused has changed nothing.
+func TestARefusedRekeyChangesNothing(t *testing.T) {
+	s := somebody(t)
+	putFake(t, s, "a", "FAKE")
+	forge(t, s, "a", 2)
+	before := tree(t, s.opt.Dir)
+	if _, err := Open(s.opt).Rekey(t.Context(), ""); err == nil {
+		t.Error("it was done")
+	}
+	if now := tree(t, s.opt.Dir); now != before {
+		t.Errorf("it was changed:\n%s\nwas\n%s", now, before)
+	}
+}
+
+// A file of the record that counts for nothing stops nobody from taking somebody out.
+func TestAStrayRecordStopsNothing(t *testing.T) {
+	ann, bob := shared(t)
+	graft(t, keep(t, somebody(t)), ann)
+	if _, _, err := ann.Unshare(t.Context(), "bob"); err != nil {
+		t.Error(err)
+	}
+	if reaches(t, bob, ann) {
+		t.Error("bob reads")
+	}
+	if got := problems(t, ann); !strings.Contains(got, "a key wrote it that is neither yours nor a member's") {
+		t.Error(got)
+	}
+}
+
+// What was interrupted is said until it is done.
+func TestAnUnfinishedUnshareIsSaid(t *testing.T) {
+	ann, _ := shared(t)
+	n := 0
+	ann.onStep = func() {
+		if n++; n == 28 {
+			noError(t, os.RemoveAll(ann.temp()), os.WriteFile(ann.temp(), nil, 0o600))
+		}
+	}
+	if _, _, err := ann.Unshare(t.Context(), "bob"); err == nil || !strings.Contains(err.Error(), "not all versions are encrypted anew") {
+		t.Fatal(err, n)
+	}
+	noError(t, os.Remove(ann.temp()))
+	next := Open(ann.opt)
+	if v, err := next.Verify(t.Context()); err != nil || len(v.Problems) > 0 || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "are still encrypted as before") {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if _, _, err := next.Unshare(t.Context(), "bob"); err != nil {
+		t.Error(err)
+	}
+	if v, err := next.Verify(t.Context()); err != nil || len(v.Problems)+len(v.Notes) > 0 {
+		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -54,7 +54,7 @@ func (s *Store) nameOf(folder string) (string, error) {
 		if err != nil || len(vs) == 0 {
 			return "", err
 		}
-		if name, ok := percentDecode(folder); ok && folderName(name) == folder {
+		if name, ok := percentDecode(folder); ok && folderName(name) == folder && secret.ValidName(name) == nil {
 			return name, nil
 		}
 		err = fmt.Errorf("%s: its name is not that of a secret", dir)

@@ -23,12 +23,15 @@ import (
 // level by level. Everybody has a rank: those accepted 1, a member that of who took them in
 // and one more, and the user that of such a member, or 0 where nobody was accepted. Then:
 //
-//   - Nobody takes out, or changes, somebody of a lower rank than their own.
+//   - Nobody takes out, or changes, somebody of a lower rank than their own, or of the same
+//     who was named before.
 //   - Who is taken out names nobody any more, at whatever time they say they did: of what
-//     they say only whom they take out counts, since that lets nobody in.
+//     they say only whom they take out counts, since that lets nobody in. They are never
+//     taken in again with the same key, since nobody knows what else it has signed.
 //   - With whom a part of the store is shared names nobody, and changes only that part.
-//   - A member who has a new key says so with the old one. With that the old one counts no
-//     more; where it names two new ones, somebody else has it, too, and neither counts.
+//   - Who was accepted and has a new key says so with the old one. With that the old one
+//     counts no more; where it names two new ones, somebody else has it, too, and neither
+//     counts. Members are given a new key by those who took them in.
 
 // signaturePurpose is what the keys that sign are derived for.
 const signaturePurpose = "store record"
@@ -87,6 +90,7 @@ type circle struct {
 	own, pins []string
 
 	by     map[string]int       // of each member, by recipient
+	since  map[string]int64     // the clock at which a member was named first, likewise
 	gone   map[string]bool      // keys of those who were taken out
 	claims map[string][]*Member // new keys, by the old ones that name them
 	ended  map[string]string    // keys that were taken out, and by whose
@@ -117,7 +121,7 @@ func circleOf(k *key, was *seen, files map[string][]byte) (*circle, error) {
 	for {
 		c := &circle{
 			members: map[string]*Member{}, left: map[string]*Member{}, of: map[string]string{}, void: map[string]bool{},
-			rank: map[string]int{}, by: map[string]int{}, gone: map[string]bool{}, claims: map[string][]*Member{}, ended: map[string]string{},
+			rank: map[string]int{}, by: map[string]int{}, since: map[string]int64{}, gone: map[string]bool{}, claims: map[string][]*Member{}, ended: map[string]string{},
 			own: own, files: files,
 		}
 		c.pins = slices.DeleteFunc(slices.Clone(pins), func(key string) bool { return known.banned[key] })
@@ -213,8 +217,6 @@ func (c *circle) takenOut(ops []signed) map[string]bool {
 		switch {
 		case op.op == opUnshare && c.mayTakeOut(op.by, m):
 			out[m.Signer] = true
-		case op.op == opShare && !out[op.by] && !c.partly(op.by):
-			delete(out, m.Signer)
 		}
 	}
 	return out
@@ -223,10 +225,20 @@ func (c *circle) takenOut(ops []signed) map[string]bool {
 // mayTakeOut reports whether who has a key has the rank, and enough of the store, to take
 // a member out.
 func (c *circle) mayTakeOut(by string, m *Member) bool {
-	rank, known := c.rank[m.Signer]
+	if c.partly(by) || slices.Contains(c.own, m.Signer) && !slices.Contains(c.own, by) {
+		return false
+	}
+	mine := c.rank[by]
+	if rank, known := c.rank[m.Signer]; known && rank < mine {
+		return false
+	}
 	named, member := c.by[m.Recipient]
-	return !c.partly(by) && !slices.Contains(c.own, m.Signer) &&
-		!(known && rank < c.rank[by]) && !(member && named < c.rank[by])
+	isNew := func(next *Member) bool { return next.Signer == by }
+	if !member || named > mine || slices.ContainsFunc(c.claims[m.Signer], isNew) {
+		return true
+	}
+	me := c.member(by)
+	return named == mine && (me == nil || me.Recipient == m.Recipient || c.since[me.Recipient] < c.since[m.Recipient])
 }
 
 // partly reports whether a part of the store is shared with who has a key.
@@ -261,7 +273,7 @@ func (c *circle) apply(op signed, out map[string]bool, known given) {
 		}
 	case opShare:
 		if m, ok := parseMember(op.hash); ok && !out[op.by] {
-			c.take(m, op.by, known)
+			c.take(m, op.by, op.clock, known)
 		}
 	case opUnshare:
 		m, ok := parseMember(op.hash)
@@ -280,12 +292,12 @@ func (c *circle) apply(op signed, out map[string]bool, known given) {
 }
 
 // take takes up that somebody says m to be a member.
-func (c *circle) take(m *Member, by string, known given) {
+func (c *circle) take(m *Member, by string, clock int64, known given) {
 	rank := c.rank[by] + 1
 	if c.isAnothers(m, by) {
 		return
 	}
-	if m.Replaces != "" && m.Replaces == by && m.Signer != "" {
+	if m.Replaces != "" && m.Replaces == by && m.Signer != "" && (slices.Contains(c.own, by) || slices.Contains(c.pins, by)) {
 		// Oneself with a new key: with what the old one had.
 		c.claims[by] = append(c.claims[by], m)
 		if rank = c.rank[by]; c.member(by) != nil {
@@ -320,13 +332,15 @@ func (c *circle) take(m *Member, by string, known given) {
 		}
 	}
 	if m.Signer != "" {
-		if c.gone[m.Signer] && c.rank[by] > c.rank[c.ended[m.Signer]] || known.banned[m.Signer] {
+		if c.gone[m.Signer] || known.banned[m.Signer] {
 			return
 		}
 		if !c.known(m.Signer) {
 			c.rank[m.Signer] = rank
 		}
-		delete(c.gone, m.Signer)
+	}
+	if _, ok := c.since[m.Recipient]; !ok {
+		c.since[m.Recipient] = clock
 	}
 	c.members[m.Recipient], c.by[m.Recipient] = m, rank
 	delete(c.left, m.Recipient)

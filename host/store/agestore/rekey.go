@@ -44,7 +44,7 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 		if err := s.changed(k); err != nil {
 			return err
 		}
-		if err := s.mustBeRight(ctx, k); err != nil {
+		if err := s.mayRekey(ctx, k); err != nil {
 			return err
 		}
 		known, err := s.recorded()
@@ -67,6 +67,26 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 		return s.endRekey(k, r, from == "")
 	})
 	return n, err
+}
+
+// mayRekey is the error for a store that cannot have another key: nothing is changed then.
+func (s *Store) mayRekey(ctx context.Context, k *key) error {
+	was, err := s.readSeen()
+	if err != nil {
+		return err
+	}
+	if len(was.Trusted) > 0 {
+		return fault.WithHint(errors.New("the store is shared with you by others, who have to know your new key"),
+			"Make one with age-keygen, have them share the store with what RHX_AGE_IDENTITY=FILE rhx store key prints, and take out the old one.")
+	}
+	c, err := s.circleNow(k)
+	if err != nil {
+		return err
+	}
+	if m, _ := c.founder(k); m != nil {
+		return notAccepted(m)
+	}
+	return s.mustBeRight(ctx, k)
 }
 
 // newKeyOnly is the key without those before it.
@@ -110,6 +130,9 @@ func (s *Store) newOwnKey(ctx context.Context) (*key, error) {
 	defer clear(data)
 	err = s.locked(ctx, func() error {
 		if err := s.changed(k); err != nil {
+			return err
+		}
+		if err := s.mayRekey(ctx, k); err != nil {
 			return err
 		}
 		return s.disk().Write(path, data, 0o600)

@@ -126,6 +126,9 @@ func (s *Store) Share(ctx context.Context, m Member, self string) (int, error) {
 				m.Secrets = nil
 			}
 		}
+		if c.left[m.Recipient] != nil || c.gone[m.Signer] {
+			return fault.WithHint(fmt.Errorf("%s was taken out, and nobody knows what that key has signed since", cmp.Or(m.Name, m.Recipient)), "Share it with a new key of theirs.")
+		}
 		if err := k.fits(m.Recipient); err != nil {
 			return err
 		}
@@ -189,10 +192,13 @@ func (r *recorder) share(members ...Member) error {
 func (s *Store) Unshare(ctx context.Context, who string) (*Member, int, error) {
 	var out *Member
 	n, err := s.reshape(ctx, func(r *recorder) error {
-		out = r.circle.find(r.circle.members, who)
+		var err error
+		if out, err = find(r.circle.members, who); err != nil {
+			return err
+		}
 		if out == nil {
-			if out = r.circle.find(r.circle.left, who); out != nil {
-				return nil // it was interrupted
+			if out, err = find(r.circle.left, who); out != nil || err != nil {
+				return err // it was interrupted
 			}
 			return fault.WithHint(fmt.Errorf("the store is not shared with %q", who), "rhx store members lists with whom it is.")
 		}
@@ -211,6 +217,9 @@ func (s *Store) Unshare(ctx context.Context, who string) (*Member, int, error) {
 			return err
 		}
 		keep := slices.DeleteFunc(r.circle.sorted(), func(m Member) bool { return m.Recipient == out.Recipient })
+		slices.SortStableFunc(keep, func(a, b Member) int { // in the order in which they came
+			return cmp.Or(cmp.Compare(r.circle.by[a.Recipient], r.circle.by[b.Recipient]), cmp.Compare(r.circle.since[a.Recipient], r.circle.since[b.Recipient]))
+		})
 		if err := r.share(keep...); err != nil {
 			return err
 		}
@@ -255,13 +264,21 @@ func (s *Store) authors(folder string) map[int]string {
 }
 
 // find returns the member of a name or public key; nil for none.
-func (c *circle) find(members map[string]*Member, who string) *Member {
-	for _, m := range members {
-		if m.Name == who || m.Recipient == who {
-			return m
-		}
+func find(members map[string]*Member, who string) (*Member, error) {
+	if m := members[who]; m != nil {
+		return m, nil
 	}
-	return nil
+	var found *Member
+	for _, m := range members {
+		if m.Name != who {
+			continue
+		}
+		if found != nil {
+			return nil, fault.WithHint(fmt.Errorf("two members are called %q", who), "Give the public key; rhx store members -o json has it.")
+		}
+		found = m
+	}
+	return found, nil
 }
 
 // restate notes what is there and would not be in the record without the files that one
@@ -323,6 +340,9 @@ func (s *Store) reshape(ctx context.Context, change func(*recorder) error) (int,
 		if err := r.reread(); err != nil {
 			return err
 		}
+		if r.circle.members[k.public[0]] == nil && r.seen.Shared {
+			return errors.New("nobody takes your word for who the store is shared with")
+		}
 		if err := r.replaceSeen(); err != nil {
 			return err
 		}
@@ -357,7 +377,14 @@ func (s *Store) mustHaveAll(k *key) error {
 	if err != nil {
 		return err
 	}
-	if me := c.members[k.public[0]]; me != nil && len(me.Secrets) > 0 {
+	me := c.members[k.public[0]]
+	switch {
+	case len(c.members) == 0:
+	case me == nil:
+		return fault.Mark(errors.New("the store is not shared with you any more"), store.ErrDenied)
+	case !slices.Contains(c.own, me.Signer):
+		return fault.Mark(errors.New("the store is shared with you for reading"), store.ErrDenied)
+	case len(me.Secrets) > 0:
 		return fault.WithHint(errors.New("the store is shared with you in part"), "Somebody with whom all of it is shared can share it, and take others out.")
 	}
 	return nil
@@ -412,7 +439,7 @@ func (r *recorder) encryptAnew(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	since := r.changedAt()
+	since := changedAt(r.circle, r.files)
 	n := 0
 	for _, folder := range slices.Sorted(maps.Keys(want)) {
 		for _, number := range slices.Sorted(maps.Keys(want[folder])) {
@@ -432,10 +459,10 @@ func (r *recorder) encryptAnew(ctx context.Context) (int, error) {
 }
 
 // changedAt returns the clock of the last change of who may read the secret in a folder.
-func (r *recorder) changedAt() func(folder string) int64 {
+func changedAt(who *circle, files map[string][]byte) func(folder string) int64 {
 	var ops []change
-	for id, lines := range r.files {
-		if r.circle.of[id] == "" {
+	for id, lines := range files {
+		if who.of[id] == "" {
 			continue
 		}
 		for line := range bytes.Lines(lines) {
@@ -448,7 +475,7 @@ func (r *recorder) changedAt() func(folder string) int64 {
 		last := int64(0)
 		for _, c := range ops {
 			m, ok := parseMember(c.hash)
-			if c.op == opRekey || ok && m.has(folder) && !slices.Contains(r.circle.own, m.Signer) {
+			if c.op == opRekey || ok && m.has(folder) && !slices.Contains(who.own, m.Signer) {
 				last = max(last, c.clock)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/secret"
 )
 
 // Verified is what Verify found.
@@ -80,7 +81,9 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 	}
 	err = s.locked(ctx, func() error {
 		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil && !was.Shared}
-		return c.run(ctx)
+		err := c.run(ctx)
+		v.Problems = append(v.Problems, c.foreign...)
+		return err
 	})
 	return v, err
 }
@@ -102,6 +105,8 @@ type comparison struct {
 	files   map[string][]byte
 	founder *Member
 	wrong   []string
+	// foreign says which files of the record count for nothing.
+	foreign []string
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -130,10 +135,30 @@ func (c *comparison) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if n := c.unfinished(want); n > 0 {
+		c.note("%d versions are still encrypted as before the last rhx store share, unshare or rekey: run it again, and it goes on", n)
+	}
 	if c.closed > 0 {
 		c.note("%d versions are not shared with you; they are as the record has them", c.closed)
 	}
 	return nil
+}
+
+// unfinished counts the versions that were written before the last change of who reads them.
+func (c *comparison) unfinished(want states) int {
+	if c.circle == nil {
+		return 0
+	}
+	since := changedAt(c.circle, c.files)
+	n := 0
+	for folder, of := range want {
+		for _, v := range of {
+			if v.clock <= since(folder) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // read reads the record. recorded is false where there is none.
@@ -203,7 +228,8 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 	if !own && bad == "" {
 		data = part
 	} else if !own && !c.anyProof(id, data) {
-		c.problem("%s: %s", path, bad)
+		// What it says counts for nothing.
+		c.foreign = append(c.foreign, fmt.Sprintf("%s: %s", path, bad))
 		c.wrong = append(c.wrong, id)
 		return nil
 	}
@@ -408,7 +434,7 @@ func (c *comparison) version(folder string, v version, w state) (hash, name stri
 
 // name is the name of the secret of a folder, where the folder says it.
 func (c *comparison) name(folder string) string {
-	if text, ok := percentDecode(folder); ok && folderName(text) == folder {
+	if text, ok := percentDecode(folder); ok && folderName(text) == folder && secret.ValidName(text) == nil {
 		return text
 	}
 	return "the secret in " + folder
