@@ -55,7 +55,7 @@ func commands() []command {
 		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
 		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
 		{"log", "Show who read and wrote which secrets, and where they went.", &logCmd{}, 0},
-		{"store", "Back up the store; check, rekey and share the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
+		{"store", "Back up the store; check and rekey the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
 		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, usesStore | usesManifest},
 		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}, usesManifest},
 		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}, usesStore | usesManifest},

@@ -12,14 +12,10 @@ import (
 
 // storeCmd is what there is for a store as a whole.
 type storeCmd struct {
-	Export  storeExportCmd  `cmd:"" help:"Write a backup: one encrypted file of every version of every secret."`
-	Import  storeImportCmd  `cmd:"" help:"Put back what is in a backup."`
-	Verify  storeVerifyCmd  `cmd:"" help:"Say whether anything was taken out of the store, put back or added."`
-	Rekey   storeRekeyCmd   `cmd:"" help:"Encrypt the store to a new key."`
-	Share   storeShareCmd   `cmd:"" help:"Share the store, or secrets in it, with somebody else's key."`
-	Unshare storeUnshareCmd `cmd:"" help:"Take somebody out again."`
-	Members storeMembersCmd `cmd:"" help:"List with whom the store is shared."`
-	Key     storeKeyCmd     `cmd:"" help:"Print your public key, for somebody who shares a store with you."`
+	Export storeExportCmd `cmd:"" help:"Write a backup: one encrypted file of every version of every secret."`
+	Import storeImportCmd `cmd:"" help:"Put back what is in a backup."`
+	Verify storeVerifyCmd `cmd:"" help:"Say whether anything was taken out of the store, put back or added."`
+	Rekey  storeRekeyCmd  `cmd:"" help:"Encrypt the store to a new key."`
 }
 
 type storeVerifyCmd struct {

@@ -39,9 +39,6 @@ type Info struct {
 	// Destroyed reports that its values are gone, so that Undelete cannot bring
 	// them back. A destroyed version is Deleted as well.
 	Destroyed bool
-	// By names who saved it, in a store of several people; "" where that is not known.
-	// Only History says it.
-	By string
 }
 
 // Record is one version of a secret with its values.

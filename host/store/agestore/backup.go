@@ -137,14 +137,3 @@ func (l lazyIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	}
 	return (&witness{ids: k.ids}).Unwrap(stanzas)
 }
-
-// ParseRecipient reads a public key: one of age or its plugins, of SSH as in a file *.pub,
-// or what [Store.Line] returns. Its error shows nothing of text, which may be a private
-// key by mistake.
-func ParseRecipient(text string) (age.Recipient, error) {
-	m, err := ParseMember(text)
-	if err != nil {
-		return nil, err
-	}
-	return recipientOf(m.Recipient)
-}

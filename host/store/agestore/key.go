@@ -146,7 +146,7 @@ func (s *Store) unlocked() (*key, error) {
 		// Nobody should type a passphrase for a key that does not fit.
 		if known, err := s.recorded(); err != nil {
 			return nil, err
-		} else if len(known) > 0 && !k.oneOf(known) && !s.isShared() {
+		} else if len(known) > 0 && !k.oneOf(known) {
 			return nil, s.wrongStore(known, k)
 		}
 		if err := k.open(k); err != nil {

@@ -162,7 +162,7 @@ func (s *Store) checkRecipients(k *key) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	if len(known) > 0 && !k.oneOf(known) && !s.isShared() {
+	if len(known) > 0 && !k.oneOf(known) {
 		held, err := s.holdsSecrets()
 		if err != nil {
 			return err
@@ -173,13 +173,6 @@ func (s *Store) checkRecipients(k *key) error {
 		known = nil // keys of a store that is empty
 	}
 	return s.writeRecipients(append(known, missing...))
-}
-
-// isShared reports whether the store has members, as this machine knows it: its record says
-// then whose it is, and the list of keys nothing.
-func (s *Store) isShared() bool {
-	was, err := s.readSeen()
-	return err == nil && was.Shared
 }
 
 // recorded returns the public keys of the store; none if it has no list.
@@ -238,10 +231,6 @@ func (s *Store) wrongKey(path string, k *key) error {
 	}
 	if len(known) > 0 && !k.oneOf(known) {
 		return s.wrongStore(known, k)
-	}
-	if was, err := s.readSeen(); err == nil && was.Shared {
-		return fault.WithHint(fault.Mark(fmt.Errorf("%s is not shared with you: it is not encrypted to %s", path, k.path), store.ErrDenied),
-			"Somebody with whom all of the store is shared can do so: rhx store share --with KEY -s SECRET.")
 	}
 	return fault.WithHint(
 		fault.Mark(fmt.Errorf("%s does not open with %s, the key of %s", path, k.path, strings.Join(k.public, ", ")), store.ErrDenied),

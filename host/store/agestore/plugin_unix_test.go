@@ -11,6 +11,8 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/plugin"
+
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 const pluginName = "rhxtest"
@@ -32,34 +34,26 @@ func pluginMain(string) error {
 	return nil
 }
 
-// A key of a plugin, such as one in hardware, reads what is shared with it; without the
-// plugin nothing is.
-func TestShareWithAPlugin(t *testing.T) {
-	ann := somebody(t)
-	putFake(t, ann, "a", "FAKE1")
+// A key of a plugin, such as one in hardware, is encrypted to by its plugin, and by nothing
+// where that is not there.
+func TestAPublicKeyOfAPlugin(t *testing.T) {
 	id, err := age.GenerateX25519Identity()
 	noError(t, err)
-	m := Member{Name: "hardware", Recipient: plugin.EncodeRecipient(pluginName, []byte(id.Recipient().String()))}
-	if _, err := ann.Share(t.Context(), m, "ann"); err == nil || !strings.Contains(err.Error(), "age-plugin-"+pluginName) {
+	r, err := ParseRecipient(plugin.EncodeRecipient(pluginName, []byte(id.Recipient().String())))
+	noError(t, err)
+	if _, err := encodeFile(store.Info{Name: "a", Version: 1}, []byte("{}"), []age.Recipient{r}); err == nil || !strings.Contains(err.Error(), "age-plugin-"+pluginName) {
 		t.Error(err)
 	}
-	if ms, err := ann.Members(t.Context()); err != nil || len(ms) != 0 {
-		t.Errorf("%+v, %v", ms, err)
-	}
-
+	plain, err := encodePayload(fake("a"))
+	noError(t, err)
 	self, err := os.Executable()
 	noError(t, err)
 	bin := t.TempDir()
 	write(t, filepath.Join(bin, "age-plugin-"+pluginName), []byte("#!/bin/sh\n"+childEnv+"=plugin=. exec '"+self+"' \"$@\"\n"), 0o755)
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	n, err := ann.Share(t.Context(), m, "ann")
-	if err != nil || n != 1 {
-		t.Fatal(n, err)
+	data, err := encodeFile(store.Info{Name: "a", Version: 1}, plain, []age.Recipient{r})
+	noError(t, err)
+	if info, _, err := decodeFile(data, []age.Identity{id}); err != nil || info.Name != "a" {
+		t.Error(info, err)
 	}
-	putFake(t, ann, "b", "FAKE2")
-	identity := write(t, filepath.Join(t.TempDir(), "id"), []byte(id.String()+"\n"), 0o600)
-	if n, all := opens(t, ann, identity); n != 2 || all != 2 {
-		t.Errorf("the plugin's key opens %d of %d", n, all)
-	}
-	right(t, ann)
 }

@@ -88,8 +88,7 @@ func (s *Store) header(folder string, v version) (store.Info, error) {
 }
 
 // History implements [store.Store]. Like List it needs no key, and returns
-// what it can read along with an error that names the rest. Who saved what in a shared
-// store it says where the key needs no passphrase.
+// what it can read along with an error that names the rest.
 func (s *Store) History(ctx context.Context, name string) ([]store.Info, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
@@ -124,10 +123,6 @@ again:
 				continue
 			}
 			infos = append(infos, i)
-		}
-		by := s.authors(folderName(name))
-		for i := range infos {
-			infos[i].By = by[infos[i].Version]
 		}
 		return infos, fault.WithKind(errors.Join(errs...), fault.Partial)
 	}

@@ -33,8 +33,7 @@ import (
 //
 // with a clock, what is done, the folder of the secret, the version and a hash of its
 // file. The proof is an Ed25519 signature of all the file up to there, by a key that is
-// derived from the private one; "-" where that waits for a passphrase. Whose signatures
-// count is said in circle.go.
+// derived from the private one; "-" where that waits for a passphrase.
 //
 // A change is noted before it is made, and "done" after it. What a process that was
 // killed has left without one is either way: the next writer looks, and notes "done" or
@@ -56,13 +55,13 @@ const (
 	opAccept  = "accept" // the user takes what was wrong before
 	opAgain   = "again"  // a version was encrypted anew; put, with the version that is there
 	opRekey   = "rekey"  // versions from before are encrypted anew
-	opShare   = "share"  // a member, see circle.go
-	opUnshare = "unshare"
-	opVoid    = "void" // a file of the record counts no more; its ID is in the place of the folder
+	opVoid    = "void"   // a file of the record counts no more; its ID is in the place of the folder
 
 	recordEnding = ".log"
 	// maxRecord is how long a file of the record may be in bytes: a million changes.
 	maxRecord = 128 << 20
+	// maxClock is the highest clock.
+	maxClock = 1 << 53
 	// maxRecords is how many files of the record there may be.
 	maxRecords = 1000
 	// hashBytes is how much of a hash is kept.
@@ -91,7 +90,7 @@ func parseChange(line string) (c change, proof string, ok bool) {
 	c.clock, err1 = strconv.ParseInt(f[0], 10, 64)
 	c.version, err2 = strconv.Atoi(f[3])
 	c.op, c.folder, c.hash = f[1], f[2], f[4]
-	return c, f[5], err1 == nil && err2 == nil && c.clock > 0
+	return c, f[5], err1 == nil && err2 == nil && c.clock > 0 && c.clock <= maxClock
 }
 
 func hashFile(data []byte) string {
@@ -108,10 +107,6 @@ type seen struct {
 	Sizes map[string]int64 `json:"sizes"`
 	// Proven is where the last line with a proof ends in the file of this machine.
 	Proven int64 `json:"proven,omitempty"`
-	// Trusted are the keys of others that the user has accepted: see circle.go.
-	Trusted []string `json:"trusted,omitempty"`
-	// Shared: there are members, so that each change needs a proof at once.
-	Shared bool `json:"shared,omitempty"`
 
 	length int // of the file
 }
@@ -188,18 +183,18 @@ func (s *Store) recordIDs() ([]string, error) {
 
 // recorder notes changes of one process. Callers hold the lock of the store.
 type recorder struct {
-	store  *Store
-	seen   *seen
-	f      *os.File
-	key    *key               // nil where it waits for a passphrase
-	signer ed25519.PrivateKey // likewise
-	clock  int64
-	sum    hash.Hash // of the file so far
-	size   int64
-	found  int64             // what size was when the file was opened
-	sizes  map[string]int64  // of the other files
-	files  map[string][]byte // the whole lines of all files, as they were when it was opened
-	circle *circle
+	store   *Store
+	seen    *seen
+	f       *os.File
+	key     *key               // nil where it waits for a passphrase
+	signer  ed25519.PrivateKey // likewise
+	clock   int64
+	sum     hash.Hash // of the file so far
+	size    int64
+	found   int64             // what size was when the file was opened
+	sizes   map[string]int64  // of the other files
+	files   map[string][]byte // the whole lines of all files, as they were when it was opened
+	signers *signers
 }
 
 // openRecord opens the file of this machine to note a change. It makes the record where
@@ -209,12 +204,11 @@ func (s *Store) openRecord() (r *recorder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.openRecordWith(k, false)
+	return s.openRecordWith(k)
 }
 
-// openRecordWith is openRecord with a key; nil where it waits for a passphrase. strangers
-// reports that those who are not accepted yet may have written some of it.
-func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) {
+// openRecordWith is openRecord with a key; nil where it waits for a passphrase.
+func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
 	r = &recorder{store: s, key: k, sizes: map[string]int64{}}
 	if k != nil {
 		if r.signer, err = signerOf(k.roots[0]); err != nil {
@@ -230,20 +224,10 @@ func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) 
 	if err := s.disk().MkdirAll(s.recordDir()); err != nil {
 		return nil, err
 	}
-	if r.circle, err = circleOf(k, r.seen, r.files); err != nil {
+	if r.signers, err = signersOf(k, r.files); err != nil {
 		return nil, err
 	}
-	if !strangers {
-		if m, _ := r.circle.founder(k); m != nil {
-			return nil, notAccepted(m)
-		}
-		if r.seen.Shared {
-			if err := r.putBack(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if r.seen.ID == "" || r.circle.void[r.seen.ID] || r.wasChanged() {
+	if r.seen.ID == "" || r.signers.void[r.seen.ID] || r.wasChanged() {
 		r.newID()
 	}
 	for id, lines := range r.files {
@@ -262,37 +246,18 @@ func (s *Store) openRecordWith(k *key, strangers bool) (r *recorder, err error) 
 	return r, r.noteBehind()
 }
 
-// notAccepted is the error for a store of somebody whom the user does not know yet: what
-// were saved could not be read by them.
-func notAccepted(m *Member) error {
-	return fault.WithHint(fmt.Errorf("the store is shared by %s, whose key you have not accepted", m.Name),
-		"rhx store verify shows it, and rhx store verify --accept accepts it.")
-}
-
 // wasChanged reports whether somebody has changed the file of this machine: a line behind
 // that would prove it.
 func (r *recorder) wasChanged() bool {
 	lines, ok := r.files[r.seen.ID]
 	_, proof, _ := lastProof(lines)
-	return ok && proof != "" && r.key != nil && r.circle.of[r.seen.ID] == ""
+	return ok && proof != "" && r.key != nil && r.signers.of[r.seen.ID] == ""
 }
 
-// putBack is the error for a record that is not what this machine has seen of it: somebody
-// who was taken out may be a member by it, to whom the next save would be encrypted.
-func (r *recorder) putBack() error {
-	for id, size := range r.seen.Sizes {
-		if int64(len(r.files[id])) < size {
-			return fault.WithHint(fmt.Errorf("%s was put back to what it was at an earlier time, or removed: who the store is shared with is not certain", r.store.recordPath(id)),
-				"rhx store verify and rhx store members show it as it is, and rhx store verify --accept takes it so.")
-		}
-	}
-	return nil
-}
-
-// reread takes the record as it is now, and who may change it.
+// reread takes the record as it is now.
 func (r *recorder) reread() (err error) {
 	if r.files, err = r.store.recordFiles(); err == nil {
-		r.circle, err = circleOf(r.key, r.seen, r.files)
+		r.signers, err = signersOf(r.key, r.files)
 	}
 	return err
 }
@@ -328,9 +293,10 @@ func newSum(id string) hash.Hash {
 	return h
 }
 
-// after has the next change be later than c.
+// after has the next change be later than c, unless somebody wrote a clock that nobody
+// gets to.
 func (r *recorder) after(c *change) {
-	if c != nil {
+	if c != nil && c.clock <= maxClock/2 {
 		r.clock = max(r.clock, c.clock)
 	}
 }
@@ -572,7 +538,7 @@ func (r *recorder) fail(err error) error {
 	return fmt.Errorf("write %s: %w", r.store.recordPath(r.seen.ID), fault.Cause(err))
 }
 
-// writeSeen notes how long the files are, and who is trusted. It needs not be on the disk:
+// writeSeen notes how long the files are. It needs not be on the disk:
 // what it says is true of what was before.
 func (r *recorder) writeSeen() error {
 	r.sizes[r.seen.ID] = r.size
@@ -583,7 +549,6 @@ func (r *recorder) writeSeen() error {
 }
 
 func (r *recorder) saveSeen() error {
-	r.seen.Trusted, r.seen.Shared = r.circle.pins, len(r.circle.members) > 0
 	data, err := json.Marshal(r.seen)
 	if err != nil {
 		return err
@@ -640,9 +605,6 @@ func unnoted(path string, err error) error {
 }
 
 func (r *recorder) noted(path string, c change, do func() error) error {
-	if err := r.mayNote(c.folder); err != nil {
-		return unnoted(path, err)
-	}
 	err := r.add(c, true)
 	if err != nil && c.op == opDestroy && errors.Is(err, syscall.ENOSPC) {
 		return do() // it makes room; Verify says that it is gone

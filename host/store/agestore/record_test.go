@@ -50,7 +50,7 @@ func TestTheRecordOfEachChange(t *testing.T) {
 
 func TestLinesOfTheRecord(t *testing.T) {
 	for line, want := range map[string]bool{
-		"1 put a 1 - -": true, "9223372036854775807 x y 0 z p": true, "0 put a 1 - -": false, "-1 put a 1 - -": false, "x put a 1 - -": false, "1 put a x - -": false,
+		"1 put a 1 - -": true, "9007199254740992 x y 0 z p": true, "9007199254740993 x y 0 z p": false, "9223372036854775807 x y 0 z p": false, "0 put a 1 - -": false, "-1 put a 1 - -": false, "x put a 1 - -": false, "1 put a x - -": false,
 		"1 put a 1 -": false, "1 put a 1 - - -": false, "": false, "9223372036854775808 put a 1 - -": false, "1  put a 1 - -": false,
 	} {
 		if _, _, ok := parseChange(line); ok != want {

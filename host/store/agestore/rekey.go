@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -18,8 +19,7 @@ import (
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
-// Rekey encrypts all that is in the store to a new key, and to the members, if it is
-// shared. from is the file of the key until now, where the new one is that of Options;
+// Rekey encrypts all that is in the store to a new key. from is the file of the key until now, where the new one is that of Options;
 // "" has rhx make a new key in its own identity.txt. It returns how many versions were
 // encrypted anew.
 //
@@ -44,7 +44,7 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 		if err := s.changed(k); err != nil {
 			return err
 		}
-		if err := s.mayRekey(ctx, k); err != nil {
+		if err := s.mustBeRight(ctx, k); err != nil {
 			return err
 		}
 		known, err := s.recorded()
@@ -64,29 +64,9 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 		if n, err = r.encryptAnew(ctx); err != nil {
 			return err
 		}
-		return s.endRekey(k, r, from == "")
+		return s.endRekey(k, from == "")
 	})
 	return n, err
-}
-
-// mayRekey is the error for a store that cannot have another key: nothing is changed then.
-func (s *Store) mayRekey(ctx context.Context, k *key) error {
-	was, err := s.readSeen()
-	if err != nil {
-		return err
-	}
-	if len(was.Trusted) > 0 {
-		return fault.WithHint(errors.New("the store is shared with you by others, who have to know your new key"),
-			"Make one with age-keygen, have them share the store with what RHX_AGE_IDENTITY=FILE rhx store key prints, and take out the old one.")
-	}
-	c, err := s.circleNow(k)
-	if err != nil {
-		return err
-	}
-	if m, _ := c.founder(k); m != nil {
-		return notAccepted(m)
-	}
-	return s.mustBeRight(ctx, k)
 }
 
 // newKeyOnly is the key without those before it.
@@ -132,7 +112,7 @@ func (s *Store) newOwnKey(ctx context.Context) (*key, error) {
 		if err := s.changed(k); err != nil {
 			return err
 		}
-		if err := s.mayRekey(ctx, k); err != nil {
+		if err := s.mustBeRight(ctx, k); err != nil {
 			return err
 		}
 		return s.disk().Write(path, data, 0o600)
@@ -203,35 +183,20 @@ func (s *Store) keyAfter(ctx context.Context, from string) (*key, error) {
 // beginRekey has this machine begin another file of the record, which the new key proves:
 // it says all that is in the store, and that the files of the old key count no more.
 func (s *Store) beginRekey(k *key) (*recorder, error) {
-	r, err := s.openRecordWith(k, false)
+	r, err := s.openRecordWith(k)
 	if err != nil {
 		return r, err
 	}
 	mine := signerText(r.signer)
-	if r.circle.of[r.seen.ID] == mine && bytes.Contains(r.files[r.seen.ID], []byte(" "+opRekey+" ")) {
+	if r.signers.of[r.seen.ID] == mine && bytes.Contains(r.files[r.seen.ID], []byte(" "+opRekey+" ")) {
 		return r, nil // it was begun, and interrupted
 	}
 	changes, err := s.present()
 	if err != nil {
 		return r, err
 	}
-	members, err := r.replaceMyself(k)
-	if err != nil {
-		return r, err
-	}
-	for _, m := range members {
-		text, err := m.text()
-		if err != nil {
-			return r, err
-		}
-		op := opShare
-		if slices.Contains(r.circle.own, m.Signer) && m.Signer != mine {
-			op = opUnshare
-		}
-		changes = append(changes, change{op: op, hash: text})
-	}
 	for _, id := range slices.Sorted(maps.Keys(r.files)) {
-		if slices.Contains(r.circle.own, r.circle.of[id]) || r.circle.void[id] {
+		if r.signers.of[id] != "" || r.signers.void[id] {
 			changes = append(changes, change{op: opVoid, folder: id})
 		}
 	}
@@ -245,40 +210,9 @@ func (s *Store) beginRekey(k *key) (*recorder, error) {
 	return r, r.reread()
 }
 
-// replaceMyself has members know the new key of the user, by the word of the old one, and
-// returns all of them; none where the store is not shared.
-func (r *recorder) replaceMyself(k *key) ([]Member, error) {
-	fresh, err := k.member("")
-	if err != nil || len(r.circle.members) == 0 {
-		return nil, err
-	}
-	if r.circle.members[fresh.Recipient] == nil {
-		for i, root := range k.roots[1:] {
-			signer, err := signerOf(root)
-			if err != nil {
-				return nil, err
-			}
-			for _, old := range r.circle.members {
-				if old.Signer != signerText(signer) {
-					continue
-				}
-				fresh.Name, fresh.Secrets, fresh.Replaces = old.Name, old.Secrets, old.Signer
-				r.signer = signer
-				err := r.share(fresh)
-				if r.signer, _ = signerOf(k.roots[0]); err != nil {
-					return nil, err
-				}
-				return append(r.circle.sorted(), fresh), nil
-			}
-			_ = i
-		}
-	}
-	return r.circle.sorted(), nil
-}
-
 // endRekey takes the old key out of the way: it opens what was sealed with it, and
 // nothing of the store.
-func (s *Store) endRekey(k *key, r *recorder, own bool) error {
+func (s *Store) endRekey(k *key, own bool) error {
 	only := k.newKeyOnly()
 	if err := s.retire(only, k); err != nil {
 		return err
@@ -299,7 +233,7 @@ func (s *Store) endRekey(k *key, r *recorder, own bool) error {
 	s.mu.Lock()
 	s.key = only
 	s.mu.Unlock()
-	return s.writeRecipients(slices.Concat(only.public, slices.Sorted(maps.Keys(r.circle.members))))
+	return s.writeRecipients(only.public)
 }
 
 // retiredLabel is what the file of old keys is sealed for.
@@ -361,4 +295,119 @@ func (s *Store) retired(k *key) ([]*key, error) {
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// mustBeRight is the error for a store that is not as the record says.
+func (s *Store) mustBeRight(ctx context.Context, k *key) error {
+	c := &comparison{Verified: &Verified{}, store: s, key: k}
+	if err := c.run(ctx); err != nil {
+		return err
+	}
+	if n := len(c.Problems); n > 0 {
+		return fault.WithHint(fmt.Errorf("the store is not as rhx left it: %s", c.Problems[0]),
+			"rhx store verify lists all of it, and rhx store verify --accept takes it as it is.")
+	}
+	return nil
+}
+
+// encryptAnew encrypts the versions that were written before the rekey, or to the old key,
+// too. Each is noted as a save is, so a process that is killed leaves a store that is right,
+// and the next call goes on.
+func (r *recorder) encryptAnew(ctx context.Context) (int, error) {
+	c := &comparison{Verified: &Verified{}, store: r.store, key: r.key}
+	want, _, err := c.read()
+	if err != nil {
+		return 0, err
+	}
+	since, n := rekeyedAt(r.signers, r.files), 0
+	for _, folder := range slices.Sorted(maps.Keys(want)) {
+		for _, number := range slices.Sorted(maps.Keys(want[folder])) {
+			if err := ctx.Err(); err != nil {
+				return n, err
+			}
+			if want[folder][number].clock > since && r.toAll(folder, number) {
+				continue
+			}
+			if err := r.again(folder, number); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+// rekeyedAt returns the clock of the last rekey; 0 for none.
+func rekeyedAt(c *signers, files map[string][]byte) int64 {
+	last := int64(0)
+	for id, lines := range files {
+		if c.of[id] == "" || c.void[id] {
+			continue
+		}
+		for line := range bytes.Lines(lines) {
+			if ch, _, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n")))); ok && ch.op == opRekey {
+				last = max(last, ch.clock)
+			}
+		}
+	}
+	return last
+}
+
+// toAll reports whether a version is encrypted to as many keys as it is to be. A save
+// while a rekey was interrupted has the old key, too. What cannot be read counts as right:
+// Verify tells of it.
+func (r *recorder) toAll(folder string, number int) bool {
+	data, err := ownfile.ReadNoLink(filepath.Join(r.store.secrets(), folder, version{n: number}.file()), maxFile)
+	if err != nil {
+		return true
+	}
+	by := &witness{ids: r.key.ids}
+	if _, err := age.Decrypt(bytes.NewReader(data), by); err != nil {
+		return true
+	}
+	return len(by.stanzas) == 1+len(r.key.recipients)
+}
+
+// again encrypts a version anew.
+func (r *recorder) again(folder string, number int) error {
+	s := r.store
+	path := filepath.Join(s.secrets(), folder, version{n: number}.file())
+	data, err := ownfile.ReadNoLink(path, maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // Verify says that it is gone
+	}
+	if err != nil {
+		return err
+	}
+	info, sec, err := s.decode(r.key, data)
+	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
+		return s.wrongKey(path, r.key)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	plain, err := encodePayload(sec)
+	if err != nil {
+		return err
+	}
+	defer clear(plain)
+	if data, err = encodeFile(info, plain, r.key.recipients); err != nil {
+		return err
+	}
+	return r.noted(path, change{op: opAgain, folder: folder, version: number, hash: hashFile(data)}, func() error {
+		return s.disk().Write(path, data, 0o600)
+	})
+}
+
+// writeRecipients writes the list of public keys.
+func (s *Store) writeRecipients(keys []string) error {
+	var b strings.Builder
+	b.WriteString("# The public keys that the secrets in this folder are encrypted to. rhx\n" +
+		"# compares them with your key, and does not encrypt to keys added here.\n")
+	for i, key := range keys {
+		if !slices.Contains(keys[:i], key) {
+			b.WriteString(key + "\n")
+		}
+	}
+	return s.disk().Write(s.recipientsPath(), []byte(b.String()), 0o600)
 }

@@ -206,40 +206,6 @@ func TestRekeyWithAPassphrase(t *testing.T) {
 	}
 }
 
-// Others with whom the store is shared know the new key by the word of the old one.
-func TestRekeyOfASharedStore(t *testing.T) {
-	ann, bob := shared(t)
-	stolen := keep(t, ann)
-	old := memberOf(t, ann, "")
-	if n, err := ann.Rekey(t.Context(), ""); err != nil || n != 3 {
-		t.Fatal(n, err)
-	}
-	right(t, ann)
-	pull(t, ann, bob)
-	right(t, bob)
-	if got := reads(t, bob, "a", 0); got != "FAKE2" {
-		t.Error(got)
-	}
-	putFake(t, bob, "a", "of bob")
-	pull(t, bob, ann)
-	right(t, ann, bob)
-	if got := reads(t, ann, "a", 0); got != "of bob" {
-		t.Error(got)
-	}
-	if n, _ := opens(t, ann, stolen); n != 0 {
-		t.Errorf("the stolen key opens %d", n)
-	}
-	for _, s := range []*Store{ann, bob} {
-		ms, err := s.Members(t.Context())
-		if err != nil || len(ms) != 2 || ms[0].Name != "ann" || ms[0].Signer == old.Signer || ms[0].Recipient == old.Recipient {
-			t.Errorf("%+v, %v", ms, err)
-		}
-	}
-	if was := bob.mustSeen(t); slices.Contains(was.Trusted, old.Signer) || len(was.Trusted) != 1 {
-		t.Errorf("bob trusts %q", was.Trusted)
-	}
-}
-
 // What was kept of old keys is read whole or not at all.
 func TestRetiredKeysThatAreDamaged(t *testing.T) {
 	s := somebody(t)

@@ -68,11 +68,11 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 	if err != nil {
 		return nil, err
 	}
-	c, err := circleOf(k, was, files)
+	c, err := signersOf(k, files)
 	if err != nil {
 		return nil, err
 	}
-	waits := k.asks && !was.Shared
+	waits := k.asks
 	for _, id := range ids {
 		lines, bad := c.counted(id, files[id], was, waits)
 		if bad != "" {
@@ -81,13 +81,9 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 			v.bad = s.recordPath(id) + " is older than when this machine last wrote: the store may be an older copy of itself"
 		}
 		made, pending := changesOf(lines, folder, waits)
-		made = c.countedOf(id, made)
 		if all = append(all, made...); pending != nil {
 			v.either[pending.folder] = *pending
 		}
-	}
-	if m, _ := c.founder(k); m != nil {
-		v.bad = "it is shared by " + m.Name + ", whose key you have not accepted"
 	}
 	inOrder(all)
 	for i := range all {

@@ -80,7 +80,7 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 		return nil, err
 	}
 	err = s.locked(ctx, func() error {
-		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil && !was.Shared}
+		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil}
 		err := c.run(ctx)
 		v.Problems = append(v.Problems, c.foreign...)
 		return err
@@ -97,14 +97,11 @@ type comparison struct {
 	// proof then.
 	locked  bool
 	pending map[string]change // changes that may or may not be made, by folder
-	circle  *circle
-	// closed counts the versions that are not encrypted to this key, and right.
-	closed int
-	// files are those of the record, founder whom the user has to accept for them to count,
-	// and wrong the IDs of others' files that are not as they were written.
-	files   map[string][]byte
-	founder *Member
-	wrong   []string
+	signers *signers
+	// files are those of the record, and wrong the IDs of other machines' that are not as
+	// they were written.
+	files map[string][]byte
+	wrong []string
 	// foreign says which files of the record count for nothing.
 	foreign []string
 }
@@ -136,24 +133,20 @@ func (c *comparison) run(ctx context.Context) error {
 		}
 	}
 	if n := c.unfinished(want); n > 0 {
-		c.note("%d versions are still encrypted as before the last rhx store share, unshare or rekey: run it again, and it goes on", n)
-	}
-	if c.closed > 0 {
-		c.note("%d versions are not shared with you; they are as the record has them", c.closed)
+		c.note("%d versions are still encrypted as before rhx store rekey, which was interrupted: run it again, and it goes on", n)
 	}
 	return nil
 }
 
-// unfinished counts the versions that were written before the last change of who reads them.
+// unfinished counts the versions that were written before the last rekey.
 func (c *comparison) unfinished(want states) int {
-	if c.circle == nil {
+	if c.signers == nil {
 		return 0
 	}
-	since := changedAt(c.circle, c.files)
-	n := 0
-	for folder, of := range want {
+	since, n := rekeyedAt(c.signers, c.files), 0
+	for _, of := range want {
 		for _, v := range of {
-			if v.clock <= since(folder) {
+			if v.clock <= since {
 				n++
 			}
 		}
@@ -175,17 +168,8 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	if c.files, err = s.recordFiles(); err != nil {
 		return nil, false, err
 	}
-	if c.circle, err = circleOf(c.key, was, c.files); err != nil {
+	if c.signers, err = signersOf(c.key, c.files); err != nil {
 		return nil, false, err
-	}
-	var then *circle
-	if c.founder, then = c.circle.founder(c.key); c.founder != nil {
-		var names []string
-		for _, m := range then.sorted() {
-			names = append(names, m.Name)
-		}
-		c.problem("the store is shared by %s, whose key you have not accepted: %s. By their word its members are %s", c.founder.Name, c.founder.Signer, strings.Join(names, ", "))
-		return nil, false, nil
 	}
 	for id, size := range was.Sizes {
 		if !slices.Contains(ids, id) && size > 0 {
@@ -218,10 +202,10 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 	if int64(len(data)) < least {
 		c.problem("%s was put back to what it was at an earlier time: the store may be an older copy of itself", path)
 	}
-	if c.circle.void[id] {
+	if c.signers.void[id] {
 		return nil
 	}
-	part, bad := c.circle.counted(id, data, was, c.locked)
+	part, bad := c.signers.counted(id, data, was, c.locked)
 	if own && bad == unprovenAgain {
 		c.problem("%s: %s", path, bad)
 	}
@@ -254,7 +238,7 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 			if unproven++; proven && !c.locked {
 				say(n, "it has no proof: it was added, or written while there was no key")
 			}
-		case provenBy(c.circle.keys(), sum, proof) != "":
+		case provenBy(c.signers.own, sum, proof) != "":
 			good, proven, unproven = true, true, 0
 		default:
 			say(n, "it, or a line before it, was changed, or another key wrote it")
@@ -271,7 +255,7 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 			if good {
 				wrong = nil
 			}
-		case opShare, opUnshare, opVoid, opRekey:
+		case opVoid, opRekey:
 			pending = nil
 		case opLost:
 			say(n, "this file was removed before, and what it said of the store is not known")
@@ -293,7 +277,7 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 	if pending != nil {
 		c.pending[pending.folder] = *pending
 	}
-	return c.circle.countedOf(id, made)
+	return made
 }
 
 // anyProof reports whether some line of a file was signed by a key that counts.
@@ -302,7 +286,7 @@ func (c *comparison) anyProof(id string, data []byte) bool {
 	for line := range bytes.Lines(data) {
 		at := bytes.LastIndexByte(line, ' ') + 1
 		sum.Write(line[:at])
-		if provenBy(c.circle.keys(), sum, string(bytes.TrimSuffix(line[at:], []byte("\n")))) != "" {
+		if provenBy(c.signers.own, sum, string(bytes.TrimSuffix(line[at:], []byte("\n")))) != "" {
 			return true
 		}
 		sum.Write(line[at:])
@@ -355,7 +339,7 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 		}
 		c.Versions++
 		w, ok := want[v.n]
-		hash, name, err := c.version(folder, v, w)
+		hash, name, err := c.version(folder, v)
 		if err != nil {
 			return err
 		}
@@ -408,7 +392,7 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 }
 
 // version reads a version, and checks it by itself. name is that of the secret.
-func (c *comparison) version(folder string, v version, w state) (hash, name string, err error) {
+func (c *comparison) version(folder string, v version) (hash, name string, err error) {
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	name = c.name(folder)
 	data, err := ownfile.ReadNoLink(path, maxFile)
@@ -418,8 +402,6 @@ func (c *comparison) version(folder string, v version, w state) (hash, name stri
 	hash = hashFile(data)
 	info, _, err := c.store.decode(c.key, data)
 	switch mismatch := new(age.NoIdentityMatchError); {
-	case errors.As(err, &mismatch) && w.is(hash) && len(c.circle.members) > 0:
-		c.closed++
 	case errors.As(err, &mismatch):
 		c.problem("%s", c.store.wrongKey(path, c.key))
 	case err != nil:
@@ -440,8 +422,8 @@ func (c *comparison) name(folder string) string {
 	return "the secret in " + folder
 }
 
-// Accept has the record say what the folder holds, as it is now, and takes the members
-// who wrote some of it for such. It is for a user who knows why the two differ.
+// Accept has the record say what the folder holds, as it is now. It is for a user who
+// knows why the two differ.
 func (s *Store) Accept(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -451,7 +433,7 @@ func (s *Store) Accept(ctx context.Context) error {
 		return err
 	}
 	return s.locked(ctx, func() error {
-		r, err := s.openRecordWith(k, true)
+		r, err := s.openRecordWith(k)
 		if r != nil {
 			defer r.close()
 		}
@@ -462,25 +444,12 @@ func (s *Store) Accept(ctx context.Context) error {
 		if _, _, err := c.read(); err != nil {
 			return err
 		}
-		if c.founder != nil {
-			r.seen.Trusted = append(r.seen.Trusted, c.founder.Signer)
-			// Who did not write them by the word of that one has no say.
-			if err := r.reread(); err != nil {
-				return err
-			}
-			if err := r.replaceSeen(); err != nil {
-				return err
-			}
-			if _, _, err := c.read(); err != nil {
-				return err
-			}
-		}
 		for _, id := range c.wrong {
 			if err := r.add(change{op: opVoid, folder: id}, false); err != nil {
 				return err
 			}
 		}
-		// As it is by the members and without what is void.
+		// As it is without what is void.
 		if err := r.reread(); err != nil {
 			return err
 		}

@@ -430,7 +430,7 @@ func TestReadsSayWhatIsWrong(t *testing.T) {
 		"a destroyed one":             {func(*testing.T, *Store) {}, "d", 0, ""},
 		"the record is changed": {func(t *testing.T, s *Store) {
 			editRecord(t, s, func(l []string) []string { return slices.Delete(l, 4, 6) })
-		}, "a", 0, "it was changed, or a key wrote it that is neither yours nor a member's"},
+		}, "a", 0, "it was changed, or another key wrote it"},
 		"the record is removed": {func(t *testing.T, s *Store) { noError(t, os.RemoveAll(s.recordDir())) }, "a", 0, ".log was removed"},
 		"a change in it may be pending": {func(t *testing.T, s *Store) {
 			forge(t, s, "a", 4)

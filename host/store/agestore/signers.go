@@ -1,0 +1,163 @@
+package agestore
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/ed25519"
+	"encoding/base64"
+	"hash"
+	"maps"
+	"slices"
+)
+
+// Whose files of the record count: those that this user's key has signed last, and that no
+// other such file makes void.
+
+// signaturePurpose is what the keys that sign are derived for.
+const signaturePurpose = "store record"
+
+// signerOf returns the key that proves the changes of whoever has a private key.
+func signerOf(root []byte) (ed25519.PrivateKey, error) {
+	seed, err := derive(root, signaturePurpose)
+	if err != nil {
+		return nil, err
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+var sigText = base64.RawURLEncoding
+
+func signerText(key ed25519.PrivateKey) string {
+	return sigText.EncodeToString(key.Public().(ed25519.PublicKey))
+}
+
+// proven is what a line's proof signs: all of the file up to there.
+func proven(sum hash.Hash) []byte { return sum.Sum([]byte("rhx store record 1\n")) }
+
+func recordProof(key ed25519.PrivateKey, sum hash.Hash) string {
+	return sigText.EncodeToString(ed25519.Sign(key, proven(sum)))
+}
+
+// provenBy returns which of keys, as text, has signed a file up to there; "" for none.
+func provenBy(keys []string, sum hash.Hash, proof string) string {
+	sig, err := sigText.DecodeString(proof)
+	if err != nil || len(sig) != ed25519.SignatureSize {
+		return ""
+	}
+	message := proven(sum)
+	for _, key := range keys {
+		if pub, err := sigText.DecodeString(key); err == nil && len(pub) == ed25519.PublicKeySize && ed25519.Verify(pub, message, sig) {
+			return key
+		}
+	}
+	return ""
+}
+
+// signers is whose files count.
+type signers struct {
+	// own are the user's keys.
+	own []string
+	// of says whose key has signed a file that counts, by the file's ID.
+	of map[string]string
+	// void are the files that count no more.
+	void map[string]bool
+}
+
+// signersOf finds out whose files count. k is nil, or without its private half, where
+// nothing can be proven.
+func signersOf(k *key, files map[string][]byte) (*signers, error) {
+	c := &signers{of: map[string]string{}, void: map[string]bool{}}
+	if k != nil {
+		for _, root := range k.roots {
+			key, err := signerOf(root)
+			if err != nil {
+				return nil, err
+			}
+			c.own = append(c.own, signerText(key))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(files)) {
+		part, by := signedPart(id, files[id], c.own)
+		if by == "" {
+			continue
+		}
+		c.of[id] = by
+		for _, other := range voidBy(id, part, c.own) {
+			c.void[other] = true
+		}
+	}
+	return c, nil
+}
+
+// voidBy are the files that the lines of another make void, each line with a proof of its
+// own: the proof of a later one covers what somebody else may have put before it.
+func voidBy(id string, lines []byte, keys []string) []string {
+	if !bytes.Contains(lines, []byte(" "+opVoid+" ")) {
+		return nil
+	}
+	var out []string
+	sum := newSum(id)
+	for line := range bytes.Lines(lines) {
+		at := bytes.LastIndexByte(line, ' ') + 1
+		sum.Write(line[:at])
+		c, proof, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
+		if ok && c.op == opVoid && provenBy(keys, sum, proof) != "" {
+			out = append(out, c.folder)
+		}
+		sum.Write(line[at:])
+	}
+	return out
+}
+
+// signedPart returns the lines of a file up to its last proof, and whose of keys that
+// is; "" where it is nobody's.
+func signedPart(id string, lines []byte, keys []string) (part []byte, by string) {
+	body, proof, end := lastProof(lines)
+	if proof == "" {
+		return nil, ""
+	}
+	sum := newSum(id)
+	sum.Write(body)
+	return lines[:end], provenBy(keys, sum, proof)
+}
+
+// lastProof returns what the last line that has a proof signs, that proof, and where the
+// line ends.
+func lastProof(lines []byte) (body []byte, proof string, end int) {
+	for end = len(lines); end > 0; {
+		begin := bytes.LastIndexByte(lines[:end-1], '\n') + 1
+		if at := bytes.LastIndexByte(lines[begin:end-1], ' '); at >= 0 {
+			if proof = string(lines[begin+at+1 : end-1]); proof != "-" {
+				return lines[:begin+at+1], cmp.Or(proof, "none"), end
+			}
+		}
+		end = begin
+	}
+	return nil, "", 0
+}
+
+// unprovenAgain is what somebody does who puts lines of their own in the place of others.
+const unprovenAgain = "lines that had a proof have none"
+
+// counted returns the lines of a file that count, and why that is not all of them; ""
+// where it is. waits reports that the user's key has a passphrase: lines without a proof may
+// be at the end of this machine's file then.
+func (c *signers) counted(id string, lines []byte, was *seen, waits bool) ([]byte, string) {
+	_, proof, end := lastProof(lines)
+	own := id == was.ID
+	switch {
+	case c.void[id]:
+		return nil, ""
+	case own && int64(end) < was.Proven && int64(len(lines)) >= was.Sizes[id]:
+		return lines, unprovenAgain
+	case proof == "" && (len(lines) == 0 || waits):
+		return lines, ""
+	case proof == "" && own:
+		return lines, "it has no proof"
+	case c.of[id] == "":
+		return nil, "it was changed, or another key wrote it"
+	case waits || end == len(lines):
+		return lines, ""
+	}
+	return lines, "its last lines have no proof"
+}
