@@ -148,8 +148,9 @@ func newJob(t *testing.T, how, home string) *job {
 		t.Fatal(err)
 	}
 	_ = tells.Close()
-	// Where something waits forever, so would the test.
-	late := time.AfterFunc(2*time.Minute, func() { j.end(); _ = cmd.Process.Kill() })
+	// Where something waits forever, so would the test. On a busy machine all that one job
+	// does takes minutes.
+	late := time.AfterFunc(10*time.Minute, func() { _ = cmd.Process.Kill() })
 	t.Cleanup(func() {
 		late.Stop()
 		j.end()

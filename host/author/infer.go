@@ -121,7 +121,11 @@ func (d *Draft) example(ctx context.Context, s *sketch) error {
 			if i > 0 {
 				fake += "-2"
 			}
-			if s.format == "keypair" && !v.Public {
+			switch {
+			case s.format != "keypair":
+			case v.Public:
+				fake = "ssh-ed25519 AAAA" + fake + "\n"
+			default:
 				// OpenSSH's own frame around nothing.
 				fake = "-----BEGIN OPENSSH PRIVATE KEY-----\n" + fake + "\n-----END OPENSSH PRIVATE KEY-----\n"
 			}
