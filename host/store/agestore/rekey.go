@@ -19,9 +19,9 @@ import (
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
-// Rekey encrypts all that is in the store to a new key. from is the file of the key until now, where the new one is that of Options;
-// "" has rhx make a new key in its own identity.txt. It returns how many versions were
-// encrypted anew.
+// Rekey encrypts all that is in the store to a new key. from is the file of the key until
+// now, where the new one is that of Options; "" has rhx make a new key in its own
+// identity.txt. It returns how many versions were encrypted anew.
 //
 // A process that is killed leaves a store in which either key works; called again, it
 // goes on. What else was sealed with the old key stays readable: see retired.
