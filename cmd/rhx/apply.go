@@ -124,6 +124,19 @@ func notConfirmed(what, look string) error {
 	return fault.WithHint(fault.WithKind(errors.New(what+": not confirmed"), fault.Usage), hint)
 }
 
+// confirmed asks before what cannot be undone, unless yes.
+func (a *app) confirmed(yes bool, what, question string) (bool, error) {
+	switch {
+	case yes:
+		return true, nil
+	case !a.canAsk():
+		return false, notConfirmed(what, "")
+	case !a.ask(question):
+		return false, errors.New("nothing was changed")
+	}
+	return true, nil
+}
+
 // manifestEngine returns what a command on the whole manifest needs.
 func (a *app) manifestEngine(ctx context.Context, yes bool) (*engine.Engine, *manifest.Manifest, error) {
 	e, err := a.engine()

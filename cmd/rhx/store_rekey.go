@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/rhx-dev/rhx/host/engine"
@@ -42,17 +41,4 @@ func (c *storeRekeyCmd) Run(ctx context.Context, a *app) error {
 	a.say(fmt.Sprintf("%s encrypted to the new key: the old one opens nothing in the store.", plural(n, "version")))
 	a.say("Keep a copy of the new key in a safe place: without it nobody reads the secrets.")
 	return nil
-}
-
-// confirmed asks before what cannot be undone, unless yes.
-func (a *app) confirmed(yes bool, what, question string) (bool, error) {
-	switch {
-	case yes:
-		return true, nil
-	case !a.canAsk():
-		return false, notConfirmed(what, "")
-	case !a.ask(question):
-		return false, errors.New("nothing was changed")
-	}
-	return true, nil
 }

@@ -32,10 +32,8 @@ func (v version) mark() string { return strconv.Itoa(v.n) + ".deleted" }
 // versions returns what the folder of a secret holds, newest first; nothing if
 // there is no such folder. Files that are none of ours are left out.
 func versions(folder string) ([]version, error) {
-	for _, path := range []string{filepath.Dir(folder), folder} {
-		if err := ownfile.NoLink(path); err != nil {
-			return nil, err
-		}
+	if err := ownfile.NoLink(filepath.Dir(folder)); err != nil {
+		return nil, err
 	}
 	names, err := dirNames(folder)
 	if err != nil {
@@ -69,8 +67,12 @@ func versions(folder string) ([]version, error) {
 	return vs, nil
 }
 
-// dirNames returns the names in a folder, in no order; none if it is not there.
+// dirNames returns the names in a folder, in no order; none if it is not there. A link to
+// one, which somebody else has made, is an error.
 func dirNames(dir string) ([]string, error) {
+	if err := ownfile.NoLink(dir); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -119,11 +119,11 @@ func (s *Store) changed(k *key) error {
 // errKeyChanged is the kind of error of changed.
 var errKeyChanged = errors.New("the key was changed")
 
-// forget has the key read anew.
-func (s *Store) forget() {
+// use has k be the key from now on; nil has it read anew.
+func (s *Store) use(k *key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.key = nil
+	s.key = k
 }
 
 // encrypted reports whether data is an identity file with a passphrase, by age.

@@ -175,6 +175,19 @@ func (s *Store) checkRecipients(k *key) error {
 	return s.writeRecipients(append(known, missing...))
 }
 
+// writeRecipients writes the list of public keys.
+func (s *Store) writeRecipients(keys []string) error {
+	var b strings.Builder
+	b.WriteString("# The public keys that the secrets in this folder are encrypted to. rhx\n" +
+		"# compares them with your key, and does not encrypt to keys added here.\n")
+	for i, key := range keys {
+		if !slices.Contains(keys[:i], key) {
+			b.WriteString(key + "\n")
+		}
+	}
+	return s.disk().Write(s.recipientsPath(), []byte(b.String()), 0o600)
+}
+
 // recorded returns the public keys of the store; none if it has no list.
 func (s *Store) recorded() ([]string, error) {
 	data, err := ownfile.ReadNoLink(s.recipientsPath(), maxIdentity)

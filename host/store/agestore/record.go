@@ -164,9 +164,6 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 
 // recordIDs are the names of the files of the record.
 func (s *Store) recordIDs() ([]string, error) {
-	if err := ownfile.NoLink(s.recordDir()); err != nil {
-		return nil, err
-	}
 	names, err := dirNames(s.recordDir())
 	if err != nil {
 		return nil, err
@@ -538,8 +535,8 @@ func (r *recorder) fail(err error) error {
 	return fmt.Errorf("write %s: %w", r.store.recordPath(r.seen.ID), fault.Cause(err))
 }
 
-// writeSeen notes how long the files are. It needs not be on the disk:
-// what it says is true of what was before.
+// writeSeen notes how long the files are. It needs not be on the disk: what it says is
+// true of what was before.
 func (r *recorder) writeSeen() error {
 	r.sizes[r.seen.ID] = r.size
 	for id, size := range r.sizes {

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -29,23 +28,37 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
-	var k *key
-	var err error
+	var (
+		now, k *key   // as the key is, and as it is to be
+		data   []byte // the file of the new key, where that is to be written
+		err    error
+	)
 	if from != "" {
 		k, err = s.keyAfter(ctx, from)
+		now = k
 	} else {
-		k, err = s.newOwnKey(ctx)
+		now, k, data, err = s.newOwnKey()
 	}
 	if err != nil {
 		return 0, err
 	}
+	defer clear(data)
 	n := 0
 	err = s.locked(ctx, func() error {
-		if err := s.changed(k); err != nil {
+		if err := s.changed(now); err != nil {
 			return err
 		}
-		if err := s.mustBeRight(ctx, k); err != nil {
+		if err := s.mustBeRight(ctx, now); err != nil {
 			return err
+		}
+		if data != nil {
+			if err := s.disk().Write(k.path, data, 0o600); err != nil {
+				return err
+			}
+			s.use(k)
+		}
+		if from == "" {
+			k = k.toFirst()
 		}
 		known, err := s.recorded()
 		if err != nil {
@@ -76,59 +89,38 @@ func (k *key) newKeyOnly() *key {
 	return &only
 }
 
-// newOwnKey puts a new key before the one in identity.txt, if none was put there by a
-// process that was killed, and returns all of them.
-func (s *Store) newOwnKey(ctx context.Context) (*key, error) {
+// newOwnKey returns the key in identity.txt, and the file that has a new one before it. data
+// is nil where a process that was killed has put one there.
+func (s *Store) newOwnKey() (now, both *key, data []byte, err error) {
 	path, own := s.identityPath()
 	if !own {
-		return nil, fault.WithHint(fault.WithKind(fmt.Errorf("the key %s is not one that rhx made", path), fault.Usage),
+		return nil, nil, nil, fault.WithHint(fault.WithKind(fmt.Errorf("the key %s is not one that rhx made", path), fault.Usage),
 			"Have RHX_AGE_IDENTITY, or identity: in config.yaml, name the new key, and give the old one with --from.")
 	}
-	k, err := s.unlocked()
-	if err != nil {
-		return nil, err
-	}
-	if len(k.ids) > 1 {
-		return k.toFirst(), nil
+	now, err = s.unlocked()
+	if err != nil || len(now.ids) > 1 {
+		return now, now, nil, err
 	}
 	var passphrase string
-	if k.asks || s.opt.NewPassphrase {
+	if now.asks || s.opt.NewPassphrase {
 		if passphrase, err = s.asking().Choose("key file", path, "no key was made", s.opt.Weak); err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	text := append(identityText(id, time.Now()), "# The key before. rhx store rekey takes it out when it is done.\n"+k.texts[0]+"\n"...)
+	text := append(identityText(id, time.Now()), "# The key before. rhx store rekey takes it out when it is done.\n"+now.texts[0]+"\n"...)
 	defer clear(text)
-	data, err := s.protect(path, passphrase, text)
-	if err != nil {
-		return nil, err
+	if both, err = parseIdentities(path, text); err != nil {
+		return nil, nil, nil, err
 	}
-	defer clear(data)
-	err = s.locked(ctx, func() error {
-		if err := s.changed(k); err != nil {
-			return err
-		}
-		if err := s.mustBeRight(ctx, k); err != nil {
-			return err
-		}
-		return s.disk().Write(path, data, 0o600)
-	})
-	if err != nil {
-		return nil, err
-	}
-	both, err := parseIdentities(path, text)
-	if err != nil {
-		return nil, err
+	if data, err = s.protect(path, passphrase, text); err != nil {
+		return nil, nil, nil, err
 	}
 	both.asks, both.passphrase, both.digest = passphrase != "", passphrase, hashFile(data)
-	s.mu.Lock()
-	s.key = both
-	s.mu.Unlock()
-	return both.toFirst(), nil
+	return now, both, data, nil
 }
 
 // toFirst is the key with all of its private parts, that encrypts to the first.
@@ -230,9 +222,7 @@ func (s *Store) endRekey(k *key, own bool) error {
 		}
 		only.digest = hashFile(data)
 	}
-	s.mu.Lock()
-	s.key = only
-	s.mu.Unlock()
+	s.use(only)
 	return s.writeRecipients(only.public)
 }
 
@@ -397,17 +387,4 @@ func (r *recorder) again(folder string, number int) error {
 	return r.noted(path, change{op: opAgain, folder: folder, version: number, hash: hashFile(data)}, func() error {
 		return s.disk().Write(path, data, 0o600)
 	})
-}
-
-// writeRecipients writes the list of public keys.
-func (s *Store) writeRecipients(keys []string) error {
-	var b strings.Builder
-	b.WriteString("# The public keys that the secrets in this folder are encrypted to. rhx\n" +
-		"# compares them with your key, and does not encrypt to keys added here.\n")
-	for i, key := range keys {
-		if !slices.Contains(keys[:i], key) {
-			b.WriteString(key + "\n")
-		}
-	}
-	return s.disk().Write(s.recipientsPath(), []byte(b.String()), 0o600)
 }

@@ -88,7 +88,7 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		if err = s.locked(ctx, put); !errors.Is(err, errKeyChanged) || k.asks {
 			break
 		}
-		s.forget()
+		s.use(nil)
 		if k, err = s.keyOrNew(ctx); err != nil {
 			break
 		}
