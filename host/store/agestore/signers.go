@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"hash"
 	"maps"
@@ -32,10 +33,19 @@ func signerText(key ed25519.PrivateKey) string {
 }
 
 // proven is what a line's proof signs: all of the file up to there.
-func proven(sum hash.Hash) []byte { return sum.Sum([]byte("rhx store record 1\n")) }
+func proven(sum hash.Hash) []byte { return provenSum(sum.Sum(nil)) }
 
-func recordProof(key ed25519.PrivateKey, sum hash.Hash) string {
-	return sigText.EncodeToString(ed25519.Sign(key, proven(sum)))
+// sumSize is how long the hash of a file of the record is.
+const sumSize = sha256.Size
+
+func provenSum(sum []byte) []byte { return append([]byte("rhx store record 1\n"), sum...) }
+
+// proof is the text of a line's proof; "-" where there is none.
+func (s *signer) proof(sum hash.Hash) string {
+	if sig := s.sign(sum.Sum(nil)); sig != nil {
+		return sigText.EncodeToString(sig)
+	}
+	return "-"
 }
 
 // provenBy returns which of keys, as text, has signed a file up to there; "" for none.
@@ -68,12 +78,12 @@ type signers struct {
 func signersOf(k *key, files map[string][]byte) (*signers, error) {
 	c := &signers{of: map[string]string{}, void: map[string]bool{}}
 	if k != nil {
-		for _, root := range k.roots {
-			key, err := signerOf(root)
-			if err != nil {
-				return nil, err
-			}
-			c.own = append(c.own, signerText(key))
+		own, err := k.signers()
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range own {
+			c.own = append(c.own, s.public)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(files)) {
