@@ -35,8 +35,8 @@ type Key interface {
 	// Derive returns a key for a purpose from each private key. It is an error for one that
 	// would be as good as the private key, or as those of Sign.
 	Derive(purpose string) ([][]byte, error)
-	// Sign signs the hash of a file of the record with the first of them.
-	Sign(sum []byte) ([]byte, error)
+	// Sign signs a message for a purpose with the first of them.
+	Sign(purpose string, message []byte) ([]byte, error)
 }
 
 // Material is what an agent gets to hold a key.

@@ -105,7 +105,9 @@ func (f fakeKey) Derive(purpose string) ([][]byte, error) {
 	return [][]byte{[]byte("derived for " + purpose)}, nil
 }
 
-func (f fakeKey) Sign(sum []byte) ([]byte, error) { return append([]byte("sig "), sum...), nil }
+func (f fakeKey) Sign(purpose string, message []byte) ([]byte, error) {
+	return []byte("sig " + purpose + " " + string(message)), nil
+}
 
 func noError(t testing.TB, err error) {
 	t.Helper()
@@ -218,7 +220,7 @@ func TestWhatAnAgentDoes(t *testing.T) {
 	if _, err := r.Derive("all"); !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "not that") {
 		t.Error(err)
 	}
-	if sig, err := r.Sign([]byte("sum")); err != nil || string(sig) != "sig sum" {
+	if sig, err := r.Sign("record", []byte("sum")); err != nil || string(sig) != "sig record sum" {
 		t.Errorf("%q, %v", sig, err)
 	}
 	st, err := c.Status()
@@ -692,7 +694,7 @@ func TestThePathIsTooLong(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	digest := DigestOf([]byte("key1"))
 	for _, op := range []string{opStatus, opAdd, opKey, opUnwrap, opDerive, opSign, "x"} {
-		f.Add([]byte(fmt.Sprintf(`{"v":1,"op":%q,"digest":%q,"add":{"digest":%q,"texts":["a2V5MQ=="],"for":1,"idle":1},"stanzas":[{"Type":"fake"}],"purpose":"p","sum":"%x"}`, op, digest, digest, sha256.Sum256(nil))))
+		f.Add([]byte(fmt.Sprintf(`{"v":1,"op":%q,"digest":%q,"add":{"digest":%q,"texts":["a2V5MQ=="],"for":1,"idle":1},"stanzas":[{"Type":"fake"}],"purpose":"p","message":"%x"}`, op, digest, digest, sha256.Sum256(nil))))
 	}
 	f.Add([]byte(`{"v":1,"op":"unwrap","stanzas":[null]}`))
 	s := &Server{Parse: func(m *Material) (Key, error) { return fakeKey{"key1"}, nil }, clock: now, keys: map[string]*held{}}

@@ -216,8 +216,8 @@ func (r *Remote) Derive(purpose string) ([][]byte, error) {
 }
 
 // Sign implements [Key].
-func (r *Remote) Sign(sum []byte) ([]byte, error) {
-	a, err := r.client.use(&request{Op: opSign, Digest: r.digest, Sum: sum})
+func (r *Remote) Sign(purpose string, message []byte) ([]byte, error) {
+	a, err := r.client.use(&request{Op: opSign, Digest: r.digest, Purpose: purpose, Message: message})
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ type request struct {
 	Add     *Material     `json:"add,omitempty"`
 	Stanzas []*age.Stanza `json:"stanzas,omitempty"`
 	Purpose string        `json:"purpose,omitempty"`
-	Sum     []byte        `json:"sum,omitempty"`
+	Message []byte        `json:"message,omitempty"`
 }
 
 // The kinds of failures of an answer.

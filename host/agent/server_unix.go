@@ -247,7 +247,7 @@ func (h *held) answer(q *request) *answer {
 	case opDerive:
 		a.Keys, err = h.key.Derive(q.Purpose)
 	case opSign:
-		a.Sig, err = h.key.Sign(q.Sum)
+		a.Sig, err = h.key.Sign(q.Purpose, q.Message)
 	default:
 		err = errors.New("the agent does not do that")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"sync"
 
@@ -45,13 +46,13 @@ func (h heldKey) Public() []string { return h.public }
 
 // Signers implements [agent.Key].
 func (h heldKey) Signers() []string {
+	all, err := h.signers()
+	if err != nil {
+		return nil
+	}
 	var out []string
-	for _, root := range h.roots {
-		key, err := signerOf(root)
-		if err != nil {
-			return nil
-		}
-		out = append(out, signerText(key))
+	for _, s := range all {
+		out = append(out, s.public)
 	}
 	return out
 }
@@ -70,16 +71,19 @@ func (h heldKey) Derive(purpose string) ([][]byte, error) {
 }
 
 // Sign implements [agent.Key].
-func (h heldKey) Sign(sum []byte) ([]byte, error) {
-	if len(sum) != sumSize {
-		return nil, errors.New("that is not the hash of a file of the record")
+func (h heldKey) Sign(purpose string, message []byte) ([]byte, error) {
+	if !purposeRE.MatchString(purpose) {
+		return nil, errors.New("that is no purpose of a signature")
 	}
-	key, err := signerOf(h.roots[0])
+	all, err := h.signers()
 	if err != nil {
 		return nil, err
 	}
-	return ed25519.Sign(key, provenSum(sum)), nil
+	return all[0].sign(purpose, message), nil
 }
+
+// purposeRE matches what the purposes of signatures are.
+var purposeRE = regexp.MustCompile(`^[a-z ]{1,32}$`)
 
 // ErrNoPassphrase is the error for a key that an agent need not hold.
 var ErrNoPassphrase = errors.New("it has no passphrase")
@@ -218,10 +222,10 @@ func (r *remote) derive(purpose string) ([][]byte, error) {
 	return k.derive(purpose)
 }
 
-// sign signs a file of the record. It asks for nothing: the store is locked meanwhile. What
-// cannot be signed has no proof, as where the key waits for its passphrase.
-func (r *remote) sign(sum []byte) []byte {
-	sig, err := r.agent.Sign(sum)
+// sign is that of a signer. It asks for nothing: the store is locked meanwhile. What cannot
+// be signed has no proof, as where the key waits for its passphrase.
+func (r *remote) sign(purpose string, message []byte) []byte {
+	sig, err := r.agent.Sign(purpose, message)
 	if err != nil || len(sig) != ed25519.SignatureSize {
 		return nil
 	}
@@ -244,29 +248,13 @@ func (k *key) derive(purpose string) ([][]byte, error) {
 	return out, nil
 }
 
-// signer proves changes of the store.
-type signer struct {
-	public string
-	sign   func(sum []byte) []byte
-}
-
-// signers are those of each private key.
-func (k *key) signers() ([]*signer, error) {
+// signers are those of the key in the agent.
+func (r *remote) signers() []*signer {
 	var out []*signer
-	if k.remote != nil {
-		for _, public := range k.remote.agent.Signers() {
-			out = append(out, &signer{public: public, sign: k.remote.sign})
-		}
-		return out, nil
+	for _, public := range r.agent.Signers() {
+		out = append(out, &signer{public: public, sign: r.sign})
 	}
-	for _, root := range k.roots {
-		key, err := signerOf(root)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, &signer{public: signerText(key), sign: func(sum []byte) []byte { return ed25519.Sign(key, provenSum(sum)) }})
-	}
-	return out, nil
+	return out
 }
 
 // fits reports whether a key that an agent holds has the public keys of the file.

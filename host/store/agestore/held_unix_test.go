@@ -171,7 +171,7 @@ func TestTheKeyStaysInTheAgent(t *testing.T) {
 	fmt.Fprint(&all, r.Public(), r.Signers(), keys)
 	all.Write(bytes.Join(keys, nil))
 	sum := sha256.Sum256([]byte("a"))
-	sig, err := r.Sign(sum[:])
+	sig, err := r.Sign("record", sum[:])
 	noError(t, err)
 	all.Write(sig)
 	if !slices.Equal(k.Public(), r.Public()) || !slices.Equal(k.Signers(), r.Signers()) {
@@ -185,9 +185,9 @@ func TestTheKeyStaysInTheAgent(t *testing.T) {
 	if _, err := r.Derive(signaturePurpose); err == nil {
 		t.Error("the key that signs came out")
 	}
-	for _, sum := range [][]byte{nil, []byte("short"), make([]byte, 33)} {
-		if _, err := r.Sign(sum); err == nil {
-			t.Errorf("signed %q", sum)
+	for _, purpose := range []string{"", "record 1\nrecord", "Record"} {
+		if _, err := r.Sign(purpose, sum[:]); err == nil {
+			t.Errorf("signed for %q", purpose)
 		}
 	}
 	if _, err := r.Unwrap([]*age.Stanza{{Type: "X25519", Args: []string{"x"}}}); err == nil {

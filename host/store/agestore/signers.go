@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/base64"
 	"hash"
 	"maps"
@@ -32,17 +31,45 @@ func signerText(key ed25519.PrivateKey) string {
 	return sigText.EncodeToString(key.Public().(ed25519.PublicKey))
 }
 
+// signer is what proves the changes of whoever has a private key.
+type signer struct {
+	public string
+	// sign returns the signature of a message for a purpose; nil where there is none.
+	sign func(purpose string, message []byte) []byte
+}
+
+// signers are those of each private key.
+func (k *key) signers() ([]*signer, error) {
+	if k.remote != nil {
+		return k.remote.signers(), nil
+	}
+	var out []*signer
+	for _, root := range k.roots {
+		key, err := signerOf(root)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &signer{public: signerText(key), sign: func(purpose string, message []byte) []byte {
+			return ed25519.Sign(key, forPurpose(purpose, message))
+		}})
+	}
+	return out, nil
+}
+
+// forPurpose is what is signed, so that no signature serves for anything else.
+func forPurpose(purpose string, message []byte) []byte {
+	return append([]byte("rhx store "+purpose+" 1\n"), message...)
+}
+
+// recordPurpose is that of the proofs of the record.
+const recordPurpose = "record"
+
 // proven is what a line's proof signs: all of the file up to there.
-func proven(sum hash.Hash) []byte { return provenSum(sum.Sum(nil)) }
-
-// sumSize is how long the hash of a file of the record is.
-const sumSize = sha256.Size
-
-func provenSum(sum []byte) []byte { return append([]byte("rhx store record 1\n"), sum...) }
+func proven(sum hash.Hash) []byte { return forPurpose(recordPurpose, sum.Sum(nil)) }
 
 // proof is the text of a line's proof; "-" where there is none.
 func (s *signer) proof(sum hash.Hash) string {
-	if sig := s.sign(sum.Sum(nil)); sig != nil {
+	if sig := s.sign(recordPurpose, sum.Sum(nil)); sig != nil {
 		return sigText.EncodeToString(sig)
 	}
 	return "-"
