@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 
@@ -19,6 +20,9 @@ func main() {
 	keepMemoryPrivate()
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		os.Exit(serveGuest(os.Stdin, os.Stdout))
+	}
+	if len(os.Args) == 2 && os.Args[1] == agentArg {
+		os.Exit(newApp().fail(serveAgent(context.Background(), "")))
 	}
 	if len(os.Args) > 2 && os.Args[1] == child.MonitorArg {
 		status, err := child.Monitor(os.Args[2:])

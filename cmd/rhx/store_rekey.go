@@ -35,6 +35,9 @@ func (c *storeRekeyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	e.Book.NoteStore(engine.LocalURL, "rekeyed")
+	if err := a.forgetOldKey(e); err != nil {
+		a.warn(fmt.Sprintf("the agent may still hold the old key: %v", err))
+	}
 	if done, err := a.data(map[string]int{"versions": n}); done {
 		return err
 	}

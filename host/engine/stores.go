@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rhx-dev/rhx/host/agent"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/store"
@@ -144,7 +145,9 @@ func (s *Stores) Local() (*agestore.Store, error) {
 	if rest, ok := strings.CutPrefix(identity, "~/"); ok {
 		identity = filepath.Join(s.Home, rest)
 	}
-	opts := agestore.Options{Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn, Made: s.Made, Checking: s.Checking}
+	opts := agestore.Options{
+		Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn, Made: s.Made, Checking: s.Checking, Agent: s.Agent(),
+	}
 	if identity == "passphrase" {
 		// rhx's own key, protected by a passphrase from its first use on.
 		opts.Identity, opts.NewPassphrase = "", true
@@ -154,14 +157,22 @@ func (s *Stores) Local() (*agestore.Store, error) {
 	return s.local, nil
 }
 
+// Agent speaks to the agent of this user.
+func (s *Stores) Agent() *agent.Client {
+	return agent.NewClient(s.AgentDir, s.Warn)
+}
+
+// AgentDir is the folder of the agent's socket.
+func (s *Stores) AgentDir() string { return agent.Dir(s.Getenv, s.Dirs.State) }
+
 // passphrase answers for a key that is protected by one.
 func (s *Stores) passphrase(prompt string) (string, error) {
-	return s.answer(prompt, "RHX_AGE_PASSPHRASE")
+	return s.answer(prompt, "RHX_AGE_PASSPHRASE", "RHX_AGE_PASSPHRASE can hold the passphrase, and rhx unlock asks for it once for hours")
 }
 
 // backupPassphrase answers for a backup that is protected by one.
 func (s *Stores) backupPassphrase(prompt string) (string, error) {
-	return s.answer(prompt, "RHX_BACKUP_PASSPHRASE")
+	return s.answer(prompt, "RHX_BACKUP_PASSPHRASE", "RHX_BACKUP_PASSPHRASE can hold the passphrase")
 }
 
 // checking calls Checking, which is set late.
@@ -173,7 +184,7 @@ func (s *Stores) checking() (end func()) {
 }
 
 // answer is what a variable holds, or else a person says.
-func (s *Stores) answer(prompt, variable string) (string, error) {
+func (s *Stores) answer(prompt, variable, hint string) (string, error) {
 	if p := s.Getenv(variable); p != "" {
 		return p, nil
 	}
@@ -185,7 +196,7 @@ func (s *Stores) answer(prompt, variable string) (string, error) {
 		text, err = s.Passphrase(prompt)
 	}
 	if err != nil {
-		return "", fault.WithHint(err, variable+" can hold the passphrase")
+		return "", fault.WithHint(err, hint)
 	}
 	return text, nil
 }

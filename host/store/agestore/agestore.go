@@ -33,6 +33,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/rhx-dev/rhx/host/agent"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -60,6 +61,8 @@ type Options struct {
 	// Checking is called before a passphrase is checked, which takes a second and
 	// does not end with a context, and end after it. nil is for nothing.
 	Checking func() (end func())
+	// Agent may hold a key that has a passphrase. nil: there is none.
+	Agent *agent.Client
 }
 
 // Store is the store in one folder. It implements [store.Store].

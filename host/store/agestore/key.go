@@ -33,6 +33,9 @@ type key struct {
 	ids   []age.Identity
 	roots [][]byte
 	open  func(*key) error
+	// remote is set where an agent holds the private keys: ids is that, and there are no
+	// roots and texts.
+	remote *remote
 	// texts are the private keys as a file has them without a passphrase.
 	texts []string
 	// digest is that of the file.
@@ -57,10 +60,7 @@ func (s *Store) load() (*key, error) {
 		return nil, err
 	}
 	defer clear(data)
-	k, err := s.parseKey(path, data)
-	if err == nil {
-		k.digest = hashFile(data)
-	}
+	k, err := s.keyIn(path, data)
 	if err != nil {
 		if errors.Is(err, store.ErrDenied) {
 			s.deny = err
@@ -71,8 +71,29 @@ func (s *Store) load() (*key, error) {
 	return k, nil
 }
 
+// keyIn returns the key in a file: from the agent where it has a passphrase and that holds
+// it, else as it is read.
+func (s *Store) keyIn(path string, data []byte) (*key, error) {
+	if encrypted(data) {
+		if k := s.held(path, data); k != nil {
+			return k, nil
+		}
+	}
+	k, err := s.parseKey(path, data)
+	if err != nil {
+		return nil, err
+	}
+	k.digest = hashFile(data)
+	if k.ids == nil {
+		if held := s.held(path, data); held.fits(k) {
+			return held, nil
+		}
+	}
+	return k, nil
+}
+
 // ready returns the key with its private half if it is there and that takes no
-// passphrase; nil else.
+// passphrase, since it has none or an agent holds it; nil else.
 func (s *Store) ready() (*key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,13 +108,13 @@ func (s *Store) ready() (*key, error) {
 		}
 		defer clear(data)
 		if encrypted(data) {
-			return nil, nil
+			s.key = s.held(path, data)
+			return s.key, nil
 		}
-		k, err := s.parseKey(path, data)
+		k, err := s.keyIn(path, data)
 		if err != nil {
 			return nil, err
 		}
-		k.digest = hashFile(data)
 		s.key = k
 	}
 	if s.key == nil || s.key.ids == nil {

@@ -3,7 +3,6 @@ package agestore
 import (
 	"bytes"
 	"cmp"
-	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -183,8 +182,8 @@ type recorder struct {
 	store   *Store
 	seen    *seen
 	f       *os.File
-	key     *key               // nil where it waits for a passphrase
-	signer  ed25519.PrivateKey // likewise
+	key     *key    // nil where it waits for a passphrase
+	signer  *signer // likewise, or where the agent is gone
 	clock   int64
 	sum     hash.Hash // of the file so far
 	size    int64
@@ -208,9 +207,11 @@ func (s *Store) openRecord() (r *recorder, err error) {
 func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
 	r = &recorder{store: s, key: k, sizes: map[string]int64{}}
 	if k != nil {
-		if r.signer, err = signerOf(k.roots[0]); err != nil {
+		own, err := k.signers()
+		if err != nil {
 			return nil, err
 		}
+		r.signer = own[0]
 	}
 	if r.seen, err = s.readSeen(); err != nil {
 		return nil, err
@@ -504,7 +505,9 @@ func (r *recorder) line(c change) []byte {
 	r.sum.Write([]byte(text))
 	proof := "-"
 	if r.signer != nil {
-		proof = recordProof(r.signer, r.sum)
+		if proof = r.signer.proof(r.sum); proof == "-" {
+			r.signer = nil
+		}
 	}
 	r.sum.Write([]byte(proof + "\n"))
 	return []byte(text + proof + "\n")

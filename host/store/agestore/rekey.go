@@ -28,6 +28,7 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
+	s.withoutAgent() // which gives no private key away
 	var (
 		now, k *key   // as the key is, and as it is to be
 		data   []byte // the file of the new key, where that is to be written
@@ -179,7 +180,7 @@ func (s *Store) beginRekey(k *key) (*recorder, error) {
 	if err != nil {
 		return r, err
 	}
-	mine := signerText(r.signer)
+	mine := r.signer.public
 	if r.signers.of[r.seen.ID] == mine && bytes.Contains(r.files[r.seen.ID], []byte(" "+opRekey+" ")) {
 		return r, nil // it was begun, and interrupted
 	}

@@ -44,14 +44,14 @@ func (s *Store) Seal(ctx context.Context, label string, data []byte) ([]byte, er
 }
 
 func (k *key) seal(label string, data []byte) ([]byte, error) {
-	key, err := derive(k.roots[0], "seal")
+	keys, err := k.derive("seal")
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, k.recipients...)
 	if err == nil {
-		_, err = io.WriteString(w, sealIntro+hex.EncodeToString(sealMAC(key, label, data))+"\n")
+		_, err = io.WriteString(w, sealIntro+hex.EncodeToString(sealMAC(keys[0], label, data))+"\n")
 	}
 	if err == nil {
 		_, err = w.Write(data)
@@ -112,11 +112,11 @@ func (k *key) unseal(label string, sealed []byte) ([]byte, error) {
 	if !ok || !ours || err != nil {
 		return nil, ErrNotSealed
 	}
-	for _, root := range k.roots {
-		key, err := derive(root, "seal")
-		if err != nil {
-			return nil, err
-		}
+	keys, err := k.derive("seal")
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
 		if hmac.Equal(mac, sealMAC(key, label, data)) {
 			return data, nil
 		}
@@ -139,7 +139,11 @@ func (s *Store) Derive(ctx context.Context, purpose string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return derive(k.roots[0], purpose)
+	keys, err := k.derive(purpose)
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
 }
 
 // DeriveAll is Derive for every key of a file with several, in their order, and then for
@@ -168,13 +172,11 @@ func (s *Store) DeriveAll(ctx context.Context, purpose string, ask bool) ([][]by
 	}
 	var out [][]byte
 	for _, k := range append([]*key{k}, old...) {
-		for _, root := range k.roots {
-			derived, err := derive(root, purpose)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, derived)
+		derived, err := k.derive(purpose)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, derived...)
 	}
 	return out, nil
 }

@@ -31,11 +31,48 @@ func signerText(key ed25519.PrivateKey) string {
 	return sigText.EncodeToString(key.Public().(ed25519.PublicKey))
 }
 
-// proven is what a line's proof signs: all of the file up to there.
-func proven(sum hash.Hash) []byte { return sum.Sum([]byte("rhx store record 1\n")) }
+// signer is what proves the changes of whoever has a private key.
+type signer struct {
+	public string
+	// sign returns the signature of a message for a purpose; nil where there is none.
+	sign func(purpose string, message []byte) []byte
+}
 
-func recordProof(key ed25519.PrivateKey, sum hash.Hash) string {
-	return sigText.EncodeToString(ed25519.Sign(key, proven(sum)))
+// signers are those of each private key.
+func (k *key) signers() ([]*signer, error) {
+	if k.remote != nil {
+		return k.remote.signers(), nil
+	}
+	var out []*signer
+	for _, root := range k.roots {
+		key, err := signerOf(root)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &signer{public: signerText(key), sign: func(purpose string, message []byte) []byte {
+			return ed25519.Sign(key, forPurpose(purpose, message))
+		}})
+	}
+	return out, nil
+}
+
+// forPurpose is what is signed, so that no signature serves for anything else.
+func forPurpose(purpose string, message []byte) []byte {
+	return append([]byte("rhx store "+purpose+" 1\n"), message...)
+}
+
+// recordPurpose is that of the proofs of the record.
+const recordPurpose = "record"
+
+// proven is what a line's proof signs: all of the file up to there.
+func proven(sum hash.Hash) []byte { return forPurpose(recordPurpose, sum.Sum(nil)) }
+
+// proof is the text of a line's proof; "-" where there is none.
+func (s *signer) proof(sum hash.Hash) string {
+	if sig := s.sign(recordPurpose, sum.Sum(nil)); sig != nil {
+		return sigText.EncodeToString(sig)
+	}
+	return "-"
 }
 
 // provenBy returns which of keys, as text, has signed a file up to there; "" for none.
@@ -68,12 +105,12 @@ type signers struct {
 func signersOf(k *key, files map[string][]byte) (*signers, error) {
 	c := &signers{of: map[string]string{}, void: map[string]bool{}}
 	if k != nil {
-		for _, root := range k.roots {
-			key, err := signerOf(root)
-			if err != nil {
-				return nil, err
-			}
-			c.own = append(c.own, signerText(key))
+		own, err := k.signers()
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range own {
+			c.own = append(c.own, s.public)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(files)) {

@@ -53,11 +53,11 @@ func fake(name string) *secret.Secret {
 }
 
 // signerFor is the signing key of a test's person.
-func signerFor(t *testing.T, name string) ed25519.PrivateKey {
+func signerFor(t *testing.T, name string) *signer {
 	t.Helper()
-	key, err := signerOf([]byte(name))
+	all, err := (&key{roots: [][]byte{[]byte(name)}}).signers()
 	noError(t, err)
-	return key
+	return all[0]
 }
 
 // recordOf is a file of the record that a person has signed, with a line for each of
