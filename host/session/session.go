@@ -7,6 +7,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -123,15 +124,18 @@ type Work struct {
 	// Displaced are places that are not rhx's to remember any more, by the secret's
 	// name in the store.
 	Displaced map[string]config.Location
+	// Expiring are the places out of which what is placed is to be taken again, with TTL
+	// and Values. Afterwards it has those that are noted.
+	Expiring []Expiry
 }
 
 // Write makes the changes. A write that has begun when ctx ends comes to its own
 // end. What was done is logged and remembered; where that fails, Book.Warn is told.
 // The error means that nothing is known to be written.
 func (s *Session) Write(ctx context.Context, w *Work) error {
-	errs, err := s.commit(ctx, w)
+	errs, before, err := s.commit(ctx, w)
 	if err != nil && len(errs) != len(w.Changes) {
-		return err
+		return errors.Join(err, s.book.settleExpiries(context.WithoutCancel(ctx), w, before, err))
 	}
 	// Where the connection was lost, errs says of which changes that is known.
 	for i, c := range w.Changes {
@@ -145,21 +149,33 @@ func (s *Session) Write(ctx context.Context, w *Work) error {
 		}
 	}
 	s.remember(context.WithoutCancel(ctx), w, allNil(errs))
+	if err := s.book.settleExpiries(context.WithoutCancel(ctx), w, before, nil); err != nil {
+		s.book.warn("when secrets are to be taken out again was not noted: " + err.Error())
+	}
 	return nil
 }
 
 func allNil(errs []error) bool { return errors.Join(errs...) == nil }
 
-// commit keeps what the files were, and has the machine write.
-func (s *Session) commit(ctx context.Context, w *Work) ([]error, error) {
-	if len(w.Changes) == 0 {
-		return nil, nil
+// commit keeps what the files were, notes when what is placed is to go, and has the
+// machine write. before is what was noted of that.
+func (s *Session) commit(ctx context.Context, w *Work) (errs []error, before []Expiry, err error) {
+	write := func(ctx context.Context) ([]error, error) {
+		var err error
+		if before, err = s.book.expire(ctx, w); err != nil {
+			return nil, fmt.Errorf("note when it is to be taken out again: %w", err)
+		}
+		if len(w.Changes) == 0 {
+			return nil, nil
+		}
+		return complete(ctx, w.Machine, w.Changes)
 	}
-	write := func(ctx context.Context) ([]error, error) { return complete(ctx, w.Machine, w.Changes) }
-	if s.journal == nil {
-		return write(ctx)
+	if s.journal == nil || len(w.Changes) == 0 {
+		errs, err = write(ctx)
+	} else {
+		errs, err = s.journal.Write(ctx, w.At.String(), w.Changes, write)
 	}
-	return s.journal.Write(ctx, w.At.String(), w.Changes, write)
+	return errs, before, err
 }
 
 // remember notes what was done.
