@@ -203,19 +203,19 @@ func (b *Book) Unchanged(ctx context.Context, e Expiry, have secret.Values) (sam
 	return same, changed, nil
 }
 
-// expire notes when the secrets of a write are to go, before they are written. It returns
-// what was noted of their places before.
-func (b *Book) expire(ctx context.Context, w *Work) (before []Expiry, err error) {
+// expire notes when the secrets of a write are to go, before they are written. What was
+// noted of their places stays until it is known that they are: settleExpiries.
+func (b *Book) expire(ctx context.Context, w *Work) error {
 	if len(w.Expiring) == 0 {
-		return nil, nil
+		return nil
 	}
 	rec, err := b.fingerprints(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	all, err := b.Expiring()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now := readClock()
 	w.Expiring = slices.DeleteFunc(w.Expiring, func(e Expiry) bool { return !b.placedByRhx(rec.Is, all, &e, w) })
@@ -226,30 +226,18 @@ func (b *Book) expire(ctx context.Context, w *Work) (before []Expiry, err error)
 		for key, v := range e.Values {
 			e.Prints[key] = rec.Of(v)
 		}
-		if e.Is != nil && e.Was == nil {
+		whole := e.Is != nil && e.Was == nil
+		for _, o := range all {
+			if o.same(e) {
+				e.Created = e.Created || o.Created
+				whole = whole || e.Is != nil && rec.Matches(o.Whole, secret.NewValue(string(e.Was)))
+			}
+		}
+		if whole {
 			e.Whole = rec.Of(secret.NewValue(string(e.Is)))
 		}
 	}
-	err = b.changeExpiries(ctx, func(all []Expiry) []Expiry {
-		before = nil
-		for i := range w.Expiring {
-			e := &w.Expiring[i]
-			all = slices.DeleteFunc(all, func(o Expiry) bool {
-				if !o.same(e) {
-					return false
-				}
-				e.Created = e.Created || o.Created
-				if e.Is != nil && e.Was != nil && rec.Matches(o.Whole, secret.NewValue(string(e.Was))) {
-					e.Whole = rec.Of(secret.NewValue(string(e.Is)))
-				}
-				before = append(before, o)
-				return true
-			})
-			all = append(all, *e)
-		}
-		return all
-	})
-	return before, err
+	return b.changeExpiries(ctx, func(all []Expiry) []Expiry { return append(all, w.Expiring...) })
 }
 
 // placedByRhx reports whether what an Expiry is about is, or will be, put there by rhx.
@@ -301,44 +289,45 @@ func (b *Book) noted(e *Expiry, w *Work) bool {
 	})
 }
 
-// settleExpiries makes what is noted agree with what was written: what was placed for
-// good does not expire any more, and what was not placed expires as before. whole is the
-// error of the write as a whole.
-func (b *Book) settleExpiries(ctx context.Context, w *Work, before []Expiry, whole error) error {
+// writeState is what is known of a write as a whole.
+type writeState int
+
+const (
+	// written: the outcomes say of each change what became of it.
+	written writeState = iota
+	// unknown: what failed may be there all the same.
+	unknown
+	// nothing was written.
+	nothing
+)
+
+// settleExpiries makes what is noted agree with what was written: of each place the
+// latest that was placed counts, and what was placed for good does not expire any more.
+func (b *Book) settleExpiries(ctx context.Context, w *Work, known writeState) error {
 	all, err := b.Expiring()
 	if err != nil || len(all) == 0 {
 		return err
 	}
 	return b.changeExpiries(ctx, func(all []Expiry) []Expiry {
-		var keep []Expiry
-		for _, e := range all {
-			mine := slices.IndexFunc(w.Expiring, func(o Expiry) bool { return o.same(&e) && o.Set.Equal(e.Set) })
-			placed, failed, removed := became(&e, w)
-			failed = failed || whole != nil
-			switch {
-			case mine >= 0 && failed:
-				keep = append(keep, slices.DeleteFunc(slices.Clone(before), func(o Expiry) bool { return !o.same(&e) })...)
-			case mine < 0 && placed && !failed, removed && !failed:
-			default:
-				keep = append(keep, e)
+		return slices.DeleteFunc(all, func(e Expiry) bool {
+			placed, failed := became(&e, w)
+			failed = failed || known == nothing
+			if slices.ContainsFunc(w.Expiring, func(o Expiry) bool { return o.same(&e) && o.Set.Equal(e.Set) }) {
+				return failed && known != unknown
 			}
-		}
-		return keep
+			return placed && !failed
+		})
 	})
 }
 
 // became is what a write did to a place.
-func became(e *Expiry, w *Work) (placed, failed, removed bool) {
+func became(e *Expiry, w *Work) (placed, failed bool) {
 	for i := range w.Outcomes {
-		o := &w.Outcomes[i]
-		if !e.of(o) {
-			continue
+		if o := &w.Outcomes[i]; e.of(o) {
+			placed, failed = true, failed || o.Err != nil
 		}
-		failed = failed || o.Err != nil
-		removed = removed || o.Action == provider.Removed && (e.Path != "" || slices.Contains(e.Vars, o.Source.Var))
-		placed = true
 	}
-	return placed, failed, removed
+	return placed, failed
 }
 
 // restoreExpiries has machines' places expire as they did before. What brings back a

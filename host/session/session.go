@@ -133,9 +133,9 @@ type Work struct {
 // end. What was done is logged and remembered; where that fails, Book.Warn is told.
 // The error means that nothing is known to be written.
 func (s *Session) Write(ctx context.Context, w *Work) error {
-	errs, before, err := s.commit(ctx, w)
-	if err != nil && len(errs) != len(w.Changes) {
-		return errors.Join(err, s.book.settleExpiries(context.WithoutCancel(ctx), w, before, err))
+	errs, err := s.commit(ctx, w)
+	if err != nil && (len(errs) == 0 || len(errs) != len(w.Changes)) {
+		return errors.Join(err, s.book.settleExpiries(context.WithoutCancel(ctx), w, nothing))
 	}
 	// Where the connection was lost, errs says of which changes that is known.
 	for i, c := range w.Changes {
@@ -149,7 +149,11 @@ func (s *Session) Write(ctx context.Context, w *Work) error {
 		}
 	}
 	s.remember(context.WithoutCancel(ctx), w, allNil(errs))
-	if err := s.book.settleExpiries(context.WithoutCancel(ctx), w, before, nil); err != nil {
+	known := written
+	if err != nil {
+		known = unknown
+	}
+	if err := s.book.settleExpiries(context.WithoutCancel(ctx), w, known); err != nil {
 		s.book.warn("when secrets are to be taken out again was not noted: " + err.Error())
 	}
 	return nil
@@ -158,24 +162,21 @@ func (s *Session) Write(ctx context.Context, w *Work) error {
 func allNil(errs []error) bool { return errors.Join(errs...) == nil }
 
 // commit keeps what the files were, notes when what is placed is to go, and has the
-// machine write. before is what was noted of that.
-func (s *Session) commit(ctx context.Context, w *Work) (errs []error, before []Expiry, err error) {
+// machine write.
+func (s *Session) commit(ctx context.Context, w *Work) ([]error, error) {
 	write := func(ctx context.Context) ([]error, error) {
-		var err error
-		if before, err = s.book.expire(ctx, w); err != nil {
+		if err := s.book.expire(ctx, w); err != nil {
 			return nil, fmt.Errorf("note when it is to be taken out again: %w", err)
-		}
-		if len(w.Changes) == 0 {
-			return nil, nil
 		}
 		return complete(ctx, w.Machine, w.Changes)
 	}
-	if s.journal == nil || len(w.Changes) == 0 {
-		errs, err = write(ctx)
-	} else {
-		errs, err = s.journal.Write(ctx, w.At.String(), w.Changes, write)
+	switch {
+	case len(w.Changes) == 0:
+		return nil, s.book.expire(ctx, w)
+	case s.journal == nil:
+		return write(ctx)
 	}
-	return errs, before, err
+	return s.journal.Write(ctx, w.At.String(), w.Changes, write)
 }
 
 // remember notes what was done.
