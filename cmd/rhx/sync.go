@@ -108,7 +108,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if a.Output != "table" {
 		return a.printLoaded(report.Outcomes(), c.DryRun)
 	}
-	if !c.DryRun && slices.ContainsFunc(report.Outcomes(), func(o session.Outcome) bool { return o.Err == nil && o.Source.Var != "" && o.Action != provider.Removed }) {
+	if !c.DryRun && slices.ContainsFunc(report.Outcomes(), func(o session.Outcome) bool {
+		return o.Err == nil && o.Source.Var != "" && o.Action != provider.Removed
+	}) {
 		a.say("To have the variables in login shells there: . ~/.config/rhx/env in ~/.profile")
 	}
 	again := "rhx sync --retry-failed tries them again"

@@ -28,28 +28,9 @@ func (d *Deliverer) Sweep(ctx context.Context, book *session.Book, s *session.Se
 	var out []session.Outcome
 	for _, e := range due {
 		// One by one: several may be in one file.
-		t := taking{d: d, book: book, at: at, m: m, e: e}
-		err := t.plan(ctx)
-		if err == nil && s != nil {
-			err = s.Write(ctx, &session.Work{At: at, Machine: m, Changes: t.changes, Outcomes: t.out, Displaced: t.displaced()})
-		}
-		over := err == nil
-		switch {
-		case errors.Is(err, ErrGone):
-			// Somebody took it out already.
-			over = true
-			if s != nil {
-				err = s.Write(ctx, &session.Work{At: at, Machine: m, Displaced: t.displaced()})
-			}
-		case errors.Is(err, ErrChangedSince):
-			over = true
-			out = append(out, t.outcome(provider.Conflict, nil, err))
-		case err != nil:
-			out = append(out, t.outcome(provider.Failed, nil, err))
-		default:
-			out = append(out, t.out...)
-			over = !slices.ContainsFunc(t.out, func(o session.Outcome) bool { return o.Err != nil })
-		}
+		t := &taking{d: d, book: book, at: at, m: m, e: e}
+		took, over := t.take(ctx, s)
+		out = append(out, took...)
 		if !over || s == nil {
 			continue
 		}
@@ -58,6 +39,26 @@ func (d *Deliverer) Sweep(ctx context.Context, book *session.Book, s *session.Se
 		}
 	}
 	return out
+}
+
+// take takes the secret out, or without a session says that it would. over reports that
+// nothing more is to be done about the place.
+func (t *taking) take(ctx context.Context, s *session.Session) (out []session.Outcome, over bool) {
+	err := t.plan(ctx)
+	switch {
+	case errors.Is(err, ErrChangedSince):
+		return []session.Outcome{t.outcome(provider.Conflict, nil, err)}, true
+	case errors.Is(err, ErrGone):
+		// Somebody took it out already, which config.yaml does not know.
+		err, t.changes, t.out = nil, nil, nil
+	}
+	if err == nil && s != nil {
+		err = s.Write(ctx, &session.Work{At: t.at, Machine: t.m, Changes: t.changes, Outcomes: t.out, Displaced: t.displaced()})
+	}
+	if err != nil {
+		return []session.Outcome{t.outcome(provider.Failed, nil, err)}, false
+	}
+	return t.out, !slices.ContainsFunc(t.out, func(o session.Outcome) bool { return o.Err != nil })
 }
 
 // taking is taking one secret out of one place.

@@ -45,6 +45,33 @@ func expiring(t *testing.T, b *session.Book) []session.Expiry {
 	return all
 }
 
+// looking is a machine that looks around when it is to write.
+type looking struct {
+	*machine.Memory
+	look func()
+}
+
+func (m *looking) Write(ctx context.Context, changes []machine.Change) ([]error, error) {
+	m.look()
+	return m.Memory.Write(ctx, changes)
+}
+
+// A process that is killed at the write leaves what is to go, beside what was to go
+// before: either value may be there.
+func TestKilledAtTheWrite(t *testing.T) {
+	b, _ := newBook(t)
+	m := &looking{Memory: machine.NewMemory("gpu")}
+	var at []int
+	m.look = func() { at = append(at, len(expiring(t, again(b)))) }
+	s := b.Begin("sync")
+	write(t, s, forTime(m, time.Hour, provider.Created, nil, "one"))
+	write(t, s, forTime(m, 2*time.Hour, provider.Updated, []byte("one"), "two"))
+	s.End()
+	if !slices.Equal(at, []int{1, 2}) || len(expiring(t, b)) != 1 {
+		t.Errorf("at the writes %v were to go, and then %d", at, len(expiring(t, b)))
+	}
+}
+
 // What a secret is to go by is on the disk before the secret is there, and a write that
 // fails leaves what was noted before.
 func TestExpiryComesFirst(t *testing.T) {
