@@ -34,22 +34,23 @@ type globals struct {
 func commands() []command {
 	return []command{
 		{"detect", "Show the credentials on this machine.", &detectCmd{}, usesOn},
-		{"save", "Save credentials of this machine to the store.", &saveCmd{}, usesAll},
+		{"save", "Save credentials of this machine to the store.", &saveCmd{}, usesAll | sweeps},
 		{"list", "List the secrets in the store.", &listCmd{}, usesStore | usesManifest},
 		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}, usesSecrets},
 		{"get", "Print one value, raw.", &getCmd{}, usesSecrets},
-		{"load", "Bring secrets from the store into their native files.", &loadCmd{}, usesAll},
-		{"delete", "Delete secrets from the store.", &deleteCmd{}, usesAll},
+		{"load", "Bring secrets from the store into their native files.", &loadCmd{}, usesAll | sweeps},
+		{"delete", "Delete secrets from the store.", &deleteCmd{}, usesAll | sweeps},
 		{"undelete", "Bring a deleted secret back.", &undeleteCmd{}, usesSecrets},
 		{"copy", "Copy a secret to another name or store.", &copyCmd{}, usesSecrets},
 		{"move", "Move a secret to another name or store.", &moveCmd{}, usesSecrets},
 		{"history", "List the versions of a secret.", &historyCmd{}, usesStore | usesManifest},
 		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, usesSecrets},
-		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets},
-		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll},
+		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets | sweeps},
+		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
 		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesSecrets},
-		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets},
+		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets | sweeps},
+		{"sweep", "Take out what was placed for a time that has passed.", &sweepCmd{}, usesLog},
 		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}, usesLog},
 		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, usesSecrets},
 		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
@@ -62,9 +63,9 @@ func commands() []command {
 		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, usesStore | usesManifest},
 		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}, usesManifest},
 		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}, usesStore | usesManifest},
-		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore | usesLog},
-		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, usesStore | usesLog},
-		{"import", "Save what other tools keep.", &importCmd{}, usesSecrets},
+		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore | usesLog | sweeps},
+		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, usesStore | usesLog | sweeps},
+		{"import", "Save what other tools keep.", &importCmd{}, usesSecrets | sweeps},
 		{"providers", "List the known providers, or all that is known of one.", &providersCmd{}, 0},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, 0},
 		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, 0},
@@ -87,6 +88,7 @@ const (
 	usesManifest                  // --manifest and --profile
 	usesOn                        // --on
 	usesLog                       // --reason
+	sweeps                        // takes out first what is to go: not a flag
 
 	usesSecrets = usesStore | usesManifest | usesLog
 	usesAll     = usesSecrets | usesOn
@@ -186,13 +188,25 @@ func (a *app) run(args []string) int {
 	}
 	path := parsed.Selected().FullPath()
 	_, a.command, _ = strings.Cut(path, " ")
-	if err = a.checkFlags(path); err == nil {
+	if err = a.checkFlags(path); err == nil && a.sweepsFirst(parsed) {
+		err = a.sweepHere(ctx)
+	}
+	if err == nil {
 		err = parsed.Run()
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
 	return a.fail(err)
+}
+
+// sweepsFirst reports whether a command may change this machine: one that only says what
+// it would do may not.
+func (a *app) sweepsFirst(parsed *kong.Context) bool {
+	if usesOf(strings.Fields(parsed.Selected().FullPath())[1])&sweeps == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(parsed.Flags(), func(f *kong.Flag) bool { return f.Name == "dry-run" && f.Target.Bool() })
 }
 
 // parse reads the arguments. The grammar of all commands takes a millisecond to

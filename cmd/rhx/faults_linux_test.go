@@ -47,6 +47,7 @@ func triedCommands() []tried {
 		{args: "save --all --overwrite"},
 		{args: "load aws/new"},
 		{args: "load aws --overwrite"},
+		{args: "load aws/new --ttl 8h"},
 		{args: "load ssh/deploy"},
 		{args: "load --all --overwrite", parts: true},
 		{args: "load huggingface --to token.json"},

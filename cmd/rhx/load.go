@@ -5,29 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/manifest"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/session"
 )
 
 type loadCmd struct {
-	Secrets   []string `arg:"" predictor:"stored" optional:"" name:"secret" help:"The secrets' names in the store."`
-	All       bool     `help:"Every secret in the store."`
-	To        string   `help:"Write to this file instead of the default one." placeholder:"PATH"`
-	Env       bool     `help:"As variables in rhx's env file, instead of native files."`
-	Wrapped   string   `help:"Unwrap tokens of Vault's response wrapping, one a line of stdin or at a hidden prompt, and load what they stand for." placeholder:"-"`
-	Overwrite bool     `help:"Replace values that differ."`
-	Unsafe    bool     `help:"Also write values by which a tool would run a program, or read another file."`
-	DryRun    bool     `help:"Say what would change; change nothing."`
+	Secrets   []string      `arg:"" predictor:"stored" optional:"" name:"secret" help:"The secrets' names in the store."`
+	All       bool          `help:"Every secret in the store."`
+	To        string        `help:"Write to this file instead of the default one." placeholder:"PATH"`
+	Env       bool          `help:"As variables in rhx's env file, instead of native files."`
+	TTL       time.Duration `name:"ttl" help:"Take it out again after this time, such as 8h." placeholder:"8h"`
+	Wrapped   string        `help:"Unwrap tokens of Vault's response wrapping, one a line of stdin or at a hidden prompt, and load what they stand for." placeholder:"-"`
+	Overwrite bool          `help:"Replace values that differ."`
+	Unsafe    bool          `help:"Also write values by which a tool would run a program, or read another file."`
+	DryRun    bool          `help:"Say what would change; change nothing."`
 }
 
 func (c *loadCmd) Help() string {
-	return `Merges each secret into its provider's file: other profiles, comments and order stay as they are. Values that are there already change nothing. Values that differ are refused, unless --overwrite is given or you say yes when asked.`
+	return `Merges each secret into its provider's file: other profiles, comments and order stay as they are. Values that are there already change nothing. Values that differ are refused, unless --overwrite is given or you say yes when asked.
+
+With --ttl the secrets are taken out again when the time has passed: their own keys, and only where they have the values that rhx put there. The next rhx that changes something does so, or rhx sweep; of several loads of a secret the latest counts.`
 }
 
 // loadedJSON is one element of load's and sync's JSON.
@@ -52,10 +57,13 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secrets) != 1 && c.Wrapped == "" || c.Env) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
+	if err := checkTTL(c.TTL); err != nil {
+		return err
+	}
 	if c.Secrets, err = a.stored(c.Secrets...); err != nil {
 		return err
 	}
-	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: a.path(c.To), DryRun: c.DryRun, Unsafe: c.Unsafe, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
+	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: a.path(c.To), TTL: c.TTL, DryRun: c.DryRun, Unsafe: c.Unsafe, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
 	if c.Env {
 		if err := a.localOnly("load --env"); err != nil {
 			return err
@@ -85,6 +93,14 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	}
 	if c.Env && !c.DryRun && a.Output == "table" {
 		a.say("To have the variables in this shell: . " + e.Deliver.EnvFile())
+	}
+	return nil
+}
+
+// checkTTL refuses a time that is none.
+func checkTTL(ttl time.Duration) error {
+	if ttl != 0 && ttl < manifest.MinTTL {
+		return fault.WithKind(errors.New("--ttl is at least a second, such as 8h or 90m"), fault.Usage)
 	}
 	return nil
 }

@@ -67,6 +67,9 @@ func summaryLines(e *engine.Engine, m *manifest.Manifest) []string {
 					where += " (" + hazard.RunsPrograms + ")"
 				}
 			}
+			if b.TTL[name] > 0 {
+				where += ", taken out again after " + b.TTL[name].String()
+			}
 			line("  bundle %s: file of %s%s", b.Name, name, where)
 		}
 		if len(b.Unset) > 0 {

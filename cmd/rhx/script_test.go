@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 //	nocanary PATH...    fail if a file below PATH holds a canary
 //	movelogin FROM TO   have the login that is kept be one at the server TO
 //	client SECRET K=V   try a client in both directions: see cmdClient
+//	elapse DURATION     have DURATION pass for what is to be taken out again
 //	serve DIR           serve DIR over https, at $URL, until the script ends
 //
 // The condition root says that root runs the tests.
@@ -56,6 +57,7 @@ func TestScript(t *testing.T) {
 		"serve":     cmdServe,
 		"client":    cmdClient,
 		"movelogin": cmdMoveLogin,
+		"elapse":    cmdElapse,
 	}
 	maps.Copy(commands, serverCommands(t))
 	testscript.Run(t, testscript.Params{

@@ -3,8 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/project"
 )
 
@@ -23,6 +29,8 @@ func (c *statusCmd) Help() string {
 type statusJSON struct {
 	Secret string            `json:"secret"`
 	Places map[string]string `json:"places"`
+	// Expires says when it is taken out of a place again, where it is.
+	Expires map[string]time.Time `json:"expires,omitempty"`
 }
 
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
@@ -57,7 +65,13 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	out := make([]statusJSON, 0, len(status.Rows))
 	table := make([][]string, 0, len(status.Rows))
 	for _, r := range status.Rows {
-		j := statusJSON{r.Secret, map[string]string{}}
+		j := statusJSON{Secret: r.Secret, Places: map[string]string{}}
+		for at, due := range r.Expires {
+			if j.Expires == nil {
+				j.Expires = map[string]time.Time{}
+			}
+			j.Expires[at.String()] = due
+		}
 		cells := []string{r.Secret}
 		for _, at := range status.Places {
 			if state := r.States[at]; state != "" {
@@ -81,7 +95,20 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err := a.stateTable(header, table, 1); err != nil {
 		return err
 	}
+	a.tellExpiring(status)
 	return partly
+}
+
+// tellExpiring says what is taken out again, and when; also of hosts that the table does
+// not have.
+func (a *app) tellExpiring(s *project.Status) {
+	now := time.Now()
+	for _, r := range s.Rows {
+		places := slices.SortedFunc(maps.Keys(r.Expires), func(x, y place.Place) int { return strings.Compare(x.String(), y.String()) })
+		for _, at := range places {
+			a.say(fmt.Sprintf("%s on %s %s", r.Secret, at, expiresIn(r.Expires[at], now)))
+		}
+	}
 }
 
 // tellUnreachable says why hosts could not be asked.

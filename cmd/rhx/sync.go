@@ -14,6 +14,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/project"
+	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/session"
 )
 
@@ -25,6 +26,7 @@ type syncCmd struct {
 	To          string        `help:"The file of the one secret there, instead of the default one." placeholder:"PATH"`
 	Secret      []string      `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
 	Bundle      []string      `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
+	TTL         time.Duration `name:"ttl" help:"Take it out there again after this time, such as 8h." placeholder:"8h"`
 	Yes         bool          `short:"y" help:"Trust the manifest without asking."`
 	Overwrite   bool          `help:"Replace values that differ."`
 	Unsafe      bool          `help:"Also write values by which a tool would run a program, or read another file."`
@@ -38,7 +40,9 @@ type syncCmd struct {
 func (c *syncCmd) Help() string {
 	return `Works as rhx load does, on the hosts: merged into the files that are there, mode 0600, folders 0700. Only the secrets that are named are sent. Host keys are always verified. Ctrl-C lets the hosts that are being written be finished and leaves the others as they were; rhx sync --retry-failed does those.
 
-With --via vault no secret goes over SSH, but for each one a token that Vault takes once (response wrapping). The host needs rhx or the vault command, and has to reach Vault. A token that somebody used on the way is an error there.`
+With --via vault no secret goes over SSH, but for each one a token that Vault takes once (response wrapping). The host needs rhx or the vault command, and has to reach Vault. A token that somebody used on the way is an error there.
+
+With --ttl the secrets are taken out again when the time has passed, as rhx load --ttl does. A file that rhx made there goes by itself, with a process that rhx leaves on the host; what is in a file beside other things goes at the next rhx sync, apply or load there, or by rhx sweep.`
 }
 
 func (c *syncCmd) Run(ctx context.Context, a *app) error {
@@ -57,6 +61,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secret) != 1 || len(c.Bundle) > 0 || c.Env || wrap > 0) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
+	if err := checkTTL(c.TTL); err != nil {
+		return err
+	}
 	var env *project.Environment
 	if len(c.Bundle) > 0 {
 		if env, err = a.environment(ctx, e, c.Bundle, nil, bundle.Names{Unsafe: c.Unsafe}, c.Yes); err != nil {
@@ -68,7 +75,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if c.Secret, err = a.stored(c.Secret...); err != nil {
 		return err
 	}
-	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, To: c.To, Wrap: wrap, Overwrite: c.Overwrite, Unsafe: c.Unsafe, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
+	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, To: c.To, Wrap: wrap, TTL: c.TTL, Overwrite: c.Overwrite, Unsafe: c.Unsafe, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
 	if env != nil {
 		what := env.Delivery()
 		opts.Bundle = &what
@@ -101,7 +108,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if a.Output != "table" {
 		return a.printLoaded(report.Outcomes(), c.DryRun)
 	}
-	if !c.DryRun && slices.ContainsFunc(report.Outcomes(), func(o session.Outcome) bool { return o.Err == nil && o.Source.Var != "" }) {
+	if !c.DryRun && slices.ContainsFunc(report.Outcomes(), func(o session.Outcome) bool {
+		return o.Err == nil && o.Source.Var != "" && o.Action != provider.Removed
+	}) {
 		a.say("To have the variables in login shells there: . ~/.config/rhx/env in ~/.profile")
 	}
 	again := "rhx sync --retry-failed tries them again"
@@ -123,7 +132,7 @@ func hostPlaces(hosts []string) []place.Place {
 
 // noteFailed keeps what was not done, for --retry-failed.
 func (c *syncCmd) noteFailed(ctx context.Context, a *app, e *engine.Engine, failed []place.Place) error {
-	f := session.FailedSync{Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, To: c.To, Overwrite: c.Overwrite}
+	f := session.FailedSync{Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, To: c.To, TTL: c.TTL, Overwrite: c.Overwrite}
 	for _, at := range failed {
 		f.Hosts = append(f.Hosts, at.Address())
 	}
@@ -190,7 +199,7 @@ func (c *syncCmd) targets(ctx context.Context, a *app, e *engine.Engine) ([]stri
 	if c.Bundle = f.Bundles; len(c.Bundle) > 0 {
 		a.Manifest, a.Profile = f.Manifest, f.Profile
 	}
-	c.To = cmp.Or(c.To, f.To)
+	c.To, c.TTL = cmp.Or(c.To, f.To), cmp.Or(c.TTL, f.TTL)
 	c.Secret, c.Env, c.Overwrite = f.Secrets, c.Env || f.Env, c.Overwrite || f.Overwrite
 	if f.Via != "" {
 		c.Via = f.Via

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -86,6 +89,8 @@ type whereJSON struct {
 	Files     []string `json:"files,omitempty"`
 	Texts     []string `json:"texts,omitempty"`
 	Hosts     []string `json:"hosts,omitempty"`
+	// Expires says, by machine, when it is taken out there again.
+	Expires map[string]time.Time `json:"expires,omitempty"`
 }
 
 func (c *whereCmd) Run(ctx context.Context, a *app) error {
@@ -116,6 +121,9 @@ func (c *whereCmd) Run(ctx context.Context, a *app) error {
 		if len(r.list) > 0 {
 			rows = append(rows, []string{r.what, strings.Join(r.list, ", ")})
 		}
+	}
+	for _, at := range slices.Sorted(maps.Keys(w.Expires)) {
+		rows = append(rows, []string{"on " + at, expiresIn(w.Expires[at], time.Now())})
 	}
 	return a.stateTable([]string{"PLACE", strings.ToUpper(w.Secret)}, rows, 1)
 }

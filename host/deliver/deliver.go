@@ -3,6 +3,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,21 @@ type Delivery struct {
 	// Paths are the files of secrets of Files in place of their providers' own, by
 	// Secret.Name.
 	Paths map[string]string
+	// TTL is after how long secrets are to be taken out again, by Secret.Name.
+	TTL map[string]time.Duration
+}
+
+// Last has every secret of a delivery be taken out again after ttl, unless its own is
+// said; 0 is for good.
+func (d *Delivery) Last(ttl time.Duration) {
+	if ttl == 0 {
+		return
+	}
+	own := d.TTL
+	d.TTL = map[string]time.Duration{}
+	for _, name := range d.Names() {
+		d.TTL[name] = cmp.Or(own[name], ttl)
+	}
 }
 
 // Group is variables that go into an env file together or not at all: half of an
@@ -96,6 +112,12 @@ func (d *Delivery) Names() []string {
 		add(g.Name)
 	}
 	return out
+}
+
+// brings reports whether a secret, by its name in the store, is in a delivery.
+func (d *Delivery) brings(stored string) bool {
+	return slices.ContainsFunc(d.Files, func(rec *store.Record) bool { return rec.Info.Name == stored }) ||
+		slices.ContainsFunc(d.Vars, func(g Group) bool { return cmp.Or(g.Stored, g.Name) == stored })
 }
 
 // Values are those that a machine has after a delivery, by the secret's name and
@@ -185,6 +207,7 @@ func (d *Deliverer) Plan(ctx context.Context, at place.Place, m machine.Machine,
 // the machine as a whole.
 func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
 	d.letThrough(ctx, at)
+	swept := d.sweepFor(ctx, s, at, m, what)
 	out, err := d.deliver(ctx, s, at, m, what, opts)
 	for n := range changedTries {
 		left := changedMeanwhile(out, what)
@@ -200,7 +223,17 @@ func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Pl
 		}
 		out = instead(out, again)
 	}
-	return out, err
+	return append(swept, out...), err
+}
+
+// sweepFor takes out of a machine what is to go, but for what a delivery brings there.
+func (d *Deliverer) sweepFor(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery) []session.Outcome {
+	due, err := s.Book().Due()
+	if err != nil {
+		return nil // which the session says when it writes
+	}
+	due = slices.DeleteFunc(due, func(e session.Expiry) bool { return e.Machine != at.String() || what.brings(e.Secret) })
+	return d.Sweep(ctx, s.Book(), s, at, m, due)
 }
 
 // changedTries is how often a delivery is made again because another program wrote
@@ -253,7 +286,7 @@ func changedMeanwhile(out []session.Outcome, what Delivery) Delivery {
 			names = append(names, o.Secret)
 		}
 	}
-	left := Delivery{Store: what.Store, Paths: what.Paths}
+	left := Delivery{Store: what.Store, Paths: what.Paths, TTL: what.TTL}
 	if len(names) == 0 {
 		return left
 	}
@@ -297,8 +330,13 @@ func (d *Deliverer) deliver(ctx context.Context, s *session.Session, at place.Pl
 	if s == nil {
 		return w.out, nil
 	}
-	work := &session.Work{At: at, Machine: m, Changes: w.changes, Outcomes: w.out, Values: what.Values(), Versions: what.versions()}
-	return w.out, s.Write(ctx, work)
+	had := timed(s, at)
+	work := &session.Work{At: at, Machine: m, Changes: w.changes, Outcomes: w.out, Values: what.Values(), Versions: what.versions(), Expiring: w.expiring()}
+	if err := s.Write(ctx, work); err != nil {
+		return w.out, err
+	}
+	w.setTimers(ctx, m, had, work)
+	return w.out, nil
 }
 
 // delivering is one delivery under way.
@@ -316,6 +354,7 @@ type delivering struct {
 
 	out     []session.Outcome
 	changes []machine.Change
+	forms   map[string]form // in which secrets are in files, by name
 }
 
 // read takes what the delivery needs to know of the machine.
@@ -396,6 +435,7 @@ func (w *delivering) putFile(ctx context.Context, plan *provider.Plan, i int, re
 	if err != nil {
 		return []provider.Placement{{Action: provider.Failed, Err: err}}, sec
 	}
+	w.form(rec.Secret.Name, sp, sp == w.specs[i], sec)
 	return plan.Put(ctx, sp, sec, provider.Options{To: to, Unsafe: w.opts.Unsafe, Resolve: w.resolver(rec.Secret.Name, rec.Info.Name)}), sec
 }
 

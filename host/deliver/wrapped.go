@@ -71,6 +71,8 @@ type ByToken struct {
 	Wrapper   store.Wrapper
 	// TTL is how long a token is good for.
 	TTL time.Duration
+	// Keep is after how long the secrets are taken out again; 0 for never.
+	Keep time.Duration
 	// Names are the secrets. Env brings their variables into the host's env file.
 	Names []string
 	Env   bool
@@ -143,6 +145,7 @@ func (b *ByToken) Deliver(ctx context.Context, s *session.Session, at place.Plac
 		if b.Env {
 			what = Delivery{Vars: b.Deliverer.Groups(recs, true)}
 		}
+		what.Last(b.Keep)
 		opts := Options{Warn: b.Warn}
 		if b.Overwrite {
 			opts.Resolve = ReplaceAll
@@ -178,6 +181,9 @@ func (b *ByToken) byRhx(ctx context.Context, dryRun bool, at place.Place, runner
 	argv := []string{"sh", "-c", morePath + `exec rhx "$@"`, "rhx", "load", "--wrapped", "-", "-o", "json", "--no-input"}
 	if b.Env {
 		argv = append(argv, "--env")
+	}
+	if b.Keep > 0 {
+		argv = append(argv, "--ttl", b.Keep.String())
 	}
 	if b.Overwrite {
 		argv = append(argv, "--overwrite")

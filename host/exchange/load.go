@@ -25,6 +25,8 @@ type LoadOptions struct {
 	Env bool
 	// To is the file to write, in place of the provider's own.
 	To string
+	// TTL is after how long the secrets are taken out again; 0 for never.
+	TTL time.Duration
 	// DryRun changes nothing, and asks nothing.
 	DryRun bool
 	// Resolve decides what happens where another value stands; nil keeps all.
@@ -55,6 +57,7 @@ func (x *Exchange) Load(ctx context.Context, at place.Place, m machine.Machine, 
 			what.Paths[rec.Secret.Name] = opts.To
 		}
 	}
+	what.Last(opts.TTL)
 	with := deliver.Options{Resolve: opts.Resolve, Unsafe: opts.Unsafe, Warn: opts.Warn}
 	if opts.DryRun {
 		return x.Deliver.Plan(ctx, at, m, what, with)
@@ -100,6 +103,9 @@ type SyncOptions struct {
 	// good for so long; the host gets the secrets from the store itself. Not with
 	// Bundle, which is composed here.
 	Wrap time.Duration
+	// TTL is after how long the secrets are taken out again; 0 for never, but for those
+	// of which Bundle says it.
+	TTL time.Duration
 	// Overwrite replaces values that differ.
 	Overwrite bool
 	// Unsafe is that of [deliver.Options].
@@ -170,10 +176,11 @@ func (x *Exchange) syncOne(ctx context.Context, s *session.Session, opts SyncOpt
 		}
 	}
 	if opts.Bundle != nil {
-		what.Paths = opts.Bundle.Paths
+		what.Paths, what.TTL = opts.Bundle.Paths, opts.Bundle.TTL
 		what.Files = append(what.Files, opts.Bundle.Files...)
 		what.Vars = append(what.Vars, opts.Bundle.Vars...)
 	}
+	what.Last(opts.TTL)
 	with := deliver.Options{Unsafe: opts.Unsafe, Warn: opts.Warn}
 	if opts.Overwrite {
 		with.Resolve = deliver.ReplaceAll
@@ -192,7 +199,7 @@ func (x *Exchange) byToken(ctx context.Context, opts SyncOptions) (*deliver.ByTo
 		return nil, err
 	}
 	return deliver.NewByToken(st, deliver.ByToken{
-		Deliverer: x.Deliver, TTL: opts.Wrap, Names: opts.Names, Env: opts.Env, Overwrite: opts.Overwrite, Warn: opts.Warn,
+		Deliverer: x.Deliver, TTL: opts.Wrap, Keep: opts.TTL, Names: opts.Names, Env: opts.Env, Overwrite: opts.Overwrite, Warn: opts.Warn,
 		Missing: func(ctx context.Context, name string) error { return x.Records.NotFound(ctx, st, name, 0) },
 		Records: sync.OnceValues(func() ([]*store.Record, error) { return x.Records.GetAll(ctx, opts.Names) }),
 	})

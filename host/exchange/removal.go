@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +64,7 @@ func (x *Exchange) LocalCopies() ([]LocalCopy, error) {
 }
 
 // ErrGone is the Err of a secret that is not where it was placed any more.
-var ErrGone = errors.New("it is not there any more")
+var ErrGone = deliver.ErrGone
 
 // Removal is what taking one placed secret off this machine would do.
 type Removal struct {
@@ -127,7 +126,7 @@ func (x *Exchange) planFile(ctx context.Context, r *Removal, stored *store.Recor
 	// A file that was there before rhx wrote it stays, with nothing in it.
 	add := func(c machine.Change) {
 		if c.Remove && !slices.Contains(created, snap.Short(c.Path)) {
-			c.Remove, c.Data, c.Mode = false, emptied(c.Old), 0o600
+			c.Remove, c.Data, c.Mode = false, deliver.Emptied(c.Old), 0o600
 		}
 		r.changes = append(r.changes, c)
 	}
@@ -136,7 +135,7 @@ func (x *Exchange) planFile(ctx context.Context, r *Removal, stored *store.Recor
 		// rhx placed this half only: the other one was there.
 		return r.planPublic(snap, stored, add)
 	}
-	here, err := secretAt(ctx, snap, sp, r.LocalCopy, want)
+	here, err := deliver.SecretAt(ctx, snap, sp, r.Path, r.Name, want)
 	if err != nil {
 		return err
 	}
@@ -205,48 +204,6 @@ func (x *Exchange) specOf(p LocalCopy, stored *store.Record) (*spec.Spec, *secre
 		}
 	}
 	return deliver.SpecAt(sp, &stored.Secret, p.Path)
-}
-
-// secretAt reads a placed secret as it is now; want is what was written there, nil
-// where that is not known.
-func secretAt(ctx context.Context, snap *provider.Snapshot, sp *spec.Spec, p LocalCopy, want *secret.Secret) (*secret.Secret, error) {
-	if snap.Missing(p.Path) {
-		return nil, ErrGone
-	}
-	found, err := snap.ExtractFile(ctx, sp, p.Path)
-	if err != nil {
-		return nil, ErrGone // a file that can be read, and has no secret of this kind
-	}
-	_, profile := secret.SplitName(p.Name)
-	if want != nil {
-		profile = want.Profile
-	}
-	named := -1
-	for i, f := range found {
-		switch {
-		case f.State == provider.Invalid && (f.Profile == profile || f.Profile == ""):
-			return nil, f.Err
-		case f.State != provider.HasValue:
-		case f.Profile == profile:
-			return f.Secret.Clone(), nil
-		case named < 0 && (f.Name == p.Name || len(found) == 1 && len(sp.Files) > 0 && sp.Files[0].PerFile()):
-			named = i // unless one has its very profile
-		}
-	}
-	if named < 0 {
-		return nil, ErrGone
-	}
-	sec := found[named].Secret.Clone()
-	sec.Profile = profile
-	return sec, nil
-}
-
-// emptied is what is left of a file's content when all its values go.
-func emptied(old []byte) []byte {
-	if bytes.HasPrefix(bytes.TrimLeft(old, "\ufeff \t\r\n"), []byte("{")) {
-		return []byte("{}\n")
-	}
-	return []byte{}
 }
 
 // planVars takes a secret's variables out of the env file.

@@ -170,7 +170,12 @@ func entryKey(name, key string) string { return name + "\x00" + key }
 func (r *Record) Is(machine, name, key string, v secret.Value) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	was := r.by[machine][entryKey(name, key)]
+	return r.Matches(r.by[machine][entryKey(name, key)], v)
+}
+
+// Matches reports whether a fingerprint that Of made, also with an earlier key, is that
+// of a value; none is "".
+func (r *Record) Matches(was string, v secret.Value) bool {
 	if was == "" {
 		return false
 	}

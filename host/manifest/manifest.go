@@ -6,6 +6,7 @@ package manifest
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/secret"
 )
@@ -72,6 +73,8 @@ type Bundle struct {
 	Secrets, Files []string
 	// Paths are the files of secrets of Files in place of their providers' own.
 	Paths map[string]string
+	// TTL is after how long secrets of Files are taken out again, where it is said.
+	TTL map[string]time.Duration
 	// Env are variables with a text of their own.
 	Env []Variable
 	// Unset are variables that are not to be there.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"gopkg.in/yaml.v3"
@@ -349,7 +350,7 @@ func (p *parser) bundles(n *yaml.Node) {
 }
 
 func (p *parser) bundle(k, v *yaml.Node) *rawBundle {
-	b := &rawBundle{Bundle: Bundle{Name: k.Value, Line: k.Line, From: map[string]string{}, Paths: map[string]string{}}}
+	b := &rawBundle{Bundle: Bundle{Name: k.Value, Line: k.Line, From: map[string]string{}, Paths: map[string]string{}, TTL: map[string]time.Duration{}}}
 	from := func(name string) { b.From[name] = k.Value }
 	declared := func(n *yaml.Node) string {
 		name := p.Text(n)
@@ -367,11 +368,12 @@ func (p *parser) bundle(k, v *yaml.Node) *rawBundle {
 		},
 		"files": func(n *yaml.Node) {
 			p.Each(n, func(n *yaml.Node) {
-				name, path := "", ""
+				name, path, ttl := "", "", time.Duration(0)
 				if n.Kind == yaml.MappingNode {
 					p.Mapping(n, "a file", map[string]func(*yaml.Node){
 						"secret": func(n *yaml.Node) { name = declared(n) },
 						"path":   func(n *yaml.Node) { path = p.filePath(n) },
+						"ttl":    func(n *yaml.Node) { ttl = p.ttl(n) },
 					})
 					if p.Err == nil && name == "" {
 						p.Fail(n, "a file needs a secret")
@@ -384,6 +386,9 @@ func (p *parser) bundle(k, v *yaml.Node) *rawBundle {
 				}
 				if b.Files = append(b.Files, name); path != "" {
 					b.Paths[name] = path
+				}
+				if ttl != 0 {
+					b.TTL[name] = ttl
 				}
 			})
 		},
@@ -466,6 +471,18 @@ func (p *parser) filePath(n *yaml.Node) string {
 	return path
 }
 
+// MinTTL is the shortest time after which what was placed is taken out again.
+const MinTTL = time.Second
+
+// ttl is a time after which what was placed is taken out again.
+func (p *parser) ttl(n *yaml.Node) time.Duration {
+	d, err := time.ParseDuration(p.Text(n))
+	if p.Err == nil && (err != nil || d < MinTTL) {
+		p.Fail(n, "%q is no time of a second or more, such as 8h or 90m", n.Value)
+	}
+	return d
+}
+
 // fold brings into a bundle what those that it extends have.
 func (p *parser) fold(b *rawBundle) {
 	if b.folded || p.Err != nil {
@@ -473,7 +490,7 @@ func (p *parser) fold(b *rawBundle) {
 	}
 	b.folding = true
 	own := b.Bundle
-	b.Secrets, b.Files, b.Env, b.Unset, b.From, b.Paths = nil, nil, nil, nil, map[string]string{}, map[string]string{}
+	b.Secrets, b.Files, b.Env, b.Unset, b.From, b.Paths, b.TTL = nil, nil, nil, nil, map[string]string{}, map[string]string{}, map[string]time.Duration{}
 	for _, r := range b.extends {
 		parent := p.raw[r.name]
 		switch {
@@ -515,4 +532,5 @@ func (b *rawBundle) add(o *Bundle) {
 	}
 	maps.Copy(b.From, o.From)
 	maps.Copy(b.Paths, o.Paths)
+	maps.Copy(b.TTL, o.TTL)
 }

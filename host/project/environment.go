@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/deliver"
@@ -48,6 +49,8 @@ type Environment struct {
 	Files []*store.Record
 	// Paths are the files of secrets of Files in place of their providers' own.
 	Paths map[string]string
+	// TTL is after how long secrets of Files are taken out again, where it is said.
+	TTL map[string]time.Duration
 	// store is the URL of the store that the secrets come from.
 	store string
 	// stored are the names in the store of the secrets, by their names here.
@@ -59,7 +62,7 @@ type Environment struct {
 
 // Delivery is the environment as it is brought to a machine.
 func (e *Environment) Delivery() deliver.Delivery {
-	return deliver.Delivery{Store: e.store, Files: e.Files, Paths: e.Paths, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
+	return deliver.Delivery{Store: e.store, Files: e.Files, Paths: e.Paths, TTL: e.TTL, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
 }
 
 // ManifestOptions are what manifests are read with, with the providers that are known here.
@@ -98,7 +101,7 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 		return nil, err
 	}
 	env := bundle.Env{Names: names}
-	out := &Environment{stored: map[string]string{}, Paths: map[string]string{}}
+	out := &Environment{stored: map[string]string{}, Paths: map[string]string{}, TTL: map[string]time.Duration{}}
 	for name, rec := range recs {
 		out.stored[name] = rec.Info.Name
 		out.used = append(out.used, used{rec, m.Secret(name)})
@@ -131,6 +134,9 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 			}
 			if path := b.Paths[name]; path != "" {
 				out.Paths[name] = path
+			}
+			if ttl := b.TTL[name]; ttl > 0 && (out.TTL[name] == 0 || ttl < out.TTL[name]) {
+				out.TTL[name] = ttl // of two bundles, the shorter time
 			}
 		}
 	}

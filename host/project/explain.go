@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -107,6 +108,8 @@ type Where struct {
 	Variables, Files, Texts []string
 	// Hosts are the groups that get one of the bundles.
 	Hosts []string
+	// Expires says when it is to be taken out of a machine again, where it is.
+	Expires map[string]time.Time
 }
 
 // Locate says where a secret is and goes. m is nil without a manifest.
@@ -118,6 +121,16 @@ func (p *Project) Locate(ctx context.Context, m *manifest.Manifest, name string)
 		} else if i := slices.IndexFunc(m.Secrets, func(s *manifest.Secret) bool { return s.StoreName() == name }); i >= 0 {
 			w.Secret = m.Secrets[i].Name
 		}
+	}
+	expires, err := p.expires()
+	if err != nil {
+		return nil, err
+	}
+	for at, due := range expires[w.Stored] {
+		if w.Expires == nil {
+			w.Expires = map[string]time.Time{}
+		}
+		w.Expires[at.String()] = due
 	}
 	rec, err := p.Records.Get(ctx, w.Stored, 0)
 	declared := m != nil && m.Secret(w.Secret) != nil

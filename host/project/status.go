@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/fleet"
@@ -30,6 +31,8 @@ type Row struct {
 	Secret string
 	// States has one for each place that the secret is to be at.
 	States map[place.Place]string
+	// Expires says when the secret is to be taken out of a place again, where it is.
+	Expires map[place.Place]time.Time
 }
 
 // Status is the matrix of secrets and places.
@@ -85,8 +88,12 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 		return nil, err
 	}
 	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Broken: unread}
+	expires, err := p.expires()
+	if err != nil {
+		out.Broken = append(out.Broken, err)
+	}
 	for _, n := range names {
-		row := Row{n, map[place.Place]string{place.Store: StateMissing}}
+		row := Row{n, map[place.Place]string{place.Store: StateMissing}, expires[in[n]]}
 		if stored[in[n]] != nil {
 			row.States[place.Store] = StateSame
 		}
@@ -99,6 +106,23 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 		p.statusOfHosts(ctx, m, f, out)
 	}
 	return out, nil
+}
+
+// expires says, by a secret's name in the store, when it is to be taken out of which
+// place; of several files of a place the first time counts.
+func (p *Project) expires() (map[string]map[place.Place]time.Time, error) {
+	all, err := p.Book.Expiring()
+	out := map[string]map[place.Place]time.Time{}
+	for _, e := range all {
+		at := place.Parse(e.Machine)
+		if out[e.Secret] == nil {
+			out[e.Secret] = map[place.Place]time.Time{}
+		}
+		if was, ok := out[e.Secret][at]; !ok || e.Due.Before(was) {
+			out[e.Secret][at] = e.Due
+		}
+	}
+	return out, err
 }
 
 // stateHere is the state of a secret on this machine, where it was found in one or

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -29,6 +30,8 @@ type FailedSync struct {
 	// To is the file of a single secret.
 	To        string `json:"to,omitempty"`
 	Overwrite bool   `json:"overwrite,omitempty"`
+	// TTL is after how long the secrets are taken out again.
+	TTL time.Duration `json:"ttl,omitempty"`
 	// Via is "vault" where the hosts got wrapping tokens only.
 	Via string `json:"via,omitempty"`
 }

@@ -7,6 +7,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -123,6 +124,9 @@ type Work struct {
 	// Displaced are places that are not rhx's to remember any more, by the secret's
 	// name in the store.
 	Displaced map[string]config.Location
+	// Expiring are the places out of which what is placed is to be taken again, with TTL
+	// and Values. Afterwards it has those that are noted.
+	Expiring []Expiry
 }
 
 // Write makes the changes. A write that has begun when ctx ends comes to its own
@@ -130,8 +134,8 @@ type Work struct {
 // The error means that nothing is known to be written.
 func (s *Session) Write(ctx context.Context, w *Work) error {
 	errs, err := s.commit(ctx, w)
-	if err != nil && len(errs) != len(w.Changes) {
-		return err
+	if err != nil && (len(errs) == 0 || len(errs) != len(w.Changes)) {
+		return errors.Join(err, s.book.settleExpiries(context.WithoutCancel(ctx), w, nothing))
 	}
 	// Where the connection was lost, errs says of which changes that is known.
 	for i, c := range w.Changes {
@@ -145,18 +149,31 @@ func (s *Session) Write(ctx context.Context, w *Work) error {
 		}
 	}
 	s.remember(context.WithoutCancel(ctx), w, allNil(errs))
+	known := written
+	if err != nil {
+		known = unknown
+	}
+	if err := s.book.settleExpiries(context.WithoutCancel(ctx), w, known); err != nil {
+		s.book.warn("when secrets are to be taken out again was not noted: " + err.Error())
+	}
 	return nil
 }
 
 func allNil(errs []error) bool { return errors.Join(errs...) == nil }
 
-// commit keeps what the files were, and has the machine write.
+// commit keeps what the files were, notes when what is placed is to go, and has the
+// machine write.
 func (s *Session) commit(ctx context.Context, w *Work) ([]error, error) {
-	if len(w.Changes) == 0 {
-		return nil, nil
+	write := func(ctx context.Context) ([]error, error) {
+		if err := s.book.expire(ctx, w); err != nil {
+			return nil, fmt.Errorf("note when it is to be taken out again: %w", err)
+		}
+		return complete(ctx, w.Machine, w.Changes)
 	}
-	write := func(ctx context.Context) ([]error, error) { return complete(ctx, w.Machine, w.Changes) }
-	if s.journal == nil {
+	switch {
+	case len(w.Changes) == 0:
+		return nil, s.book.expire(ctx, w)
+	case s.journal == nil:
 		return write(ctx)
 	}
 	return s.journal.Write(ctx, w.At.String(), w.Changes, write)

@@ -30,6 +30,8 @@ type memory struct {
 	Created []string `json:"created"`
 	// Deletes are the secrets that the session was to delete from the store.
 	Deletes []string `json:"deletes,omitempty"`
+	// Expiring are the places out of which secrets were to be taken.
+	Expiring []Expiry `json:"expiring,omitempty"`
 }
 
 // Deletes are the secrets that a session was to delete from the store.
@@ -45,7 +47,7 @@ func Deletes(last *journal.Last) ([]string, error) {
 // remembered is the memory as it is now.
 func (b *Book) remembered(deletes []string) []byte {
 	m := memory{Deletes: deletes}
-	var err1, err2, err3, err4 error
+	var err1, err3 error
 	m.Prints, err1 = os.ReadFile(fingerprint.Path(b.Dirs.State))
 	if errors.Is(err1, fs.ErrNotExist) {
 		err1 = nil
@@ -55,8 +57,10 @@ func (b *Book) remembered(deletes []string) []byte {
 		m.Places = conf.Secrets
 	}
 	m.Created, err3 = config.Created(b.Dirs)
-	data, err4 := json.Marshal(m)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	var err4 error
+	m.Expiring, err4 = b.Expiring()
+	data, err5 := json.Marshal(m)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		b.warn("rhx undo will bring files back, and not what rhx remembers of them: " + err.Error())
 		return nil
 	}
@@ -151,5 +155,5 @@ func (b *Book) recall(ctx context.Context, last *journal.Last) error {
 	if local {
 		err = errors.Join(err, config.Restore(ctx, b.Dirs, b.Local, before.Places, before.Created))
 	}
-	return err
+	return errors.Join(err, b.restoreExpiries(ctx, last.Machines, before.Expiring))
 }
