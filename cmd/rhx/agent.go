@@ -29,12 +29,16 @@ type agentCmd struct {
 type unlockCmd struct {
 	For  time.Duration `help:"How long at most (${default})." default:"8h" placeholder:"TIME"`
 	Idle time.Duration `help:"How long after the last use (${default})." default:"1h" placeholder:"TIME"`
+	// Keyring is the Secret Service, or the keychain of macOS.
+	Keyring bool `help:"Take the passphrase from the system's keyring, and keep it there."`
 }
 
 func (c *unlockCmd) Help() string {
 	return `Asks for the passphrase of the local store's key and gives the key to the agent, which is started if need be. Until the time is over, or rhx lock, no command asks for the passphrase.
 
-The agent is a process of yours that keeps the key in memory, not on the disk. It decrypts for every program that runs as you.`
+The agent is a process of yours that keeps the key in memory, not on the disk. It decrypts for every program that runs as you.
+
+With --keyring the passphrase is asked for only where the system's keyring (the Secret Service, such as that of GNOME or KeePassXC, or the keychain of macOS) does not have it, and put there. rhx lock --keyring takes it out.`
 }
 
 func (c *unlockCmd) Run(a *app) error {
@@ -52,7 +56,16 @@ func (c *unlockCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	var ring *ring
+	if c.Keyring {
+		if ring, err = a.ring(e, local.KeyPath()); err != nil {
+			return err
+		}
+	}
 	m, err := local.Material()
+	if err == nil {
+		err = ring.keep()
+	}
 	if err != nil {
 		return err
 	}
@@ -87,12 +100,27 @@ func spoken(d time.Duration) string {
 	return text
 }
 
-type lockCmd struct{}
+type lockCmd struct {
+	Keyring bool `help:"Take the passphrase out of the system's keyring, too."`
+}
 
 func (c *lockCmd) Run(a *app) error {
 	client, err := a.agentClient()
 	if err != nil {
 		return err
+	}
+	if c.Keyring {
+		local, err := a.made.Stores.Local()
+		if err != nil {
+			return err
+		}
+		ring, err := a.ring(a.made, local.KeyPath())
+		if err == nil {
+			err = ring.remove()
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if err := client.Lock(); err != nil && !errors.Is(err, agent.ErrNone) {
 		return fmt.Errorf("lock: %w", err)

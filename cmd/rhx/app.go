@@ -67,6 +67,7 @@ func (a *app) engine() (*engine.Engine, error) {
 	a.made = e
 	a.made.Stores.Use(a.Store)
 	a.made.Stores.Made = a.keyMade
+	a.made.Stores.Run, a.made.Stores.Plugin = a.printedKey, a.pluginUI()
 	// No host and no file is being written while a key is not open.
 	a.made.Stores.Checking = func() func() { return term.OnStop(func() { os.Exit(130) }) }
 	a.made.Records.Open = a.openStore

@@ -336,6 +336,20 @@ func TestLock(t *testing.T) {
 	find(t, c, "key1")
 }
 
+// One that was told to end does nothing any more, however long it takes.
+func TestStopForgets(t *testing.T) {
+	s := &Server{clock: now, keys: map[string]*held{DigestOf([]byte("key1")): {key: fakeKey{"key1"}, max: time.Hour, idle: time.Hour, since: now(), use: now()}}}
+	stopped := false
+	a, after := s.answer(&request{Op: opStop})
+	if a.Fail != "" || len(s.keys) != 0 {
+		t.Errorf("%+v, %d keys", a, len(s.keys))
+	}
+	after(func() { stopped = true })
+	if !stopped {
+		t.Error("it goes on")
+	}
+}
+
 func TestAnotherVersion(t *testing.T) {
 	dir := serve(t, &Server{})
 	conn, err := dial(dir, time.Now().Add(time.Minute))

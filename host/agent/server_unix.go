@@ -189,7 +189,12 @@ func (s *Server) answer(q *request) (a *answer, after func(stop func())) {
 	}
 	switch {
 	case q.Op == opStop:
-		return &answer{}, func(stop func()) { stop() }
+		s.mu.Lock() // until the process ends
+		clear(s.keys)
+		return &answer{}, func(stop func()) {
+			defer s.mu.Unlock()
+			stop()
+		}
 	case q.Version != protocol:
 		return failed(errors.New("it is of another version of rhx; rhx agent stop ends it")), nil
 	case q.Op == opStatus:

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"filippo.io/age/plugin"
+
 	"github.com/rhx-dev/rhx/host/agent"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -22,6 +24,9 @@ const (
 	VaultScheme = "vault://"
 )
 
+// identityCommand is the variable with the command that prints the key of the local store.
+const identityCommand = "RHX_AGE_IDENTITY_CMD"
+
 // Stores opens the store that a user means, and the one on this machine, whose key
 // also protects the journal and the token of a login.
 type Stores struct {
@@ -31,6 +36,15 @@ type Stores struct {
 	// OpenVault opens a store in HashiCorp Vault.
 	OpenVault  func(url string) (store.Store, error)
 	Passphrase func(prompt string) (string, error)
+	// Kept returns a passphrase of the key that is kept somewhere, which is tried once, before
+	// any other; "" for none. nil: nowhere.
+	Kept func() string
+	// Given is told each other passphrase that was answered; nil: nobody is.
+	Given func(passphrase string)
+	// Run runs a command that prints the key, and Plugin is how plugins of age speak with the
+	// user.
+	Run    func(command string) ([]byte, error)
+	Plugin *plugin.ClientUI
 	// Weak takes a passphrase for a new key that is guessed easily.
 	Weak bool
 	// Made and Checking are those of package agestore.
@@ -146,7 +160,11 @@ func (s *Stores) Local() (*agestore.Store, error) {
 		identity = filepath.Join(s.Home, rest)
 	}
 	opts := agestore.Options{
-		Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn, Made: s.Made, Checking: s.Checking, Agent: s.Agent(),
+		Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn, Made: s.Made, Checking: s.Checking,
+		Agent: s.Agent(), Plugin: s.Plugin,
+	}
+	if text := s.Getenv(identityCommand); text != "" && s.Run != nil {
+		opts.Command = &agestore.Command{Name: identityCommand, Text: text, Run: func() ([]byte, error) { return s.Run(text) }}
 	}
 	if identity == "passphrase" {
 		// rhx's own key, protected by a passphrase from its first use on.
@@ -167,7 +185,17 @@ func (s *Stores) AgentDir() string { return agent.Dir(s.Getenv, s.Dirs.State) }
 
 // passphrase answers for a key that is protected by one.
 func (s *Stores) passphrase(prompt string) (string, error) {
-	return s.answer(prompt, "RHX_AGE_PASSPHRASE", "RHX_AGE_PASSPHRASE can hold the passphrase, and rhx unlock asks for it once for hours")
+	if kept := s.Kept; kept != nil {
+		s.Kept = nil
+		if p := kept(); p != "" {
+			return p, nil
+		}
+	}
+	p, err := s.answer(prompt, "RHX_AGE_PASSPHRASE", "RHX_AGE_PASSPHRASE can hold the passphrase, and rhx unlock asks for it once for hours")
+	if err == nil && s.Given != nil {
+		s.Given(p)
+	}
+	return p, err
 }
 
 // backupPassphrase answers for a backup that is protected by one.

@@ -28,10 +28,14 @@ package agestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"filippo.io/age/plugin"
 
 	"github.com/rhx-dev/rhx/host/agent"
 	"github.com/rhx-dev/rhx/host/store"
@@ -45,6 +49,10 @@ type Options struct {
 	// encrypted with a passphrase, or an SSH private key (Ed25519 or RSA). ""
 	// is identity.txt in Dir, which the first Put makes.
 	Identity string
+	// Command prints the key, in the place of a file; nil for none.
+	Command *Command
+	// Plugin is how plugins of age speak with the user; nil: not at all.
+	Plugin *plugin.ClientUI
 	// Passphrase asks for the passphrase of the key when it has one. prompt
 	// says what for, without a colon at its end. nil: there is nobody to ask.
 	Passphrase func(prompt string) (string, error)
@@ -65,6 +73,14 @@ type Options struct {
 	Agent *agent.Client
 }
 
+// Command is a program that prints the key.
+type Command struct {
+	// Name is what people know it by, and Text what tells it from others.
+	Name, Text string
+	// Run runs it.
+	Run func() ([]byte, error)
+}
+
 // Store is the store in one folder. It implements [store.Store].
 type Store struct {
 	opt Options
@@ -76,8 +92,9 @@ type Store struct {
 	onStep func()
 
 	mu   sync.Mutex
-	key  *key  // once it was read
-	deny error // once the passphrase was wrong: it is not asked for again
+	key  *key   // once it was read
+	said []byte // what Command has printed
+	deny error  // once the passphrase was wrong: it is not asked for again
 
 	warned sync.Map // what was said
 
@@ -98,7 +115,8 @@ func (s *Store) URL() string { return "local" }
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.key, s.deny = nil, nil
+	clear(s.said)
+	s.key, s.deny, s.said = nil, nil, nil
 	return nil
 }
 
@@ -113,10 +131,26 @@ func (s *Store) folder(name string) string { return filepath.Join(s.secrets(), f
 
 // identityPath is the file of the key; own says that it is ours to make.
 func (s *Store) identityPath() (path string, own bool) {
+	if s.opt.Command != nil {
+		return s.opt.Command.Name, false
+	}
 	if s.opt.Identity != "" {
 		return s.opt.Identity, false
 	}
 	return filepath.Join(s.opt.Dir, "identity.txt"), true
+}
+
+// hasKey reports whether the key is there.
+func (s *Store) hasKey() (bool, error) {
+	if s.opt.Command != nil {
+		return true, nil
+	}
+	path, _ := s.identityPath()
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (s *Store) warn(format string, args ...any) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -98,14 +97,7 @@ func (s *Store) GetDeleted(ctx context.Context, name string, number int) (*store
 }
 
 // HasKey reports whether the store's key is there.
-func (s *Store) HasKey() (bool, error) {
-	path, _ := s.identityPath()
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
+func (s *Store) HasKey() (bool, error) { return s.hasKey() }
 
 // Identity returns the private keys of the store as one. They are read, and their
 // passphrase is asked for, when it is first used.

@@ -73,7 +73,23 @@ func decodeFile(data []byte, ids []age.Identity) (store.Info, *secret.Secret, er
 }
 
 func altered(err error) error {
+	if of := (*keyError)(nil); errors.As(err, &of) {
+		return err
+	}
 	return fmt.Errorf("the file was altered or is damaged: %w", err)
+}
+
+// keyError is an error of what has the key, and not of the file that is to be opened.
+type keyError struct{ error }
+
+func (e *keyError) Unwrap() error { return e.error }
+
+// ofKey marks an error of what has the key.
+func ofKey(err error) error {
+	if err == nil || errors.Is(err, age.ErrIncorrectIdentity) {
+		return err
+	}
+	return &keyError{err}
 }
 
 // described is a recipient that stands for all of to and puts info before

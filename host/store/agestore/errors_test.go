@@ -123,7 +123,7 @@ func TestWhatIsNotThereMakesNothing(t *testing.T) {
 // A key that is of no use is an error of all that needs one, and its own.
 func TestKeysThatAreOfNoUse(t *testing.T) {
 	for what, c := range map[string]struct{ text, want string }{
-		"a plugin's": {"AGE-PLUGIN-FAKE-1QQQ\n", "it is one of an age plugin"},
+		"a plugin's": {"AGE-PLUGIN-FAKE-1QQQ\n", "no key of an age plugin"},
 		"a public":   {"# mine\nage1fake\n", "it is a public key, and the private one is needed"},
 		"nothing":    {"# mine\n", "it is empty"},
 		"a page":     {"<html>", "is not a key that rhx can read"},

@@ -35,7 +35,9 @@ func HeldKey(m *agent.Material) (agent.Key, error) {
 		all.recipients, all.public = append(all.recipients, k.recipients...), append(all.public, k.public...)
 		all.ids, all.roots = append(all.ids, k.ids...), append(all.roots, k.roots...)
 	}
-	if len(all.ids) == 0 {
+	// What a plugin has, it decrypts for the one who asks.
+	all.ids = slices.DeleteFunc(all.ids, func(id age.Identity) bool { _, ok := id.(*pluginIdentity); return ok })
+	if len(all.roots) == 0 {
 		return nil, fmt.Errorf("%s has no key", m.Path)
 	}
 	return heldKey{all}, nil
@@ -107,7 +109,7 @@ func (s *Store) Material() (*agent.Material, error) {
 	if k.digest != hashFile(data) {
 		return nil, fault.Mark(fmt.Errorf("another process has changed the key %s meanwhile", path), errKeyChanged)
 	}
-	m := &agent.Material{Digest: agent.DigestOf(data), Path: path}
+	m := &agent.Material{Digest: s.agentDigest(data), Path: path}
 	for _, text := range k.texts {
 		m.Texts = append(m.Texts, []byte(text))
 	}
@@ -123,6 +125,12 @@ func (s *Store) noKey(own bool, err error) error {
 		return errors.Join(e, s.keyGone(err))
 	}
 	return fault.WithHint(errors.New("there is no key yet: there is nothing to unlock"), "The first save makes it, and with RHX_AGE_IDENTITY=passphrase it has a passphrase.")
+}
+
+// KeyPath names the key for people.
+func (s *Store) KeyPath() string {
+	path, _ := s.identityPath()
+	return path
 }
 
 // withoutAgent has the store open its key itself from now on.
@@ -151,7 +159,7 @@ func (s *Store) held(path string, file []byte) *key {
 	if s.opt.Agent == nil {
 		return nil
 	}
-	digest := agent.DigestOf(file)
+	digest := s.agentDigest(file)
 	a, err := s.opt.Agent.Find(digest)
 	if err != nil {
 		return nil
@@ -164,9 +172,29 @@ func (s *Store) held(path string, file []byte) *key {
 		}
 		k.add(r, public)
 	}
+	// It may be one from before, where a command prints another one by now.
+	if known, err := s.recorded(); err != nil || len(known) > 0 && !k.oneOf(known) {
+		return nil
+	}
 	k.remote = &remote{agent: a, open: func() (*key, error) { return s.openHere(path, digest) }}
 	k.ids = []age.Identity{k.remote}
 	return k
+}
+
+// printedHeld is held of a key that a command prints, which need not run then.
+func (s *Store) printedHeld() *key {
+	if s.opt.Command == nil {
+		return nil
+	}
+	return s.held(s.opt.Command.Name, nil)
+}
+
+// agentDigest is how the agent knows the key in a file, or by a command.
+func (s *Store) agentDigest(file []byte) string {
+	if s.opt.Command != nil {
+		return agent.DigestOf([]byte("command\n" + s.opt.Command.Text))
+	}
+	return agent.DigestOf(file)
 }
 
 // openHere reads a key that an agent held, and asks for its passphrase.
@@ -176,7 +204,7 @@ func (s *Store) openHere(path, digest string) (*key, error) {
 		return nil, err
 	}
 	defer clear(data)
-	if agent.DigestOf(data) != digest {
+	if s.agentDigest(data) != digest {
 		return nil, s.changed(&key{path: path})
 	}
 	k, err := s.parseKey(path, data)
@@ -200,11 +228,11 @@ func (r *remote) local() (*key, error) {
 func (r *remote) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	fileKey, err := r.agent.Unwrap(stanzas)
 	if !errors.Is(err, agent.ErrNone) {
-		return fileKey, err
+		return fileKey, ofKey(err)
 	}
 	k, err := r.local()
 	if err != nil {
-		return nil, err
+		return nil, ofKey(err)
 	}
 	return (&witness{ids: k.ids}).Unwrap(stanzas)
 }

@@ -208,6 +208,23 @@ func TestWhatAnAgentDoesNotHold(t *testing.T) {
 	}
 }
 
+// What was changed while the key waited for its passphrase is in order with the agent, too.
+func TestChangesFromBeforeTheAgent(t *testing.T) {
+	o, m := locked(t)
+	noError(t, Open(o).Delete(t.Context(), "a"))
+	dir, _ := agentAt(t)
+	noError(t, agentClient(t, dir).Add(m))
+	o.Agent = agentClient(t, dir)
+	v, err := Open(o).Verify(t.Context())
+	if err != nil || len(v.Problems) > 0 || len(v.Notes) != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	noError(t, Open(o).Undelete(t.Context(), "a", 0))
+	if v, err := Open(o).Verify(t.Context()); err != nil || len(v.Problems)+len(v.Notes) > 0 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
 // Without the agent, or with one that holds another key, the passphrase is asked for, once.
 func TestWithoutTheKeyInTheAgent(t *testing.T) {
 	ctx := t.Context()
@@ -352,5 +369,75 @@ func TestNothingToUnlock(t *testing.T) {
 	o.Identity = filepath.Join(t.TempDir(), "none")
 	if _, err := Open(o).Material(); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Error(err)
+	}
+}
+
+// Of a key of a plugin the agent holds the seed, and the plugin decrypts for each command.
+func TestAnAgentHoldsTheSeedOfAPlugin(t *testing.T) {
+	ctx := t.Context()
+	file, touched := pluginKeys(t)
+	o := Options{Dir: dataDir(t), Identity: write(t, filepath.Join(t.TempDir(), "key"), file(), 0o600), Warn: func(text string) { t.Error(text) }}
+	putFake(t, Open(o), "a", "FAKE")
+	m, err := Open(o).Material()
+	noError(t, err)
+	m.For, m.Idle = time.Hour, time.Hour
+	dir, _ := agentAt(t)
+	noError(t, agentClient(t, dir).Add(m))
+	own, err := Open(o).Derive(ctx, "p")
+	noError(t, err)
+	touched()
+	open := func() *Store {
+		o := o
+		o.Agent = agentClient(t, dir)
+		return Open(o)
+	}
+	if rec, err := open().Get(ctx, "a", 0); err != nil || rec.Secret.Values["k"].Reveal() != "FAKE" {
+		t.Error(err)
+	}
+	if n := touched(); n != 1 {
+		t.Errorf("the plugin has decrypted %d times", n)
+	}
+	derived, err := open().DeriveAll(ctx, "p", false)
+	noError(t, err)
+	if len(derived) != 1 || !bytes.Equal(derived[0], own) || touched() != 0 {
+		t.Errorf("derived %d keys", len(derived))
+	}
+	putFake(t, open(), "b", "FAKE")
+	if got := problems(t, open()); got != "" {
+		t.Error(got)
+	}
+	noError(t, agentClient(t, dir).Lock())
+	if rec, err := open().Get(ctx, "b", 0); err != nil || rec.Secret.Values["k"].Reveal() != "FAKE" {
+		t.Error(err)
+	}
+}
+
+// A key that a command prints is held by the name of the command, which does not run then.
+func TestAnAgentHoldsTheKeyOfACommand(t *testing.T) {
+	ctx := t.Context()
+	plain, _ := ageKey(t)
+	dir, _ := agentAt(t)
+	data, runs := plain, 0
+	o := Options{Dir: dataDir(t), Command: &Command{Name: "KEY_COMMAND", Text: "print", Run: func() ([]byte, error) {
+		runs++
+		return bytes.Clone(data), nil
+	}}}
+	putFake(t, Open(o), "a", "FAKE")
+	unlockAt(t, dir, o)
+	o.Agent = agentClient(t, dir)
+	runs = 0
+	if rec, err := Open(o).Get(ctx, "a", 0); err != nil || rec.Secret.Values["k"].Reveal() != "FAKE" {
+		t.Error(err)
+	}
+	putFake(t, Open(o), "a", "FAKE2")
+	if got := problems(t, Open(o)); got != "" || runs != 0 {
+		t.Error(got, runs)
+	}
+	// Once the store has another key, the agent's is not used.
+	next, public := ageKey(t)
+	data = next
+	noError(t, Open(o).writeRecipients([]string{public}))
+	if _, err := Open(o).Derive(ctx, "p"); err != nil || runs != 1 {
+		t.Error(err, runs)
 	}
 }

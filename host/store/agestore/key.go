@@ -33,6 +33,8 @@ type key struct {
 	ids   []age.Identity
 	roots [][]byte
 	open  func(*key) error
+	// plugins are those of ids that a plugin has.
+	plugins []age.Identity
 	// remote is set where an agent holds the private keys: ids is that, and there are no
 	// roots and texts.
 	remote *remote
@@ -55,8 +57,15 @@ func (s *Store) load() (*key, error) {
 		return s.key, nil
 	}
 	path, _ := s.identityPath()
+	if k := s.printedHeld(); k != nil {
+		s.key = k
+		return k, nil
+	}
 	data, err := s.readIdentity(path)
 	if err != nil {
+		if errors.Is(err, store.ErrDenied) {
+			s.deny = err
+		}
 		return nil, err
 	}
 	defer clear(data)
@@ -84,8 +93,10 @@ func (s *Store) keyIn(path string, data []byte) (*key, error) {
 		return nil, err
 	}
 	k.digest = hashFile(data)
+	k.asks = k.asks || s.opt.Command != nil // which may ask, too
 	if k.ids == nil {
 		if held := s.held(path, data); held.fits(k) {
+			held.ids = append(held.ids, k.plugins...)
 			return held, nil
 		}
 	}
@@ -97,6 +108,10 @@ func (s *Store) keyIn(path string, data []byte) (*key, error) {
 func (s *Store) ready() (*key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.key == nil && s.deny == nil && s.opt.Command != nil {
+		s.key = s.printedHeld()
+		return s.key, nil
+	}
 	if s.key == nil && s.deny == nil {
 		path, _ := s.identityPath()
 		data, err := s.readIdentity(path)
@@ -126,6 +141,9 @@ func (s *Store) ready() (*key, error) {
 // changed returns an error where the key file is not the one that k was read from, as
 // after a rekey by another process. Callers hold the lock of the store.
 func (s *Store) changed(k *key) error {
+	if s.opt.Command != nil && k.path == s.opt.Command.Name {
+		return nil // it runs once
+	}
 	data, err := s.readIdentity(k.path)
 	if err != nil {
 		return err
@@ -182,6 +200,9 @@ func (s *Store) unlocked() (*key, error) {
 }
 
 func (s *Store) readIdentity(path string) ([]byte, error) {
+	if s.opt.Command != nil && path == s.opt.Command.Name {
+		return s.printed()
+	}
 	f, err := ownfile.Open(path)
 	if err != nil {
 		return nil, err
@@ -204,6 +225,18 @@ func (s *Store) readIdentity(path string) ([]byte, error) {
 	return data, nil
 }
 
+// printed is what the command has printed, which runs once.
+func (s *Store) printed() ([]byte, error) {
+	if s.said == nil {
+		data, err := s.opt.Command.Run()
+		if err != nil {
+			return nil, fault.Mark(fmt.Errorf("the key by %s: %w", s.opt.Command.Name, err), store.ErrDenied)
+		}
+		s.said = data
+	}
+	return bytes.Clone(s.said), nil
+}
+
 // parseKey finds out what kind of key data is. Its errors show nothing of it.
 func (s *Store) parseKey(path string, data []byte) (*key, error) {
 	text := bytes.TrimLeft(data, " \t\r\n")
@@ -214,6 +247,14 @@ func (s *Store) parseKey(path string, data []byte) (*key, error) {
 		return s.decryptIdentity(path, func() io.Reader { return armor.NewReader(bytes.NewReader(text)) })
 	case bytes.HasPrefix(text, []byte("-----BEGIN")):
 		return s.parseSSH(path, bytes.Clone(text))
+	}
+	return s.parseAge(path, data)
+}
+
+// parseAge reads an age identity file, which may have keys of plugins.
+func (s *Store) parseAge(path string, data []byte) (*key, error) {
+	if hasPlugins(data) {
+		return s.parsePlugins(path, data)
 	}
 	return parseIdentities(path, data)
 }
@@ -260,8 +301,6 @@ func whatItIs(data []byte) string {
 		switch {
 		case line == "" || strings.HasPrefix(line, "#"):
 			continue
-		case strings.HasPrefix(line, "AGE-PLUGIN-"):
-			return ": it is one of an age plugin"
 		case strings.HasPrefix(line, "age1"), strings.HasPrefix(line, "ssh-"), strings.HasPrefix(line, "ecdsa-"):
 			return ": it is a public key, and the private one is needed"
 		}
@@ -294,7 +333,7 @@ func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", path, altered(err))
 		}
-		if k, err = parseIdentities(path, data); err != nil {
+		if k, err = s.parseAge(path, data); err != nil {
 			return false, err
 		}
 		k.asks, k.passphrase = true, passphrase

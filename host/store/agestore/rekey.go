@@ -103,7 +103,7 @@ func (s *Store) newOwnKey() (now, both *key, data []byte, err error) {
 		return now, now, nil, err
 	}
 	var passphrase string
-	if now.asks || s.opt.NewPassphrase {
+	if now.asks && now.plugins == nil || s.opt.NewPassphrase {
 		if passphrase, err = s.asking().Choose("key file", path, "no key was made", s.opt.Weak); err != nil {
 			return nil, nil, nil, err
 		}
@@ -114,7 +114,7 @@ func (s *Store) newOwnKey() (now, both *key, data []byte, err error) {
 	}
 	text := append(identityText(id, time.Now()), "# The key before. rhx store rekey takes it out when it is done.\n"+now.texts[0]+"\n"...)
 	defer clear(text)
-	if both, err = parseIdentities(path, text); err != nil {
+	if both, err = s.parseAge(path, text); err != nil {
 		return nil, nil, nil, err
 	}
 	if data, err = s.protect(path, passphrase, text); err != nil {
@@ -134,7 +134,7 @@ func (k *key) toFirst() *key {
 // keyAfter returns the key of Options, with what opens the store until now behind it.
 func (s *Store) keyAfter(ctx context.Context, from string) (*key, error) {
 	before := &Store{opt: s.opt}
-	before.opt.Identity = from
+	before.opt.Identity, before.opt.Command = from, nil
 	old, err := before.unlocked()
 	if err != nil {
 		return nil, err
@@ -189,7 +189,9 @@ func (s *Store) beginRekey(k *key) (*recorder, error) {
 		return r, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.files)) {
-		if r.signers.of[id] != "" || r.signers.void[id] {
+		// Lines that waited for the old key's passphrase have counted until now.
+		_, proof, _ := lastProof(r.files[id])
+		if r.signers.of[id] != "" || r.signers.void[id] || proof == "" {
 			changes = append(changes, change{op: opVoid, folder: id})
 		}
 	}
@@ -282,6 +284,9 @@ func (s *Store) retired(k *key) ([]*key, error) {
 		o, err := s.parseKey(s.retiredPath(), []byte(text))
 		if err != nil {
 			return nil, err
+		}
+		if o.ids == nil {
+			return nil, fmt.Errorf("%s is damaged", s.retiredPath())
 		}
 		out = append(out, o)
 	}

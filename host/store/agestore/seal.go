@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -154,8 +152,7 @@ func (s *Store) DeriveAll(ctx context.Context, purpose string, ask bool) ([][]by
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	path, _ := s.identityPath()
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if has, err := s.hasKey(); err == nil && !has {
 		return nil, nil
 	}
 	open := s.ready

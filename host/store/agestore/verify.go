@@ -80,7 +80,7 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 		return nil, err
 	}
 	err = s.locked(ctx, func() error {
-		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil}
+		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil || k.asks}
 		err := c.run(ctx)
 		v.Problems = append(v.Problems, c.foreign...)
 		return err
