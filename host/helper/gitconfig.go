@@ -26,7 +26,7 @@ func (gitConfig) add(data []byte, e *entry) ([]byte, error) {
 		return nil, err
 	}
 	eol := "\n"
-	if bytes.Contains(data, []byte("\r\n")) {
+	if bytes.Contains(out, []byte("\r\n")) || bytes.HasSuffix(out, []byte("\r")) {
 		eol = "\r\n"
 	}
 	if bytes.HasSuffix(bytes.TrimRight(out, "\r\n"), []byte(`\`)) {

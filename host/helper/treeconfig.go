@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"bytes"
 	"github.com/rhx-dev/rhx/host/codec"
 )
 
@@ -53,6 +54,12 @@ func (c treeConfig) take(data []byte) ([]byte, bool, error) {
 		}
 	}
 	out, err := codec.Apply(format, data, edits)
+	// The empty line that a new section at the end was set apart by.
+	for _, eol := range []string{"\n", "\r\n"} {
+		if blank := []byte(eol + eol); bytes.HasSuffix(out, blank) && !bytes.HasSuffix(data, blank) {
+			out = out[:len(out)-len(eol)]
+		}
+	}
 	return out, true, err
 }
 
