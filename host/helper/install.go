@@ -358,7 +358,7 @@ func (i *Installer) unlink(ctx context.Context, c Client, info machine.Info, p *
 			return err // which needs it
 		}
 	}
-	files, err := i.read(ctx, []string{filepath.ToSlash(at)})
+	files, err := i.Local.Read(ctx, []string{machine.Quote(filepath.ToSlash(at))})
 	if err != nil {
 		return err
 	}
