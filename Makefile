@@ -1,4 +1,4 @@
-# make install   rhx and rhx-full into GOBIN; needs only Go
+# make install   rhx and rhx-full into GOBIN, and the names by which clients look for it; needs only Go
 # make test      everything; installs the test servers first
 # make mutate    PKG=host/codec: the small faults that its own tests do not notice
 # make soak      random comparisons with other programs, SEEDS of each
@@ -22,6 +22,7 @@ install:
 	dir="$$($(GO) env GOBIN)"; dir="$${dir:-$$($(GO) env GOPATH)/bin}"; mkdir -p "$$dir" && \
 	$(GO) build -trimpath -tags slim -ldflags '$(LDFLAGS)' -o "$$dir/rhx" ./cmd/rhx && \
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o "$$dir/rhx-full" ./cmd/rhx && \
+	for name in git-credential-rhx docker-credential-rhx terraform-credentials-rhx; do ln -sf rhx "$$dir/$$name" || exit 1; done && \
 	echo "installed $$dir/rhx and $$dir/rhx-full"
 
 build:

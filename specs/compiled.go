@@ -88,7 +88,10 @@ var builtin = []spec.Builtin{
 				{State: "keyring", At: spec.Path{{Key: "users"}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.github.com", "uploads.github.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {oauth_token}"}}},
-			{Hosts: []string{"github.com"}, Basic: &spec.UseBasic{User: "*", Password: "{oauth_token}"}}}, Origin: "specs/github.yaml"}
+			{Hosts: []string{"github.com"}, Basic: &spec.UseBasic{User: "*", Password: "{oauth_token}"}}}, Helpers: []spec.Helper{
+			{Protocol: "git", For: []string{"https://{profile}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "*"},
+				{Name: "password", Text: "{oauth_token}"}}}}, Origin: "specs/github.yaml"}
 	}},
 	{Name: "huggingface", Vars: "HF_HOME HF_TOKEN HF_TOKEN_PATH HUGGING_FACE_HUB_TOKEN XDG_CACHE_HOME", Paths: "~/.cache/huggingface/stored_tokens\n~/.cache/huggingface/token\n~/.huggingface/token", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "huggingface", Aliases: []string{"hf"}, Title: "Hugging Face", Group: "ai-tools", Docs: "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables", Values: []spec.Value{
@@ -106,7 +109,10 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.huggingface/token"}, Format: "text", Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{}}, As: "trim"}}, Mode: 0600, ReadOnly: true}}, Use: []spec.Use{
 			{Hosts: []string{"huggingface.co"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/huggingface.yaml"}
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Helpers: []spec.Helper{
+			{Protocol: "git", For: []string{"https://huggingface.co"}, Parts: []spec.UseField{
+				{Name: "username", Text: "*"},
+				{Name: "password", Text: "{token}"}}}}, Origin: "specs/huggingface.yaml"}
 	}},
 	{Name: "kubernetes", Vars: "KUBECONFIG", Paths: "~/.kube/config", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "kubernetes", Aliases: []string{"kubeconfig", "kube"}, Title: "Kubernetes (one secret per context)", Group: "operations", Docs: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/", Values: []spec.Value{
@@ -125,7 +131,12 @@ var builtin = []spec.Builtin{
 				{At: spec.Path{{Key: "kind"}}, Text: "Config", Root: true},
 				{At: spec.Path{{Key: "current-context"}}, Text: "{profile}", Root: true}}, States: []spec.State{
 				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "exec"}}, Root: true, Wins: true},
-				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "auth-provider"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/kubernetes.yaml"}
+				{State: "exec", At: spec.Path{{Key: "users"}, {Field: "name", Equals: "{context.user}"}, {Key: "user"}, {Key: "auth-provider"}}, Root: true, Wins: true}}, Mode: 0600}}, Helpers: []spec.Helper{
+			{Protocol: "kubectl", For: []string{"{cluster.server}"}, Parts: []spec.UseField{
+				{Name: "token", Text: "{user.token}"}}},
+			{Protocol: "kubectl", For: []string{"{cluster.server}"}, Parts: []spec.UseField{
+				{Name: "certificate", Text: "{user.client-certificate-data}"},
+				{Name: "key", Text: "{user.client-key-data}"}}}}, Origin: "specs/kubernetes.yaml"}
 	}},
 	{Name: "lambda", Vars: "LAMBDA_API_KEY LAMBDA_LABS_API_KEY", Paths: "~/.lambda_cloud/lambda_keys", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "lambda", Title: "Lambda Cloud", Group: "gpu-clouds", Docs: "https://docs.lambda.ai/public-cloud/cloud-api/", Values: []spec.Value{
@@ -150,7 +161,13 @@ var builtin = []spec.Builtin{
 				{Value: "identity_token", At: []spec.Path{{{Key: "identitytoken"}}}},
 				{Value: "registry_token", At: []spec.Path{{{Key: "registrytoken"}}}}}, States: []spec.State{
 				{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
-				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/docker.yaml"}
+				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Helpers: []spec.Helper{
+			{Protocol: "docker", For: []string{"{server}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "<token>"},
+				{Name: "password", Text: "{identity_token}"}}},
+			{Protocol: "docker", For: []string{"{server}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "{username}"},
+				{Name: "password", Text: "{password}"}}}}, Origin: "specs/docker.yaml"}
 	}},
 	{Name: "ssh", Vars: "", Paths: "~/.ssh", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "ssh", Title: "SSH key pairs", Group: "machines", Docs: "https://man.openbsd.org/ssh-keygen", Values: []spec.Value{
@@ -285,7 +302,10 @@ var builtin = []spec.Builtin{
 			{Name: "password"}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.git-credentials"}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600},
 			{Paths: spec.Paths{Default: "~/.config/git/credentials"}, Override: []spec.Override{
-				{Var: "XDG_CONFIG_HOME", Rel: "git/credentials"}}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/git.yaml"}
+				{Var: "XDG_CONFIG_HOME", Rel: "git/credentials"}}, Wasm: "gitcredentials", Profiles: &spec.Profiles{}, Mode: 0600}}, Helpers: []spec.Helper{
+			{Protocol: "git", For: []string{"{url}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "{username}"},
+				{Name: "password", Text: "{password}"}}}}, Origin: "specs/git.yaml"}
 	}},
 	{Name: "abacus", Vars: "ABACUS_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "abacus", Title: "Abacus.AI RouteLLM", Group: "ai-models", Docs: "https://abacus.ai/help/api", Values: []spec.Value{
@@ -429,7 +449,8 @@ var builtin = []spec.Builtin{
 	}},
 	{Name: "cargo", Vars: "CARGO_HOME CARGO_REGISTRY_TOKEN", Paths: "~/.cargo/credentials\n~/.cargo/credentials.toml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "cargo", Aliases: []string{"crates-io"}, Title: "crates.io and other Cargo registries", Group: "packages", Docs: "https://doc.rust-lang.org/cargo/reference/registry-authentication.html", Values: []spec.Value{
-			{Name: "token", Env: []string{"CARGO_REGISTRY_TOKEN"}}}, Files: []spec.File{
+			{Name: "token", Env: []string{"CARGO_REGISTRY_TOKEN"}},
+			{Name: "index", Public: true, Optional: true}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.cargo/credentials.toml"}, Override: []spec.Override{
 				{Var: "CARGO_HOME", Rel: "credentials.toml"}}, Format: "toml", Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "registry"}, {Key: "token"}}}}}, Mode: 0600},
@@ -443,7 +464,11 @@ var builtin = []spec.Builtin{
 				{Var: "CARGO_HOME", Rel: "credentials"}}, Format: "toml", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "registries"}}}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"crates.io"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "{token}"}}}}, Origin: "specs/cargo.yaml"}
+				{Name: "Authorization", Text: "{token}"}}}}, Helpers: []spec.Helper{
+			{Protocol: "cargo", For: []string{"{index}"}, Parts: []spec.UseField{
+				{Name: "token", Text: "{token}"}}},
+			{Protocol: "cargo", For: []string{"sparse+https://index.crates.io/", "https://github.com/rust-lang/crates.io-index"}, Parts: []spec.UseField{
+				{Name: "token", Text: "{token}"}}}}, Origin: "specs/cargo.yaml"}
 	}},
 	{Name: "cerebras", Vars: "CEREBRAS_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "cerebras", Title: "Cerebras", Group: "ai-models", Docs: "https://inference-docs.cerebras.ai/", Values: []spec.Value{
@@ -842,7 +867,13 @@ var builtin = []spec.Builtin{
 				{Var: "XDG_CONFIG_HOME", Rel: "tea/config.yml"}}, Format: "yaml", Profiles: &spec.Profiles{Entries: spec.Path{{Key: "logins"}}, Name: "name"}, Keys: []spec.Key{
 				{Value: "url", At: []spec.Path{{{Key: "url"}}}},
 				{Value: "user", At: []spec.Path{{{Key: "user"}}}},
-				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Origin: "specs/gitea.yaml"}
+				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Helpers: []spec.Helper{
+			{Protocol: "git", For: []string{"{url}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "{user}"},
+				{Name: "password", Text: "{token}"}}},
+			{Protocol: "git", For: []string{"{url}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "*"},
+				{Name: "password", Text: "{token}"}}}}, Origin: "specs/gitea.yaml"}
 	}},
 	{Name: "gitlab", Vars: "GITLAB_ACCESS_TOKEN GITLAB_TOKEN GLAB_CONFIG_DIR XDG_CONFIG_HOME", Paths: "~/.config/glab-cli/config.yml", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "gitlab", Aliases: []string{"glab"}, Title: "GitLab", Group: "dev-platforms", Docs: "https://docs.gitlab.com/user/profile/personal_access_tokens/", Values: []spec.Value{
@@ -853,7 +884,10 @@ var builtin = []spec.Builtin{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"gitlab.com"}, Header: []spec.UseField{
 				{Name: "PRIVATE-TOKEN", Text: "{token}"}}},
-			{Hosts: []string{"gitlab.com"}, Basic: &spec.UseBasic{User: "*", Password: "{token}"}}}, Origin: "specs/gitlab.yaml"}
+			{Hosts: []string{"gitlab.com"}, Basic: &spec.UseBasic{User: "*", Password: "{token}"}}}, Helpers: []spec.Helper{
+			{Protocol: "git", For: []string{"https://{profile}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "*"},
+				{Name: "password", Text: "{token}"}}}}, Origin: "specs/gitlab.yaml"}
 	}},
 	{Name: "gmi-cloud", Vars: "GMICLOUD_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "gmi-cloud", Title: "GMI Cloud", Group: "ai-models", Docs: "https://docs.gmicloud.ai/inference-engine/api-reference/llm-api-reference", Values: []spec.Value{
@@ -901,7 +935,10 @@ var builtin = []spec.Builtin{
 				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
 				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, States: []spec.State{
 				{State: "keyring", At: spec.Path{{Key: "credsStore"}}, Root: true, Wins: true},
-				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Origin: "specs/helm-registry.yaml"}
+				{State: "keyring", At: spec.Path{{Key: "credHelpers"}, {Key: "{profile}"}}, Root: true, Wins: true}}, Mode: 0600}}, Helpers: []spec.Helper{
+			{Protocol: "docker", For: []string{"{server}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "{username}"},
+				{Name: "password", Text: "{password}"}}}}, Origin: "specs/helm-registry.yaml"}
 	}},
 	{Name: "heroku", Vars: "HEROKU_API_KEY", Paths: "~/.netrc\n~/_netrc", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "heroku", Title: "Heroku", Group: "web-platforms", Docs: "https://devcenter.heroku.com/articles/authentication", Values: []spec.Value{
@@ -1419,7 +1456,10 @@ var builtin = []spec.Builtin{
 				{Var: "XDG_CONFIG_HOME", Rel: "containers/auth.json"}}, Format: "json", Profiles: &spec.Profiles{Keys: spec.Path{{Key: "auths"}}}, Keys: []spec.Key{
 				{Value: "server", Profile: true},
 				{Value: "username", At: []spec.Path{{{Key: "auth"}}}, As: "basic-user"},
-				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, Mode: 0600}}, Origin: "specs/podman.yaml"}
+				{Value: "password", At: []spec.Path{{{Key: "auth"}}}, As: "basic-password"}}, Mode: 0600}}, Helpers: []spec.Helper{
+			{Protocol: "docker", For: []string{"{server}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "{username}"},
+				{Name: "password", Text: "{password}"}}}}, Origin: "specs/podman.yaml"}
 	}},
 	{Name: "poe", Vars: "POE_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "poe", Title: "Poe", Group: "ai-models", Docs: "https://creator.poe.com/docs/external-applications/openai-compatible-api", Values: []spec.Value{
@@ -1486,7 +1526,10 @@ var builtin = []spec.Builtin{
 				{Value: "username", At: []spec.Path{{{Key: "username"}}}},
 				{Value: "token", At: []spec.Path{{{Key: "password"}}}}}, Add: []spec.Fixed{
 				{At: spec.Path{{Key: "username"}}, Text: "__token__"}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"upload.pypi.org"}, Basic: &spec.UseBasic{User: "__token__", Password: "{token}"}}}, Origin: "specs/pypi.yaml"}
+			{Hosts: []string{"upload.pypi.org"}, Basic: &spec.UseBasic{User: "__token__", Password: "{token}"}}}, Helpers: []spec.Helper{
+			{Protocol: "keyring", For: []string{"{repository}"}, Parts: []spec.UseField{
+				{Name: "username", Text: "{username}"},
+				{Name: "password", Text: "{token}"}}}}, Origin: "specs/pypi.yaml"}
 	}},
 	{Name: "qiniu-ai", Vars: "QINIU_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "qiniu-ai", Title: "Qiniu AI", Group: "ai-models", Docs: "https://developer.qiniu.com/aitokenapi", Values: []spec.Value{
@@ -1807,7 +1850,9 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.tofurc", Windows: "~/AppData/Roaming/tofu.rc"}, Format: "hcl", Options: codec.Options{Blocks: "credentials"}, Profiles: &spec.Profiles{Keys: spec.Path{{Key: "credentials"}}, Default: "app.terraform.io"}, Keys: []spec.Key{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"app.terraform.io"}, Header: []spec.UseField{
-				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/terraform-cloud.yaml"}
+				{Name: "Authorization", Text: "Bearer {token}"}}}}, Helpers: []spec.Helper{
+			{Protocol: "terraform", For: []string{"{profile}"}, Parts: []spec.UseField{
+				{Name: "token", Text: "{token}"}}}}, Origin: "specs/terraform-cloud.yaml"}
 	}},
 	{Name: "tinfoil", Vars: "TINFOIL_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "tinfoil", Title: "Tinfoil", Group: "ai-models", Docs: "https://docs.tinfoil.sh", Values: []spec.Value{

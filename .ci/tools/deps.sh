@@ -21,6 +21,10 @@ done
 [ -d /usr/lib/rustlib/wasm32-wasi/lib ] || missing="$missing libstd-rust-dev-wasm32"
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 python3 -c 'import ctypes; ctypes.CDLL("libpq.so.5")' 2>/dev/null || missing="$missing libpq5"
+# What the cargo of clients.sh links.
+for lib in libcurl4 libgit2-1.5 libsqlite3-0 libssh2-1; do
+	dpkg -s "$lib" >/dev/null 2>&1 || missing="$missing $lib"
+done
 if [ -n "$missing" ]; then
 	command -v apt-get >/dev/null 2>&1 || { echo "install these first:$missing" >&2; exit 1; }
 	apt-get update -qq
@@ -34,4 +38,5 @@ sh ./readers.sh >/dev/null
 sh ./goreaders.sh >/dev/null
 sh ./gh.sh >/dev/null
 sh ./guests.sh >/dev/null
+sh ./clients.sh >/dev/null
 sh ./vault.sh >/dev/null

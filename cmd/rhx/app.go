@@ -31,6 +31,9 @@ type app struct {
 	// helped is set when the help was printed instead of a command being run.
 	helped bool
 
+	// outside is set where the project of the working folder is not to be looked at.
+	outside bool
+
 	made    *engine.Engine
 	logins  logins
 	trusted *manifest.Manifest // read, and trusted by the user
@@ -53,7 +56,10 @@ func (a *app) engine() (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	work, _ := os.Getwd() // without one there is no project
+	work := ""
+	if !a.outside {
+		work, _ = os.Getwd() // without one there is no project
+	}
 	parts := engine.Parts{
 		Home: home, Work: work, Getenv: a.Getenv, NewRunner: newRunner, OpenVault: a.openVault, Passphrase: a.passphrase, Warn: a.warn, Note: a.note,
 	}

@@ -48,6 +48,7 @@ func commands() []command {
 		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets | sweeps},
 		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
+		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", &helperCmd{}, usesStore | usesLog},
 		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesSecrets},
 		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets | sweeps},
 		{"sweep", "Take out what was placed for a time that has passed.", &sweepCmd{}, usesLog},
@@ -174,6 +175,9 @@ func (a *app) run(args []string) int {
 	}
 	if len(args) == 0 || args[0] == "help" {
 		args = append(slices.Clone(args[min(1, len(args)):]), "--help")
+	}
+	if protocol, q, ok := asksHelper(args); ok {
+		return a.fail(a.answerClient(ctx, protocol, q))
 	}
 	parsed, err := a.parse(ctx, args)
 	a.Paint = a.Color

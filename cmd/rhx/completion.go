@@ -113,6 +113,7 @@ func (a *app) known() map[string]func() []string {
 	}
 	return map[string]func() []string{
 		"stored":   a.storedNames,
+		"client":   helperClients,
 		"provider": providers,
 		"savable":  func() []string { return append(a.storedNames(), providers()...) },
 		"format":   bundle.Formats,

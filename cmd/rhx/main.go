@@ -37,5 +37,6 @@ func main() {
 		// few MiB.
 		debug.SetGCPercent(200)
 	}
+	os.Args = asHelper(os.Args) // which rhx-full is started with, too
 	os.Exit(run(os.Args[1:]))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/rhx-dev/rhx/host/helper"
 	"github.com/rhx-dev/rhx/host/spec"
 	wasm "github.com/rhx-dev/rhx/providers-wasm"
 )
@@ -21,9 +22,10 @@ type providerJSON struct {
 	Values  []valueJSON `json:"values"`
 	Files   []fileJSON  `json:"files"`
 	// Document is a variable that holds the whole secret as JSON.
-	Document string    `json:"document,omitempty"`
-	Use      []useJSON `json:"use,omitempty"`
-	Spec     string    `json:"spec"`
+	Document string      `json:"document,omitempty"`
+	Use      []useJSON   `json:"use,omitempty"`
+	Helper   []helpsJSON `json:"helper,omitempty"`
+	Spec     string      `json:"spec"`
 }
 
 type valueJSON struct {
@@ -52,6 +54,12 @@ type useJSON struct {
 	How string `json:"how"`
 }
 
+// helpsJSON is a protocol by which clients can ask for the secret.
+type helpsJSON struct {
+	Protocol string   `json:"protocol"`
+	For      []string `json:"for,omitempty"`
+}
+
 func describe(sp *spec.Spec) providerJSON { return describeOn(sp, goos()) }
 
 // describeOn is describe with the paths of a system.
@@ -69,6 +77,20 @@ func describeOn(sp *spec.Spec, goos string) providerJSON {
 	}
 	for i := range sp.Use {
 		j.Use = append(j.Use, useJSON{sp.Use[i].Hosts, sp.Use[i].How()})
+	}
+	for _, protocol := range spec.Protocols() {
+		helps := helpsJSON{Protocol: protocol}
+		all := sp.HelpersFor(protocol)
+		for _, h := range all {
+			for _, at := range h.For {
+				if !slices.Contains(helps.For, at) {
+					helps.For = append(helps.For, at)
+				}
+			}
+		}
+		if len(all) > 0 {
+			j.Helper = append(j.Helper, helps)
+		}
 	}
 	return j
 }
@@ -209,6 +231,18 @@ func abilities(j providerJSON) [][2]string {
 	}
 	if vars {
 		out = append(out, [2]string{"rhx run -s " + j.Name + " -- COMMAND", "gives its variables to a command"})
+	}
+	for _, helps := range j.Helper {
+		for _, client := range helper.Clients() {
+			if client.Protocol != helps.Protocol {
+				continue
+			}
+			text := "has " + client.Name + " ask rhx for it"
+			if len(helps.For) > 0 {
+				text += ", at " + strings.Join(helps.For, ", ")
+			}
+			out = append(out, [2]string{"rhx helper install " + client.Name, text})
+		}
 	}
 	return out
 }

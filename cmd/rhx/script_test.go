@@ -17,7 +17,7 @@ import (
 )
 
 // programs are what this test program is under other names.
-var programs = map[string]func(){"rhx": main}
+var programs = map[string]func(){"rhx": main, "git-credential-rhx": main, "docker-credential-rhx": main, "terraform-credentials-rhx": main}
 
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
@@ -127,12 +127,13 @@ func setup(env *testscript.Env) error {
 var clients = sync.OnceValues(func() (map[string]string, error) {
 	found := map[string]string{}
 	for name, installed := range map[string]struct{ script, file string }{
-		"VENV":   {"python.sh", "done"},
-		"GH":     {"gh.sh", ""},
-		"GUESTS": {"guests.sh", "done"},
-		"DOTENV": {"dotenv.sh", "done"},
-		"VAULT":  {"vault.sh", ""},
-		"NODE":   {"node.sh", "done"},
+		"VENV":    {"python.sh", "done"},
+		"GH":      {"gh.sh", ""},
+		"GUESTS":  {"guests.sh", "done"},
+		"DOTENV":  {"dotenv.sh", "done"},
+		"VAULT":   {"vault.sh", ""},
+		"NODE":    {"node.sh", "done"},
+		"CLIENTS": {"clients.sh", "done"},
 	} {
 		out, err := exec.Command("sh", "../../.ci/tools/"+installed.script, "--path").Output()
 		found[name] = strings.TrimSpace(string(out))

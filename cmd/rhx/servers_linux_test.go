@@ -23,14 +23,17 @@ import (
 //	    in known_hosts; changed: another key is.
 //	tmpfs DIR SIZE
 //	    mount a file system of that size there, until the script ends
+//	clientsite
+//	    have what git, docker, pip and other clients sign in to: see clientSiteCommand
 //	vault 1|2
 //	    mount a KV engine of that version in a real Vault; set VAULT_ADDR,
 //	    VAULT_TOKEN, $MOUNT, and put the vault CLI in PATH.
 func serverCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"sshd":  func(ts *testscript.TestScript, _ bool, args []string) { startSSH(t, ts, args) },
-		"tmpfs": mountTmpfs,
-		"vault": func(ts *testscript.TestScript, _ bool, args []string) { startVault(t, ts, args) },
+		"sshd":       func(ts *testscript.TestScript, _ bool, args []string) { startSSH(t, ts, args) },
+		"tmpfs":      mountTmpfs,
+		"clientsite": clientSiteCommand(t),
+		"vault":      func(ts *testscript.TestScript, _ bool, args []string) { startVault(t, ts, args) },
 	}
 }
 

@@ -89,13 +89,15 @@ type SourceKind string
 const (
 	SourceFile SourceKind = "file"
 	SourceEnv  SourceKind = "env"
+	// SourceClient is a client that stored it through rhx helper.
+	SourceClient SourceKind = "client"
 )
 
 // Source is one place a secret was found in or put: a file or a variable.
 type Source struct {
 	Kind SourceKind `json:"kind" yaml:"kind"`
 	// Path is the file, with "~/" for the machine's home folder where it lies
-	// below it. Only for SourceFile.
+	// below it; for SourceClient the client's protocol, such as git.
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	// Var is the variable's name; for SourceFile that of one in the file.
 	Var string `json:"var,omitempty" yaml:"var,omitempty"`
@@ -110,6 +112,8 @@ func (s Source) String() string {
 	switch {
 	case s.Kind == SourceEnv:
 		return "$" + s.Var
+	case s.Kind == SourceClient:
+		return "stored by " + s.Path
 	case s.Var != "":
 		return "$" + s.Var + " in " + s.Path
 	}

@@ -31,7 +31,7 @@ func Parse(file string, data []byte) (*Spec, error) {
 	s := &Spec{Origin: file}
 	version := false
 	// Read after the rest, in this order: each refers to what is before it.
-	var values, together, oneOf, files, use *yaml.Node
+	var values, together, oneOf, files, use, helper *yaml.Node
 	d.Mapping(root, "a spec", map[string]func(*yaml.Node){
 		"spec": func(n *yaml.Node) {
 			if version = true; d.Text(n) != "1" {
@@ -51,6 +51,7 @@ func Parse(file string, data []byte) (*Spec, error) {
 		"unsafe":   func(n *yaml.Node) { s.Unsafe = d.patterns(n, "value, VALUE.FIELD or a pattern of values") },
 		"files":    func(n *yaml.Node) { files = n },
 		"use":      func(n *yaml.Node) { use = n },
+		"helper":   func(n *yaml.Node) { helper = n },
 	})
 	switch {
 	case d.Err != nil:
@@ -74,6 +75,9 @@ func Parse(file string, data []byte) (*Spec, error) {
 	}
 	if use != nil && d.Err == nil {
 		d.Each(use, func(n *yaml.Node) { s.Use = append(s.Use, d.use(n, s)) })
+	}
+	if helper != nil && d.Err == nil {
+		d.helpers(helper, s)
 	}
 	if len(s.Files) == 0 && s.Document == "" && !slices.ContainsFunc(s.Values, func(v Value) bool { return len(v.Env) > 0 }) {
 		d.Fail(root, "the spec has neither files nor variables")

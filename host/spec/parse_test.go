@@ -52,6 +52,18 @@ func refused() []refusal {
 		{"a fixed entry that is a hole", withFile("    format: json\n    keys: {k: a}\n    add: {b: {profile}}\n"), `11:14: {profile} without quotes is a YAML mapping; write "{profile}"`},
 		{"a variable with a hole", "spec: 1\nname: x\nvalues:\n  k: {env: 'HOST_{alias}'}\n", `4:12: "HOST_{alias}" is not the name of a variable: it has no holes such as {alias}, since a variable belongs to the default profile`},
 		{"an unknown group", minimal + "group: cloud\n", `5:8: unknown group "cloud"; did you mean "clouds"? (rhx providers lists the groups)`},
+		{"a helper of a client that there is not", minimal + "helper: {gti: {for: x, username: x, password: '{k}'}}\n", `5:10: helper has no field "gti"; did you mean "git"?`},
+		{"a helper without its address", minimal + "helper: {git: {username: x, password: '{k}'}}\n", "5:15: git needs for"},
+		{"a helper with no address", minimal + "helper: {git: {for: [], username: x, password: '{k}'}}\n", "5:15: git needs for"},
+		{"a helper without its user", minimal + "helper: {docker: [{for: x, password: '{k}'}]}\n", "5:19: docker needs username"},
+		{"a helper without an answer", minimal + "helper: {docker: []}\n", "5:18: docker has one answer, or several"},
+		{"a helper with another's part", minimal + "helper: {cargo: {for: x, token: '{k}', username: x}}\n", `5:40: cargo has no field "username"`},
+		{"half a client certificate", minimal + "helper: {kubectl: {for: x, certificate: '{k}'}}\n", "5:19: kubectl needs token, or certificate and key"},
+		{"half a key pair of aws", minimal + "helper: {aws: {access_key: '{k}'}}\n", "5:15: aws needs secret_key"},
+		{"a helper with nothing secret", "spec: 1\nname: x\nvalues: {k: {env: K}, user: {public: true}}\nhelper: {terraform: {for: x, token: '{user}{profile}'}}\n", "4:21: terraform answers with no secret value"},
+		{"a helper with a stranger", minimal + "helper: {terraform: {for: '{kk.a}', token: '{k}'}}\n", `5:27: helper names "kk", which values does not have; did you mean "k"?`},
+		{"a helper with a line break", minimal + "helper: {terraform: {for: x, token: \"{k}\\n\"}}\n", "5:37: helper has text in ASCII, in which {KEY} is a value"},
+		{"a helper with an empty text", minimal + "helper: {terraform: {for: x, token: ''}}\n", "5:37: helper has text in ASCII, in which {KEY} is a value"},
 		{"use without hosts", minimal + "use: {header: {A: '{k}'}}\n", "5:6: use needs hosts"},
 		{"use without a place", minimal + "use: [{hosts: api.example.com}]\n", "5:7: use has one of header, query, basic and sign"},
 		{"use in two places", minimal + "use: {hosts: a.example, header: {A: '{k}'}, query: {a: '{k}'}}\n", "5:6: use has one of header, query, basic and sign"},
@@ -207,6 +219,9 @@ type acceptance struct {
 func accepted() []acceptance {
 	return []acceptance{
 		{"variables only", minimal, func(s *spec.Spec) bool { return s.Title == "x" && s.Values[0].Env[0] == "K" && len(s.Files) == 0 }},
+		{"helpers", minimal + "helper: {aws: {access_key: x, secret_key: '{k}'}, git: [{for: [a, '{k.f}'], username: '*', password: '{k}'}, {for: b, username: c, password: '{k}'}], kubectl: {for: 1, token: '{k}'}}\n", func(s *spec.Spec) bool {
+			return len(s.Helpers) == 4 && s.Helpers[3].For[0] == "1"
+		}},
 		{"a document variable only", "spec: 1\nname: x\nvalues: {'*': {}}\ndocument: D\n", func(s *spec.Spec) bool { return s.Any && s.Document == "D" }},
 		{"aliases, primary first", "spec: 1\nname: x\naliases: y\nvalues: {k: {env: [A, B]}}\n", func(s *spec.Spec) bool {
 			return slices.Equal(s.Aliases, []string{"y"}) && slices.Equal(s.Values[0].Env, []string{"A", "B"})

@@ -15,7 +15,7 @@ import (
 func onlyParse() []string {
 	return []string{
 		"is set twice", "which values does not have", "has no YAML aliases", "neither the profile nor one of the file's keys before it", "several YAML documents",
-		"not a regular expression", "sends no secret value", "is not a file name pattern", "or a pattern of values", "a key must be text",
+		"not a regular expression", "sends no secret value", "answers with no secret value", "is not a file name pattern", "or a pattern of values", "a key must be text",
 	}
 }
 

@@ -45,6 +45,8 @@ type Spec struct {
 	Files []File
 	// Use says to which hosts the secret is sent, and where in a request.
 	Use []Use
+	// Helpers say what clients are answered that ask for it by a protocol of their own.
+	Helpers []Helper
 	// Origin is the file that the spec was read from, for messages.
 	Origin string
 }

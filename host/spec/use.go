@@ -164,13 +164,14 @@ func (d *decoder) useText(n *yaml.Node, s *Spec) string {
 		d.Fail(n, "use has text in ASCII, in which {KEY} is a value")
 	default:
 		for _, hole := range Holes(text) {
-			d.useKey(n, hole, s)
+			d.useKey(n, "use", hole, s)
 		}
 	}
 	return text
 }
 
-func (d *decoder) useKey(n *yaml.Node, name string, s *Spec) {
+// useKey checks that the value, which a part of the spec names, is one.
+func (d *decoder) useKey(n *yaml.Node, what, name string, s *Spec) {
 	if s.has(name) {
 		return
 	}
@@ -178,7 +179,7 @@ func (d *decoder) useKey(n *yaml.Node, name string, s *Spec) {
 	for _, v := range s.Values {
 		known = append(known, v.Name)
 	}
-	d.Fail(n, "use names %q, which values does not have%s", name, fault.DidYouMean(name, known))
+	d.Fail(n, "%s names %q, which values does not have%s", what, name, fault.DidYouMean(name, known))
 }
 
 func (d *decoder) useBasic(n *yaml.Node, s *Spec) *UseBasic {
@@ -200,7 +201,7 @@ func (d *decoder) useSign(n *yaml.Node, s *Spec) *UseSign {
 			for _, part := range slices.Concat(parts[0], parts[1]) {
 				fields[part] = func(n *yaml.Node) {
 					name := d.Text(n)
-					d.useKey(n, name, s)
+					d.useKey(n, "use", name, s)
 					sign.Values = append(sign.Values, UseField{part, name})
 				}
 			}
