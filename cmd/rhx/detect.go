@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/helper"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 )
@@ -27,8 +32,12 @@ type foundJSON struct {
 	State       provider.State    `json:"state"`
 	Values      map[string]string `json:"values,omitempty"`
 	Expires     string            `json:"expires,omitempty"`
-	Notes       []string          `json:"notes,omitempty"`
-	Error       string            `json:"error,omitempty"`
+	// Plaintext reports that it lies readable in a file; Helper is the client that could ask
+	// rhx instead.
+	Plaintext bool     `json:"plaintext,omitempty"`
+	Helper    string   `json:"helper,omitempty"`
+	Notes     []string `json:"notes,omitempty"`
+	Error     string   `json:"error,omitempty"`
 }
 
 func (c *detectCmd) Run(ctx context.Context, a *app) error {
@@ -52,6 +61,7 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 	out := make([]foundJSON, 0, len(found))
 	rows := make([][]string, 0, len(found))
 	broken := 0
+	var could []string
 	for _, f := range found {
 		sp, err := e.Specs.Get(f.Provider)
 		if err != nil {
@@ -60,6 +70,11 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 		j := foundJSON{
 			Name: f.Name, Provider: f.Provider, Profile: f.Profile, Sources: f.Sources, State: f.State,
 			Values: shownAll(sp, f.Values, c.Reveal), Notes: f.Notes,
+		}
+		if j.Plaintext = f.State == provider.HasValue && slices.ContainsFunc(f.Sources, func(src secret.Source) bool { return src.Kind == secret.SourceFile }); j.Plaintext {
+			if j.Helper = a.couldAsk(ctx, e, &f.Secret); j.Helper != "" {
+				could = append(could, f.Name)
+			}
 		}
 		if !f.Expires.IsZero() {
 			j.Expires = f.Expires.Format("2006-01-02T15:04:05Z07:00")
@@ -107,6 +122,9 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	if len(could) > 0 && a.On == "" && !a.Quiet {
+		fmt.Fprintln(a.Err, "In plaintext, and their clients could ask rhx instead: " + strings.Join(could, ", ") + ". rhx harden has them do so.")
+	}
 	for _, f := range found {
 		for _, n := range f.Notes {
 			a.warn(f.Name + ": " + n)
@@ -116,4 +134,15 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return outcome(broken, all)
+}
+
+// couldAsk is the client that reads a secret from its file and could ask rhx for it; ""
+// for none.
+func (a *app) couldAsk(ctx context.Context, e *engine.Engine, sec *secret.Secret) string {
+	for _, c := range helper.Readers(sec.Provider) {
+		if a.helpers(e).Would(ctx, c.Protocol, sec) != nil {
+			return c.Name
+		}
+	}
+	return ""
 }

@@ -53,6 +53,7 @@ func triedCommands() []tried {
 		{args: "load huggingface --to token.json"},
 		{args: "load openai own --env --overwrite"},
 		{args: "apply --yes --overwrite"},
+		{args: "harden --yes cargo"},
 		{args: "undo --yes"},
 		{args: "delete huggingface --yes"},
 		{args: "delete lambda --contents --yes"},
@@ -134,7 +135,8 @@ func newTrials(t *testing.T) *trials {
 		".aws/credentials": "# mine\n[default]\naws_access_key_id = AKIAFAKEFAKEFAKEFAKE\naws_secret_access_key = fake-old-fake-old-fake-old-fake-old-fake\n" +
 			"[prod]\naws_access_key_id = AKIAFAKEFAKEFAKEFAK3\naws_secret_access_key = fake-prd-fake-prd-fake-prd-fake-prd-fake\n",
 		".cache/huggingface/token": "hf_" + strings.Repeat("o", 34), ".lambda_cloud/lambda_keys": "api_key = fake-lambda\n",
-		".env": "OPENAI_API_KEY=fake-dotenv\nDB_PASSWORD=fake-password\n", "values.json": `{"USER": "fake-user", "PASSWORD": "fake-password"}`,
+		".cargo/credentials.toml": "[registry]\ntoken = \"fake-cargo\"\n",
+		".env":                    "OPENAI_API_KEY=fake-dotenv\nDB_PASSWORD=fake-password\n", "values.json": `{"USER": "fake-user", "PASSWORD": "fake-password"}`,
 		"acme/provider.yaml": fmt.Sprintf(spec, "acme", "ACME"), "added/provider.yaml": fmt.Sprintf(spec, "added", "ADDED"),
 		"rhx.yaml": "version: 1\nsecrets: {aws: , lambda: , huggingface: , openai: }\n" +
 			"bundles: {everything: {secrets: [openai], env: {MODE: prod}}, filed: {files: aws}, every: {files: [aws, lambda, huggingface], secrets: openai}}\nhosts: {here: {addresses: local, bundles: every}}\n",

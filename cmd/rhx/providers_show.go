@@ -25,7 +25,9 @@ type providerJSON struct {
 	Document string      `json:"document,omitempty"`
 	Use      []useJSON   `json:"use,omitempty"`
 	Helper   []helpsJSON `json:"helper,omitempty"`
-	Spec     string      `json:"spec"`
+	// Harden are the clients that read it from its file and can ask rhx instead.
+	Harden []string `json:"harden,omitempty"`
+	Spec   string   `json:"spec"`
 }
 
 type valueJSON struct {
@@ -74,6 +76,9 @@ func describeOn(sp *spec.Spec, goos string) providerJSON {
 	}
 	for i := range sp.Files {
 		j.Files = append(j.Files, describeFile(&sp.Files[i], goos))
+	}
+	for _, c := range helper.Readers(sp.Name) {
+		j.Harden = append(j.Harden, c.Name)
 	}
 	for i := range sp.Use {
 		j.Use = append(j.Use, useJSON{sp.Use[i].Hosts, sp.Use[i].How()})
@@ -231,6 +236,9 @@ func abilities(j providerJSON) [][2]string {
 	}
 	if vars {
 		out = append(out, [2]string{"rhx run -s " + j.Name + " -- COMMAND", "gives its variables to a command"})
+	}
+	for _, client := range j.Harden {
+		out = append(out, [2]string{"rhx harden " + j.Name, "takes it out of its file: " + client + " asks rhx instead"})
 	}
 	for _, helps := range j.Helper {
 		for _, client := range helper.Clients() {

@@ -152,13 +152,7 @@ func (s *Stores) Local() (*agestore.Store, error) {
 	if s.local != nil {
 		return s.local, nil // it asks for a passphrase once
 	}
-	identity := s.Getenv("RHX_AGE_IDENTITY")
-	if identity == "" {
-		identity = conf.Identity
-	}
-	if rest, ok := strings.CutPrefix(identity, "~/"); ok {
-		identity = filepath.Join(s.Home, rest)
-	}
+	identity := s.identity(conf)
 	opts := agestore.Options{
 		Dir: s.Dirs.Data, Identity: identity, Passphrase: s.passphrase, Warn: s.Warn, Made: s.Made, Checking: s.Checking,
 		Agent: s.Agent(), Plugin: s.Plugin,
@@ -182,6 +176,29 @@ func (s *Stores) Agent() *agent.Client {
 
 // AgentDir is the folder of the agent's socket.
 func (s *Stores) AgentDir() string { return agent.Dir(s.Getenv, s.Dirs.State) }
+
+// identity is the key that is chosen for the local store: a file, "passphrase", or "" for
+// rhx's own.
+func (s *Stores) identity(conf *config.Config) string {
+	identity := s.Getenv("RHX_AGE_IDENTITY")
+	if identity == "" {
+		identity = conf.Identity
+	}
+	if rest, ok := strings.CutPrefix(identity, "~/"); ok {
+		identity = filepath.Join(s.Home, rest)
+	}
+	return identity
+}
+
+// IdentityFile is the file of the key that is chosen for the local store; "" for rhx's
+// own.
+func (s *Stores) IdentityFile() (string, error) {
+	conf, err := s.Config()
+	if err != nil {
+		return "", err
+	}
+	return s.identity(conf), nil
+}
 
 // passphrase answers for a key that is protected by one.
 func (s *Stores) passphrase(prompt string) (string, error) {
