@@ -195,13 +195,7 @@ func (s *Server) answer(q *request) (a *answer, after func(stop func())) {
 			defer s.mu.Unlock()
 			stop()
 		}
-	case q.Version != protocol:
-		return failed(errors.New("it is of another version of rhx; rhx agent stop ends it")), nil
-	case q.Op == opStatus:
-		return &answer{Status: s.status()}, nil
-	case q.Op == opAdd:
-		return s.add(q.Add), nil
-	case q.Op == opLock:
+	case q.Op == opLock: // of any version, as stop is
 		s.mu.Lock() // until there is nothing left: no key may come in between
 		clear(s.keys)
 		return &answer{}, func(func()) {
@@ -210,6 +204,12 @@ func (s *Server) answer(q *request) (a *answer, after func(stop func())) {
 				s.Renew()
 			}
 		}
+	case q.Version != protocol:
+		return failed(errors.New("it is of another version of rhx; rhx agent stop ends it")), nil
+	case q.Op == opStatus:
+		return &answer{Status: s.status()}, nil
+	case q.Op == opAdd:
+		return s.add(q.Add), nil
 	}
 	h := s.used(q.Digest)
 	if h == nil {
