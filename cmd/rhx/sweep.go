@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,6 +72,9 @@ func (a *app) sweepHere(ctx context.Context) error {
 		return err
 	}
 	report, err := e.Exchange.Sweep(ctx, exchange.SweepOptions{})
+	if interrupted := exitCode(0); errors.As(err, &interrupted) {
+		return err
+	}
 	if err != nil {
 		a.warn(err.Error())
 	}
