@@ -52,6 +52,10 @@ func (c *unlockCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	client := e.Stores.Agent()
+	if _, err := client.Status(); err != nil && !errors.Is(err, agent.ErrNone) {
+		return fmt.Errorf("unlock: %w", err) // nobody types a passphrase for nothing
+	}
 	local, err := e.Stores.Local()
 	if err != nil {
 		return err
@@ -71,7 +75,6 @@ func (c *unlockCmd) Run(a *app) error {
 	}
 	defer m.Clear()
 	m.For, m.Idle = c.For, min(c.Idle, c.For)
-	client := e.Stores.Agent()
 	if _, err := startAgent(client); err != nil {
 		return err
 	}

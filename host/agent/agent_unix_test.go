@@ -718,6 +718,28 @@ func TestTheSocketIsGone(t *testing.T) {
 	noError(t, s.Serve(t.Context(), l.(*net.UnixListener)))
 }
 
+// Another socket may get the number of the one that was removed.
+func TestSameSocket(t *testing.T) {
+	path := filepath.Join(folder(t), socketName)
+	look := func() os.FileInfo {
+		info, err := os.Lstat(path)
+		noError(t, err)
+		return info
+	}
+	l, err := net.Listen("unix", path)
+	noError(t, err)
+	defer func() { _ = l.Close() }()
+	mine := look()
+	noError(t, os.Chmod(path, 0o600))
+	if !sameSocket(mine, look()) {
+		t.Error("a socket is not the same")
+	}
+	noError(t, os.Chtimes(path, time.Time{}, mine.ModTime().Add(time.Nanosecond)))
+	if sameSocket(mine, look()) {
+		t.Error("one that was made later is the same")
+	}
+}
+
 func TestThePathIsTooLong(t *testing.T) {
 	dir := filepath.Join(folder(t), strings.Repeat("long", 30))
 	if _, err := client(t, dir).Start("/bin/false"); err == nil || !strings.Contains(err.Error(), "too long") {

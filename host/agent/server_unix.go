@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -120,10 +121,16 @@ func (s *Server) watch(ctx context.Context, path string, stop func()) {
 		case <-tick.C:
 		}
 		s.look()
-		if there, err := os.Lstat(path); err != nil || !os.SameFile(mine, there) {
+		if there, err := os.Lstat(path); err != nil || !sameSocket(mine, there) {
 			stop()
 		}
 	}
+}
+
+// sameSocket reports whether two looks at a path saw one socket: a file system gives the
+// number of a file that was removed to the next one.
+func sameSocket(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime())
 }
 
 // look forgets keys whose time is over.

@@ -179,7 +179,7 @@ func (s *Server) Run(ctx context.Context, dir string, program string, args ...st
 	mine, _ := os.Lstat(path)
 	err = s.Serve(ctx, l)
 	// A socket of systemd's is its own to remove, and so is one of another agent.
-	if there, e := os.Lstat(path); lock != nil && e == nil && mine != nil && os.SameFile(mine, there) {
+	if there, e := os.Lstat(path); lock != nil && e == nil && mine != nil && sameSocket(mine, there) {
 		_ = os.Remove(path)
 	}
 	return err
