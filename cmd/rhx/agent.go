@@ -296,7 +296,7 @@ func (a *app) forgetOldKey(e *engine.Engine) error {
 		err = client.Lock()
 	}
 	if err == nil {
-		a.say("The agent has forgotten the old key. rhx unlock gives it the new one.")
+		a.say("The agent has forgotten its keys. rhx unlock gives it the new one.")
 	}
 	return err
 }
