@@ -52,6 +52,10 @@ func (c *unlockCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	client := e.Stores.Agent()
+	if _, err := client.Status(); err != nil && !errors.Is(err, agent.ErrNone) {
+		return fmt.Errorf("unlock: %w", err) // nobody types a passphrase for nothing
+	}
 	local, err := e.Stores.Local()
 	if err != nil {
 		return err
@@ -71,7 +75,6 @@ func (c *unlockCmd) Run(a *app) error {
 	}
 	defer m.Clear()
 	m.For, m.Idle = c.For, min(c.Idle, c.For)
-	client := e.Stores.Agent()
 	if _, err := startAgent(client); err != nil {
 		return err
 	}
@@ -105,28 +108,47 @@ type lockCmd struct {
 }
 
 func (c *lockCmd) Run(a *app) error {
-	client, err := a.agentClient()
+	if err := hasAgents(); err != nil {
+		return err
+	}
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
+	locked, dirs := false, e.Stores.AgentDirs()
+	for _, dir := range dirs {
+		switch e := e.Stores.AgentIn(func() string { return dir }).Lock(); {
+		case e == nil:
+			locked = true
+		case !errors.Is(e, agent.ErrNone):
+			err = errors.Join(err, fmt.Errorf("lock: %w", e))
+		}
+	}
 	if c.Keyring {
-		local, err := a.made.Stores.Local()
-		if err != nil {
-			return err
-		}
-		ring, err := a.ring(a.made, local.KeyPath())
-		if err == nil {
-			err = ring.remove()
-		}
-		if err != nil {
-			return err
-		}
+		err = errors.Join(err, a.forgetPassphrase(e))
 	}
-	if err := client.Lock(); err != nil && !errors.Is(err, agent.ErrNone) {
-		return fmt.Errorf("lock: %w", err)
+	switch {
+	case err != nil:
+		return err
+	case locked:
+		a.say("Locked: the agent holds no key.")
+	default:
+		a.say("Locked: no agent runs in " + strings.Join(dirs, ", or in ") + ".")
 	}
-	a.say("Locked: no agent holds a key.")
 	return nil
+}
+
+// forgetPassphrase takes the passphrase of the store's key out of the system's keyring.
+func (a *app) forgetPassphrase(e *engine.Engine) error {
+	local, err := e.Stores.Local()
+	if err != nil {
+		return err
+	}
+	ring, err := a.ring(e, local.KeyPath())
+	if err != nil {
+		return err
+	}
+	return ring.remove()
 }
 
 type agentStartCmd struct {
@@ -274,7 +296,7 @@ func (a *app) forgetOldKey(e *engine.Engine) error {
 		err = client.Lock()
 	}
 	if err == nil {
-		a.say("The agent has forgotten the old key. rhx unlock gives it the new one.")
+		a.say("The agent has forgotten its keys. rhx unlock gives it the new one.")
 	}
 	return err
 }

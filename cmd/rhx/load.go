@@ -18,15 +18,15 @@ import (
 )
 
 type loadCmd struct {
-	Secrets   []string      `arg:"" predictor:"stored" optional:"" name:"secret" help:"The secrets' names in the store."`
-	All       bool          `help:"Every secret in the store."`
-	To        string        `help:"Write to this file instead of the default one." placeholder:"PATH"`
-	Env       bool          `help:"As variables in rhx's env file, instead of native files."`
-	TTL       time.Duration `name:"ttl" help:"Take it out again after this time, such as 8h." placeholder:"8h"`
-	Wrapped   string        `help:"Unwrap tokens of Vault's response wrapping, one a line of stdin or at a hidden prompt, and load what they stand for." placeholder:"-"`
-	Overwrite bool          `help:"Replace values that differ."`
-	Unsafe    bool          `help:"Also write values by which a tool would run a program, or read another file."`
-	DryRun    bool          `help:"Say what would change; change nothing."`
+	Secrets   []string `arg:"" predictor:"stored" optional:"" name:"secret" help:"The secrets' names in the store."`
+	All       bool     `help:"Every secret in the store."`
+	To        string   `help:"Write to this file instead of the default one." placeholder:"PATH"`
+	Env       bool     `help:"As variables in rhx's env file, instead of native files."`
+	TTL       lifetime `name:"ttl" help:"Take it out again after this time, such as 8h." placeholder:"8h"`
+	Wrapped   string   `help:"Unwrap tokens of Vault's response wrapping, one a line of stdin or at a hidden prompt, and load what they stand for." placeholder:"-"`
+	Overwrite bool     `help:"Replace values that differ."`
+	Unsafe    bool     `help:"Also write values by which a tool would run a program, or read another file."`
+	DryRun    bool     `help:"Say what would change; change nothing."`
 }
 
 func (c *loadCmd) Help() string {
@@ -57,13 +57,10 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secrets) != 1 && c.Wrapped == "" || c.Env) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
-	if err := checkTTL(c.TTL); err != nil {
-		return err
-	}
 	if c.Secrets, err = a.stored(c.Secrets...); err != nil {
 		return err
 	}
-	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: a.path(c.To), TTL: c.TTL, DryRun: c.DryRun, Unsafe: c.Unsafe, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
+	opts := exchange.LoadOptions{Names: c.Secrets, All: c.All, Env: c.Env, To: a.path(c.To), TTL: time.Duration(c.TTL), DryRun: c.DryRun, Unsafe: c.Unsafe, Resolve: a.resolver(c.Overwrite, c.DryRun), Warn: a.warn}
 	if c.Env {
 		if err := a.localOnly("load --env"); err != nil {
 			return err
@@ -97,11 +94,17 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// checkTTL refuses a time that is none.
-func checkTTL(ttl time.Duration) error {
-	if ttl != 0 && ttl < manifest.MinTTL {
-		return fault.WithKind(errors.New("--ttl is at least a second, such as 8h or 90m"), fault.Usage)
+// lifetime is a time after which what was placed is taken out again; 0, which nobody can
+// say, is for good.
+type lifetime time.Duration
+
+// UnmarshalText reads the value of a flag.
+func (l *lifetime) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < manifest.MinTTL {
+		return fmt.Errorf("%q is no time of at least a second, such as 8h or 90m", text)
 	}
+	*l = lifetime(d)
 	return nil
 }
 

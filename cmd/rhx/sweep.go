@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,6 +72,9 @@ func (a *app) sweepHere(ctx context.Context) error {
 		return err
 	}
 	report, err := e.Exchange.Sweep(ctx, exchange.SweepOptions{})
+	if interrupted := exitCode(0); errors.As(err, &interrupted) {
+		return err
+	}
 	if err != nil {
 		a.warn(err.Error())
 	}
@@ -93,7 +97,11 @@ func (a *app) printSwept(o session.Outcome, dryRun bool, say func(string)) {
 	case o.Action == provider.Conflict:
 		a.warn(fmt.Sprintf("%s: %s: %v", name, o.Source, o.Err))
 	case o.Err != nil:
-		a.placementFailed(o, fault.WithHint(o.Err, "it was not taken out; the next rhx tries again"))
+		next := "rhx"
+		if o.At != place.Here {
+			next = "rhx sync there, or rhx sweep,"
+		}
+		a.placementFailed(o, fault.WithHint(o.Err, "it was not taken out; the next "+next+" tries again"))
 	case dryRun:
 		say(fmt.Sprintf("%s: would be taken out of %s: its time has passed", name, o.Source))
 	default:

@@ -26,7 +26,7 @@ type syncCmd struct {
 	To          string        `help:"The file of the one secret there, instead of the default one." placeholder:"PATH"`
 	Secret      []string      `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
 	Bundle      []string      `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest: its files, and its variables in rhx's env file there." placeholder:"BUNDLE"`
-	TTL         time.Duration `name:"ttl" help:"Take it out there again after this time, such as 8h." placeholder:"8h"`
+	TTL         lifetime      `name:"ttl" help:"Take it out there again after this time, such as 8h." placeholder:"8h"`
 	Yes         bool          `short:"y" help:"Trust the manifest without asking."`
 	Overwrite   bool          `help:"Replace values that differ."`
 	Unsafe      bool          `help:"Also write values by which a tool would run a program, or read another file."`
@@ -61,9 +61,6 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if c.To != "" && (len(c.Secret) != 1 || len(c.Bundle) > 0 || c.Env || wrap > 0) {
 		return fault.WithKind(errors.New("--to is for the file of one secret"), fault.Usage)
 	}
-	if err := checkTTL(c.TTL); err != nil {
-		return err
-	}
 	var env *project.Environment
 	if len(c.Bundle) > 0 {
 		if env, err = a.environment(ctx, e, c.Bundle, nil, bundle.Names{Unsafe: c.Unsafe}, c.Yes); err != nil {
@@ -75,7 +72,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if c.Secret, err = a.stored(c.Secret...); err != nil {
 		return err
 	}
-	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, To: c.To, Wrap: wrap, TTL: c.TTL, Overwrite: c.Overwrite, Unsafe: c.Unsafe, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
+	opts := exchange.SyncOptions{Names: c.Secret, Env: c.Env, To: c.To, Wrap: wrap, TTL: time.Duration(c.TTL), Overwrite: c.Overwrite, Unsafe: c.Unsafe, DryRun: c.DryRun, Fleet: a.fleet(e, c.Parallel, c.AcceptNew), Warn: a.warn}
 	if env != nil {
 		what := env.Delivery()
 		opts.Bundle = &what
@@ -132,7 +129,7 @@ func hostPlaces(hosts []string) []place.Place {
 
 // noteFailed keeps what was not done, for --retry-failed.
 func (c *syncCmd) noteFailed(ctx context.Context, a *app, e *engine.Engine, failed []place.Place) error {
-	f := session.FailedSync{Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, To: c.To, TTL: c.TTL, Overwrite: c.Overwrite}
+	f := session.FailedSync{Secrets: c.Secret, Bundles: c.Bundle, Env: c.Env, To: c.To, TTL: time.Duration(c.TTL), Overwrite: c.Overwrite}
 	for _, at := range failed {
 		f.Hosts = append(f.Hosts, at.Address())
 	}
@@ -199,7 +196,7 @@ func (c *syncCmd) targets(ctx context.Context, a *app, e *engine.Engine) ([]stri
 	if c.Bundle = f.Bundles; len(c.Bundle) > 0 {
 		a.Manifest, a.Profile = f.Manifest, f.Profile
 	}
-	c.To, c.TTL = cmp.Or(c.To, f.To), cmp.Or(c.TTL, f.TTL)
+	c.To, c.TTL = cmp.Or(c.To, f.To), cmp.Or(c.TTL, lifetime(f.TTL))
 	c.Secret, c.Env, c.Overwrite = f.Secrets, c.Env || f.Env, c.Overwrite || f.Overwrite
 	if f.Via != "" {
 		c.Via = f.Via

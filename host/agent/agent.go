@@ -12,6 +12,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -94,4 +95,10 @@ func Dir(getenv func(string) string, state string) string {
 		}
 	}
 	return filepath.Join(state, "agent")
+}
+
+// Dirs are that folder and the one that it is without XDG_RUNTIME_DIR: what is to be
+// locked may have been unlocked where that variable was not set.
+func Dirs(getenv func(string) string, state string) []string {
+	return slices.Compact([]string{Dir(getenv, state), filepath.Join(state, "agent")})
 }

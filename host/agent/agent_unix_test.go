@@ -360,6 +360,13 @@ func TestAnotherVersion(t *testing.T) {
 	if a.Fail != failOther || !strings.Contains(a.Error, "rhx agent stop") {
 		t.Errorf("%+v", a)
 	}
+	// What takes a key away works for every version.
+	add(t, client(t, dir), "key1")
+	noError(t, send(conn, &request{Version: protocol + 1, Op: opLock}))
+	noError(t, receive(conn, a, unbounded))
+	isNone(t, client(t, dir), "key1")
+	conn, err = dial(dir, time.Now().Add(time.Minute))
+	noError(t, err)
 	noError(t, send(conn, &request{Version: protocol + 1, Op: opStop}))
 	noError(t, receive(conn, a, unbounded))
 }
@@ -594,6 +601,23 @@ func TestWhereTheSocketIs(t *testing.T) {
 	}
 }
 
+// What was unlocked without XDG_RUNTIME_DIR is locked with it.
+func TestWhereToLock(t *testing.T) {
+	run := folder(t)
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{"XDG_RUNTIME_DIR": run}, run + "/rhx /s/agent"},
+		{map[string]string{}, "/s/agent"},
+		{map[string]string{"XDG_RUNTIME_DIR": run, "RHX_HOME": "/rhx"}, "/s/agent"},
+	} {
+		if got := strings.Join(Dirs(func(name string) string { return c.env[name] }, "/s"), " "); got != c.want {
+			t.Errorf("%v: %s, not %s", c.env, got, c.want)
+		}
+	}
+}
+
 // Of many that start an agent at once one does, and all get to it.
 func TestStart(t *testing.T) {
 	dir := filepath.Join(folder(t), "rhx")
@@ -694,13 +718,59 @@ func TestTheSocketIsGone(t *testing.T) {
 	noError(t, s.Serve(t.Context(), l.(*net.UnixListener)))
 }
 
+// Another socket may get the number of the one that was removed.
+func TestSameSocket(t *testing.T) {
+	path := filepath.Join(folder(t), socketName)
+	look := func() os.FileInfo {
+		info, err := os.Lstat(path)
+		noError(t, err)
+		return info
+	}
+	l, err := net.Listen("unix", path)
+	noError(t, err)
+	defer func() { _ = l.Close() }()
+	mine := look()
+	noError(t, os.Chmod(path, 0o600))
+	if !sameSocket(mine, look()) {
+		t.Error("a socket is not the same")
+	}
+	noError(t, os.Chtimes(path, time.Time{}, mine.ModTime().Add(time.Nanosecond)))
+	if sameSocket(mine, look()) {
+		t.Error("one that was made later is the same")
+	}
+}
+
 func TestThePathIsTooLong(t *testing.T) {
 	dir := filepath.Join(folder(t), strings.Repeat("long", 30))
 	if _, err := client(t, dir).Start("/bin/false"); err == nil || !strings.Contains(err.Error(), "too long") {
 		t.Error(err)
 	}
-	if _, err := NewClient(func() string { return dir }, nil).Find(DigestOf(nil)); !errors.Is(err, ErrNone) {
+	// Nor is anything said of it: there can be no agent.
+	if _, err := client(t, dir).Find(DigestOf(nil)); !errors.Is(err, ErrNone) {
 		t.Error(err)
+	}
+}
+
+// What a script has open, such as the lock of flock or a pipe, is not open in the agent.
+func TestTheAgentHasNoFilesOfOthers(t *testing.T) {
+	r, w, err := os.Pipe()
+	noError(t, err)
+	defer func() { _ = r.Close() }()
+	// As one that this process was given: it is passed on.
+	fd, err := syscall.Dup(int(w.Fd()))
+	noError(t, err)
+	self, err := os.Executable()
+	noError(t, err)
+	c := client(t, folder(t))
+	if ok, err := c.Start(self, "test-agent"); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	defer func() { noError(t, c.Stop()) }()
+	_, err = c.Status() // it runs
+	noError(t, err)
+	noError(t, errors.Join(w.Close(), syscall.Close(fd), r.SetReadDeadline(time.Now().Add(time.Minute))))
+	if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("%d, %v: the agent has the pipe", n, err)
 	}
 }
 
@@ -726,7 +796,7 @@ func FuzzRequest(f *testing.F) {
 		if after != nil {
 			after(func() {})
 		}
-		if q.Version != protocol && a.Fail == "" && q.Op != opStop {
+		if q.Version != protocol && a.Fail == "" && q.Op != opStop && q.Op != opLock {
 			t.Errorf("%+v for another version", a)
 		}
 		if len(s.keys) > maxKeys {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // answerWithin bounds the time that a command waits for the agent.
@@ -134,7 +136,7 @@ func (c *Client) ask(q *request) (*answer, error) {
 	if err != nil {
 		c.close()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = fmt.Errorf("no answer within %s", c.within)
+			err = fault.WithHint(fmt.Errorf("no answer within %s", c.within), "The agent is stopped or hangs, and what it holds it still has. pkill -KILL -f 'rhx run-agent' ends it.")
 		} else if gone(err) {
 			err = ErrNone
 		}

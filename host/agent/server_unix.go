@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -120,10 +121,16 @@ func (s *Server) watch(ctx context.Context, path string, stop func()) {
 		case <-tick.C:
 		}
 		s.look()
-		if there, err := os.Lstat(path); err != nil || !os.SameFile(mine, there) {
+		if there, err := os.Lstat(path); err != nil || !sameSocket(mine, there) {
 			stop()
 		}
 	}
+}
+
+// sameSocket reports whether two looks at a path saw one socket: a file system gives the
+// number of a file that was removed to the next one.
+func sameSocket(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime())
 }
 
 // look forgets keys whose time is over.
@@ -195,13 +202,7 @@ func (s *Server) answer(q *request) (a *answer, after func(stop func())) {
 			defer s.mu.Unlock()
 			stop()
 		}
-	case q.Version != protocol:
-		return failed(errors.New("it is of another version of rhx; rhx agent stop ends it")), nil
-	case q.Op == opStatus:
-		return &answer{Status: s.status()}, nil
-	case q.Op == opAdd:
-		return s.add(q.Add), nil
-	case q.Op == opLock:
+	case q.Op == opLock: // of any version, as stop is
 		s.mu.Lock() // until there is nothing left: no key may come in between
 		clear(s.keys)
 		return &answer{}, func(func()) {
@@ -210,6 +211,12 @@ func (s *Server) answer(q *request) (a *answer, after func(stop func())) {
 				s.Renew()
 			}
 		}
+	case q.Version != protocol:
+		return failed(errors.New("it is of another version of rhx; rhx agent stop ends it")), nil
+	case q.Op == opStatus:
+		return &answer{Status: s.status()}, nil
+	case q.Op == opAdd:
+		return s.add(q.Add), nil
 	}
 	h := s.used(q.Digest)
 	if h == nil {

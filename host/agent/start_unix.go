@@ -119,6 +119,9 @@ func bind(path string) (*os.File, error) {
 // already, so what is sent to it arrives.
 func detach(socket, lock *os.File, program string, args []string) error {
 	defer func() { _ = socket.Close(); _ = lock.Close() }()
+	if err := keepGivenFiles(); err != nil {
+		return fmt.Errorf("start the agent: %w", err)
+	}
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{socket, lock}
@@ -129,6 +132,22 @@ func detach(socket, lock *os.File, program string, args []string) error {
 		return fmt.Errorf("start the agent: %w", fault.Cause(err))
 	}
 	return cmd.Process.Release()
+}
+
+// keepGivenFiles keeps the files that this process was given by the one that started it,
+// such as a lock or a pipe of a script, from the processes that it starts: an agent would
+// hold them for hours. Those that it opened itself are kept in any case.
+func keepGivenFiles() error {
+	open, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return err
+	}
+	for _, f := range open {
+		if fd, err := strconv.Atoi(f.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+	return nil
 }
 
 // Run is an agent: with what Start or the agent before it has left, with the socket of
@@ -160,7 +179,7 @@ func (s *Server) Run(ctx context.Context, dir string, program string, args ...st
 	mine, _ := os.Lstat(path)
 	err = s.Serve(ctx, l)
 	// A socket of systemd's is its own to remove, and so is one of another agent.
-	if there, e := os.Lstat(path); lock != nil && e == nil && mine != nil && os.SameFile(mine, there) {
+	if there, e := os.Lstat(path); lock != nil && e == nil && mine != nil && sameSocket(mine, there) {
 		_ = os.Remove(path)
 	}
 	return err

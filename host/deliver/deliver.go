@@ -207,7 +207,7 @@ func (d *Deliverer) Plan(ctx context.Context, at place.Place, m machine.Machine,
 // the machine as a whole.
 func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, opts Options) ([]session.Outcome, error) {
 	d.letThrough(ctx, at)
-	swept := d.sweepFor(ctx, s, at, m, what)
+	swept := d.sweepFor(ctx, s, at, m, what, opts.Warn)
 	out, err := d.deliver(ctx, s, at, m, what, opts)
 	for n := range changedTries {
 		left := changedMeanwhile(out, what)
@@ -226,14 +226,25 @@ func (d *Deliverer) Deliver(ctx context.Context, s *session.Session, at place.Pl
 	return append(swept, out...), err
 }
 
-// sweepFor takes out of a machine what is to go, but for what a delivery brings there.
-func (d *Deliverer) sweepFor(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery) []session.Outcome {
+// sweepFor takes out of a host what is to go, but for what a delivery brings there. Of this
+// machine commands take it out before anything else.
+func (d *Deliverer) sweepFor(ctx context.Context, s *session.Session, at place.Place, m machine.Machine, what Delivery, warn func(string)) []session.Outcome {
+	if at == place.Here {
+		return nil
+	}
 	due, err := s.Book().Due()
 	if err != nil {
 		return nil // which the session says when it writes
 	}
 	due = slices.DeleteFunc(due, func(e session.Expiry) bool { return e.Machine != at.String() || what.brings(e.Secret) })
-	return d.Sweep(ctx, s.Book(), s, at, m, due)
+	return slices.DeleteFunc(d.Sweep(ctx, s.Book(), s, at, m, due), func(o session.Outcome) bool {
+		// What somebody changed is theirs, and no failure of the delivery.
+		theirs := errors.Is(o.Err, ErrChangedSince)
+		if theirs && warn != nil {
+			warn(fmt.Sprintf("%s: %s: %s: %v", at, o.Secret, o.Source, o.Err))
+		}
+		return theirs
+	})
 }
 
 // changedTries is how often a delivery is made again because another program wrote

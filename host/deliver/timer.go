@@ -51,18 +51,32 @@ func (w *delivering) setTimers(ctx context.Context, m machine.Machine, had []ses
 			fmt.Fprintf(&calls, "disarm %s\n", timerID(file))
 		}
 	}
+	if err := runTimers(ctx, m, calls.String()); err != nil && w.opts.Warn != nil {
+		w.opts.Warn(fmt.Sprintf("%s: what is to be taken out again goes at the next contact, and not by itself: %v", w.at, err))
+	}
+}
+
+// EndTimers ends what is to remove files of a host, which are not what they were.
+func EndTimers(ctx context.Context, m machine.Machine, files []string) error {
+	var calls strings.Builder
+	for _, file := range files {
+		fmt.Fprintf(&calls, "disarm %s\n", timerID(file))
+	}
+	return runTimers(ctx, m, calls.String())
+}
+
+// runTimers has a host make calls of functions of the script.
+func runTimers(ctx context.Context, m machine.Machine, calls string) error {
 	runner, ok := m.(machine.Runner)
-	if calls.Len() == 0 || !ok {
-		return
+	if calls == "" || !ok {
+		return nil
 	}
 	var said bytes.Buffer
-	status, err := runner.Run(ctx, machine.RunSpec{Argv: []string{"sh", "-s"}, Stdin: strings.NewReader(timerScript + calls.String()), Stdout: &said, Stderr: &said})
+	status, err := runner.Run(ctx, machine.RunSpec{Argv: []string{"sh", "-s"}, Stdin: strings.NewReader(timerScript + calls), Stdout: &said, Stderr: &said})
 	if err == nil && status != 0 {
 		err = fmt.Errorf("exit status %d", status)
 	}
-	if err != nil && w.opts.Warn != nil {
-		w.opts.Warn(fmt.Sprintf("%s: what is to be taken out again goes at the next contact, and not by itself: %v", w.at, err))
-	}
+	return err
 }
 
 // seconds is after how long a file goes: with the last of what is in it.

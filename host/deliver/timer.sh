@@ -23,6 +23,7 @@ arm() {
 	echo "$2" >"$d/ttl-$1" || exit 1
 	[ "$(sum "$3")" = "$4" ] || exit 1
 	(
+		cd / # a folder that somebody is in cannot be unmounted
 		trap '' HUP
 		slept=0 end=$(($(date +%s) + $5))
 		while [ "$(cat "$d/ttl-$1" 2>/dev/null)" = "$2" ]; do

@@ -171,11 +171,19 @@ func (s *Stores) Local() (*agestore.Store, error) {
 
 // Agent speaks to the agent of this user.
 func (s *Stores) Agent() *agent.Client {
-	return agent.NewClient(s.AgentDir, s.Warn)
+	return s.AgentIn(s.AgentDir)
+}
+
+// AgentIn speaks to the agent of a folder.
+func (s *Stores) AgentIn(dir func() string) *agent.Client {
+	return agent.NewClient(dir, s.Warn)
 }
 
 // AgentDir is the folder of the agent's socket.
 func (s *Stores) AgentDir() string { return agent.Dir(s.Getenv, s.Dirs.State) }
+
+// AgentDirs are all folders in which an agent over the same files may be.
+func (s *Stores) AgentDirs() []string { return agent.Dirs(s.Getenv, s.Dirs.State) }
 
 // identity is the key that is chosen for the local store: a file, "passphrase", or "" for
 // rhx's own.

@@ -25,16 +25,23 @@ type SweepOptions struct {
 // that nothing is known of what is to go.
 func (x *Exchange) Sweep(ctx context.Context, opts SweepOptions) (session.Report, error) {
 	due, err := x.Book.Due()
-	if err != nil || len(due) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if opts.Fleet.Open == nil {
+		due = slices.DeleteFunc(due, func(e session.Expiry) bool { return place.Parse(e.Machine) != place.Here })
+	}
+	if len(due) == 0 {
+		return nil, nil
+	}
+	// Once, and not for each secret.
+	if err := x.Book.CanCompare(ctx); err != nil {
+		return nil, fmt.Errorf("what is to be taken out waits: %w", err)
 	}
 	var at []place.Place
 	of := map[place.Place][]session.Expiry{}
 	for _, e := range due {
 		p := place.Parse(e.Machine)
-		if p != place.Here && opts.Fleet.Open == nil {
-			continue
-		}
 		if !slices.Contains(at, p) {
 			at = append(at, p)
 		}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/journal"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -66,9 +70,14 @@ func (x *Exchange) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, 
 			return nil, nil, err
 		}
 	}
+	timed, err := x.Book.Expiring()
+	if err != nil {
+		timed = nil // which Undo says
+	}
 	if undone, err = x.Book.Undo(ctx, last, f, opts); err != nil || opts.DryRun {
 		return undone, nil, err
 	}
+	x.endTimers(ctx, f, timed, undone)
 	var errs []error
 	for _, name := range deleted {
 		st, err := x.Records.Store(ctx)
@@ -85,4 +94,29 @@ func (x *Exchange) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, 
 		}
 	}
 	return undone, restored, errors.Join(errs...)
+}
+
+// endTimers ends what was to remove files of hosts that were brought back to what they
+// were: the same bytes may be placed there again, for good.
+func (x *Exchange) endTimers(ctx context.Context, f fleet.Fleet, timed []session.Expiry, undone []session.Undone) {
+	files := map[place.Place][]string{}
+	var hosts []place.Place
+	for _, u := range undone {
+		if u.At == place.Here || !u.Restored || !slices.ContainsFunc(timed, func(e session.Expiry) bool {
+			return e.Whole != "" && e.Machine == u.At.String() && e.File == u.Path
+		}) {
+			continue
+		}
+		if files[u.At] == nil {
+			hosts = append(hosts, u.At)
+		}
+		files[u.At] = append(files[u.At], u.Path)
+	}
+	for _, r := range fleet.Each(ctx, f, hosts, func(ctx context.Context, at place.Place, m machine.Machine) (struct{}, error) {
+		return struct{}{}, deliver.EndTimers(ctx, m, files[at])
+	}, nil) {
+		if r.Err != nil && x.Book.Warn != nil {
+			x.Book.Warn(fmt.Sprintf("%s: what was to remove files there was not ended: if they are placed there again before, they go: %v", r.At, r.Err))
+		}
+	}
 }

@@ -36,6 +36,8 @@ type Expiry struct {
 	Provider string `json:"provider,omitempty"`
 	Profile  string `json:"profile,omitempty"`
 	Format   string `json:"format,omitempty"`
+	// File is the path of the file, also of the env file, as it was when it was placed.
+	File string `json:"file,omitempty"`
 	// Created reports that rhx made the file.
 	Created bool `json:"created,omitempty"`
 	// Set is when it was placed, Due when it is to go, by the clock of this machine.
@@ -184,6 +186,12 @@ func (b *Book) DropExpiry(ctx context.Context, e Expiry) error {
 	})
 }
 
+// CanCompare opens what Unchanged needs, which may ask for a passphrase.
+func (b *Book) CanCompare(ctx context.Context) error {
+	_, err := b.fingerprints(ctx)
+	return err
+}
+
 // Unchanged reports which keys have another value than was placed, and which have the
 // same; one that has no value is in neither.
 func (b *Book) Unchanged(ctx context.Context, e Expiry, have secret.Values) (same, changed []string, err error) {
@@ -222,6 +230,7 @@ func (b *Book) expire(ctx context.Context, w *Work) error {
 	for i := range w.Expiring {
 		e := &w.Expiring[i]
 		e.Machine, e.Set, e.Due, e.Boot, e.Up = w.At.String(), now.now, now.now.Add(e.TTL), now.boot, now.up
+		e.File = w.Outcomes[slices.IndexFunc(w.Outcomes, func(o Outcome) bool { return e.of(&o) })].File
 		e.Prints = map[string]string{}
 		for key, v := range e.Values {
 			e.Prints[key] = rec.Of(v)
@@ -330,18 +339,23 @@ func became(e *Expiry, w *Work) (placed, failed bool) {
 	return placed, failed
 }
 
-// restoreExpiries has machines' places expire as they did before. What brings back a
-// secret whose time has passed brings it back for good: it would go at once.
-func (b *Book) restoreExpiries(ctx context.Context, machines []string, before []Expiry) error {
+// restoreExpiries has the places in files that were brought back expire as they did
+// before. Other places are as they are: what was loaded since for another time, or for
+// good, may have changed no file. What brings back a secret whose time has passed brings
+// it back for good: it would go at once.
+func (b *Book) restoreExpiries(ctx context.Context, undone []Undone, before []Expiry) error {
 	now, err := b.Expiring()
 	if err != nil || len(now)+len(before) == 0 {
 		return err
 	}
+	back := func(e Expiry) bool {
+		return slices.ContainsFunc(undone, func(u Undone) bool { return u.At.String() == e.Machine && u.Path == e.File })
+	}
 	clock := readClock()
 	return b.changeExpiries(ctx, func(all []Expiry) []Expiry {
-		all = slices.DeleteFunc(all, func(e Expiry) bool { return slices.Contains(machines, e.Machine) })
+		all = slices.DeleteFunc(all, back)
 		for _, e := range before {
-			if slices.Contains(machines, e.Machine) && !e.over(clock) {
+			if back(e) && !e.over(clock) {
 				all = append(all, e)
 			}
 		}

@@ -205,6 +205,26 @@ func TestUndoOfExpiry(t *testing.T) {
 	if now := expiring(t, b); len(now) != 0 {
 		t.Errorf("%+v", now)
 	}
+	// What was placed elsewhere since, for a time or for good, without a change of a file
+	// has nothing to do with it.
+	one(forTime(m, 0, provider.Created, nil, "one"))
+	other := forTime(m, 0, provider.Created, nil, "other")
+	other.Outcomes[0].Secret, other.Outcomes[0].Stored, other.Outcomes[0].File, other.Outcomes[0].Source.Path = "o", "o", "/home/u/other", "~/other"
+	other.Changes[0].Path = "/home/u/other"
+	one(other)
+	one(forTime(m, time.Hour, provider.Unchanged, []byte("one"), "one"))
+	undo()
+	if now := expiring(t, b); len(now) != 1 || now[0].File != "/home/u/creds" {
+		t.Errorf("%+v", now)
+	}
+	one(other)
+	one(forTime(m, 0, provider.Unchanged, []byte("one"), "one"))
+	undo()
+	if now := expiring(t, b); len(now) != 0 {
+		t.Errorf("%+v", now)
+	}
+	undo()
+
 	one(forTime(m, 1, provider.Created, nil, "one"))
 	if due, err := b.Due(); err != nil || len(due) != 1 {
 		t.Fatal(due, err)

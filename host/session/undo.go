@@ -129,14 +129,15 @@ func (b *Book) Undo(ctx context.Context, last *journal.Last, f fleet.Fleet, opts
 	if left {
 		return out, nil
 	}
-	if err := b.recall(ctx, last); err != nil {
+	if err := b.recall(ctx, last, out); err != nil {
 		return out, err
 	}
 	return out, last.Forget()
 }
 
-// recall has rhx remember again what it remembered before a session.
-func (b *Book) recall(ctx context.Context, last *journal.Last) error {
+// recall has rhx remember again what it remembered before a session, of which these files
+// were brought back.
+func (b *Book) recall(ctx context.Context, last *journal.Last, undone []Undone) error {
 	if len(last.Note) == 0 {
 		return nil
 	}
@@ -155,5 +156,5 @@ func (b *Book) recall(ctx context.Context, last *journal.Last) error {
 	if local {
 		err = errors.Join(err, config.Restore(ctx, b.Dirs, b.Local, before.Places, before.Created))
 	}
-	return errors.Join(err, b.restoreExpiries(ctx, last.Machines, before.Expiring))
+	return errors.Join(err, b.restoreExpiries(ctx, undone, before.Expiring))
 }
