@@ -194,6 +194,17 @@ func (r *Remote) Public() []string { return r.public }
 // Signers implements [Key].
 func (r *Remote) Signers() []string { return r.signers }
 
+// Held reports whether the agent holds the key still. use says that it is used now, though
+// for nothing that the agent does.
+func (r *Remote) Held(use bool) bool {
+	op := opKey
+	if use {
+		op = opUse
+	}
+	_, err := r.client.use(&request{Op: op, Digest: r.digest})
+	return err == nil
+}
+
 // Unwrap implements [Key].
 func (r *Remote) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	a, err := r.client.use(&request{Op: opUnwrap, Digest: r.digest, Stanzas: stanzas})
