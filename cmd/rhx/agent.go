@@ -260,6 +260,7 @@ func startAgent(client *agent.Client) (started bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	client.Environ = sweepEnviron(os.Environ())
 	return client.Start(exe, agentArg)
 }
 
@@ -271,7 +272,8 @@ func serveAgent(ctx context.Context, dir string) error {
 	}
 	// A small heap: all of it is locked in memory.
 	debug.SetGCPercent(50)
-	s := &agent.Server{Parse: agestore.HeldKey}
+	s := &agent.Server{Parse: agestore.HeldKey, Environ: sweepEnviron(os.Environ())}
+	go sweepNowAndThen(ctx, exe)
 	return s.Run(ctx, dir, exe, agentArg)
 }
 

@@ -19,6 +19,10 @@ const answerWithin = 3 * time.Second
 
 // Client speaks to the agent of this user. It may be used by several goroutines.
 type Client struct {
+	// Environ is the environment of an agent that Start starts: no more than says where
+	// things are, since what is in an environment stays there.
+	Environ []string
+
 	dir    func() string
 	warn   func(string)
 	within time.Duration

@@ -27,7 +27,8 @@ func (c *Client) Start(string, ...string) (bool, error) { return false, errUnsup
 
 // Server is an agent; this system has none.
 type Server struct {
-	Parse func(*Material) (Key, error)
+	Parse   func(*Material) (Key, error)
+	Environ []string
 }
 
 // SSHKey is a key of an SSH agent.

@@ -39,6 +39,8 @@ type Server struct {
 	// Renew is called when no key is held any more, and forgets what the memory still has of
 	// them. It does not return where it can do that.
 	Renew func()
+	// Environ is the environment of the agent that begins anew.
+	Environ []string
 
 	clock   func() instant
 	quiet   time.Duration // connIdle

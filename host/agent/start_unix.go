@@ -40,8 +40,8 @@ func (c *Client) Start(program string, args ...string) (started bool, err error)
 		}
 		socket, lock, err := listen(c.dir(), agentName)
 		if err == nil {
-			// Nothing of this process's environment, in which a passphrase may be.
-			return true, detach(socket, lock, nil, program, args)
+			// Not this process's environment, in which a passphrase may be.
+			return true, detach(socket, lock, c.Environ, program, args)
 		}
 		// Another process is just about to do the same.
 		if !errors.Is(err, errTaken) || time.Now().After(until) {
@@ -135,7 +135,7 @@ func detach(socket, lock *os.File, environ []string, program string, args []stri
 // systemd's socket activation, or with one that it makes in dir.
 func (s *Server) Run(ctx context.Context, dir string, program string, args ...string) error {
 	return run(ctx, dir, agentName, func(ctx context.Context, l *net.UnixListener, again func(environ []string)) error {
-		s.Renew = func() { again(nil) }
+		s.Renew = func() { again(s.Environ) }
 		return s.Serve(ctx, l)
 	}, program, args)
 }
