@@ -24,6 +24,7 @@ type agentCmd struct {
 	Start  agentStartCmd  `cmd:"" help:"Start the agent; unlock does so by itself."`
 	Stop   agentStopCmd   `cmd:"" help:"End the agent."`
 	Status agentStatusCmd `cmd:"" help:"Show what the agent holds, and for how long."`
+	SSH    agentSSHCmd    `cmd:"" name:"ssh" help:"An agent for ssh and git, with the SSH keys of the store."`
 }
 
 type unlockCmd struct {
@@ -62,6 +63,22 @@ func (c *unlockCmd) Run(a *app) error {
 			return err
 		}
 	}
+	if err := c.unlock(e, local, ring); err != nil {
+		return err
+	}
+	st, err := e.Stores.Agent().Status()
+	if err != nil {
+		return err
+	}
+	if done, err := a.data(st); done {
+		return err
+	}
+	a.say(fmt.Sprintf("Unlocked for %s, and until it is not used for %s. rhx lock ends that.", spoken(c.For), spoken(min(c.Idle, c.For))))
+	return nil
+}
+
+// unlock gives the key of the store to the agent. ring may be nil.
+func (c *unlockCmd) unlock(e *engine.Engine, local *agestore.Store, ring *ring) error {
 	m, err := local.Material()
 	if err == nil {
 		err = ring.keep()
@@ -78,14 +95,6 @@ func (c *unlockCmd) Run(a *app) error {
 	if err := client.Add(m); err != nil {
 		return fmt.Errorf("unlock: %w", err)
 	}
-	st, err := client.Status()
-	if err != nil {
-		return err
-	}
-	if done, err := a.data(st); done {
-		return err
-	}
-	a.say(fmt.Sprintf("Unlocked for %s, and until it is not used for %s. rhx lock ends that.", spoken(m.For), spoken(m.Idle)))
 	return nil
 }
 
@@ -123,6 +132,9 @@ func (c *lockCmd) Run(a *app) error {
 		}
 	}
 	if err := client.Lock(); err != nil && !errors.Is(err, agent.ErrNone) {
+		return fmt.Errorf("lock: %w", err)
+	}
+	if err := agent.LockSSH(a.made.Stores.AgentDir()); err != nil {
 		return fmt.Errorf("lock: %w", err)
 	}
 	a.say("Locked: no agent holds a key.")
@@ -248,6 +260,7 @@ func startAgent(client *agent.Client) (started bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	client.Environ = sweepEnviron(os.Environ())
 	return client.Start(exe, agentArg)
 }
 
@@ -259,7 +272,8 @@ func serveAgent(ctx context.Context, dir string) error {
 	}
 	// A small heap: all of it is locked in memory.
 	debug.SetGCPercent(50)
-	s := &agent.Server{Parse: agestore.HeldKey}
+	s := &agent.Server{Parse: agestore.HeldKey, Environ: sweepEnviron(os.Environ())}
+	go sweepNowAndThen(ctx, exe)
 	return s.Run(ctx, dir, exe, agentArg)
 }
 
