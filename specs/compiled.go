@@ -1250,6 +1250,17 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.netlify.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/netlify.yaml"}
 	}},
+	{Name: "netrc", Vars: "NETRC", Paths: "~/.netrc\n~/_netrc", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "netrc", Title: "netrc, any machine", Group: "dev-platforms", Docs: "https://everything.curl.dev/usingcurl/netrc.html", Values: []spec.Value{
+			{Name: "login", Public: true, Optional: true},
+			{Name: "account", Optional: true},
+			{Name: "password"}}, Files: []spec.File{
+			{Paths: spec.Paths{Default: "~/.netrc", Windows: "~/_netrc"}, Override: []spec.Override{
+				{Var: "NETRC"}}, Format: "netrc", Options: codec.Options{Clients: 0x28}, Exclude: []string{"api.heroku.com", "git.heroku.com", "api.wandb.ai", "api.forge.coreweave.com"}, Profiles: &spec.Profiles{Keys: spec.Path{}}, Keys: []spec.Key{
+				{Value: "login", At: []spec.Path{{{Key: "login"}}}},
+				{Value: "account", At: []spec.Path{{{Key: "account"}}}},
+				{Value: "password", At: []spec.Path{{{Key: "password"}}}}}, Mode: 0600}}, Origin: "specs/netrc.yaml"}
+	}},
 	{Name: "newrelic", Vars: "NEW_RELIC_ACCOUNT_ID NEW_RELIC_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "newrelic", Title: "New Relic", Group: "operations", Docs: "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"NEW_RELIC_API_KEY"}, Pattern: &spec.Pattern{Text: "NRAK-[A-Z0-9]{20,}"}},

@@ -24,6 +24,7 @@ type agentCmd struct {
 	Start  agentStartCmd  `cmd:"" help:"Start the agent; unlock does so by itself."`
 	Stop   agentStopCmd   `cmd:"" help:"End the agent."`
 	Status agentStatusCmd `cmd:"" help:"Show what the agent holds, and for how long."`
+	SSH    agentSSHCmd    `cmd:"" name:"ssh" help:"An agent for ssh and git, with the SSH keys of the store."`
 }
 
 type unlockCmd struct {
@@ -52,8 +53,7 @@ func (c *unlockCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	client := e.Stores.Agent()
-	if _, err := client.Status(); err != nil && !errors.Is(err, agent.ErrNone) {
+	if _, err := e.Stores.Agent().Status(); err != nil && !errors.Is(err, agent.ErrNone) {
 		return fmt.Errorf("unlock: %w", err) // nobody types a passphrase for nothing
 	}
 	local, err := e.Stores.Local()
@@ -66,6 +66,22 @@ func (c *unlockCmd) Run(a *app) error {
 			return err
 		}
 	}
+	if err := c.unlock(e, local, ring); err != nil {
+		return err
+	}
+	st, err := e.Stores.Agent().Status()
+	if err != nil {
+		return err
+	}
+	if done, err := a.data(st); done {
+		return err
+	}
+	a.say(fmt.Sprintf("Unlocked for %s, and until it is not used for %s. rhx lock ends that.", spoken(c.For), spoken(min(c.Idle, c.For))))
+	return nil
+}
+
+// unlock gives the key of the store to the agent. ring may be nil.
+func (c *unlockCmd) unlock(e *engine.Engine, local *agestore.Store, ring *ring) error {
 	m, err := local.Material()
 	if err == nil {
 		err = ring.keep()
@@ -75,20 +91,13 @@ func (c *unlockCmd) Run(a *app) error {
 	}
 	defer m.Clear()
 	m.For, m.Idle = c.For, min(c.Idle, c.For)
+	client := e.Stores.Agent()
 	if _, err := startAgent(client); err != nil {
 		return err
 	}
 	if err := client.Add(m); err != nil {
 		return fmt.Errorf("unlock: %w", err)
 	}
-	st, err := client.Status()
-	if err != nil {
-		return err
-	}
-	if done, err := a.data(st); done {
-		return err
-	}
-	a.say(fmt.Sprintf("Unlocked for %s, and until it is not used for %s. rhx lock ends that.", spoken(m.For), spoken(m.Idle)))
 	return nil
 }
 
@@ -121,6 +130,9 @@ func (c *lockCmd) Run(a *app) error {
 		case e == nil:
 			locked = true
 		case !errors.Is(e, agent.ErrNone):
+			err = errors.Join(err, fmt.Errorf("lock: %w", e))
+		}
+		if e := agent.LockSSH(dir); e != nil {
 			err = errors.Join(err, fmt.Errorf("lock: %w", e))
 		}
 	}
@@ -270,6 +282,7 @@ func startAgent(client *agent.Client) (started bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	client.Environ = sweepEnviron(os.Environ())
 	return client.Start(exe, agentArg)
 }
 
@@ -281,7 +294,8 @@ func serveAgent(ctx context.Context, dir string) error {
 	}
 	// A small heap: all of it is locked in memory.
 	debug.SetGCPercent(50)
-	s := &agent.Server{Parse: agestore.HeldKey}
+	s := &agent.Server{Parse: agestore.HeldKey, Environ: sweepEnviron(os.Environ())}
+	go sweepNowAndThen(ctx, exe)
 	return s.Run(ctx, dir, exe, agentArg)
 }
 

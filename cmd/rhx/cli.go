@@ -49,7 +49,7 @@ func commands() []command {
 		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
 		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", &helperCmd{}, usesStore | usesLog},
-		{"harden", "Take credentials out of files: their clients ask rhx instead.", &hardenCmd{}, usesStore | usesLog | sweeps},
+		{"harden", "Take credentials out of files: their clients ask rhx instead.", &hardenCmd{}, usesStore | usesLog},
 		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesSecrets},
 		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets | sweeps},
 		{"sweep", "Take out what was placed for a time that has passed.", &sweepCmd{}, usesLog},

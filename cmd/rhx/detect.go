@@ -32,12 +32,10 @@ type foundJSON struct {
 	State       provider.State    `json:"state"`
 	Values      map[string]string `json:"values,omitempty"`
 	Expires     string            `json:"expires,omitempty"`
-	// Plaintext reports that it lies readable in a file; Helper is the client that could ask
-	// rhx instead.
-	Plaintext bool     `json:"plaintext,omitempty"`
-	Helper    string   `json:"helper,omitempty"`
-	Notes     []string `json:"notes,omitempty"`
-	Error     string   `json:"error,omitempty"`
+	// Helper is the client that could ask rhx for what lies in a file.
+	Helper string   `json:"helper,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
+	Error  string   `json:"error,omitempty"`
 }
 
 func (c *detectCmd) Run(ctx context.Context, a *app) error {
@@ -71,7 +69,7 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 			Name: f.Name, Provider: f.Provider, Profile: f.Profile, Sources: f.Sources, State: f.State,
 			Values: shownAll(sp, f.Values, c.Reveal), Notes: f.Notes,
 		}
-		if j.Plaintext = f.State == provider.HasValue && slices.ContainsFunc(f.Sources, func(src secret.Source) bool { return src.Kind == secret.SourceFile }); j.Plaintext {
+		if f.State == provider.HasValue && slices.ContainsFunc(f.Sources, func(src secret.Source) bool { return src.Kind == secret.SourceFile }) {
 			if j.Helper = a.couldAsk(ctx, e, &f.Secret); j.Helper != "" {
 				could = append(could, f.Name)
 			}
@@ -123,7 +121,7 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if len(could) > 0 && a.On == "" && !a.Quiet {
-		fmt.Fprintln(a.Err, "In plaintext, and their clients could ask rhx instead: " + strings.Join(could, ", ") + ". rhx harden has them do so.")
+		fmt.Fprintln(a.Err, "In plaintext, and their clients could ask rhx instead: "+strings.Join(could, ", ")+". rhx harden has them do so.")
 	}
 	for _, f := range found {
 		for _, n := range f.Notes {

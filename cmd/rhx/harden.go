@@ -54,6 +54,11 @@ func (c *hardenCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if !c.DryRun {
+		if err := a.sweepHere(ctx); err != nil {
+			return err
+		}
+	}
 	h, err := a.hardener(e, i)
 	if err != nil {
 		return err

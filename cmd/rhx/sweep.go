@@ -16,6 +16,7 @@ import (
 )
 
 type sweepCmd struct {
+	Local     bool `help:"This machine alone, no hosts."`
 	DryRun    bool `help:"Say what would be taken out; change nothing."`
 	Parallel  int  `help:"Hosts served at once." default:"32" placeholder:"32"`
 	AcceptNew bool `help:"Add the key of a host that is not known yet; a changed key is refused all the same."`
@@ -32,8 +33,12 @@ func (c *sweepCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer a.tellInterrupt(ctx)()
-	report, err := e.Exchange.Sweep(ctx, exchange.SweepOptions{Fleet: a.fleet(e, c.Parallel, c.AcceptNew), DryRun: c.DryRun})
+	opts := exchange.SweepOptions{DryRun: c.DryRun}
+	if !c.Local {
+		defer a.tellInterrupt(ctx)()
+		opts.Fleet = a.fleet(e, c.Parallel, c.AcceptNew)
+	}
+	report, err := e.Exchange.Sweep(ctx, opts)
 	if err != nil {
 		return err
 	}

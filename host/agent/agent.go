@@ -80,10 +80,14 @@ type KeyStatus struct {
 	IdleUntil time.Time `json:"idle_until"`
 }
 
-// socketName and lockName are the files in the agent's folder.
+// The files in the agents' folder are a socket and a lock for each agent.
 const (
-	socketName = "agent.sock"
-	lockName   = "agent.lock"
+	agentName  = "agent"
+	sshName    = "ssh"
+	socketEnd  = ".sock"
+	lockEnd    = ".lock"
+	socketName = agentName + socketEnd
+	lockName   = agentName + lockEnd
 )
 
 // Dir is the folder of the agent's socket: in XDG_RUNTIME_DIR where that is this user's, else

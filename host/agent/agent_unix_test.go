@@ -109,9 +109,9 @@ func (f fakeKey) Sign(purpose string, message []byte) ([]byte, error) {
 	return []byte("sig " + purpose + " " + string(message)), nil
 }
 
-func noError(t testing.TB, err error) {
+func noError(t testing.TB, errs ...error) {
 	t.Helper()
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -155,7 +155,7 @@ func (c *clock) add(boot, wall time.Duration) {
 func serve(t testing.TB, s *Server) (dir string) {
 	t.Helper()
 	dir = folder(t)
-	socket, lock, err := listen(dir)
+	socket, lock, err := listen(dir, agentName)
 	noError(t, err)
 	l, err := net.FileListener(socket)
 	noError(t, err)
@@ -279,8 +279,8 @@ func TestLimitsOfTime(t *testing.T) {
 			holds := true
 			for _, step := range c.steps {
 				clock.add(step[0], step[1])
-				_, err := NewClient(func() string { return dir }, nil).Find(DigestOf([]byte("key1")))
-				holds = err == nil
+				r, err := NewClient(func() string { return dir }, nil).Find(DigestOf([]byte("key1")))
+				holds = err == nil && r.Held(true)
 			}
 			s.look()
 			if holds != c.holds || renewed > 0 == c.holds {
@@ -290,6 +290,27 @@ func TestLimitsOfTime(t *testing.T) {
 				t.Errorf("%+v, %v", st, err)
 			}
 		})
+	}
+}
+
+// To look whether a key is held is no use of it.
+func TestLookingIsNoUse(t *testing.T) {
+	clock := &clock{}
+	dir := serve(t, &Server{clock: clock.now})
+	c := client(t, dir)
+	add(t, c, "key1")
+	r := find(t, c, "key1")
+	clock.add(9*time.Minute, 0)
+	if !r.Held(true) {
+		t.Error("it is gone")
+	}
+	clock.add(9*time.Minute, 0)
+	if !find(t, c, "key1").Held(false) {
+		t.Error("it is gone")
+	}
+	clock.add(time.Minute, 0)
+	if r.Held(false) {
+		t.Error("looking has used it")
 	}
 }
 
@@ -568,7 +589,7 @@ func TestFoldersOfOthers(t *testing.T) {
 // A server that says nothing is waited for only once.
 func TestASilentServer(t *testing.T) {
 	dir := folder(t)
-	socket, lock, err := listen(dir)
+	socket, lock, err := listen(dir, agentName)
 	noError(t, err)
 	defer func() { _, _ = socket.Close(), lock.Close() }()
 	var warned []string
@@ -708,7 +729,7 @@ func TestStart(t *testing.T) {
 // An agent whose socket somebody took away is of no use, and ends.
 func TestTheSocketIsGone(t *testing.T) {
 	dir := folder(t)
-	socket, lock, err := listen(dir)
+	socket, lock, err := listen(dir, agentName)
 	noError(t, err)
 	defer func() { _, _ = socket.Close(), lock.Close() }()
 	l, err := net.FileListener(socket)

@@ -21,6 +21,10 @@ const answerWithin = 3 * time.Second
 
 // Client speaks to the agent of this user. It may be used by several goroutines.
 type Client struct {
+	// Environ is the environment of an agent that Start starts: no more than says where
+	// things are, since what is in an environment stays there.
+	Environ []string
+
 	dir    func() string
 	warn   func(string)
 	within time.Duration
@@ -195,6 +199,17 @@ func (r *Remote) Public() []string { return r.public }
 
 // Signers implements [Key].
 func (r *Remote) Signers() []string { return r.signers }
+
+// Held reports whether the agent holds the key still. use says that it is used now, though
+// for nothing that the agent does.
+func (r *Remote) Held(use bool) bool {
+	op := opKey
+	if use {
+		op = opUse
+	}
+	_, err := r.client.use(&request{Op: op, Digest: r.digest})
+	return err == nil
+}
 
 // Unwrap implements [Key].
 func (r *Remote) Unwrap(stanzas []*age.Stanza) ([]byte, error) {

@@ -36,6 +36,11 @@ func private(path string, info fs.FileInfo, forbidden fs.FileMode) error {
 // dial connects to the agent in a folder, and makes sure that it is a process of this user.
 // Its error is ErrNone where nobody is there.
 func dial(dir string, until time.Time) (*net.UnixConn, error) {
+	return dialName(dir, socketName, until)
+}
+
+// dialName is dial for the socket of a name.
+func dialName(dir, name string, until time.Time) (*net.UnixConn, error) {
 	info, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone
@@ -47,7 +52,7 @@ func dial(dir string, until time.Time) (*net.UnixConn, error) {
 		return nil, err
 	}
 	d := net.Dialer{Deadline: until}
-	conn, err := d.Dial("unix", filepath.Join(dir, socketName))
+	conn, err := d.Dial("unix", filepath.Join(dir, name))
 	// At a path that is too long for a socket (EINVAL) nobody is.
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EINVAL) {
 		return nil, ErrNone
@@ -58,7 +63,7 @@ func dial(dir string, until time.Time) (*net.UnixConn, error) {
 	c := conn.(*net.UnixConn)
 	uid, err := peer(c)
 	if err == nil && uid != os.Geteuid() {
-		err = fault.Mark(fmt.Errorf("a process of another user (%d) has the socket %s", uid, filepath.Join(dir, socketName)), ErrForeign)
+		err = fault.Mark(fmt.Errorf("a process of another user (%d) has the socket %s", uid, filepath.Join(dir, name)), ErrForeign)
 	}
 	if err == nil {
 		err = c.SetDeadline(until)

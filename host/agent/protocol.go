@@ -23,7 +23,8 @@ const maxFrame = 1 << 20
 const (
 	opStatus = "status"
 	opAdd    = "add"
-	opKey    = "key"
+	opKey    = "key" // which is no use of it
+	opUse    = "use"
 	opUnwrap = "unwrap"
 	opDerive = "derive"
 	opSign   = "sign"

@@ -40,6 +40,8 @@ type Server struct {
 	// Renew is called when no key is held any more, and forgets what the memory still has of
 	// them. It does not return where it can do that.
 	Renew func()
+	// Environ is the environment of the agent that begins anew.
+	Environ []string
 
 	clock   func() instant
 	quiet   time.Duration // connIdle
@@ -80,7 +82,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
-	go s.watch(ctx, l.Addr().String(), stop)
+	go whileMine(ctx, l.Addr().String(), stop, s.look)
 	slots := make(chan struct{}, maxConns)
 	for {
 		slots <- struct{}{}
@@ -104,9 +106,9 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	}
 }
 
-// watch forgets keys whose time is over, and ends the server when its socket is gone: nobody
-// reaches it any more.
-func (s *Server) watch(ctx context.Context, path string, stop func()) {
+// whileMine calls look now and then, and stop when the socket at a path is another one:
+// nobody reaches the server any more.
+func whileMine(ctx context.Context, path string, stop, look func()) {
 	mine, err := os.Lstat(path)
 	if err != nil {
 		stop()
@@ -120,7 +122,7 @@ func (s *Server) watch(ctx context.Context, path string, stop func()) {
 			return
 		case <-tick.C:
 		}
-		s.look()
+		look()
 		if there, err := os.Lstat(path); err != nil || !sameSocket(mine, there) {
 			stop()
 		}
@@ -218,7 +220,7 @@ func (s *Server) answer(q *request) (a *answer, after func(stop func())) {
 	case q.Op == opAdd:
 		return s.add(q.Add), nil
 	}
-	h := s.used(q.Digest)
+	h := s.wanted(q.Digest, q.Op != opKey)
 	if h == nil {
 		return &answer{Fail: failUnknown}, nil
 	}
@@ -227,13 +229,13 @@ func (s *Server) answer(q *request) (a *answer, after func(stop func())) {
 
 func failed(err error) *answer { return &answer{Fail: failOther, Error: err.Error()} }
 
-// used returns a key that is to be used; nil where it is not held.
-func (s *Server) used(digest string) *held {
+// wanted returns a key; nil where it is not held. use is set where it is to be used.
+func (s *Server) wanted(digest string, use bool) *held {
 	s.look()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.keys[digest]
-	if h != nil {
+	if h != nil && use {
 		h.use = s.clock()
 	}
 	return h
@@ -246,6 +248,7 @@ func (h *held) answer(q *request) *answer {
 	switch q.Op {
 	case opKey:
 		a.Public, a.Signers = h.key.Public(), h.key.Signers()
+	case opUse:
 	case opUnwrap:
 		if len(q.Stanzas) == 0 {
 			return failed(errors.New("nothing to unwrap"))

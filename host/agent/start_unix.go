@@ -38,9 +38,10 @@ func (c *Client) Start(program string, args ...string) (started bool, err error)
 		if _, err := c.Status(); err == nil || !errors.Is(err, ErrNone) {
 			return false, err
 		}
-		socket, lock, err := listen(c.dir())
+		socket, lock, err := listen(c.dir(), agentName)
 		if err == nil {
-			return true, detach(socket, lock, program, args)
+			// Not this process's environment, in which a passphrase may be.
+			return true, detach(socket, lock, c.Environ, program, args)
 		}
 		// Another process is just about to do the same.
 		if !errors.Is(err, errTaken) || time.Now().After(until) {
@@ -53,8 +54,8 @@ func (c *Client) Start(program string, args ...string) (started bool, err error)
 // errTaken is the error where another agent has the lock.
 var errTaken = errors.New("another agent has the lock")
 
-// listen makes the socket of an agent, and takes the lock that one has.
-func listen(dir string) (socket, lock *os.File, err error) {
+// listen makes the socket of an agent of a name, and takes the lock that one has.
+func listen(dir, name string) (socket, lock *os.File, err error) {
 	if err := atomicfile.MkdirAll(dir); err != nil {
 		return nil, nil, err
 	}
@@ -65,7 +66,7 @@ func listen(dir string) (socket, lock *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	path := filepath.Join(dir, lockName)
+	path := filepath.Join(dir, name+lockEnd)
 	if err := ownfile.Plain(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
@@ -81,7 +82,7 @@ func listen(dir string) (socket, lock *os.File, err error) {
 	if err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, nil, fault.WithHint(fault.Mark(fmt.Errorf("%s: %w", path, fault.Cause(err)), errTaken), "an agent that does not answer holds it: end that, and try again")
 	}
-	socket, err = bind(filepath.Join(dir, socketName))
+	socket, err = bind(filepath.Join(dir, name+socketEnd))
 	return socket, lock, err
 }
 
@@ -117,7 +118,7 @@ func bind(path string) (*os.File, error) {
 
 // detach starts an agent that outlives this process and its terminal. The socket listens
 // already, so what is sent to it arrives.
-func detach(socket, lock *os.File, program string, args []string) error {
+func detach(socket, lock *os.File, environ []string, program string, args []string) error {
 	defer func() { _ = socket.Close(); _ = lock.Close() }()
 	if err := keepGivenFiles(); err != nil {
 		return fmt.Errorf("start the agent: %w", err)
@@ -125,8 +126,7 @@ func detach(socket, lock *os.File, program string, args []string) error {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{socket, lock}
-	// Nothing of this process's environment, in which a passphrase may be.
-	cmd.Env = []string{fdsEnv + "=3:4"}
+	cmd.Env = append([]string{fdsEnv + "=3:4"}, environ...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the agent: %w", fault.Cause(err))
@@ -153,11 +153,20 @@ func keepGivenFiles() error {
 // Run is an agent: with what Start or the agent before it has left, with the socket of
 // systemd's socket activation, or with one that it makes in dir.
 func (s *Server) Run(ctx context.Context, dir string, program string, args ...string) error {
+	return run(ctx, dir, agentName, func(ctx context.Context, l *net.UnixListener, again func(environ []string)) error {
+		s.Renew = func() { again(s.Environ) }
+		return s.Serve(ctx, l)
+	}, program, args)
+}
+
+// run serves at the socket of an agent of a name. again begins program anew in the place of
+// this process.
+func run(ctx context.Context, dir, name string, serve func(ctx context.Context, l *net.UnixListener, again func(environ []string)) error, program string, args []string) error {
 	socket, lock, err := inherited()
 	if err == nil && socket == nil && dir == "" {
 		err = errors.New("no socket was given: rhx agent start makes one")
 	} else if err == nil && socket == nil {
-		socket, lock, err = listen(dir)
+		socket, lock, err = listen(dir, name)
 	}
 	if err != nil {
 		return err
@@ -172,12 +181,11 @@ func (s *Server) Run(ctx context.Context, dir string, program string, args ...st
 		return errors.New("what the agent was given is no Unix socket")
 	}
 	l.SetUnlinkOnClose(false)
-	s.Renew = func() { renew(socket, lock, program, args) }
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	path := l.Addr().String()
 	mine, _ := os.Lstat(path)
-	err = s.Serve(ctx, l)
+	err = serve(ctx, l, func(environ []string) { renew(socket, lock, environ, program, args) })
 	// A socket of systemd's is its own to remove, and so is one of another agent.
 	if there, e := os.Lstat(path); lock != nil && e == nil && mine != nil && sameSocket(mine, there) {
 		_ = os.Remove(path)
@@ -212,7 +220,7 @@ func inherited() (socket, lock *os.File, err error) {
 // renew forgets all that this process has in memory: the program begins anew in its place,
 // with the same socket. The system gives the old memory to nobody. Where that does not work
 // the process ends.
-func renew(socket, lock *os.File, program string, args []string) {
+func renew(socket, lock *os.File, environ []string, program string, args []string) {
 	fds := make([]string, 0, 2)
 	for _, f := range []*os.File{socket, lock} {
 		if f == nil {
@@ -224,6 +232,6 @@ func renew(socket, lock *os.File, program string, args []string) {
 		}
 		fds = append(fds, strconv.Itoa(int(fd)))
 	}
-	_ = syscall.Exec(program, append([]string{program}, args...), []string{fdsEnv + "=" + strings.Join(fds, ":")})
+	_ = syscall.Exec(program, append([]string{program}, args...), append([]string{fdsEnv + "=" + strings.Join(fds, ":")}, environ...))
 	os.Exit(1)
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/codec"
@@ -56,17 +59,16 @@ func (t *Tester) Cases(ctx context.Context, p *Package) ([]Result, error) {
 }
 
 func (t *Tester) cases(ctx context.Context, p *Package) ([]Result, []*testCase, error) {
-	files, err := filepath.Glob(filepath.Join(p.Dir, "cases", "*", "expect.json"))
+	dirs, err := caseDirs(p.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(files) == 0 {
+	if len(dirs) == 0 {
 		return nil, nil, fault.WithHint(fmt.Errorf("%s has no cases: there is no cases/*/expect.json", p.Dir), howToAdd(p.Spec))
 	}
 	var out []Result
 	var cases []*testCase
-	for _, file := range files {
-		dir := filepath.Dir(file)
+	for _, dir := range dirs {
 		c, err := readCase(dir, p.Spec)
 		if err == nil {
 			cases = append(cases, c)
@@ -78,6 +80,26 @@ func (t *Tester) cases(ctx context.Context, p *Package) ([]Result, []*testCase, 
 		}
 	}
 	return out, cases, nil
+}
+
+// caseDirs are the folders of cases that have an expect.json. It is no glob: to that a
+// folder that cannot be read is an empty one, and a star in the package's own path is a
+// pattern.
+func caseDirs(dir string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, "cases"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var dirs []string
+	for _, e := range entries {
+		c := filepath.Join(dir, "cases", e.Name())
+		if _, err := os.Lstat(filepath.Join(c, "expect.json")); err == nil {
+			dirs = append(dirs, c)
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return nil, err
+		}
+	}
+	return dirs, err
 }
 
 // declared is the package's spec with the files that no module reads.

@@ -137,7 +137,7 @@ func (h *Hardener) item(ctx context.Context, f provider.Found, opts Options) (*I
 		if src.Kind == secret.SourceFile {
 			i.Files = append(i.Files, src.Path)
 		} else {
-			i.Notes = append(i.Notes, "it is also in $"+src.Var+", which every program that you start gets: take it out of where your shell sets it")
+			i.Notes = append(i.Notes, "it is in $"+src.Var+", which every program that you start gets: take it out of where your shell sets it")
 		}
 	}
 	if i.Why = h.whyLeft(i); i.Why != "" {
@@ -245,42 +245,54 @@ func (h *Hardener) install(ctx context.Context, will *overlay, group []*Item, op
 	in := *h.Installer
 	in.Local = will
 	var out []session.Outcome
-	var with helper.Options
-	if group[0].client.ByName() {
-		with.Bin = opts.Bin
-	}
-	for _, i := range group {
-		c := i.client
-		if c.Each {
-			with.Secret = i.answer
-		}
-		p, err := in.Install(ctx, c, with)
-		var others *helper.OthersError
-		if err == nil && c.Name == "git" && len(p.Others) > 0 {
-			// git has each helper that it asks keep what it gets: store would write it into the
-			// file again.
-			if slices.ContainsFunc(p.Others, func(text string) bool { return !keepsPlaintext(text) }) && slices.ContainsFunc(p.Others, keepsPlaintext) {
-				err = &helper.OthersError{Others: p.Others}
-			} else if slices.ContainsFunc(p.Others, keepsPlaintext) {
-				with.Replace = true
-				p, err = in.Install(ctx, c, with)
+	for n, c := range helper.Readers(group[0].Provider) {
+		if n > 0 {
+			if has, err := in.Configured(ctx, c); err != nil {
+				return nil, err
+			} else if !has {
+				continue
 			}
 		}
-		if errors.As(err, &others) {
-			err = fault.WithHint(err, "rhx helper install "+c.Name+" --replace puts rhx in its place; then harden again")
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, change := range p.Changes {
-			will.add(change)
-		}
-		out = append(out, p.Outcomes...)
-		if !c.Each {
-			break
+		for _, i := range group {
+			p, err := installOne(ctx, &in, c, i.answer, opts)
+			if err != nil {
+				return nil, err
+			}
+			for _, change := range p.Changes {
+				will.add(change)
+			}
+			out = append(out, p.Outcomes...)
+			if !c.Each {
+				break
+			}
 		}
 	}
 	return out, nil
+}
+
+func installOne(ctx context.Context, in *helper.Installer, c helper.Client, answer *helper.Answer, opts Options) (*helper.Plan, error) {
+	var with helper.Options
+	if c.ByName() {
+		with.Bin = opts.Bin
+	}
+	if c.Each {
+		with.Secret = answer
+	}
+	p, err := in.Install(ctx, c, with)
+	if err == nil && c.Name == "git" && slices.ContainsFunc(p.Others, keepsPlaintext) {
+		// git has each helper that it asks keep what it gets: store would write it into the
+		// file again.
+		if slices.ContainsFunc(p.Others, func(text string) bool { return !keepsPlaintext(text) }) {
+			err = &helper.OthersError{Others: p.Others}
+		} else {
+			with.Replace = true
+			p, err = in.Install(ctx, c, with)
+		}
+	}
+	if others := (*helper.OthersError)(nil); errors.As(err, &others) {
+		err = fault.WithHint(err, "rhx helper install "+c.Name+" --replace puts rhx in its place; then harden again")
+	}
+	return p, err
 }
 
 // keepsPlaintext reports whether a helper of git keeps what it gets in a file.

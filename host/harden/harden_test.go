@@ -168,10 +168,12 @@ func TestKilledAfterAnyChange(t *testing.T) {
 func TestPutBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(h *house)
-		says   string
+		says  string
 	}{
 		"the client fails": {func(h *house) {
-			h.Run = func(context.Context, *helper.Question) ([]byte, bool, error) { return nil, true, errors.New("exit status 1") }
+			h.Run = func(context.Context, *helper.Question) ([]byte, bool, error) {
+				return nil, true, errors.New("exit status 1")
+			}
 		}, "aws configure does not get it: exit status 1"},
 		"the client gets something else": {func(h *house) {
 			h.Run = func(context.Context, *helper.Question) ([]byte, bool, error) {
@@ -265,5 +267,23 @@ func TestLeft(t *testing.T) {
 	// A key that is named is taken out.
 	if items = h.run(t, harden.Options{Names: []string{"ssh/id_x"}, All: true}); len(items) != 1 || items[0].Action != harden.TakenOut || h.file("/home/u/.ssh/id_x") != "" {
 		t.Errorf("%s", say(items))
+	}
+}
+
+// OpenTofu reads Terraform's configuration, unless it has one of its own.
+func TestTofu(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		h := newHouse(t, nil)
+		h.m.PutFile("/home/u/.terraform.d/credentials.tfrc.json", []byte(`{"credentials": {"tf.example.com": {"token": "fake-tf"}}}`), 0o600)
+		if own {
+			h.m.PutFile("/home/u/.tofurc", []byte("plugin_cache_dir = \"/tmp/x\"\n"), 0o600)
+		}
+		items := h.run(t, harden.Options{})
+		if len(items) != 1 || items[0].Action != harden.Helper || !strings.Contains(h.file("/home/u/.terraformrc"), "credentials_helper") {
+			t.Errorf("%s\n%s", say(items), h.file("/home/u/.terraformrc"))
+		}
+		if got := strings.Contains(h.file("/home/u/.tofurc"), "credentials_helper"); got != own {
+			t.Errorf("tofu has its own configuration: %v, and asks: %v", own, got)
+		}
 	}
 }

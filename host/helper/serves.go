@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
 // readers are the clients that read what is in the files of a provider, and would ask
-// rhx in their place.
+// rhx in their place. One that is not the first counts where it has a configuration of
+// its own: else it reads the first one's.
 var readers = map[string][]string{
 	"aws":             {"aws"},
 	"cargo":           {"cargo"},
@@ -23,7 +26,7 @@ var readers = map[string][]string{
 	"git":             {"git"},
 	"kubernetes":      {"kubectl"},
 	"podman":          {"podman"},
-	"terraform-cloud": {"terraform"},
+	"terraform-cloud": {"terraform", "tofu"},
 }
 
 // Readers returns the clients that read the files of a provider and could ask rhx instead.
@@ -37,6 +40,16 @@ func Readers(provider string) []Client {
 		}
 	}
 	return out
+}
+
+// Configured reports whether a client has a configuration of its own.
+func (i *Installer) Configured(ctx context.Context, c Client) (bool, error) {
+	info, err := i.Local.Info(ctx, c.vars)
+	if err != nil {
+		return false, err
+	}
+	files, err := i.read(ctx, c.files(info))
+	return slices.ContainsFunc(files, func(f machine.File) bool { return f.Err == nil }), err
 }
 
 // Would returns what a secret answers by a protocol, in the store or not; nil for

@@ -48,6 +48,32 @@ func TestPutWhatNotAllReadersSee(t *testing.T) {
 
 // An option of an npmrc file is data: a profile for each registry, and a reference to
 // a variable is not a value.
+// Machines of a netrc file that other specs know are left out, whatever their case.
+func TestExcludedProfiles(t *testing.T) {
+	sp, err := spec.Parse("netrc.yaml", []byte(`spec: 1
+name: netrc
+values: {login: {public: true}, password: {}}
+files:
+  - path: ~/.netrc
+    format: netrc
+    profiles: {keys: .}
+    exclude: [api.other.example, "*.cloud.example"]
+    keys: {login: login, password: password}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := "machine a.example login jane password fake-1\nmachine API.other.example login jo password fake-2\nmachine x.cloud.example login jo password fake-3\n"
+	m := newMachine(tree{".netrc": file})
+	same(t, "found", describe(extract(t, m, sp)), "netrc/a.example value from ~/.netrc: login=jane password=fake-1")
+	put(t, m, sp, sec(sp, "a.example", "login", "jane", "password", "fake-4"), provider.Options{Resolve: provider.ReplaceAll})
+	same(t, "written", content(m, ".netrc"), strings.Replace(file, "fake-1", "fake-4", 1))
+	refused, written := put(t, m, sp, sec(sp, "y.cloud.example", "login", "jo", "password", "fake-5"), provider.Options{})
+	if written != 0 || !strings.Contains(refused, "no file that can hold the profile") {
+		t.Errorf("a profile that the spec leaves out: %s", refused)
+	}
+}
+
 func TestOptionsAsProfiles(t *testing.T) {
 	sp, err := spec.Parse("npm.yaml", []byte(`spec: 1
 name: npm

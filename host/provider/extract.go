@@ -278,6 +278,8 @@ func (s *Snapshot) secretsIn(ctx context.Context, sp *spec.Spec, f *spec.File, f
 	for _, e := range entries(f, root) {
 		if f.PerFile() {
 			e.name = profile
+		} else if f.Excluded(e.name) {
+			continue
 		}
 		if found, ok := s.extractEntry(sp, f, file.Path, root, e); ok {
 			if unreadable != nil && len(out) == 0 { // once for the file

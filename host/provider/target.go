@@ -98,7 +98,7 @@ func (p *Plan) holdsProfile(f *spec.File, profile string) bool {
 	case profile == "":
 		return !f.PerFile() && (f.Profiles == nil || f.Profiles.Default != "")
 	case !f.PerFile():
-		return f.Profiles != nil
+		return f.Profiles != nil && !f.Excluded(profile)
 	}
 	bad := func(r rune) bool {
 		return r == '/' || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError ||

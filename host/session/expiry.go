@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/fingerprint"
 	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/provider"
@@ -143,17 +145,58 @@ func (b *Book) Due() ([]Expiry, error) {
 	return slices.DeleteFunc(all, func(e Expiry) bool { return !e.over(now) }), err
 }
 
-// changeExpiries changes the file. Other processes wait, or have been waited for.
+// expiryChanges are the changes of the file that wait, so that those of many machines go
+// to the disk together.
+type expiryChanges struct {
+	turn    sync.Mutex // of who writes
+	mu      sync.Mutex
+	waiting []*expiryChange
+}
+
+type expiryChange struct {
+	change func([]Expiry) []Expiry
+	done   chan error
+}
+
+// changeExpiries changes the file, and returns when that is on the disk. Other processes
+// wait, or have been waited for.
 func (b *Book) changeExpiries(ctx context.Context, change func([]Expiry) []Expiry) error {
+	q := &b.expiries
+	mine := &expiryChange{change, make(chan error, 1)}
+	q.mu.Lock()
+	q.waiting = append(q.waiting, mine)
+	q.mu.Unlock()
+	q.turn.Lock()
+	defer q.turn.Unlock()
+	q.mu.Lock()
+	all := q.waiting
+	q.waiting = nil
+	q.mu.Unlock()
+	if len(all) > 0 { // else the one before has written mine
+		err := b.writeAll(ctx, all)
+		for _, c := range all {
+			c.done <- err
+		}
+	}
+	return <-mine.done
+}
+
+func (b *Book) writeAll(ctx context.Context, all []*expiryChange) error {
 	if err := atomicfile.MkdirAll(b.Dirs.State); err != nil {
 		return err
 	}
 	path := b.expiryFile()
-	unlock, err := ownfile.Lock(ctx, path+".lock")
+	// The others' changes are not to fail with the context of one.
+	unlock, err := ownfile.Lock(context.WithoutCancel(ctx), path+".lock")
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.writeExpiries(path, change), unlock())
+	return errors.Join(b.writeExpiries(path, func(now []Expiry) []Expiry {
+		for _, c := range all {
+			now = c.change(now)
+		}
+		return now
+	}), unlock())
 }
 
 func (b *Book) writeExpiries(path string, change func([]Expiry) []Expiry) error {
@@ -221,32 +264,35 @@ func (b *Book) expire(ctx context.Context, w *Work) error {
 	if err != nil {
 		return err
 	}
-	all, err := b.Expiring()
-	if err != nil {
-		return err
-	}
 	now := readClock()
-	w.Expiring = slices.DeleteFunc(w.Expiring, func(e Expiry) bool { return !b.placedByRhx(rec.Is, all, &e, w) })
-	for i := range w.Expiring {
-		e := &w.Expiring[i]
-		e.Machine, e.Set, e.Due, e.Boot, e.Up = w.At.String(), now.now, now.now.Add(e.TTL), now.boot, now.up
-		e.File = w.Outcomes[slices.IndexFunc(w.Outcomes, func(o Outcome) bool { return e.of(&o) })].File
-		e.Prints = map[string]string{}
-		for key, v := range e.Values {
-			e.Prints[key] = rec.Of(v)
+	return b.changeExpiries(ctx, func(all []Expiry) []Expiry {
+		w.Expiring = slices.DeleteFunc(w.Expiring, func(e Expiry) bool { return !b.placedByRhx(rec.Is, all, &e, w) })
+		for i := range w.Expiring {
+			e := &w.Expiring[i]
+			e.File = w.Outcomes[slices.IndexFunc(w.Outcomes, func(o Outcome) bool { return e.of(&o) })].File
+			e.complete(rec, now, all, w.At)
 		}
-		whole := e.Is != nil && e.Was == nil
-		for _, o := range all {
-			if o.same(e) {
-				e.Created = e.Created || o.Created
-				whole = whole || e.Is != nil && rec.Matches(o.Whole, secret.NewValue(string(e.Was)))
-			}
-		}
-		if whole {
-			e.Whole = rec.Of(secret.NewValue(string(e.Is)))
+		return append(all, w.Expiring...)
+	})
+}
+
+// complete fills in what is to be noted of a place; all is what is noted already.
+func (e *Expiry) complete(rec *fingerprint.Record, now clock, all []Expiry, at place.Place) {
+	e.Machine, e.Set, e.Due, e.Boot, e.Up = at.String(), now.now, now.now.Add(e.TTL), now.boot, now.up
+	e.Prints = map[string]string{}
+	for key, v := range e.Values {
+		e.Prints[key] = rec.Of(v)
+	}
+	whole := e.Is != nil && e.Was == nil
+	for _, o := range all {
+		if o.same(e) {
+			e.Created = e.Created || o.Created
+			whole = whole || e.Is != nil && rec.Matches(o.Whole, secret.NewValue(string(e.Was)))
 		}
 	}
-	return b.changeExpiries(ctx, func(all []Expiry) []Expiry { return append(all, w.Expiring...) })
+	if whole {
+		e.Whole = rec.Of(secret.NewValue(string(e.Is)))
+	}
 }
 
 // placedByRhx reports whether what an Expiry is about is, or will be, put there by rhx.
@@ -313,20 +359,18 @@ const (
 // settleExpiries makes what is noted agree with what was written: of each place the
 // latest that was placed counts, and what was placed for good does not expire any more.
 func (b *Book) settleExpiries(ctx context.Context, w *Work, known writeState) error {
-	all, err := b.Expiring()
-	if err != nil || len(all) == 0 {
+	over := func(e Expiry) bool {
+		placed, failed := became(&e, w)
+		failed = failed || known == nothing
+		if slices.ContainsFunc(w.Expiring, func(o Expiry) bool { return o.same(&e) && o.Set.Equal(e.Set) }) {
+			return failed && known != unknown
+		}
+		return placed && !failed
+	}
+	if all, err := b.Expiring(); err != nil || !slices.ContainsFunc(all, over) {
 		return err
 	}
-	return b.changeExpiries(ctx, func(all []Expiry) []Expiry {
-		return slices.DeleteFunc(all, func(e Expiry) bool {
-			placed, failed := became(&e, w)
-			failed = failed || known == nothing
-			if slices.ContainsFunc(w.Expiring, func(o Expiry) bool { return o.same(&e) && o.Set.Equal(e.Set) }) {
-				return failed && known != unknown
-			}
-			return placed && !failed
-		})
-	})
+	return b.changeExpiries(ctx, func(all []Expiry) []Expiry { return slices.DeleteFunc(all, over) })
 }
 
 // became is what a write did to a place.

@@ -38,7 +38,8 @@ type Book struct {
 	// nobody. It may be called from several goroutines.
 	Warn func(text string)
 
-	prints fingerprints
+	prints   fingerprints
+	expiries expiryChanges
 }
 
 // Keys are the keys of this user's rhx.

@@ -238,14 +238,14 @@ func (d *decoder) file1(n *yaml.Node, s *Spec) File {
 	if n := nodes["clients"]; n != nil && d.Err == nil {
 		d.clients(n, &f)
 	}
-	if n := nodes["exclude"]; n != nil && d.Err == nil {
-		if f.Exclude = d.patterns(n, "file name pattern"); !f.PerFile() {
-			d.Fail(n, `exclude is for a path with "{profile}"`)
-		}
-	}
 	if n := nodes["profiles"]; n != nil && d.Err == nil {
 		f.Profiles = d.profiles(n, &f)
 		f.Options.Defaults = f.Profiles.Default == "DEFAULT" || f.Profiles.Inherit == "DEFAULT"
+	}
+	if n := nodes["exclude"]; n != nil && d.Err == nil {
+		if f.Exclude = d.patterns(n, "file name pattern"); !f.PerFile() && (f.Profiles == nil || f.Wasm != "") {
+			d.Fail(n, `exclude is for profiles that rhx finds: a path with "{profile}", or profiles`)
+		}
 	}
 	if d.whole(n, nodes, s, &f); d.Err != nil {
 		return f

@@ -129,7 +129,8 @@ func refused() []refusal {
 		{"a name of hcl", withFile("    format: {hcl: {blocks: ''}}\n    keys: {k: a}\n"), "9:28: blocks of hcl are names"},
 		{"a module that is a path", withFile("    format: {wasm: ../m}\n"), "9:20: a wasm module's name has lower-case letters, digits and dashes, and begins with a letter or digit"},
 		{"an option of ini", withFile("    format: {ini: {inlin: true}}\n"), `9:20: format ini has no field "inlin"`},
-		{"exclude without profile", withFile("    format: json\n    exclude: [a]\n    keys: {k: a}\n"), `10:14: exclude is for a path with "{profile}"`},
+		{"exclude without profile", withFile("    format: json\n    exclude: [a]\n    keys: {k: a}\n"), `10:14: exclude is for profiles that rhx finds: a path with "{profile}", or profiles`},
+		{"exclude of a wasm module's profiles", withFile("    format: {wasm: fake}\n    profiles: {}\n    exclude: [a]\n"), `11:14: exclude is for profiles that rhx finds: a path with "{profile}", or profiles`},
 		{"a bad pattern", strings.Replace(withFile("    format: keypair\n    exclude: [a, 'b[']\n"), "/y", "/{profile}", 1), `10:18: "b[" is not a file name pattern`},
 		{"a mode for all", withFile("    format: json\n    keys: {k: a}\n    mode: 0644\n"), "11:11: mode is 0600 or 0700: a file with secrets is its owner's alone"},
 		{"a mode that is no number", withFile("    format: json\n    keys: {k: a}\n    mode: rw\n"), "11:11: mode is 0600 or 0700: a file with secrets is its owner's alone"},
@@ -268,6 +269,9 @@ func accepted() []acceptance {
 		}},
 		{"overrides of file, folder and list", withFile("    format: json\n    keys: {k: a}\n    override: [A, B/c/d.json, {list: C}]\n    mode: 0700\n"), func(s *spec.Spec) bool {
 			return slices.Equal(s.Files[0].Override, []spec.Override{{Var: "A"}, {Var: "B", Rel: "c/d.json"}, {Var: "C", List: true}}) && s.Files[0].Mode == 0o700
+		}},
+		{"profiles left out", withFile("    format: json\n    profiles: {keys: .}\n    exclude: [a.example]\n    keys: {k: a}\n"), func(s *spec.Spec) bool {
+			return s.Files[0].Excluded("A.example") && !s.Files[0].Excluded("b")
 		}},
 		{"a file per profile", strings.Replace(withFile("    format: keypair\n    exclude: [config, '*.pub']\n"), "/y", "/id_{profile}", 1), func(s *spec.Spec) bool {
 			f := s.Files[0]

@@ -86,7 +86,8 @@ type File struct {
 	WasmDigest string
 	// Random lets the module have this machine's randomness.
 	Random bool
-	// Exclude are patterns of file names that a "{profile}" path leaves out.
+	// Exclude are patterns of profiles that are left out, as the file names or the file has
+	// them: files of the tool itself, and what other specs know.
 	Exclude []string
 	// Profiles says where in the file the profiles are; nil: the file is one profile.
 	Profiles *Profiles
@@ -306,8 +307,8 @@ func (f *File) Default() string {
 	return f.Profiles.Default
 }
 
-// Excluded reports whether a "{profile}" path leaves out a file name. Case does
-// not count: there are file systems on which CONFIG is config.
+// Excluded reports whether a profile is left out. Case does not count: there are file
+// systems on which CONFIG is config.
 func (f *File) Excluded(name string) bool {
 	name = strings.ToLower(name)
 	for _, pattern := range f.Exclude {

@@ -133,6 +133,23 @@ func (s *Store) KeyPath() string {
 	return path
 }
 
+// NeedsUnlock reports whether the key is there and waits for a passphrase, which no agent has.
+func (s *Store) NeedsUnlock() bool {
+	k, err := s.ready()
+	return err == nil && k == nil
+}
+
+// Held returns what reports whether the agent still holds the key that the store has used, see
+// [agent.Remote.Held]; nil where that is not the agent's.
+func (s *Store) Held() func(use bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.key == nil || s.key.remote == nil {
+		return nil
+	}
+	return s.key.remote.agent.Held
+}
+
 // withoutAgent has the store open its key itself from now on.
 func (s *Store) withoutAgent() {
 	s.mu.Lock()
@@ -146,7 +163,7 @@ func (s *Store) withoutAgent() {
 // remote is a key that an agent holds. Where the agent is gone, the key is opened here, with
 // its passphrase, as it would be without one.
 type remote struct {
-	agent agent.Key
+	agent *agent.Remote
 	open  func() (*key, error)
 
 	mu   sync.Mutex
