@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"os"
 	"path/filepath"
@@ -274,6 +275,7 @@ func (s *SSHServer) Serve(ctx context.Context, l *net.UnixListener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s.stop, s.began = stop, s.clock()
+	log.SetOutput(io.Discard) // where the package of the protocol says what was refused
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	go whileMine(ctx, l.Addr().String(), stop, s.look)
 	slots := make(chan struct{}, maxSSHConns)
