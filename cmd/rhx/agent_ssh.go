@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"os"
 	"os/exec"
 	"slices"
@@ -55,8 +53,6 @@ func (c *agentSSHCmd) Run(ctx context.Context, a *app) error {
 	if c.Stop {
 		return agent.StopSSH(dir)
 	}
-	// The package of the protocol says there what requests were refused.
-	log.SetOutput(io.Discard)
 	server := &agent.SSHServer{For: c.For, Load: c.loader(ctx, a)}
 	if c.Confirm {
 		if a.Getenv("SSH_ASKPASS") == "" {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net"
 	"os"
 	"path/filepath"
@@ -276,6 +277,7 @@ func (s *SSHServer) Serve(ctx context.Context, l *net.UnixListener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s.stop, s.began = stop, s.clock()
+	log.SetOutput(io.Discard) // where the package of the protocol says what was refused
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	go whileMine(ctx, l.Addr().String(), stop, s.look)
 	slots := make(chan struct{}, maxSSHConns)

@@ -269,8 +269,8 @@ func (b *Book) expire(ctx context.Context, w *Work) error {
 		w.Expiring = slices.DeleteFunc(w.Expiring, func(e Expiry) bool { return !b.placedByRhx(rec.Is, all, &e, w) })
 		for i := range w.Expiring {
 			e := &w.Expiring[i]
-			e.File = w.Outcomes[slices.IndexFunc(w.Outcomes, func(o Outcome) bool { return e.of(&o) })].File
 			e.complete(rec, now, all, w.At)
+			e.File = w.Outcomes[slices.IndexFunc(w.Outcomes, func(o Outcome) bool { return e.of(&o) })].File
 		}
 		return append(all, w.Expiring...)
 	})
