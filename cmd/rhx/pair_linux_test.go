@@ -18,9 +18,9 @@ func TestTwoPrograms(t *testing.T) {
 	build := func(name string, flags ...string) string {
 		t.Helper()
 		path := filepath.Join(dir, name)
-		args := append(append([]string{"build", "-o", path}, flags...), ".")
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		args := append(append([]string{"-o", path}, flags...), ".")
+		if out, err := goBuild(args...).CombinedOutput(); err != nil {
+			t.Fatalf("go build %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 		return path
 	}

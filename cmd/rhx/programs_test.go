@@ -44,6 +44,13 @@ func plainProgram(t *testing.T) string {
 	return rhx
 }
 
+// goBuild is go build as make install has it.
+func goBuild(args ...string) *exec.Cmd {
+	cmd := exec.Command("go", append([]string{"build"}, args...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd
+}
+
 var builtPlain = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "rhx-plain")
 	if err != nil {
@@ -51,7 +58,7 @@ var builtPlain = sync.OnceValues(func() (string, error) {
 	}
 	afterTests = append(afterTests, func() { _ = os.RemoveAll(dir) })
 	rhx := filepath.Join(dir, "rhx")
-	if out, err := exec.Command("go", "build", "-o", rhx, ".").CombinedOutput(); err != nil {
+	if out, err := goBuild("-o", rhx, ".").CombinedOutput(); err != nil {
 		return "", errors.Join(fmt.Errorf("go build: %s", out), err)
 	}
 	return rhx, nil
