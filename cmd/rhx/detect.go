@@ -123,7 +123,7 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if len(could) > 0 && a.On == "" && !a.Quiet {
-		fmt.Fprintln(a.Err, "In plaintext, and their clients could ask rhx instead: " + strings.Join(could, ", ") + ". rhx harden has them do so.")
+		fmt.Fprintln(a.Err, "In plaintext, and their clients could ask rhx instead: "+strings.Join(could, ", ")+". rhx harden has them do so.")
 	}
 	for _, f := range found {
 		for _, n := range f.Notes {
