@@ -16,8 +16,11 @@ LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
 .PHONY: install build test test-deps soak bench lint wasm fuzz mutate vuln vet
 
-# rhx starts faster without the Vault client and the wasm runtime, and goes on as
-# rhx-full where it needs them: docs/ARCHITECTURE.md, RATIONALE.
+# rhx starts faster without the C library, the Vault client and the wasm runtime, and goes
+# on as rhx-full where it needs the last two: docs/ARCHITECTURE.md, RATIONALE. The checks
+# share what is compiled for it.
+install build vet lint: export CGO_ENABLED = 0
+
 install:
 	dir="$$($(GO) env GOBIN)"; dir="$${dir:-$$($(GO) env GOPATH)/bin}"; mkdir -p "$$dir" && \
 	$(GO) build -trimpath -tags slim -ldflags '$(LDFLAGS)' -o "$$dir/rhx" ./cmd/rhx && \

@@ -88,7 +88,7 @@ func newSomeone(t *testing.T) *someone {
 
 func (s *someone) run(input string, args ...string) (string, error) {
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = []string{"HOME=" + s.home, "PATH=/usr/bin:/bin", "RHX_AGE_IDENTITY=" + s.home + "/key", "RHX_AGE_PASSPHRASE=fake passphrase"}
+	cmd.Env = environ(s.home, "PATH=/usr/bin:/bin", "RHX_AGE_IDENTITY="+s.home+"/key", "RHX_AGE_PASSPHRASE=fake passphrase")
 	cmd.Dir, cmd.SysProcAttr, cmd.Stdin = "/", s.attr, strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -189,7 +189,7 @@ func TestTheAgentOfAServiceManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" agent start --foreground`, s.rhx)
-	cmd.Env, cmd.Dir, cmd.ExtraFiles = []string{"HOME=" + s.home}, "/", []*os.File{f}
+	cmd.Env, cmd.Dir, cmd.ExtraFiles = environ(s.home), "/", []*os.File{f}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,9 @@ import (
 // rhx store import and rhx store export are killed at random instants. Another import
 // then ends with all that is in the backup, each version once; a backup is the old one or
 // the new one.
-func TestBackupKilledAtAnyInstant(t *testing.T) {
-	rhx, dir := rhxProgram(t), t.TempDir()
+func TestSoakBackupKilled(t *testing.T) {
+	t.Parallel()
+	rhx, dir := plainProgram(t), t.TempDir()
 	key := filepath.Join(dir, "key.txt")
 	if out, err := exec.Command("age-keygen", "-o", key).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -28,7 +29,7 @@ func TestBackupKilledAtAnyInstant(t *testing.T) {
 	}
 	command := func(home string, args ...string) *exec.Cmd {
 		cmd := exec.Command(rhx, args...)
-		cmd.Dir, cmd.Env = dir, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+		cmd.Dir, cmd.Env = dir, environ(home)
 		return cmd
 	}
 	must := func(cmd *exec.Cmd) string {
@@ -80,8 +81,8 @@ func TestBackupKilledAtAnyInstant(t *testing.T) {
 	if strings.Count(want, "FAKE") != versions {
 		t.Fatalf("the import has not all versions:\n%s", want)
 	}
-	part := 0
-	for i := range 15 {
+	part, rounds := 0, soaked(2, 6)
+	for i := range rounds {
 		home := filepath.Join(dir, fmt.Sprint("home", i))
 		killed(command(home, imported...), whole)
 		if out := must(command(home, imported...)); strings.Contains(out, " more, after version ") {
@@ -94,13 +95,13 @@ func TestBackupKilledAtAnyInstant(t *testing.T) {
 		}
 		must(command(home, "store", "verify"))
 	}
-	t.Logf("%d of the imports ended within a secret", part)
+	t.Logf("%d of %d imports ended within a secret", part, rounds)
 
 	file := filepath.Join(dir, "backup.age")
 	begin = time.Now()
 	must(export(first, file))
 	whole = time.Since(begin)
-	for i := range 15 {
+	for i := range rounds {
 		old, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -63,7 +63,6 @@ func cmdClient(ts *testscript.TestScript, neg bool, args []string) {
 // At the end there is none, and the store has the other values.
 func (s *clientSteps) files() {
 	s.client("write")
-	s.reads("of its own file", s.client("read"))
 	s.detected()
 	s.run("rhx", "save", s.name)
 	own := s.tree()

@@ -18,21 +18,13 @@ import (
 	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
-// built builds rhx, and returns what runs it in a new home folder.
+// built returns what runs rhx, as it is built, in a new home folder.
 func built(t *testing.T) (home string, run func(stdin string, args ...string) (out, said string, err error)) {
 	t.Helper()
-	dir := t.TempDir()
-	rhx := filepath.Join(dir, "rhx")
-	if out, err := exec.Command("go", "build", "-o", rhx, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	home = filepath.Join(dir, "home")
-	if err := os.Mkdir(home, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	rhx, home := plainProgram(t), t.TempDir()
 	return home, func(stdin string, args ...string) (string, string, error) {
 		cmd := exec.Command(rhx, args...)
-		cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+		cmd.Dir, cmd.Env = home, environ(home)
 		cmd.Stdin = strings.NewReader(stdin)
 		var out, said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &said

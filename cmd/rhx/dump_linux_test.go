@@ -31,9 +31,10 @@ func TestMemoryIsPrivateAndThatIsNotInherited(t *testing.T) {
 
 // The limit of core dumps that a command gets is the one that rhx was given.
 func TestRunGivesTheLimitsOn(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `echo '{"k": "fake"}' | "$0" save db --values - >/dev/null && ulimit -c && exec "$0" run -s db -- sh -c 'ulimit -c; stat -c %u /proc/self/environ'`, rhxProgram(t))
-	cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin"}
+	cmd.Env = environ(home, "PATH=/usr/bin:/bin")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

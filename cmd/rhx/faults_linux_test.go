@@ -107,7 +107,7 @@ func (tr *trials) command(line string) *exec.Cmd {
 
 func (tr *trials) at(cmd *exec.Cmd) {
 	cmd.Dir = tr.home
-	cmd.Env = []string{"HOME=" + tr.home, "PATH=" + os.Getenv("PATH"), "TZ=UTC", "GOTRACEBACK=none"}
+	cmd.Env = environ(tr.home, "TZ=UTC", "GOTRACEBACK=none")
 }
 
 func (tr *trials) must(line, stdin string) string {
@@ -126,10 +126,7 @@ func (tr *trials) must(line, stdin string) string {
 func newTrials(t *testing.T) *trials {
 	t.Helper()
 	dir := t.TempDir()
-	tr := &trials{t: t, rhx: filepath.Join(dir, "rhx"), home: filepath.Join(dir, "home"), template: filepath.Join(dir, "template"), commands: triedCommands()}
-	if out, err := exec.Command("go", "build", "-o", tr.rhx, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	tr := &trials{t: t, rhx: plainProgram(t), home: filepath.Join(dir, "home"), template: filepath.Join(dir, "template"), commands: triedCommands()}
 	spec := "spec: 1\nname: %s\nvalues: {token: {env: %s_TOKEN}}\nfiles: [{path: ~/.%[1]s, format: json, keys: {token: token}}]\n"
 	for name, text := range map[string]string{
 		".aws/credentials": "# mine\n[default]\naws_access_key_id = AKIAFAKEFAKEFAKEFAKE\naws_secret_access_key = fake-old-fake-old-fake-old-fake-old-fake\n" +
@@ -251,7 +248,7 @@ func (tr *trials) state() map[string]string {
 }
 
 // temporary reports whether a file is one that a write begins with. A later one takes it
-// away (TestApplyKilledAtAnyInstant, package atomicfile).
+// away (TestSoakApplyKilled, package atomicfile).
 func temporary(name string) bool {
 	return strings.HasPrefix(name, ".rhx-") && strings.HasSuffix(name, ".tmp") || strings.HasPrefix(name, ".new-")
 }
@@ -307,6 +304,7 @@ var failing = map[string][]string{
 // A system call of a command fails, any of any command. Nothing is torn or lost, no
 // command that did not do its work says that it did, and the next one is not hindered.
 func TestSoakFaults(t *testing.T) {
+	t.Parallel()
 	tr := newTrials(t)
 	calls := make([]map[string]int, len(tr.commands))
 	for i, c := range tr.commands {
@@ -422,6 +420,7 @@ func pick[T any](list []T) T { return list[rand.IntN(len(list))] }
 
 // A command is killed at any instant, any of them.
 func TestSoakKills(t *testing.T) {
+	t.Parallel()
 	tr := newTrials(t)
 	tr.killed = true
 	kills, ended := soaked(14, 20), 0

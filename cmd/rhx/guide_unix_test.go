@@ -15,6 +15,7 @@ import (
 // command in a console block is run, in order, in one shell's folder, and prints
 // what the guide says. "…" stands for anything, on a line of its own for lines.
 func TestTheAuthorsGuide(t *testing.T) {
+	t.Parallel()
 	doc, err := os.ReadFile("../../docs/providers.md")
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +29,7 @@ func TestTheAuthorsGuide(t *testing.T) {
 
 // The commands in docs/manifest.md do what it says.
 func TestTheManifestGuide(t *testing.T) {
+	t.Parallel()
 	doc, err := os.ReadFile("../../docs/manifest.md")
 	if err != nil {
 		t.Fatal(err)
@@ -39,20 +41,7 @@ func TestTheManifestGuide(t *testing.T) {
 func followGuide(t *testing.T, guide string, least int) {
 	t.Helper()
 	dir := t.TempDir()
-	bin, home := filepath.Join(dir, "bin"), filepath.Join(dir, "home")
-	for _, d := range []string{bin, home} {
-		if err := os.Mkdir(d, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	build := []string{"build", "-o", filepath.Join(bin, "rhx")}
-	if limits().Call > 0 {
-		build = append(build, "-race") // which has more patience: see limits
-	}
-	if out, err := exec.Command("go", append(build, ".")...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	env := []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH")}
+	env := environ(dir, "PATH="+filepath.Dir(plainProgram(t))+":"+os.Getenv("PATH"))
 	for _, name := range []string{"GOCACHE", "GOPATH", "GOMODCACHE"} {
 		value, err := exec.Command("go", "env", name).Output()
 		if err != nil {
@@ -64,7 +53,7 @@ func followGuide(t *testing.T, guide string, least int) {
 	if len(steps) < least {
 		t.Fatalf("only %d commands found", len(steps))
 	}
-	at := home
+	at := dir
 	for _, s := range steps {
 		if to, ok := strings.CutPrefix(s.command, "cd "); ok {
 			at = filepath.Join(at, to)

@@ -79,7 +79,7 @@ func inFolder(t *testing.T, home string, args []string, env ...string) (*exec.Cm
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, rhxProgram(t), args...)
 	cmd.Dir = home
-	cmd.Env = append([]string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}, env...)
+	cmd.Env = append(environ(home, "TERM=xterm"), env...)
 	f, err := pty.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +104,7 @@ func quoted(s string) string {
 // Whatever names, values, titles, paths, files, hosts and servers have in them: it is
 // shown, and the terminal obeys none of it.
 func TestNothingReachesATerminalRaw(t *testing.T) {
+	t.Parallel()
 	home := evilHome(t)
 	vault := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
@@ -193,7 +194,7 @@ func TestNothingReachesATerminalRaw(t *testing.T) {
 	})
 	t.Run("to a file a value goes as it is", func(t *testing.T) {
 		cmd := exec.Command(rhxProgram(t), "get", "db", "value")
-		cmd.Env = []string{"HOME=" + home}
+		cmd.Env = environ(home)
 		if out, err := cmd.Output(); err != nil || string(out) != "fake"+evil {
 			t.Errorf("%q, %v", out, err)
 		}

@@ -18,6 +18,7 @@ import (
 // twice. Nor does it wait at a second one (TestSyncInterruptedTwice has a host that is
 // being written).
 func TestInterruptSaysTheSame(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,7 @@ func TestInterruptSaysTheSame(t *testing.T) {
 	} {
 		for _, twice := range []bool{false, true} {
 			cmd := exec.Command(rhxProgram(t), args...)
-			cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+			cmd.Dir, cmd.Env = home, environ(home)
 			var said bytes.Buffer
 			stderr, err := cmd.StderrPipe()
 			if err != nil {

@@ -128,7 +128,7 @@ func newJob(t *testing.T, how, home string) *job {
 	events, tells := pipe()
 	reads, orders := pipe()
 	cmd := exec.Command(program, how)
-	cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+	cmd.Dir, cmd.Env = home, environ(home, "TERM=xterm")
 	cmd.ExtraFiles = []*os.File{tells, reads}
 	j := &job{t: t, events: bufio.NewReader(events), orders: json.NewEncoder(orders)}
 	if how == noTerminal {

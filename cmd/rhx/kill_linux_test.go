@@ -12,16 +12,12 @@ import (
 	"time"
 )
 
-// rhx apply is killed at 200 random instants. Each file is then as it was or as it
+// rhx apply is killed at random instants. Each file is then as it was or as it
 // is to be, and what is there leads on in both directions: undo makes all as it
 // was, or apply finishes.
-func TestApplyKilledAtAnyInstant(t *testing.T) {
-	dir := t.TempDir()
-	rhx := filepath.Join(dir, "rhx")
-	if out, err := exec.Command("go", "build", "-o", rhx, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	home := filepath.Join(dir, "home")
+func TestSoakApplyKilled(t *testing.T) {
+	t.Parallel()
+	rhx, home := plainProgram(t), filepath.Join(t.TempDir(), "home")
 	files := map[string]string{ // before apply; "" for none
 		".aws/credentials":          "# mine\n[default]\naws_access_key_id = AKIAFAKEFAKEFAKEFAKE\naws_secret_access_key = fake-old-fake-old-fake-old-fake-old-fake\n",
 		".lambda_cloud/lambda_keys": "", ".cache/huggingface/token": "fake-old-token\n", ".config/rhx/env": "",
@@ -38,7 +34,7 @@ func TestApplyKilledAtAnyInstant(t *testing.T) {
 	}
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(rhx, args...)
-		cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+		cmd.Dir, cmd.Env = home, environ(home)
 		return cmd
 	}
 	must := func(stdin string, args ...string) {
@@ -95,7 +91,8 @@ func TestApplyKilledAtAnyInstant(t *testing.T) {
 		}
 	}
 	old, renewed := 0, 0
-	for i := range 100 { // two kills each
+	rounds := soaked(5, 20) // of two kills each
+	for i := range rounds {
 		before()
 		cmd := command(apply...)
 		if err := cmd.Start(); err != nil {
@@ -138,10 +135,8 @@ func TestApplyKilledAtAnyInstant(t *testing.T) {
 		if len(left) > 0 {
 			t.Fatalf("%s: left over: %v", what, left)
 		}
-		if i%50 == 49 {
-			t.Logf("%d files old, %d new", old, renewed)
-		}
 	}
+	t.Logf("%d kills: %d files old, %d new", 2*rounds, old, renewed)
 	if old == 0 || renewed == 0 {
 		t.Errorf("%d files were old and %d new: the kills came all before or all after", old, renewed)
 	}

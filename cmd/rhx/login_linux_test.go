@@ -59,17 +59,14 @@ func (tm *team) login(more ...string) []string {
 // rhxIn runs rhx with a home folder and without a terminal.
 func rhxIn(t *testing.T, home, stdin string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rhx := filepath.Join(t.TempDir(), "rhx")
-	if err := os.Symlink(self, rhx); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(rhx, args...)
-	cmd.Env = []string{"HOME=" + home, "TERM=dumb", "PATH=" + os.Getenv("PATH"),
-		"BROWSER=" + os.Getenv("BROWSER"), "PERSON=" + os.Getenv("PERSON"), "VAULT=" + os.Getenv("VAULT")}
+	return rhxInWith(t, home, stdin, nil, args...)
+}
+
+// rhxInWith is rhxIn with more variables.
+func rhxInWith(t *testing.T, home, stdin string, env []string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	cmd := exec.Command(rhxProgram(t), args...)
+	cmd.Env = append(environ(home, "TERM=dumb"), env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -135,6 +132,7 @@ func (s *screen) typed(text string) {
 }
 
 func TestLoginAtATerminal(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	writeHome(t, home, ".aws/credentials", "[default]\naws_access_key_id = fake-id\naws_secret_access_key = fake-key\n")
 	writeHome(t, home, ".cache/huggingface/token", "fake-mine")
@@ -192,6 +190,7 @@ func TestLoginAtATerminal(t *testing.T) {
 }
 
 func TestLoginAsksWhichStore(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	other := tm.server.MountKV(t, "other", 2, 0)
 	tm.server.API(t, http.MethodPost, "sys/policies/acl/"+tm.mount, map[string]any{
@@ -215,6 +214,7 @@ func TestLoginAsksWhichStore(t *testing.T) {
 }
 
 func TestCtrlCAtTheLoginKeepsNothing(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	cmd, s := onTerminal(t, home, tm.login("--username", "jane")...)
 	s.waitFor("Password of jane (not shown): ")
@@ -230,6 +230,7 @@ func TestCtrlCAtTheLoginKeepsNothing(t *testing.T) {
 // RH-37: a vault with aws, sky and a secret that nothing is for, on a new machine.
 // RH-38: each place is noted.
 func TestRH37RH38DownloadOnANewMachine(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	tm.put("aws", "aws", map[string]string{"access_key": "fake-id", "secret_key": "fake-key"})
 	tm.put("sky", "sky", map[string]string{"private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nfake\n-----END OPENSSH PRIVATE KEY-----\n", "public_key": "ssh-rsa fake\n"})
@@ -247,6 +248,7 @@ func TestRH37RH38DownloadOnANewMachine(t *testing.T) {
 
 // RH-39: with the flags nothing is asked, in all four combinations.
 func TestRH39FlagsAskNothing(t *testing.T) {
+	t.Parallel()
 	tm := newTeam(t)
 	tm.put("lambda", "lambda", map[string]string{"api_key": "fake-lambda"})
 	for _, up := range []string{"--upload", "--no-upload"} {
@@ -276,6 +278,7 @@ func TestRH39FlagsAskNothing(t *testing.T) {
 
 // RH-40: nothing is left, and all can be had again.
 func TestRH40LogoutLeavesNothing(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	tm.put("aws", "aws", map[string]string{"access_key": "fake-id", "secret_key": "fake-key"})
 	tm.put("openai", "openai", map[string]string{"api_key": "fake-openai"})
@@ -292,6 +295,7 @@ func TestRH40LogoutLeavesNothing(t *testing.T) {
 
 // RH-41: where secrets are on this machine is noted here, and nowhere else.
 func TestRH41PlacesStayHere(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	tm.put("lambda", "lambda", map[string]string{"api_key": "fake-lambda"})
 	writeHome(t, home, ".cache/huggingface/token", "fake-mine")
@@ -307,6 +311,7 @@ func TestRH41PlacesStayHere(t *testing.T) {
 
 // RH-49: one question for each secret, then one for the configuration.
 func TestRH49LogoutAsks(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	tm.put("anthropic", "anthropic", map[string]string{"api_key": "fake-anthropic"})
 	tm.put("aws", "aws", map[string]string{"access_key": "fake-id", "secret_key": "fake-key"})
@@ -340,6 +345,7 @@ func TestRH49LogoutAsks(t *testing.T) {
 // The next command renews a token that is near its end, and no other command
 // sees a half-written one.
 func TestTheTokenIsRenewedByTheNextCommand(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	tm.server.API(t, http.MethodPost, "auth/"+tm.mount+"/users/jane", map[string]any{"password": fakePassword, "token_ttl": "1h", "token_policies": tm.mount})
 	tm.ok(home, fakePassword, tm.login("--username", "jane", "--no-upload", "--no-download")...)
@@ -373,6 +379,7 @@ func TestTheTokenIsRenewedByTheNextCommand(t *testing.T) {
 // The browser is a program that says yes for a person at Vault's own identity
 // provider, and goes where that sends it.
 func TestLoginOpensABrowser(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	s := tm.server
 	port := fmt.Sprint(10000 + mathrand.IntN(20000))
@@ -405,10 +412,7 @@ curl -sf "` + redirect + `?code=$code&state=$state" > "$0.page"
 		t.Fatal(err)
 	}
 	args := []string{"login", "--vault", s.Addr, "--method", "oidc", "--mount", path, "--role", "people", "--port", port}
-	t.Setenv("BROWSER", browser)
-	t.Setenv("PERSON", person.Auth.ClientToken)
-	t.Setenv("VAULT", s.Addr)
-	out, errs, status := rhxIn(t, home, "", args...)
+	out, errs, status := rhxInWith(t, home, "", []string{"BROWSER=" + browser, "PERSON=" + person.Auth.ClientToken, "VAULT=" + s.Addr}, args...)
 	if status != 0 {
 		t.Fatalf("exit status %d\n%s%s", status, out, errs)
 	}
@@ -438,6 +442,7 @@ func answer(t *testing.T, data []byte, into any) {
 // What cannot be compared is not deleted without a person's yes, and does not
 // keep the others from being deleted.
 func TestLogoutComparesWhatItDeletes(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	tm.put("huggingface", "huggingface", map[string]string{"token": "fake-stored"})
 	tm.put("lambda", "lambda", map[string]string{"api_key": "fake-lambda"})
@@ -462,6 +467,7 @@ func TestLogoutComparesWhatItDeletes(t *testing.T) {
 
 // A login of another program in between is not undone by what renews the token.
 func TestANewLoginReplacesTheOldOne(t *testing.T) {
+	t.Parallel()
 	tm, home := newTeam(t), t.TempDir()
 	login := func() string {
 		tm.ok(home, fakePassword, tm.login("--username", "jane", "--no-upload", "--no-download")...)

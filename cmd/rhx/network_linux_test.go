@@ -138,7 +138,7 @@ func (n *network) command(args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(n.t.Context(), 3*time.Minute)
 	n.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, n.rhx, args...)
-	cmd.Env = []string{"HOME=" + n.home, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
+	cmd.Env = environ(n.home, "LC_ALL=C.UTF-8")
 	return cmd
 }
 

@@ -13,13 +13,14 @@ import (
 // What "make install" installs: rhx without the Vault client and the wasm
 // runtime, and rhx-full with them.
 func TestTwoPrograms(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	build := func(name string, flags ...string) string {
 		t.Helper()
 		path := filepath.Join(dir, name)
-		args := append(append([]string{"build", "-o", path}, flags...), ".")
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		args := append(append([]string{"-o", path}, flags...), ".")
+		if out, err := goBuild(args...).CombinedOutput(); err != nil {
+			t.Fatalf("go build %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 		return path
 	}
@@ -28,7 +29,7 @@ func TestTwoPrograms(t *testing.T) {
 	url := "vault://" + s.MountKV(t, "team", 2, 0)
 	run := func(stdin string, args ...string) (string, error) {
 		cmd := exec.Command(rhx, append([]string{"--store", url}, args...)...)
-		cmd.Env = []string{"HOME=" + dir, "VAULT_ADDR=" + s.Addr, "VAULT_TOKEN=" + s.RootToken, "PATH=" + os.Getenv("PATH")}
+		cmd.Env = environ(dir, "VAULT_ADDR="+s.Addr, "VAULT_TOKEN="+s.RootToken)
 		cmd.Stdin = strings.NewReader(stdin)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
@@ -47,7 +48,9 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run("", "provider", "test", pkg); err != nil || !strings.HasPrefix(out, "ok    case example\n") {
 		t.Fatalf("provider test: %v\n%s", err, out)
 	}
-	build("rhx-full")
+	if err := os.Symlink(plainProgram(t), filepath.Join(dir, "rhx-full")); err != nil {
+		t.Fatal(err)
+	}
 	if out, err := run("FAKE", "save", "openai", "api_key=-"); err != nil || out != "openai: saved\n" {
 		t.Fatalf("save: %v\n%s", err, out)
 	}

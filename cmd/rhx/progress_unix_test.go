@@ -15,6 +15,7 @@ import (
 
 // A rate limit makes saving take two seconds, however fast the machine is.
 func TestBarOnATerminal(t *testing.T) {
+	t.Parallel()
 	server := vaulttest.Shared(t)
 	mount := server.MountKV(t, "team", 2, 0)
 	home := t.TempDir()

@@ -40,6 +40,7 @@ func masked(t *testing.T, home string, command ...string) (*exec.Cmd, *screen) {
 // runs all the same, and what is typed is the shell's. Brought to the foreground, the
 // command reads it.
 func TestMaskInTheBackground(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	sh := exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
 	s := onPTY(t, home, sh)
@@ -86,6 +87,7 @@ func (s *screen) ends(cmd *exec.Cmd, status int) string {
 
 // The command has a terminal: colours, its size, what is typed. Its status is rhx's.
 func TestMaskOnATerminal(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	cmd, s := masked(t, home, "sh", "-c",
 		`trap 'stty size' WINCH; test -t 0 && test -t 1 && test -t 2 && tput setaf 1; echo "<$OPENAI_API_KEY>"; tput sgr0; echo "$OPENAI_API_KEY" | base64 -w0; echo "|"; printf 'your name: '; until read a && test -n "$a"; do :; done; echo "hello $a"; while :; do read b && exit 7; done`)
@@ -108,6 +110,7 @@ func TestMaskOnATerminal(t *testing.T) {
 
 // Keys are the command's: its terminal makes signals and the end of input of them.
 func TestMaskPassesKeysOn(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	for key, status := range map[string]int{"\x03": 130, "\x1c": 131} {
 		cmd, s := masked(t, home, "sh", "-c", "ulimit -c 0; echo ready; exec sleep 60")
@@ -135,6 +138,7 @@ func TestMaskPassesKeysOn(t *testing.T) {
 
 // Whatever ends the command, the terminal is as it was.
 func TestMaskRestoresTheTerminal(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	for _, command := range []string{"exit 0", "kill -9 $$", "kill -9 0", "stty raw -echo; exit 3"} {
 		sh := exec.Command("sh", "-c", `stty -g; rhx run --mask -s openai -- sh -c "$1"; echo "status $?"; stty -g; rhx run --mask -s openai -- no-such-command; echo "status $?"; stty -g`, "sh", command)
@@ -159,15 +163,7 @@ func TestMaskRestoresTheTerminal(t *testing.T) {
 // onPTY starts a program that calls rhx on a terminal.
 func onPTY(t *testing.T, home string, cmd *exec.Cmd) *screen {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := t.TempDir()
-	if err := os.Symlink(self, filepath.Join(bin, "rhx")); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PS1=> ", "PATH=" + bin + ":" + os.Getenv("PATH")}
+	cmd.Env = environ(home, "TERM=xterm", "PS1=> ")
 	f, err := pty.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +175,7 @@ func onPTY(t *testing.T, home string, cmd *exec.Cmd) *screen {
 // Ctrl-Z stops the command and rhx, gives the terminal back to the shell, and fg
 // goes on with both. A program that stops itself does the same.
 func TestMaskIsAJob(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	sh := exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
 	s := onPTY(t, home, sh)
@@ -209,6 +206,7 @@ func TestMaskIsAJob(t *testing.T) {
 
 // Programs that draw the whole screen do so.
 func TestMaskWithFullScreenPrograms(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	file := filepath.Join(t.TempDir(), "text")
 	lines := "first line\n"
@@ -239,6 +237,7 @@ func TestMaskWithFullScreenPrograms(t *testing.T) {
 
 // What is no terminal stays none, and apart: input, errors.
 func TestMaskOnHalfATerminal(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	log := filepath.Join(t.TempDir(), "log")
 	sh := exec.Command("sh", "-c", `echo input | rhx run --mask -s openai -- sh -c 'test -t 1 && cat; echo "$OPENAI_API_KEY"; echo "err $OPENAI_API_KEY" >&2; test -t 2 || exit 3' 2>"$1"; echo "status $?"`, "sh", log)
@@ -255,6 +254,7 @@ func TestMaskOnHalfATerminal(t *testing.T) {
 
 // A command on a host is masked, too, with a terminal there and without.
 func TestMaskOnAHost(t *testing.T) {
+	t.Parallel()
 	home := homeWithValue(t)
 	server := sshtest.Start(t, sshtest.Options{})
 	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {

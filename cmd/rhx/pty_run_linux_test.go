@@ -35,6 +35,7 @@ func homeWithHost(t *testing.T) string {
 // run -t --on is a terminal there: its size, what is typed, and Ctrl-C, which is
 // the command's and not rhx's.
 func TestRunOnAHostHasTheTerminal(t *testing.T) {
+	t.Parallel()
 	home := homeWithHost(t)
 	cmd, s := onTerminal(t, home, "run", "-t", "--on", "gpu", "-s", "openai", "--", "sh", "-c",
 		`trap 'echo interrupted' INT; trap 'stty size' WINCH; test -t 0 && echo "$TERM:$OPENAI_API_KEY"; stty size; until read a && test -n "$a"; do :; done; echo "read <$a>"; while :; do read b && exit 7; done`)
@@ -60,6 +61,7 @@ func TestRunOnAHostHasTheTerminal(t *testing.T) {
 
 // Without -t a signal goes to the command there, whose status comes back.
 func TestRunOnAHostPassesSignals(t *testing.T) {
+	t.Parallel()
 	home := homeWithHost(t)
 	cmd, s := onTerminal(t, home, "run", "--on", "gpu", "-s", "openai", "--", "sh", "-c", `trap 'echo "got TERM"; exit 5' TERM; echo ready; while :; do sleep 0.05; done`)
 	s.waitFor("ready")
@@ -76,6 +78,7 @@ func TestRunOnAHostPassesSignals(t *testing.T) {
 
 // Ctrl-C at a question ends rhx.
 func TestCtrlCAtAQuestion(t *testing.T) {
+	t.Parallel()
 	home := homeWithHost(t)
 	config := filepath.Join(home, ".ssh", "config")
 	data, err := os.ReadFile(config)

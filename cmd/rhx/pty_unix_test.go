@@ -27,7 +27,7 @@ func onTerminal(t *testing.T, home string, args ...string) (*exec.Cmd, *screen) 
 func onTerminalWith(t *testing.T, home string, env []string, args ...string) (*exec.Cmd, *screen) {
 	t.Helper()
 	cmd := exec.Command(rhxProgram(t), args...)
-	cmd.Env = append([]string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}, env...)
+	cmd.Env = append(environ(home, "TERM=xterm"), env...)
 	f, err := pty.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +61,7 @@ func (s *screen) rest() string {
 }
 
 func TestATypedValueIsNotShown(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
 	s.waitFor("api_key of openai: ")
@@ -76,6 +77,7 @@ func TestATypedValueIsNotShown(t *testing.T) {
 }
 
 func TestCtrlCAtAHiddenPromptRestoresTheTerminal(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	cmd, s := onTerminal(t, home, "save", "openai", "api_key=-")
 	s.waitFor("api_key of openai: ")
@@ -93,6 +95,7 @@ func TestCtrlCAtAHiddenPromptRestoresTheTerminal(t *testing.T) {
 }
 
 func TestColourOnATerminalOnly(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	for _, c := range []struct {
 		args []string
@@ -123,10 +126,11 @@ func typeOpenAI(t *testing.T, home string) {
 
 // In a narrow terminal each event of the log has two lines, and not cells of several.
 func TestLogInANarrowTerminal(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	typeOpenAI(t, home)
 	cmd := exec.Command(rhxProgram(t), "run", "-s", "openai", "--", "true")
-	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = environ(home)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -135,7 +139,7 @@ func TestLogInANarrowTerminal(t *testing.T) {
 		140: `^TIME +USER +COMMAND +SECRET +MACHINE +PLACE +ACTION +KEYS +FROM *\r\n[0-9-]+ [0-9:]+ +\S+ +run +openai +local +true +given +\S+ *\r\n$`,
 	} {
 		cmd := exec.Command(rhxProgram(t), "log", "--color", "never", "--last", "1")
-		cmd.Env = []string{"HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+		cmd.Env = environ(home, "TERM=xterm")
 		f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: columns})
 		if err != nil {
 			t.Fatal(err)
@@ -149,6 +153,7 @@ func TestLogInANarrowTerminal(t *testing.T) {
 }
 
 func TestRunHandsTheTerminalToTheCommand(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	typeOpenAI(t, home)
 	cmd, s := onTerminal(t, home, "run", "-s", "openai", "--", "sh", "-c", "test -t 0 && test -t 1 && echo ready $$; exec sleep 60")
@@ -164,20 +169,6 @@ func TestRunHandsTheTerminalToTheCommand(t *testing.T) {
 	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGINT {
 		t.Errorf("ended by %v, not by SIGINT", cmd.ProcessState)
 	}
-}
-
-// rhxProgram is the test program where it is rhx: see TestMain.
-func rhxProgram(t *testing.T) string {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rhx := filepath.Join(t.TempDir(), "rhx")
-	if err := os.Symlink(self, rhx); err != nil {
-		t.Fatal(err)
-	}
-	return rhx
 }
 
 // shellStatus is the end of a process as a shell has it: 128 and the signal's number

@@ -16,6 +16,7 @@ import (
 
 // The files of a command on a host go with it, however it, rhx or the connection ends.
 func TestRunOnAHostLeavesNoFiles(t *testing.T) {
+	t.Parallel()
 	home := homeWithFiles(t)
 	server, small := sshtest.Start(t, sshtest.Options{}), sshtest.Start(t, sshtest.Options{Dropbear: true})
 	shared := sshtest.Start(t, sshtest.Options{})
@@ -59,7 +60,7 @@ func TestRunOnAHostLeavesNoFiles(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(rhxProgram(t), "run", "--on", c.on, "-b", "files", "--", "sh", "-c", strings.Replace(c.command, "WHERE", `test -s "$HF_TOKEN_PATH" && echo "$HF_TOKEN_PATH"`, 1))
-			cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+			cmd.Dir, cmd.Env = home, environ(home)
 			said := new(strings.Builder)
 			cmd.Stderr = said
 			if _, err := cmd.StdinPipe(); err != nil { // held open

@@ -39,6 +39,7 @@ func number(name string) syscall.Signal { return unix.SignalNum("SIG" + name) }
 // A command under rhx gets the signals that it gets under env, and what they do to it
 // they do to rhx: in the foreground of a terminal, in the background, without one.
 func TestSignalsAsUnderEnv(t *testing.T) {
+	t.Parallel()
 	home := homeWithFiles(t)
 	kinds := map[string][]string{
 		"plain": {"run", "-s", "openai", "--"}, "files": {"run", "-b", "files", "--"}, "mask": {"run", "--mask", "-s", "openai", "--"},
@@ -62,6 +63,7 @@ func TestSignalsAsUnderEnv(t *testing.T) {
 // On a host, what SSH passes on reaches the command there as it would here, and the end
 // that it makes is rhx's status. With all else rhx does as ssh does.
 func TestSignalsToACommandOnAHost(t *testing.T) {
+	t.Parallel()
 	home := homeWithFiles(t)
 	server := sshtest.Start(t, sshtest.Options{})
 	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
@@ -225,10 +227,11 @@ func endings(j *job, how string, prefix ...string) (seen []string) {
 
 // What rhx is to ignore, as nohup and a shell's & say, its command ignores as well.
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	t.Parallel()
 	home := homeWithFiles(t)
 	for _, args := range [][]string{{"run", "-s", "openai", "--"}, {"run", "-b", "files", "--"}, {"run", "--mask", "-s", "openai", "--"}} {
 		cmd := exec.Command("sh", append([]string{"-c", `trap '' HUP INT; exec "$@"`, "sh", rhxProgram(t)}, append(args, "sh", "-c", "kill -HUP $$; kill -INT $$; echo still here")...)...)
-		cmd.Dir, cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+		cmd.Dir, cmd.Env = home, environ(home)
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "still here\n" {
 			t.Errorf("%v: %v, %q", args, err, out)
 		}
@@ -246,7 +249,7 @@ func homeWithFiles(t *testing.T) string {
 	rhx := func(input string, args ...string) {
 		t.Helper()
 		cmd := exec.Command(rhxProgram(t), args...)
-		cmd.Dir, cmd.Env, cmd.Stdin = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, strings.NewReader(input)
+		cmd.Dir, cmd.Env, cmd.Stdin = home, environ(home), strings.NewReader(input)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)
 		}

@@ -23,15 +23,34 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		main() // rhx as its own child, whatever this file is called
 	}
-	remove := sshOfHome()
-	testscript.Main(afterwards{m, remove}, programs)
+	sshOfHome()
+	testscript.Main(tidied{m}, programs)
+}
+
+// afterTests is called when all tests have run.
+var afterTests []func()
+
+// tidied is a test run that ends with afterTests.
+type tidied struct{ testscript.TestingM }
+
+func (m tidied) Run() int {
+	defer func() {
+		for _, then := range afterTests {
+			then()
+		}
+	}()
+	return m.TestingM.Run()
 }
 
 // TestScript runs testdata/script/*.txtar. Each has a HOME of its own, empty
 // but for the files of the script, and none of this machine's environment.
 //
+// With go test -race a script's rhx is the plain program, until the command race; sshd
+// and vault are one.
+//
 // Beside those of serverCommands and testscript's own commands there are:
 //
+//	race                from here on, rhx has the race detector: for what is concurrent
 //	unhex FILE TEXT     write TEXT to FILE, with \r, \n, \t, \ufeff and \x00-\xff
 //	fake FILE           replace ${AKIA}, ${SK} and the like in FILE by fake keys
 //	mode FILE MODE      fail unless FILE has exactly these permission bits
@@ -47,6 +66,7 @@ func TestMain(m *testing.M) {
 // The condition root says that root runs the tests.
 func TestScript(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){
+		"race":      cmdRace,
 		"unhex":     cmdUnhex,
 		"fake":      cmdFake,
 		"mode":      cmdMode,
@@ -77,8 +97,7 @@ func TestScript(t *testing.T) {
 type snapshotKey struct{}
 
 func setup(env *testscript.Env) error {
-	// The race detector has every rhx wait a second before it ends.
-	env.Setenv("GORACE", "atexit_sleep_ms=0")
+	env.Setenv("GORACE", raceOptions)
 	home := filepath.Join(env.WorkDir, "home")
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
@@ -114,10 +133,29 @@ func setup(env *testscript.Env) error {
 	// it would compile its own library for each script.
 	guests := tools["GUESTS"]
 	env.Setenv("PATH", env.Getenv("PATH")+string(os.PathListSeparator)+filepath.Join(guests, "bin"))
+	if raceDetector() {
+		rhx, err := builtPlain()
+		if err != nil {
+			return err
+		}
+		env.Values[plainKey{}] = filepath.Dir(rhx) + string(os.PathListSeparator)
+		env.Setenv("PATH", filepath.Dir(rhx)+string(os.PathListSeparator)+env.Getenv("PATH"))
+	}
 	env.Setenv("GOCACHE", filepath.Join(guests, "cache", "go"))
 	env.Setenv("ZIG_GLOBAL_CACHE_DIR", filepath.Join(guests, "cache", "zig"))
 	env.Values[snapshotKey{}] = map[string]snapshot{}
 	return nil
+}
+
+type plainKey struct{}
+
+func cmdRace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: race")
+	}
+	if plain, ok := ts.Value(plainKey{}).(string); ok {
+		ts.Setenv("PATH", strings.Replace(ts.Getenv("PATH"), plain, "", 1))
+	}
 }
 
 // clients finds what .ci/tools installs for the scripts client_* and provider_*:

@@ -41,6 +41,7 @@ func startSSH(t *testing.T, ts *testscript.TestScript, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: sshd NAME [unknown|changed|dropbear]")
 	}
+	cmdRace(ts, false, nil)
 	name, kind := args[0], strings.Join(args[1:], " ")
 	s := sshtest.Start(t, sshtest.Options{Dropbear: kind == "dropbear"})
 	home := ts.Getenv("HOME")
@@ -74,6 +75,7 @@ func startVault(t *testing.T, ts *testscript.TestScript, args []string) {
 	if err != nil {
 		ts.Fatalf("usage: vault 1|2")
 	}
+	cmdRace(ts, false, nil)
 	s := vaulttest.Shared(t)
 	ts.Setenv("VAULT_ADDR", s.Addr)
 	ts.Setenv("VAULT_TOKEN", s.RootToken)

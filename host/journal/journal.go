@@ -47,7 +47,7 @@ const (
 	maxFile = 1 << 30
 )
 
-var entryName = regexp.MustCompile(`^[0-9]{6,}\.age$`)
+var entryName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{6,}\.age$`) })
 
 // Journal is the sessions in one folder.
 type Journal struct {

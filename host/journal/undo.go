@@ -62,7 +62,7 @@ func (j *Journal) Last(ctx context.Context) (*Last, error) {
 		return nil, err
 	}
 	for _, f := range files {
-		if !entryName.MatchString(f.Name()) {
+		if !entryName().MatchString(f.Name()) {
 			continue
 		}
 		var e entry

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/nameservice"
 )
 
 // sshTarget is a host as a person names it.
@@ -226,13 +227,9 @@ func askSSH(ctx context.Context, program string, t sshTarget, config string, o *
 // sshUser is this process's user as the user database has it. OpenSSH takes the
 // home folder from there, whatever HOME says.
 func sshUser() *user.User {
-	current, err := user.Current()
+	current, err := nameservice.Current()
 	if err != nil {
 		return new(user.User)
-	}
-	// Where cgo is not linked, Current believes HOME and USER.
-	if listed, err := user.LookupId(current.Uid); err == nil {
-		return listed
 	}
 	return current
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/nameservice"
 )
 
 // dialTCP connects to a host, as often as ConnectionAttempts says, one second apart.
@@ -57,19 +58,18 @@ func dialFrom(ctx context.Context, c *sshConfig) (net.Conn, error) {
 		dialer.KeepAlive = -1
 	}
 	if c.bindAddress == "" && c.bindInterface == "" {
-		return dialer.DialContext(ctx, c.family, c.address())
+		return nameservice.DialContext(dialer)(ctx, c.family, c.address())
 	}
 	froms, err := c.localAddresses(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tos, err := net.DefaultResolver.LookupNetIP(ctx, "ip"+c.family[len("tcp"):], c.host)
+	tos, err := nameservice.Addresses(ctx, "ip"+c.family[len("tcp"):], c.host)
 	if err != nil {
 		return nil, err
 	}
 	err = fmt.Errorf("no address of %s is of the family of %s", c.host, c.bound())
 	for _, to := range tos {
-		to = to.Unmap()
 		for _, from := range froms {
 			if (from.To4() != nil) != to.Is4() {
 				continue
@@ -99,12 +99,12 @@ func (c *sshConfig) bound() string {
 func (c *sshConfig) localAddresses(ctx context.Context) ([]net.IP, error) {
 	var ips []net.IP
 	if c.bindAddress != "" {
-		found, err := net.DefaultResolver.LookupIPAddr(ctx, c.bindAddress)
+		found, err := nameservice.Addresses(ctx, "ip", c.bindAddress)
 		if err != nil && ctx.Err() == nil {
 			return nil, fmt.Errorf("%s: %w", c.bound(), ErrNoHost)
 		}
 		for _, a := range found {
-			ips = append(ips, a.IP)
+			ips = append(ips, a.AsSlice())
 		}
 		return ips, err
 	}

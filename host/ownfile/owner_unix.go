@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/rhx-dev/rhx/host/nameservice"
 )
 
 // check compares the owner and the mode with those that a file of rhx's may have.
@@ -73,17 +74,17 @@ func ownGroup(gid, me uint32) bool {
 	if gid == 0 {
 		return true
 	}
-	g, err := user.LookupGroupId(strconv.FormatUint(uint64(gid), 10))
+	group, err := nameservice.Group(strconv.FormatUint(uint64(gid), 10))
 	if err != nil {
 		return false
 	}
-	u, err := user.LookupId(strconv.FormatUint(uint64(me), 10))
-	return err == nil && u.Username == g.Name
+	u, err := nameservice.User(strconv.FormatUint(uint64(me), 10))
+	return err == nil && u.Username == group
 }
 
 func nameOf(uid uint32) string {
 	id := strconv.FormatUint(uint64(uid), 10)
-	if u, err := user.LookupId(id); err == nil {
+	if u, err := nameservice.User(id); err == nil {
 		return u.Username
 	}
 	return "user " + id

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/eventlog"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/nameservice"
 	"github.com/rhx-dev/rhx/host/provider"
 )
 
@@ -30,7 +30,7 @@ func (b *Book) Log(events []Event) error {
 		return nil
 	}
 	who := os.Getenv("USER")
-	if u, err := user.Current(); err == nil {
+	if u, err := nameservice.Current(); err == nil {
 		who = u.Username
 	}
 	now := time.Now().UTC().Truncate(time.Second)

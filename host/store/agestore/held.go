@@ -74,7 +74,7 @@ func (h heldKey) Derive(purpose string) ([][]byte, error) {
 
 // Sign implements [agent.Key].
 func (h heldKey) Sign(purpose string, message []byte) ([]byte, error) {
-	if !purposeRE.MatchString(purpose) {
+	if !purposeRE().MatchString(purpose) {
 		return nil, errors.New("that is no purpose of a signature")
 	}
 	all, err := h.signers()
@@ -85,7 +85,7 @@ func (h heldKey) Sign(purpose string, message []byte) ([]byte, error) {
 }
 
 // purposeRE matches what the purposes of signatures are.
-var purposeRE = regexp.MustCompile(`^[a-z ]{1,32}$`)
+var purposeRE = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z ]{1,32}$`) })
 
 // ErrNoPassphrase is the error for a key that an agent need not hold.
 var ErrNoPassphrase = errors.New("it has no passphrase")

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/nameservice"
 )
 
 const (
@@ -88,7 +89,7 @@ func newClient(getenv func(string) string, home string, login func() (*Session, 
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           nameservice.DialContext(&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}),
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          maxParallel,
 		MaxIdleConnsPerHost:   maxParallel,

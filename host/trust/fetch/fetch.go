@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/nameservice"
 	"github.com/rhx-dev/rhx/host/trust"
 )
 
@@ -32,7 +34,9 @@ func Package(ctx context.Context, url string) (*trust.Package, error) {
 	if req.URL.User != nil {
 		return nil, errors.New("an address with a password in it is not fetched: it would be kept in the lock file")
 	}
-	client := &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = nameservice.DialContext(&net.Dialer{Timeout: 30 * time.Second})
+	client := &http.Client{Transport: transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
 		switch {
 		case req.URL.Scheme != "https":
 			return errors.New("it redirects to an address that is not https")
