@@ -41,10 +41,17 @@ func bench(bin string) error {
 		return err
 	}
 	rhx := filepath.Join(bin, "rhx")
+	for _, name := range []string{"git-credential-rhx", "docker-credential-rhx"} {
+		if err := os.Symlink(rhx, filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
 	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
 	fake := "sk-" + strings.Repeat("FAKE", 8)
 	for _, c := range []command{
 		{[]string{rhx, "save", "openai", "api_key=-"}, []byte(fake)},
+		{[]string{rhx, "save", "git/jane@git.example", "--values", "-"}, []byte(`{"url": "https://git.example", "username": "jane", "password": "FAKE"}`)},
+		{[]string{rhx, "save", "docker/ghcr.io"}, nil},
 		{[]string{rhx, "detect"}, nil}, // fills the wasm cache
 	} {
 		if _, err := run(c, env); err != nil {
@@ -53,6 +60,10 @@ func bench(bin string) error {
 	}
 	empty := command{argv: []string{filepath.Join(dir, "empty")}}
 	age := command{argv: []string{"age", "-d", "-i", filepath.Join(dir, "key.txt"), filepath.Join(dir, "secret.age")}}
+	get := command{argv: []string{rhx, "get", "openai", "api_key"}}
+	question := []byte("protocol=https\nhost=git.example\n\n")
+	git := command{[]string{filepath.Join(dir, "git-credential-rhx"), "get"}, question}
+	docker := command{[]string{filepath.Join(dir, "docker-credential-rhx"), "get"}, []byte("ghcr.io")}
 	fmt.Printf("%-34s %10s   %-22s %10s   %s\n", "command", "median", "against", "median", "ratio (min - max)")
 	for _, c := range []struct {
 		name    string
@@ -62,7 +73,14 @@ func bench(bin string) error {
 	}{
 		{"rhx version", command{argv: []string{rhx, "version"}}, "an empty Go program", empty},
 		{"rhx run -s openai -- true", command{argv: []string{rhx, "run", "-s", "openai", "--", "true"}}, "age -d", age},
-		{"rhx get openai api_key", command{argv: []string{rhx, "get", "openai", "api_key"}}, "age -d", age},
+		{"rhx get openai api_key", get, "age -d", age},
+		{"rhx get openai api_key", get, "an empty Go program", empty},
+		{"git-credential-rhx get", git, "an empty Go program", empty},
+		{"git-credential-rhx get", git, "rhx get", get},
+		{"git-credential-rhx get", git, "git-credential-store", command{[]string{"git", "credential-store", "get"}, question}},
+		{"git-credential-rhx get", git, "gh auth git-credential", command{[]string{"gh", "auth", "git-credential", "get"}, []byte("protocol=https\nhost=github.com\n\n")}},
+		{"docker-credential-rhx get", docker, "an empty Go program", empty},
+		{"docker-credential-rhx get", docker, "rhx get", get},
 		{"rhx detect (10 secrets)", command{argv: []string{rhx, "detect"}}, "age -d", age},
 		{"rhx detect openai", command{argv: []string{rhx, "detect", "openai"}}, "an empty Go program", empty},
 		{"rhx list", command{argv: []string{rhx, "list"}}, "an empty Go program", empty},
@@ -121,6 +139,7 @@ func prepare(dir, home string) error {
 		"home/.kube/config": "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {server: https://127.0.0.1}\ncontexts:\n- name: dev\n  context: {cluster: c, user: u}\n" +
 			"users:\n- name: u\n  user: {token: FAKE}\n",
 		"home/.cache/huggingface/token":                            "hf_" + strings.Repeat("FAKE", 8),
+		"home/.git-credentials":                                    "https://jane:FAKE@git.example\n",
 		"home/.docker/config.json":                                 `{"auths": {"ghcr.io": {"auth": "amFuZTpGQUtF"}}}`,
 		"home/.lambda_cloud/lambda_keys":                           "api_key = FAKE\n",
 		"home/.netrc":                                              "machine api.wandb.ai\n  login user\n  password " + strings.Repeat("0123456789", 4) + "\n",

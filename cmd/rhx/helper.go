@@ -45,13 +45,20 @@ func (c *helperAskCmd) Run(ctx context.Context, a *app) error {
 	return a.answerClient(ctx, protocol, &asked{store: a.Store, secret: c.Secret, profile: c.Profile, words: c.Words})
 }
 
-// otherNames are names of the program by which clients look for it, and the protocol
-// that they speak then.
-var otherNames = map[string]string{
-	"git-credential-rhx":        spec.ProtocolGit,
-	"docker-credential-rhx":     spec.ProtocolDocker,
-	"terraform-credentials-rhx": spec.ProtocolTerraform,
-	"keyring":                   spec.ProtocolKeyring,
+// protocolOf is what clients speak that look for rhx by another name of the program; ""
+// for its own.
+func protocolOf(program string) string {
+	switch program {
+	case "git-credential-rhx":
+		return spec.ProtocolGit
+	case "docker-credential-rhx":
+		return spec.ProtocolDocker
+	case "terraform-credentials-rhx":
+		return spec.ProtocolTerraform
+	case "keyring":
+		return spec.ProtocolKeyring
+	}
+	return ""
 }
 
 // asHelper are the program's arguments where it runs by one of its other names, or as
@@ -60,7 +67,7 @@ func asHelper(args []string) []string {
 	if len(args) == 2 && args[1] == "--cargo-plugin" {
 		return []string{args[0], "helper", spec.ProtocolCargo}
 	}
-	if protocol, ok := otherNames[strings.TrimSuffix(filepath.Base(args[0]), ".exe")]; ok {
+	if protocol := protocolOf(strings.TrimSuffix(filepath.Base(args[0]), ".exe")); protocol != "" {
 		return append([]string{args[0], "helper", protocol}, args[1:]...)
 	}
 	return args

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,12 +14,12 @@ import (
 )
 
 // isCommand reports whether a command in a client's configuration starts rhx.
-func isCommand(text string) bool { return rhxCommand.MatchString(text) }
+func isCommand(text string) bool { return rhxCommand().MatchString(text) }
 
-var rhxCommand = regexp.MustCompile(`^\S*\brhx(-full)?(\.exe)? helper [a-z]+(\s.*)?$`)
+var rhxCommand = lazily(`^\S*\brhx(-full)?(\.exe)? helper [a-z]+(\s.*)?$`)
 
 // rhxProgram is the path of rhx alone.
-var rhxProgram = regexp.MustCompile(`(^|/)rhx(-full)?(\.exe)?$`)
+var rhxProgram = lazily(`(^|/)rhx(-full)?(\.exe)?$`)
 
 func clients() []Client {
 	return []Client{
@@ -192,7 +191,7 @@ var cargoConfig = treeConfig{
 	},
 	rhx: func(root *codec.Node) []codec.Edit {
 		var out []codec.Edit
-		if alias := texts(root.Find(codec.Keys("credential-alias", "rhx"))); len(alias) > 0 && rhxProgram.MatchString(alias[0]) {
+		if alias := texts(root.Find(codec.Keys("credential-alias", "rhx"))); len(alias) > 0 && rhxProgram().MatchString(alias[0]) {
 			out = append(out, unset("credential-alias", "rhx"))
 		}
 		all := texts(root.Find(codec.Keys("registry", "global-credential-providers")))
@@ -226,7 +225,7 @@ var kubeConfig = treeConfig{
 		if root.Find(user[:2]) == nil {
 			return nil, fmt.Errorf("it has no user %q: rhx load %s puts the context there", context.User, e.secret)
 		}
-		if have := root.Find(append(user[:len(user):len(user)], codec.Keys("exec", "command")...)); have.Scalar() && !rhxProgram.MatchString(have.Text) && !e.replace {
+		if have := root.Find(append(user[:len(user):len(user)], codec.Keys("exec", "command")...)); have.Scalar() && !rhxProgram().MatchString(have.Text) && !e.replace {
 			return nil, &OthersError{[]string{have.Text}}
 		}
 		argv := e.command(spec.ProtocolKubectl)
@@ -247,7 +246,7 @@ var kubeConfig = treeConfig{
 		}
 		for _, u := range users.Items {
 			name := textAt(u, "name")
-			if args := texts(u.Find(codec.Keys("user", "exec", "args"))); name == "" || !rhxProgram.MatchString(textAt(u, "user", "exec", "command")) || len(args) < 2 || args[0] != "helper" || args[1] != spec.ProtocolKubectl {
+			if args := texts(u.Find(codec.Keys("user", "exec", "args"))); name == "" || !rhxProgram().MatchString(textAt(u, "user", "exec", "command")) || len(args) < 2 || args[0] != "helper" || args[1] != spec.ProtocolKubectl {
 				continue
 			}
 			p := append(codec.Keys("users"), codec.Step{Field: "name", Equals: name})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // gitConfig is git's configuration. An option may stand there several times, and each
@@ -13,12 +14,18 @@ import (
 type gitConfig struct{}
 
 // rhxInGit is a line that has git ask rhx.
-var rhxInGit = regexp.MustCompile(`^\s*helper\s*=\s*"?!?\S*\brhx(-full)?(\.exe)? helper git(\s.*)?$`)
+var rhxInGit = lazily(`^\s*helper\s*=\s*"?!?\S*\brhx(-full)?(\.exe)? helper git(\s.*)?$`)
 
 var (
-	gitHelper  = regexp.MustCompile(`(?i)^\s*helper\s*=\s*(.*?)\s*$`)
-	gitSection = regexp.MustCompile(`^\s*\[\s*([^\]\s"]+)`)
+	gitHelper  = lazily(`(?i)^\s*helper\s*=\s*(.*?)\s*$`)
+	gitSection = lazily(`^\s*\[\s*([^\]\s"]+)`)
 )
+
+// lazily is an expression that is compiled when it is first needed, and not at every
+// start of the program.
+func lazily(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 func (gitConfig) add(data []byte, e *entry) ([]byte, error) {
 	out, _, err := gitConfig{}.take(data)
@@ -57,28 +64,28 @@ func (gitConfig) take(data []byte) ([]byte, bool, error) {
 	found := false
 	for n, line := range lines {
 		text := strings.TrimRight(string(line), "\r\n")
-		if !rhxInGit.MatchString(text) || n > 0 && strings.HasSuffix(strings.TrimRight(string(lines[n-1]), "\r\n"), `\`) {
+		if !rhxInGit().MatchString(text) || n > 0 && strings.HasSuffix(strings.TrimRight(string(lines[n-1]), "\r\n"), `\`) {
 			continue
 		}
 		found, drop[n] = true, true
 		if n > 0 {
-			if m := gitHelper.FindStringSubmatch(strings.TrimRight(string(lines[n-1]), "\r\n")); m != nil && m[1] == "" {
+			if m := gitHelper().FindStringSubmatch(strings.TrimRight(string(lines[n-1]), "\r\n")); m != nil && m[1] == "" {
 				drop[n-1] = true
 			}
 		}
 		// The section, if nothing else is in it.
 		first, last := n, n+1
-		for first > 0 && !gitSection.Match(lines[first]) {
+		for first > 0 && !gitSection().Match(lines[first]) {
 			first--
 		}
-		for last < len(lines) && !gitSection.Match(lines[last]) {
+		for last < len(lines) && !gitSection().Match(lines[last]) {
 			last++
 		}
 		empty := true
 		for k := first + 1; k < last; k++ {
 			empty = empty && (drop[k] || len(bytes.TrimSpace(lines[k])) == 0)
 		}
-		if empty && gitSection.Match(lines[first]) && strings.HasSuffix(strings.TrimSpace(string(lines[first])), "]") {
+		if empty && gitSection().Match(lines[first]) && strings.HasSuffix(strings.TrimSpace(string(lines[first])), "]") {
 			drop[first] = true
 		}
 	}
@@ -96,10 +103,10 @@ func (gitConfig) others(data []byte) ([]string, error) {
 	in := false
 	for line := range strings.Lines(string(data)) {
 		text := strings.TrimRight(line, "\r\n")
-		if m := gitSection.FindStringSubmatch(text); m != nil {
+		if m := gitSection().FindStringSubmatch(text); m != nil {
 			in = strings.EqualFold(m[1], "credential")
 		}
-		if m := gitHelper.FindStringSubmatch(text); in && m != nil && !rhxInGit.MatchString(text) {
+		if m := gitHelper().FindStringSubmatch(text); in && m != nil && !rhxInGit().MatchString(text) {
 			if m[1] == "" {
 				out = nil
 			} else {

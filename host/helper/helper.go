@@ -42,13 +42,17 @@ type Helpers struct {
 // ErrNone: no secret answers. Another helper, or a person, is asked then.
 var ErrNone = errors.New("no secret in the store is for this")
 
-// keepers are the providers of what clients store.
-var keepers = map[string]string{
-	spec.ProtocolCargo:     "cargo",
-	spec.ProtocolDocker:    "docker",
-	spec.ProtocolGit:       "git",
-	spec.ProtocolKeyring:   "pypi",
-	spec.ProtocolTerraform: "terraform-cloud",
+// keeper is the provider of what a client stores; "" where the protocol has no storing.
+func keeper(protocol string) string {
+	switch protocol {
+	case spec.ProtocolCargo, spec.ProtocolDocker, spec.ProtocolGit:
+		return protocol
+	case spec.ProtocolKeyring:
+		return "pypi"
+	case spec.ProtocolTerraform:
+		return "terraform-cloud"
+	}
+	return ""
 }
 
 // anyUser stands for the user where a token goes with any.
@@ -75,7 +79,7 @@ type Answer struct {
 }
 
 // kept reports whether the secret is of the provider of what the client stores.
-func (a *Answer) kept(protocol string) bool { return a.rec.Secret.Provider == keepers[protocol] }
+func (a *Answer) kept(protocol string) bool { return a.rec.Secret.Provider == keeper(protocol) }
 
 // one returns the secret that answers.
 func (h *Helpers) one(ctx context.Context, q question) (*Answer, error) {
@@ -211,11 +215,14 @@ func (h *Helpers) mayAnswer(q question, sp *spec.Spec) bool {
 
 // answer is what a secret answers; nil for nothing.
 func (h *Helpers) answer(ctx context.Context, q question, sp *spec.Spec, rec *store.Record) *Answer {
-	kept := sp.Name == keepers[q.protocol]
+	kept := sp.Name == keeper(q.protocol)
 	for _, one := range sp.HelpersFor(q.protocol) {
 		parts, ok := filled(one.Parts, sp, &rec.Secret)
-		if !ok || q.user != "" && parts["username"] != "*" && parts["username"] != q.user {
+		if !ok {
 			continue
+		}
+		if q.user != "" && parts["username"] != "*" && parts["username"] != q.user {
+			return nil // the secret is another user's, whatever else it could be taken for
 		}
 		if parts["username"] == "*" {
 			parts["username"] = cmp.Or(q.user, anyUser)
@@ -333,7 +340,7 @@ func (h *Helpers) isFor(ctx context.Context, protocol string, sp *spec.Spec, sec
 // for as the secret's profile is called: cargo's files have a token by the registry's
 // name. What a project's configuration calls so does not count.
 func (h *Helpers) named(ctx context.Context, q question, sec *secret.Secret) bool {
-	if q.protocol != spec.ProtocolCargo || sec.Provider != keepers[q.protocol] || sec.Profile == "" || sec.Profile != q.name {
+	if q.protocol != spec.ProtocolCargo || sec.Provider != keeper(q.protocol) || sec.Profile == "" || sec.Profile != q.name {
 		return false
 	}
 	have, ok := parseAddress(h.cargoIndex(ctx, sec.Profile))

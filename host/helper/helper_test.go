@@ -267,6 +267,13 @@ func TestPathsAndUsers(t *testing.T) {
 	if want := []string{"git/alice@git.example", "git/bob@git.example", "git/carl@git.example/a%20b", "git/carl@git.example/a%20b", "github", "git/me@github.com"}; strings.Join(h.read, " ") != strings.Join(want, " ") {
 		t.Errorf("noted as given: %q", h.read)
 	}
+	// A token with a user is that user's, though it would go with any.
+	h.put("gitea/a", "url", "https://tea.example", "user", "alice", "token", "fake-a")
+	h.put("gitea/b", "url", "https://tea.example", "user", "bob", "token", "fake-b")
+	if got := h.git("get", "protocol=https", "host=tea.example", "username=bob"); got != "username=bob\npassword=fake-b\n" {
+		t.Error(got)
+	}
+	h.read = nil
 	// The one that the user named, or none.
 	h.Secret = "mine"
 	if got := h.git("get", "protocol=https", "host=github.com"); got != "username=x-access-token\npassword=fake-2\n" {

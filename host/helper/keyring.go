@@ -72,7 +72,7 @@ func (h *Helpers) keyringSet(ctx context.Context, q question, in io.Reader) erro
 	if err := checkLine("the password", password); err != nil {
 		return err
 	}
-	return h.keep(ctx, offer{question: q, profile: q.at.host,
+	return h.keep(ctx, offer{question: q, profile: gitProfile(q.at, q.user, password),
 		parts:  map[string]string{"username": q.user, "password": password},
 		values: values("repository", q.at.escaped(), "username", q.user, "token", password)})
 }

@@ -73,6 +73,7 @@ func TestDockerStoresAndErases(t *testing.T) {
 		`{"ServerURL":"docker.io","Username":"hub","Secret":"fake-hub"}`,
 		`{"ServerURL":"ghcr.io","Username":"u","Secret":"fake-1"}`,
 		`{"ServerURL":"ghcr.io","Username":"u","Secret":"fake-2"}`,
+		`{"ServerURL":"id.example","Username":"someone","Secret":"fake-0"}`,
 		`{"ServerURL":"id.example","Username":"<token>","Secret":"fake-id"}`,
 	} {
 		if out, err := h.docker("store", in); err != nil || out != "" {
@@ -82,7 +83,7 @@ func TestDockerStoresAndErases(t *testing.T) {
 	const quay = "podman/quay.io@1 password=fake-quay server=quay.io username=q"
 	if got, want := h.stored(), "docker@1 password=fake-hub server=https://index.docker.io/v1/ username=hub\n"+
 		"docker/ghcr.io@2 password=fake-2 server=ghcr.io username=u\n"+
-		"docker/id.example@1 identity_token=fake-id server=id.example username=<token>\n"+quay; got != want {
+		"docker/id.example@2 identity_token=fake-id server=id.example username=<token>\n"+quay; got != want {
 		t.Errorf("\n%s", got)
 	}
 	for _, in := range []string{"", "x", "[]", `{"ServerURL":"a.example","Username":"u"}`, `{"ServerURL":"a.example","Secret":"fake"}`, `{"Username":"u","Secret":"fake"}`,
@@ -383,7 +384,7 @@ func TestKeyring(t *testing.T) {
 			t.Errorf("%q, %v", out, err)
 		}
 	}
-	if !strings.Contains(h.stored(), "pypi/new.example@1 repository=https://new.example/simple token=fake-new username=me\n") {
+	if !strings.Contains(h.stored(), "pypi/me@new.example%2Fsimple@1 repository=https://new.example/simple token=fake-new username=me\n") {
 		t.Errorf("\n%s", h.stored())
 	}
 	for _, in := range []string{"", "\n", "a\nb\n"} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -37,13 +38,16 @@ func (h *Helpers) keep(ctx context.Context, o offer) error {
 }
 
 func (h *Helpers) keepOnce(ctx context.Context, o offer) error {
+	if o.protocol == spec.ProtocolDocker {
+		o.user = "" // it has one user at a server: another one takes the place
+	}
 	all, err := h.all(ctx, o.question)
 	if err != nil {
 		return err
 	}
 	var old *Answer
 	for _, a := range all {
-		if maps.Equal(a.parts, o.parts) && a.rec.Secret.Expires.Equal(o.expires) {
+		if maps.Equal(a.parts, o.parts) && (o.expires.IsZero() || a.rec.Secret.Expires.Equal(o.expires)) {
 			return nil
 		}
 		if old == nil && a.kept(o.protocol) && o.same(a.at) {
@@ -53,7 +57,7 @@ func (h *Helpers) keepOnce(ctx context.Context, o offer) error {
 	if h.Secret != "" && old == nil {
 		return fmt.Errorf("%s is not the client's to change; nothing was saved", h.Secret)
 	}
-	sp, err := h.Specs.Get(keepers[o.protocol])
+	sp, err := h.Specs.Get(keeper(o.protocol))
 	if err != nil {
 		return err
 	}

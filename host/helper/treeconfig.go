@@ -2,6 +2,7 @@ package helper
 
 import (
 	"bytes"
+
 	"github.com/rhx-dev/rhx/host/codec"
 )
 

@@ -32,14 +32,16 @@ type Helper struct {
 
 // helperParts are the parts that a protocol's answer has, and those that it may have.
 // Of a kubectl's, token or both of the others are needed.
-var helperParts = map[string][2][]string{
-	ProtocolAWS:       {{"access_key", "secret_key"}, {"session_token"}},
-	ProtocolCargo:     {{"for", "token"}, nil},
-	ProtocolDocker:    {{"for", "username", "password"}, nil},
-	ProtocolGit:       {{"for", "username", "password"}, nil},
-	ProtocolKeyring:   {{"for", "username", "password"}, nil},
-	ProtocolKubectl:   {{"for"}, {"token", "certificate", "key"}},
-	ProtocolTerraform: {{"for", "token"}, nil},
+func helperParts(protocol string) (needed, optional []string) {
+	switch protocol {
+	case ProtocolAWS:
+		return []string{"access_key", "secret_key"}, []string{"session_token"}
+	case ProtocolCargo, ProtocolTerraform:
+		return []string{"for", "token"}, nil
+	case ProtocolKubectl:
+		return []string{"for"}, []string{"token", "certificate", "key"}
+	}
+	return []string{"for", "username", "password"}, nil
 }
 
 // Protocols returns the names of the protocols, in alphabetical order.
@@ -122,18 +124,18 @@ func (d *decoder) helpers(n *yaml.Node, s *Spec) {
 
 func (d *decoder) helper(n *yaml.Node, protocol string, s *Spec) Helper {
 	h := Helper{Protocol: protocol}
-	parts := helperParts[protocol]
+	needed, optional := helperParts(protocol)
 	fields := map[string]func(*yaml.Node){}
-	for _, part := range slices.Concat(parts[0], parts[1]) {
+	for _, part := range slices.Concat(needed, optional) {
 		fields[part] = func(n *yaml.Node) { h.Parts = append(h.Parts, UseField{part, d.helperText(n, s)}) }
 	}
-	if slices.Contains(parts[0], "for") {
+	if slices.Contains(needed, "for") {
 		fields["for"] = func(n *yaml.Node) {
 			d.Each(n, func(n *yaml.Node) { h.For = append(h.For, d.helperText(n, s)) })
 		}
 	}
 	d.Mapping(n, protocol, fields)
-	for _, part := range parts[0] {
+	for _, part := range needed {
 		if d.Err == nil && h.Part(part) == "" && (part != "for" || len(h.For) == 0) {
 			d.Fail(n, "%s needs %s", protocol, part)
 		}
