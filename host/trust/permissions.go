@@ -85,6 +85,13 @@ func permissions(s *spec.Spec) []string {
 		u := &s.Use[i]
 		out = append(out, fmt.Sprintf("have it sent to %s (%s)", strings.Join(u.Hosts, ", "), u.How()))
 	}
+	for i := range s.Helpers {
+		line := "have rhx answer " + s.Helpers[i].Protocol + " with it"
+		if at := s.Helpers[i].For; len(at) > 0 {
+			line += ", for " + strings.Join(at, ", ")
+		}
+		out = append(out, line)
+	}
 	return append(out, "reach hosts: none")
 }
 

@@ -47,6 +47,9 @@ files:
   - path: ~/.x/m.cnf
     format: {wasm: xm, random: true}
 use: {hosts: [api.x.example, "*.y.example"], header: {Authorization: "Bearer {key}"}}
+helper:
+  git: {for: ["https://x.example", "https://{profile}"], username: "*", password: "{key}"}
+  aws: {access_key: "{user}", secret_key: "{key}"}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +68,8 @@ use: {hosts: [api.x.example, "*.y.example"], header: {Authorization: "Bearer {ke
 		"run xm.wasm in the sandbox, with at most 64 MiB of memory and 2 s a call",
 		"give xm.wasm this machine's randomness",
 		"have it sent to api.x.example, *.y.example (header Authorization: Bearer {key})",
+		"have rhx answer git with it, for https://x.example, https://{profile}",
+		"have rhx answer aws with it",
 		"reach hosts: none",
 	}
 	if got := permissions(s); !slices.Equal(got, want) {
