@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -335,6 +336,12 @@ func TestGitStores(t *testing.T) {
 	if got := h.git("get", "protocol=https", "host=git.example", "path=a b.git"); got != "username=al ice\npassword=fake-3\n" {
 		t.Error(got)
 	}
+	// Without one, what is for a path stays as it is.
+	store("host=path.example", "username=p", "password=fake-6", "path=only")
+	store("host=path.example", "username=p", "password=fake-7")
+	if got := h.git("get", "protocol=https", "host=path.example", "path=only"); got != "username=p\npassword=fake-6\n" {
+		t.Error(got)
+	}
 	// A token in the user's place is in no name.
 	store("host=t.example", "username=fake-token-1", "password=x-oauth-basic")
 	if !strings.Contains(h.stored(), "git/t.example@1 ") {
@@ -350,6 +357,10 @@ func TestGitStores(t *testing.T) {
 	store("host=e.example", "username=e", "password=fake-5", fmt.Sprintf("password_expiry_utc=%d", later))
 	if got := h.git("get", "protocol=https", "host=e.example"); got != fmt.Sprintf("username=e\npassword=fake-5\npassword_expiry_utc=%d\n", later) {
 		t.Error(got)
+	}
+	store("host=e.example", "username=e", "password=fake-5") // who does not say it does not know it
+	if !strings.Contains(h.stored(), "git/e@e.example@1 ") {
+		t.Error(h.stored())
 	}
 	store("host=e.example", "username=e", "password=fake-5", "password_expiry_utc=1")
 	if _, err := h.gitErr("get", "protocol=https", "host=e.example"); err == nil || err.Error() != "git/e@e.example has expired" {
@@ -400,6 +411,184 @@ func TestGitErases(t *testing.T) {
 	}
 	if err := h.st.Undelete(t.Context(), "git/alice@git.example", 0); err != nil || h.stored() != before {
 		t.Error(err, h.stored())
+	}
+}
+
+// counting is a store that counts what is read of it.
+type counting struct {
+	store.Store
+	got []string
+}
+
+func (c *counting) Get(ctx context.Context, name string, version int) (*store.Record, error) {
+	c.got = append(c.got, name)
+	return c.Store.Get(ctx, name, version)
+}
+
+// Of many secrets only those are decrypted that their names, or specs, say to be for the
+// host; the others where none of these is.
+func TestFewAreDecrypted(t *testing.T) {
+	h := newHouse(t)
+	h.put("git/a@one.example", "url", "https://one.example", "username", "a", "password", "fake-1")
+	h.put("git/b@two.example", "url", "https://two.example", "username", "b", "password", "fake-2")
+	h.putAs("mine", "git", "c@three.example", "url", "https://three.example", "username", "c", "password", "fake-3")
+	h.put("github", "oauth_token", "fake-hub")
+	h.put("acme", "id", "me", "key", "fake-acme")
+	h.put("openai", "api_key", "fake")
+	h.putAs("none", "", "", "k", "v")
+	h.putAs("strange", "no-such-provider", "", "k", "v")
+	for host, want := range map[string]string{
+		"two.example":      "github git/b@two.example",
+		"git.acme.example": "acme github",
+		"github.com":       "github",
+		"three.example":    "github git/a@one.example git/b@two.example mine",
+		"none.example":     "github git/a@one.example git/b@two.example mine",
+	} {
+		st := &counting{Store: h.st}
+		h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return st, nil }}
+		out := h.git("get", "protocol=https", "host="+host)
+		slices.Sort(st.got)
+		all := strings.Fields(want)
+		slices.Sort(all)
+		if !slices.Equal(st.got, all) || (out == "") != (host == "none.example") {
+			t.Errorf("%s: %q, %q", host, st.got, out)
+		}
+	}
+	// Where names are cheap, they are asked for first.
+	infos, err := h.st.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &naming{counting: counting{Store: h.st}}
+	for _, i := range infos {
+		st.names = append(st.names, i.Name)
+	}
+	st.names = append(st.names, "git/gone@two.example")
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return st, nil }}
+	if out := h.git("get", "protocol=https", "host=two.example"); out == "" || st.listed != 0 || strings.Join(st.got, " ") != "git/b@two.example github git/gone@two.example" {
+		t.Errorf("%q, %q, listed %d times", out, st.got, st.listed)
+	}
+	if out := h.git("get", "protocol=https", "host=three.example"); out == "" || st.listed != 1 {
+		t.Errorf("%q, listed %d times", out, st.listed)
+	}
+}
+
+// naming is a store that names its secrets cheaply.
+type naming struct {
+	counting
+	names  []string
+	listed int
+}
+
+func (n *naming) Names(context.Context) ([]string, error) { return n.names, nil }
+
+func (n *naming) List(ctx context.Context) ([]store.Info, error) {
+	n.listed++
+	return n.Store.List(ctx)
+}
+
+// What cannot be listed is an error, and not nothing.
+func TestStoreThatFails(t *testing.T) {
+	h := newHouse(t)
+	h.put("github", "oauth_token", "fake-hub")
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return failing{h.st}, nil }}
+	for _, verb := range []string{"get", "store", "erase"} {
+		if out, err := h.gitErr(verb, "protocol=https", "host=github.com", "username=u", "password=p"); !errors.Is(err, store.ErrUnavailable) || out != "" {
+			t.Errorf("%s: %q, %v", verb, out, err)
+		}
+	}
+}
+
+// failing is a store that cannot be listed.
+type failing struct{ store.Store }
+
+func (failing) List(context.Context) ([]store.Info, error) { return nil, store.ErrUnavailable }
+
+// meanwhile is a store in which somebody else does something before the first write.
+type meanwhile struct {
+	store.Store
+	do func()
+}
+
+func (m *meanwhile) first() {
+	if do := m.do; do != nil {
+		m.do = nil
+		do()
+	}
+}
+
+func (m *meanwhile) Put(ctx context.Context, s *secret.Secret, expect int) (int, error) {
+	m.first()
+	return m.Store.Put(ctx, s, expect)
+}
+
+func (m *meanwhile) Delete(ctx context.Context, name string) error {
+	m.first()
+	return m.Store.Delete(ctx, name)
+}
+
+// Two processes of a client store and erase at once: the second one finds it done.
+func TestStoresMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	st := &meanwhile{Store: h.st}
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return st, nil }}
+	jane := []string{"protocol=https", "host=git.example", "username=jane", "password=fake-1"}
+	save := func() {
+		h.put("git/jane@git.example", "url", "https://git.example", "username", "jane", "password", "fake-1")
+	}
+	st.do = save
+	h.git("store", jane...)
+	if got := h.stored(); got != "git/jane@git.example@1 password=fake-1 url=https://git.example username=jane" {
+		t.Error(got)
+	}
+	// Somebody else's other value is found by the second try, and replaced by what the client has.
+	st.do = func() {
+		h.put("git/jane@git.example", "url", "https://git.example", "username", "jane", "password", "fake-other")
+	}
+	h.git("store", "protocol=https", "host=git.example", "username=jane", "password=fake-2")
+	if got := h.stored(); got != "git/jane@git.example@3 password=fake-2 url=https://git.example username=jane" {
+		t.Error(got)
+	}
+	st.do = func() {
+		if err := h.st.Delete(t.Context(), "git/jane@git.example"); err != nil {
+			t.Error(err)
+		}
+	}
+	h.git("erase", "protocol=https", "host=git.example", "username=jane", "password=fake-2")
+	if got := h.stored(); got != "" {
+		t.Error(got)
+	}
+	// A store that fails says so.
+	save()
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return readOnly{h.st}, nil }}
+	if _, err := h.gitErr("erase", jane...); !errors.Is(err, store.ErrDenied) {
+		t.Error(err)
+	}
+	_, err := h.gitErr("store", "protocol=https", "host=git.example", "username=jane", "password=fake-3")
+	if !errors.Is(err, store.ErrDenied) || fault.Hint(err) != "" {
+		t.Error(err)
+	}
+}
+
+// readOnly is a store that takes nothing.
+type readOnly struct{ store.Store }
+
+func (readOnly) Put(context.Context, *secret.Secret, int) (int, error) { return 0, store.ErrDenied }
+func (readOnly) Delete(context.Context, string) error                  { return store.ErrDenied }
+
+// Which users are tokens, and in no name.
+func TestTokenUsers(t *testing.T) {
+	for _, c := range []struct {
+		user, password string
+		token          bool
+	}{
+		{"short", "x-oauth-basic", true}, {"short", "x-oauth-token", true}, {"short", "other", false},
+		{"twelve-bytes", "twelve-bytes", true}, {"elevenbytes", "elevenbytes", false}, {"twelve-bytes", "other-bytes!", false},
+		{"ghp_" + strings.Repeat("f", 20), "x", true}, {"ghp_" + strings.Repeat("f", 19), "x", false}, {strings.Repeat("f", 40), "x", false},
+	} {
+		if tokenUser(c.user, c.password) != c.token {
+			t.Errorf("%+v", c)
+		}
 	}
 }
 
