@@ -25,7 +25,8 @@ arm() {
 	(
 		cd / # a folder that somebody is in cannot be unmounted
 		trap '' HUP
-		slept=0 end=$(($(date +%s) + $5))
+		# A second more: the clock's is half over.
+		slept=0 end=$(($(date +%s) + $5 + 1))
 		while [ "$(cat "$d/ttl-$1" 2>/dev/null)" = "$2" ]; do
 			# By the clock or by what was slept, whichever is first: clocks are set.
 			left=$((end - $(date +%s)))
