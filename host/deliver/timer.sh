@@ -23,6 +23,8 @@ arm() {
 	echo "$2" >"$d/ttl-$1" || exit 1
 	[ "$(sum "$3")" = "$4" ] || exit 1
 	(
+		# Not behind the parenthesis: mksh would keep the connection open.
+		exec </dev/null >/dev/null 2>&1
 		cd / # a folder that somebody is in cannot be unmounted
 		trap '' HUP
 		# A second more: the clock's is half over.
@@ -40,5 +42,5 @@ arm() {
 			sleep "$left" || exit
 			slept=$((slept + left))
 		done
-	) </dev/null >/dev/null 2>&1 &
+	) &
 }

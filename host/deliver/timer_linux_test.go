@@ -40,6 +40,8 @@ func TestTimerInShells(t *testing.T) {
 			words := strings.Fields(shell)
 			cmd := exec.Command(words[0], append(words[1:], "-s")...)
 			cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+			// What waits for 30 seconds must not keep the connection open.
+			cmd.WaitDelay = 10 * time.Second
 			cmd.Stdin = strings.NewReader(timerScript + calls.String())
 			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 				t.Fatalf("%v\n%s", err, out)
