@@ -18,8 +18,10 @@ const (
 	// machine, which is one look for a file.
 	sweepEvery = 5 * time.Second
 	// sweepAgain is how long after a sweep there is another one: what could not be taken
-	// out is tried again then. A sweep has as long.
-	sweepAgain = time.Minute
+	// out is tried again then.
+	sweepAgain = 20 * time.Second
+	// sweepWithin is how long a sweep may take.
+	sweepWithin = time.Minute
 )
 
 // sweepVariables say whose files and which key are meant. The agent has no other variables.
@@ -59,7 +61,7 @@ func sweepNowAndThen(ctx context.Context, exe string) {
 }
 
 func sweepOnce(ctx context.Context, exe string) {
-	ctx, cancel := context.WithTimeout(ctx, sweepAgain)
+	ctx, cancel := context.WithTimeout(ctx, sweepWithin)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, "sweep", "--local", "--quiet", "--no-input")
 	cmd.Dir, cmd.Env = "/", sweepEnviron(os.Environ())

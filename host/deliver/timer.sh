@@ -23,9 +23,12 @@ arm() {
 	echo "$2" >"$d/ttl-$1" || exit 1
 	[ "$(sum "$3")" = "$4" ] || exit 1
 	(
+		# Not behind the parenthesis: mksh would keep the connection open.
+		exec </dev/null >/dev/null 2>&1
 		cd / # a folder that somebody is in cannot be unmounted
 		trap '' HUP
-		slept=0 end=$(($(date +%s) + $5))
+		# A second more: the clock's is half over.
+		slept=0 end=$(($(date +%s) + $5 + 1))
 		while [ "$(cat "$d/ttl-$1" 2>/dev/null)" = "$2" ]; do
 			# By the clock or by what was slept, whichever is first: clocks are set.
 			left=$((end - $(date +%s)))
@@ -39,5 +42,5 @@ arm() {
 			sleep "$left" || exit
 			slept=$((slept + left))
 		done
-	) </dev/null >/dev/null 2>&1 &
+	) &
 }

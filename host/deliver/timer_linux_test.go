@@ -28,14 +28,20 @@ func TestTimerInShells(t *testing.T) {
 				if err := os.WriteFile(path, []byte("fake-secret"), 0o600); err != nil {
 					t.Fatal(err)
 				}
+				seconds := 1
+				if name == "kept" {
+					seconds = 30 // it is called off before that
+				}
 				sum := sha256.Sum256([]byte("fake-secret"))
-				fmt.Fprintf(&calls, "arm %s 1 '%s' %s 1\n", timerID(path), strings.ReplaceAll(path, "'", `'\''`), hex.EncodeToString(sum[:]))
+				fmt.Fprintf(&calls, "arm %s 1 '%s' %s %d\n", timerID(path), strings.ReplaceAll(path, "'", `'\''`), hex.EncodeToString(sum[:]), seconds)
 			}
 			fmt.Fprintf(&calls, "echo other >%s/changed\n", home)
 			fmt.Fprintf(&calls, "disarm %s\n", timerID(filepath.Join(home, "kept")))
 			words := strings.Fields(shell)
 			cmd := exec.Command(words[0], append(words[1:], "-s")...)
 			cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+			// What waits for 30 seconds must not keep the connection open.
+			cmd.WaitDelay = 10 * time.Second
 			cmd.Stdin = strings.NewReader(timerScript + calls.String())
 			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 				t.Fatalf("%v\n%s", err, out)
