@@ -134,21 +134,25 @@ func (a *app) answerBy(ctx context.Context, h *helper.Helpers, protocol string, 
 	if len(q.words) != want {
 		return fault.WithHint(fault.WithKind(fmt.Errorf("rhx helper %s takes %d arguments", protocol, want), fault.Usage), "the client gives them: rhx helper install "+protocol)
 	}
+	to := a.Data()
+	if a.OutTTY { // somebody tries it
+		to = a.Out
+	}
 	switch protocol {
 	case spec.ProtocolAWS:
-		return h.AWS(ctx, q.profile, a.Data())
+		return h.AWS(ctx, q.profile, to)
 	case spec.ProtocolCargo:
-		return h.Cargo(ctx, a.In, a.Data())
+		return h.Cargo(ctx, a.In, to)
 	case spec.ProtocolDocker:
-		return h.Docker(ctx, q.words[0], a.In, a.Data())
+		return h.Docker(ctx, q.words[0], a.In, to)
 	case spec.ProtocolGit:
-		return h.Git(ctx, q.words[0], a.In, a.Data())
+		return h.Git(ctx, q.words[0], a.In, to)
 	case spec.ProtocolKeyring:
-		return h.Keyring(ctx, q.words, a.In, a.Data())
+		return h.Keyring(ctx, q.words, a.In, to)
 	case spec.ProtocolKubectl:
-		return h.Kubectl(ctx, a.Getenv("KUBERNETES_EXEC_INFO"), a.Data())
+		return h.Kubectl(ctx, a.Getenv("KUBERNETES_EXEC_INFO"), to)
 	}
-	return h.Terraform(ctx, q.words[0], q.words[1], a.In, a.Data())
+	return h.Terraform(ctx, q.words[0], q.words[1], a.In, to)
 }
 
 // forClient is an error in the form in which the client takes it.
