@@ -40,4 +40,5 @@ sh ./goreaders.sh >/dev/null
 sh ./gh.sh >/dev/null
 sh ./guests.sh >/dev/null
 sh ./clients.sh >/dev/null
+sh ./tofu.sh >/dev/null
 sh ./vault.sh >/dev/null

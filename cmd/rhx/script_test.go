@@ -170,6 +170,7 @@ var clients = sync.OnceValues(func() (map[string]string, error) {
 		"GUESTS":  {"guests.sh", "done"},
 		"DOTENV":  {"dotenv.sh", "done"},
 		"VAULT":   {"vault.sh", ""},
+		"TOFU":    {"tofu.sh", ""},
 		"NODE":    {"node.sh", "done"},
 		"CLIENTS": {"clients.sh", "done"},
 	} {

@@ -403,6 +403,39 @@ func TestGitErases(t *testing.T) {
 	}
 }
 
+// What cannot be listed is an error, and not nothing.
+func TestStoreThatFails(t *testing.T) {
+	h := newHouse(t)
+	h.put("github", "oauth_token", "fake-hub")
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return failing{h.st}, nil }}
+	for _, verb := range []string{"get", "store", "erase"} {
+		if out, err := h.gitErr(verb, "protocol=https", "host=github.com", "username=u", "password=p"); !errors.Is(err, store.ErrUnavailable) || out != "" {
+			t.Errorf("%s: %q, %v", verb, out, err)
+		}
+	}
+}
+
+// failing is a store that cannot be listed.
+type failing struct{ store.Store }
+
+func (failing) List(context.Context) ([]store.Info, error) { return nil, store.ErrUnavailable }
+
+// Which users are tokens, and in no name.
+func TestTokenUsers(t *testing.T) {
+	for _, c := range []struct {
+		user, password string
+		token          bool
+	}{
+		{"short", "x-oauth-basic", true}, {"short", "x-oauth-token", true}, {"short", "other", false},
+		{"twelve-bytes", "twelve-bytes", true}, {"elevenbytes", "elevenbytes", false}, {"twelve-bytes", "other-bytes!", false},
+		{"ghp_" + strings.Repeat("f", 20), "x", true}, {"ghp_" + strings.Repeat("f", 19), "x", false}, {strings.Repeat("f", 40), "x", false},
+	} {
+		if tokenUser(c.user, c.password) != c.token {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // A value that would be several lines does not go to a client that reads lines.
 func TestLineBreaksAreNotGiven(t *testing.T) {
 	h := newHouse(t)

@@ -234,6 +234,16 @@ func TestOtherHelpersStay(t *testing.T) {
 			t.Errorf("%s:\n%s", c.client, s.text(c.file))
 		}
 	}
+	for client, c := range map[string][3]string{
+		"docker": {"/home/u/.docker/config.json", `{"credsStore": "", "credHelpers": {"a.example": "x", "b.example": "rhx"}}`, "x for a.example"},
+		"cargo":  {"/home/u/.cargo/config.toml", "registry.global-credential-providers = [\"cargo:libsecret\", \"rhx\"]\n", "cargo:libsecret"},
+	} {
+		s := newSite(t)
+		s.local.PutFile(c[0], []byte(c[1]), 0o600)
+		if p, err := s.install(client, "", Options{}); err != nil || strings.Join(p.Others, ",") != c[2] {
+			t.Errorf("%s: %v, %v", client, p, err)
+		}
+	}
 	s := newSite(t)
 	s.local.PutFile("/home/u/.gitconfig", []byte("[credential \"https://x\"]\n\thelper = old\n\thelper =\n\thelper = store\n\tusername = u\n"), 0o600)
 	p, err := s.install("git", "", Options{})
@@ -365,6 +375,15 @@ func TestInstallRefuses(t *testing.T) {
 	if _, err := s.install("pip", "pypi/x", Options{Bin: "/b"}); !errors.Is(err, errNoSecret) {
 		t.Error(err)
 	}
+	// A command of rhx's that is not for kubectl, and one of another program, stay.
+	other := strings.ReplaceAll(kubeconfig, "    username: kept\n", "    exec:\n      command: COMMAND\n      args: [helper, PROTOCOL]\n")
+	for text, stays := range map[string]bool{"/opt/rhx git": true, "/opt/other kubectl": true, "/opt/rhx kubectl": false} {
+		command, protocol, _ := strings.Cut(text, " ")
+		s.local.PutFile("/home/u/.kube/config", []byte(strings.NewReplacer("COMMAND", command, "PROTOCOL", protocol).Replace(other)), 0o600)
+		if got := s.uninstall("kubectl"); (got == "") != stays {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
 	// What cannot be read or understood is not written.
 	for client, text := range map[string]string{"docker": "{", "terraform": "x {", "cargo": "[", "aws": "[x"} {
 		name := map[string]string{"aws": "aws"}[client]
@@ -385,6 +404,17 @@ func TestInstallRefuses(t *testing.T) {
 	s.Program = "/opt/two words/rhx"
 	if _, err := s.install("uv", "", Options{Bin: "/b"}); err == nil {
 		t.Error("installed with a path of two words")
+	}
+}
+
+func TestPlainWords(t *testing.T) {
+	if !plainWord("azAZ09._@:+%/-") || !plainWord("") {
+		t.Error("these are plain")
+	}
+	for _, r := range " \"'`$\\;&|<>()[]{}*?!#~^=,\té\x00" {
+		if plainWord("a" + string(r)) {
+			t.Errorf("%q is plain", r)
+		}
 	}
 }
 

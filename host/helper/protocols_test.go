@@ -182,6 +182,7 @@ func TestKubectl(t *testing.T) {
 		{"kubernetes/dev", info("v1", "https://k8s.example")},
 		{"kubernetes/dev", info("v1", "https://k8s.example:6443/other")},
 		{"kubernetes/dev", info("v1", "")},
+		{"kubernetes/dev", info("v1", "https://evil@k8s.example:6443")},
 		{"kubernetes/dev", info("v9", "https://k8s.example:6443")},
 		{"kubernetes/dev", "x"},
 		{"kubernetes/dev", `{"kind":"Other","apiVersion":"client.authentication.k8s.io/v1"}`},
@@ -215,6 +216,7 @@ func TestCargo(t *testing.T) {
 	h.put("cargo", "token", "fake-io")
 	h.put("cargo/acme", "token", "fake-acme")
 	h.put("cargo/own", "token", "fake-own", "index", "sparse+https://own.example/index/")
+	h.put("cargo/v", "token", "fake-v", "index", "sparse+https://v.example/v1")
 	h.local.PutFile("/home/u/.cargo/config.toml", []byte("[registries]\nacme = { index = \"sparse+https://acme.example/\" }\n"), 0o600)
 	found := func(token string) string {
 		return `{"Ok":{"kind":"get","token":"` + token + `","cache":"session","operation_independent":true}}` + "\n"
@@ -227,6 +229,8 @@ func TestCargo(t *testing.T) {
 		{cargoLine("get", "sparse+https://acme.example/", "acme", ""), found("fake-acme")},
 		{cargoLine("get", "sparse+https://acme.example/", "acme", `,"args":["--secret","cargo/acme"]`), found("fake-acme")},
 		{cargoLine("get", "sparse+https://acme.example/", "acme", `,"args":["--secret","cargo/own"]`), none},
+		{cargoLine("get", "sparse+https://v.example", "v", ""), none},
+		{cargoLine("get", "sparse+https://v.example/v1/", "v", ""), found("fake-v")},
 		// A project can call another index so.
 		{cargoLine("get", "sparse+https://evil.example/", "acme", ""), none},
 		{cargoLine("get", "sparse+https://evil.example/", "own", ""), none},
@@ -374,7 +378,7 @@ func TestKeyring(t *testing.T) {
 	if out, err := h.keyring("", "get", "https://pypi.corp.example/simple/", "you"); !errors.Is(err, ErrNone) || out != "" {
 		t.Errorf("%q, %v", out, err)
 	}
-	for _, args := range [][]string{nil, {"get"}, {"get", "x"}, {"set", "x"}, {"del", "x"}, {"get", "a", "b", "c"}, {"list", "a", "b"}, {"--help"}, {"--mode", "x", "get", "a", "b"}, {"--output", "json", "get", "a", "b"}, {"get", "a", "b\nc"}, {"get", "a", "b", "--mode"}} {
+	for _, args := range [][]string{nil, {"get"}, {"get", "x"}, {"set", "x"}, {"del", "x"}, {"get", "a", "b", "c"}, {"list", "a", "b"}, {"--help"}, {"--mode", "x", "get", "a", "b"}, {"--output", "json", "get", "a", "b"}, {"--output", "password", "get", "a", "b"}, {"get", "a", "b\nc"}, {"get", "a", "b", "--mode"}} {
 		if _, err := h.keyring("x", args...); fault.KindOf(err) != fault.Usage {
 			t.Errorf("%q: %v", args, err)
 		}
