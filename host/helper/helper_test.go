@@ -335,6 +335,12 @@ func TestGitStores(t *testing.T) {
 	if got := h.git("get", "protocol=https", "host=git.example", "path=a b.git"); got != "username=al ice\npassword=fake-3\n" {
 		t.Error(got)
 	}
+	// Without one, what is for a path stays as it is.
+	store("host=path.example", "username=p", "password=fake-6", "path=only")
+	store("host=path.example", "username=p", "password=fake-7")
+	if got := h.git("get", "protocol=https", "host=path.example", "path=only"); got != "username=p\npassword=fake-6\n" {
+		t.Error(got)
+	}
 	// A token in the user's place is in no name.
 	store("host=t.example", "username=fake-token-1", "password=x-oauth-basic")
 	if !strings.Contains(h.stored(), "git/t.example@1 ") {
@@ -350,6 +356,10 @@ func TestGitStores(t *testing.T) {
 	store("host=e.example", "username=e", "password=fake-5", fmt.Sprintf("password_expiry_utc=%d", later))
 	if got := h.git("get", "protocol=https", "host=e.example"); got != fmt.Sprintf("username=e\npassword=fake-5\npassword_expiry_utc=%d\n", later) {
 		t.Error(got)
+	}
+	store("host=e.example", "username=e", "password=fake-5") // who does not say it does not know it
+	if !strings.Contains(h.stored(), "git/e@e.example@1 ") {
+		t.Error(h.stored())
 	}
 	store("host=e.example", "username=e", "password=fake-5", "password_expiry_utc=1")
 	if _, err := h.gitErr("get", "protocol=https", "host=e.example"); err == nil || err.Error() != "git/e@e.example has expired" {
@@ -419,6 +429,78 @@ func TestStoreThatFails(t *testing.T) {
 type failing struct{ store.Store }
 
 func (failing) List(context.Context) ([]store.Info, error) { return nil, store.ErrUnavailable }
+
+// meanwhile is a store in which somebody else does something before the first write.
+type meanwhile struct {
+	store.Store
+	do func()
+}
+
+func (m *meanwhile) first() {
+	if do := m.do; do != nil {
+		m.do = nil
+		do()
+	}
+}
+
+func (m *meanwhile) Put(ctx context.Context, s *secret.Secret, expect int) (int, error) {
+	m.first()
+	return m.Store.Put(ctx, s, expect)
+}
+
+func (m *meanwhile) Delete(ctx context.Context, name string) error {
+	m.first()
+	return m.Store.Delete(ctx, name)
+}
+
+// Two processes of a client store and erase at once: the second one finds it done.
+func TestStoresMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	st := &meanwhile{Store: h.st}
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return st, nil }}
+	jane := []string{"protocol=https", "host=git.example", "username=jane", "password=fake-1"}
+	save := func() {
+		h.put("git/jane@git.example", "url", "https://git.example", "username", "jane", "password", "fake-1")
+	}
+	st.do = save
+	h.git("store", jane...)
+	if got := h.stored(); got != "git/jane@git.example@1 password=fake-1 url=https://git.example username=jane" {
+		t.Error(got)
+	}
+	// Somebody else's other value is found by the second try, and replaced by what the client has.
+	st.do = func() {
+		h.put("git/jane@git.example", "url", "https://git.example", "username", "jane", "password", "fake-other")
+	}
+	h.git("store", "protocol=https", "host=git.example", "username=jane", "password=fake-2")
+	if got := h.stored(); got != "git/jane@git.example@3 password=fake-2 url=https://git.example username=jane" {
+		t.Error(got)
+	}
+	st.do = func() {
+		if err := h.st.Delete(t.Context(), "git/jane@git.example"); err != nil {
+			t.Error(err)
+		}
+	}
+	h.git("erase", "protocol=https", "host=git.example", "username=jane", "password=fake-2")
+	if got := h.stored(); got != "" {
+		t.Error(got)
+	}
+	// A store that fails says so.
+	save()
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return readOnly{h.st}, nil }}
+	if _, err := h.gitErr("erase", jane...); !errors.Is(err, store.ErrDenied) {
+		t.Error(err)
+	}
+	_, err := h.gitErr("store", "protocol=https", "host=git.example", "username=jane", "password=fake-3")
+	if !errors.Is(err, store.ErrDenied) || fault.Hint(err) != "" {
+		t.Error(err)
+	}
+}
+
+// readOnly is a store that takes nothing.
+type readOnly struct{ store.Store }
+
+func (readOnly) Put(context.Context, *secret.Secret, int) (int, error) { return 0, store.ErrDenied }
+func (readOnly) Delete(context.Context, string) error                  { return store.ErrDenied }
 
 // Which users are tokens, and in no name.
 func TestTokenUsers(t *testing.T) {
