@@ -67,6 +67,8 @@ type question struct {
 	user string
 	// name is what the client calls the address in its configuration; "" for nothing.
 	name string
+
+	able map[string]able // by provider, as far as it was asked
 }
 
 // Answer is a secret that answers a question.
@@ -157,22 +159,77 @@ func (h *Helpers) all(ctx context.Context, q question) ([]*Answer, error) {
 		}
 		return nil, nil
 	}
+	// Naming secrets can be cheap where describing them is a request for each.
+	if names, ok := records.Names(ctx, st); ok {
+		if out, err := h.answers(ctx, q, st, h.likely(q, names)); err != nil || len(out) > 0 {
+			return out, err
+		}
+	}
 	infos, err := st.List(ctx)
 	if err != nil && len(infos) == 0 {
 		return nil, err
 	}
-	var out []*Answer
-	for _, info := range infos {
-		sp, err := h.Specs.Get(info.Provider)
-		if err != nil || !h.mayAnswer(q, sp) {
-			continue // of a provider that is not known here, if of any
+	first, others := h.candidates(q, infos)
+	out, err := h.answers(ctx, q, st, first)
+	if err != nil || len(out) > 0 {
+		return out, err
+	}
+	return h.answers(ctx, q, st, others)
+}
+
+// likely are the names that have the host in them, or are those of default profiles.
+func (h *Helpers) likely(q question, names []string) []string {
+	providers := map[string]bool{}
+	for _, name := range h.Specs.Names() {
+		providers[name] = true
+	}
+	var out []string
+	for _, name := range names {
+		provider, _ := secret.SplitName(name)
+		if q.at == nil || !providers[provider] {
+			continue
 		}
-		rec, err := st.Get(ctx, info.Name, 0)
+		fixed, open := q.mayAnswer(h.Specs, provider)
+		if fixed || open && q.likely(name, provider) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// likely reports whether a name says that a secret is for the address.
+func (q *question) likely(name, provider string) bool {
+	return name == provider || strings.Contains(strings.ToLower(name), q.at.host)
+}
+
+// candidates are the names of the secrets that may answer: first those that are for the
+// address by their spec, have its host in their name, or are a default profile; then those
+// of which only the values can say it. With a hundred of them a client would notice.
+func (h *Helpers) candidates(q question, infos []store.Info) (first, others []string) {
+	for _, info := range infos {
+		fixed, open := q.mayAnswer(h.Specs, info.Provider)
 		switch {
-		case errors.Is(err, store.ErrNotFound): // deleted meanwhile
-		case err != nil:
+		case fixed || open && (q.at == nil || q.likely(info.Name, info.Provider)):
+			first = append(first, info.Name)
+		case open:
+			others = append(others, info.Name)
+		}
+	}
+	return first, others
+}
+
+// answers are those of some secrets.
+func (h *Helpers) answers(ctx context.Context, q question, st store.Store, names []string) ([]*Answer, error) {
+	var out []*Answer
+	for _, name := range names {
+		rec, err := st.Get(ctx, name, 0)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // deleted, before or meanwhile
+		}
+		if err != nil {
 			return nil, err
-		default:
+		}
+		if sp, err := h.Specs.Get(rec.Secret.Provider); err == nil {
 			if a := h.answer(ctx, q, sp, rec); a != nil {
 				out = append(out, a)
 			}
@@ -197,20 +254,39 @@ func (h *Helpers) get(ctx context.Context, name string) (*store.Record, error) {
 	return rec, err
 }
 
-// mayAnswer reports whether a secret of a provider can answer, before it is decrypted.
-func (h *Helpers) mayAnswer(q question, sp *spec.Spec) bool {
-	for _, one := range sp.HelpersFor(q.protocol) {
-		if q.at == nil || len(one.For) == 0 {
-			return true
+// able is what secrets of a provider can answer to a question.
+type able struct{ fixed, open bool }
+
+// mayAnswer reports whether secrets of a provider can answer, before one is decrypted:
+// because the spec names the address, or because values name one.
+func (q *question) mayAnswer(specs *spec.Registry, provider string) (fixed, open bool) {
+	if had, ok := q.able[provider]; ok {
+		return had.fixed, had.open
+	}
+	defer func() {
+		if q.able == nil {
+			q.able = map[string]able{}
 		}
+		q.able[provider] = able{fixed, open}
+	}()
+	if provider == "" {
+		return false, false
+	}
+	sp, err := specs.Get(provider)
+	if err != nil {
+		return false, false // it is not known here
+	}
+	for _, one := range sp.HelpersFor(q.protocol) {
+		open = open || q.at == nil || len(one.For) == 0
 		for _, text := range one.For {
-			have, ok := parseAddress(text)
-			if len(spec.Holes(text)) > 0 || ok && q.fits(have, false) {
-				return true
+			if len(spec.Holes(text)) > 0 {
+				open = true
+			} else if have, ok := parseAddress(text); ok && q.at != nil {
+				fixed = fixed || q.fits(have, false)
 			}
 		}
 	}
-	return false
+	return fixed, open
 }
 
 // answer is what a secret answers; nil for nothing.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -411,6 +412,79 @@ func TestGitErases(t *testing.T) {
 	if err := h.st.Undelete(t.Context(), "git/alice@git.example", 0); err != nil || h.stored() != before {
 		t.Error(err, h.stored())
 	}
+}
+
+// counting is a store that counts what is read of it.
+type counting struct {
+	store.Store
+	got []string
+}
+
+func (c *counting) Get(ctx context.Context, name string, version int) (*store.Record, error) {
+	c.got = append(c.got, name)
+	return c.Store.Get(ctx, name, version)
+}
+
+// Of many secrets only those are decrypted that their names, or specs, say to be for the
+// host; the others where none of these is.
+func TestFewAreDecrypted(t *testing.T) {
+	h := newHouse(t)
+	h.put("git/a@one.example", "url", "https://one.example", "username", "a", "password", "fake-1")
+	h.put("git/b@two.example", "url", "https://two.example", "username", "b", "password", "fake-2")
+	h.putAs("mine", "git", "c@three.example", "url", "https://three.example", "username", "c", "password", "fake-3")
+	h.put("github", "oauth_token", "fake-hub")
+	h.put("acme", "id", "me", "key", "fake-acme")
+	h.put("openai", "api_key", "fake")
+	h.putAs("none", "", "", "k", "v")
+	h.putAs("strange", "no-such-provider", "", "k", "v")
+	for host, want := range map[string]string{
+		"two.example":      "github git/b@two.example",
+		"git.acme.example": "acme github",
+		"github.com":       "github",
+		"three.example":    "github git/a@one.example git/b@two.example mine",
+		"none.example":     "github git/a@one.example git/b@two.example mine",
+	} {
+		st := &counting{Store: h.st}
+		h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return st, nil }}
+		out := h.git("get", "protocol=https", "host="+host)
+		slices.Sort(st.got)
+		all := strings.Fields(want)
+		slices.Sort(all)
+		if !slices.Equal(st.got, all) || (out == "") != (host == "none.example") {
+			t.Errorf("%s: %q, %q", host, st.got, out)
+		}
+	}
+	// Where names are cheap, they are asked for first.
+	infos, err := h.st.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &naming{counting: counting{Store: h.st}}
+	for _, i := range infos {
+		st.names = append(st.names, i.Name)
+	}
+	st.names = append(st.names, "git/gone@two.example")
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return st, nil }}
+	if out := h.git("get", "protocol=https", "host=two.example"); out == "" || st.listed != 0 || strings.Join(st.got, " ") != "git/b@two.example github git/gone@two.example" {
+		t.Errorf("%q, %q, listed %d times", out, st.got, st.listed)
+	}
+	if out := h.git("get", "protocol=https", "host=three.example"); out == "" || st.listed != 1 {
+		t.Errorf("%q, listed %d times", out, st.listed)
+	}
+}
+
+// naming is a store that names its secrets cheaply.
+type naming struct {
+	counting
+	names  []string
+	listed int
+}
+
+func (n *naming) Names(context.Context) ([]string, error) { return n.names, nil }
+
+func (n *naming) List(ctx context.Context) ([]store.Info, error) {
+	n.listed++
+	return n.Store.List(ctx)
 }
 
 // What cannot be listed is an error, and not nothing.
