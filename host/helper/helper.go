@@ -218,16 +218,19 @@ func (h *Helpers) candidates(q question, infos []store.Info) (first, others []st
 	return first, others
 }
 
-// answers are those of some secrets.
+// answers are those of some secrets. One that cannot be read, which a token for Vault may
+// not be allowed to, is no error where another one answers.
 func (h *Helpers) answers(ctx context.Context, q question, st store.Store, names []string) ([]*Answer, error) {
 	var out []*Answer
+	var errs []error
 	for _, name := range names {
 		rec, err := st.Get(ctx, name, 0)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // deleted, before or meanwhile
 		}
 		if err != nil {
-			return nil, err
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
 		if sp, err := h.Specs.Get(rec.Secret.Provider); err == nil {
 			if a := h.answer(ctx, q, sp, rec); a != nil {
@@ -235,7 +238,10 @@ func (h *Helpers) answers(ctx context.Context, q question, st store.Store, names
 			}
 		}
 	}
-	return out, nil
+	if len(out) > 0 {
+		return out, nil
+	}
+	return nil, errors.Join(errs...)
 }
 
 // get reads one secret, without noting it: not every one that is looked at is given.

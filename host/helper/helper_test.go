@@ -414,6 +414,34 @@ func TestGitErases(t *testing.T) {
 	}
 }
 
+// denying is a store of which one secret cannot be read.
+type denying struct {
+	store.Store
+	name string
+}
+
+func (d denying) Get(ctx context.Context, name string, version int) (*store.Record, error) {
+	if name == d.name {
+		return nil, store.ErrDenied
+	}
+	return d.Store.Get(ctx, name, version)
+}
+
+// A secret that cannot be read takes no other one along, and is an error where it might
+// have answered.
+func TestOneThatCannotBeRead(t *testing.T) {
+	h := newHouse(t)
+	h.put("git/a@one.example", "url", "https://one.example", "username", "a", "password", "fake-1")
+	h.put("git/b@one.example", "url", "https://one.example", "username", "b", "password", "fake-2")
+	h.Records = &records.Records{Open: func(context.Context) (store.Store, error) { return denying{h.st, "git/a@one.example"}, nil }}
+	if out := h.git("get", "protocol=https", "host=one.example"); out != "username=b\npassword=fake-2\n" {
+		t.Error(out)
+	}
+	if out, err := h.gitErr("get", "protocol=https", "host=one.example", "username=a"); !errors.Is(err, store.ErrDenied) || out != "" || !strings.Contains(err.Error(), "git/a@one.example") {
+		t.Error(out, err)
+	}
+}
+
 // counting is a store that counts what is read of it.
 type counting struct {
 	store.Store
