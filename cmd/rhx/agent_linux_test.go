@@ -152,6 +152,34 @@ func TestTheAgentsMemoryIsPrivate(t *testing.T) {
 	}
 }
 
+// An agent that root's debugger follows, or one that was quicker than it, takes no key.
+func TestATracedAgentTakesNoKey(t *testing.T) {
+	s := newSomeone(t)
+	s.must("", s.rhx, "agent", "start")
+	var st agent.Status
+	if err := json.Unmarshal([]byte(s.must("", s.rhx, "agent", "status", "-o", "json")), &st); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() != 0 {
+		return // nobody else can follow it
+	}
+	strace := exec.CommandContext(t.Context(), "strace", "-qq", "-e", "trace=none", "-p", fmt.Sprint(st.PID))
+	if err := strace.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = strace.Process.Kill(); _ = strace.Wait() }()
+	for traced := false; !traced; {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", st.PID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		traced = !bytes.Contains(data, []byte("TracerPid:\t0\n"))
+	}
+	if out, err := s.run("", s.rhx, "unlock"); err == nil || !strings.Contains(out, "another program traces the agent") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // What is locked is not in memory any more, which root can tell.
 func TestLockForgets(t *testing.T) {
 	s := newNobody(t)

@@ -66,6 +66,9 @@ func (c *agentSSHCmd) Run(ctx context.Context, a *app) error {
 	}
 	args := c.args()
 	if c.Foreground {
+		// Where the store is in Vault, rhx goes on as rhx-full here, while it has the sockets
+		// still that it was given. What else is wrong is said to who asks for a key.
+		_, _ = e.Records.Store(ctx)
 		a.stopSignals()
 		return server.Run(ctx, dir, environOfAgent(a.environ()), exe, args...)
 	}
@@ -86,7 +89,12 @@ func (c *agentSSHCmd) Run(ctx context.Context, a *app) error {
 		server.Have(first, local.Held())
 		return c.run(ctx, a, dir, server, argv)
 	}
-	started, err := agent.StartSSH(dir, environOfAgent(a.environ()), exe, args...)
+	st, err := e.Records.Store(ctx)
+	if err != nil {
+		return err
+	}
+	// The store is that of this folder, wherever the agent runs.
+	started, err := agent.StartSSH(dir, append(environOfAgent(a.environ()), "RHX_STORE="+st.URL()), exe, args...)
 	if err != nil {
 		return err
 	}
