@@ -30,6 +30,9 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Last < 0 {
+		return fault.WithKind(errors.New("--last counts from 0, which is for all events"), fault.Usage)
+	}
 	if c.Verify {
 		if c.Secret != "" {
 			return fault.WithKind(errors.New("--verify is for the whole log, and takes no secret"), fault.Usage)

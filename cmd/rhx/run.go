@@ -56,6 +56,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if len(argv) == 0 {
 		return fault.WithKind(errors.New("no command given"), fault.Usage)
 	}
+	if c.TTY && a.On == "" {
+		return fault.WithHint(fault.WithKind(errors.New("--tty is for a command on a host: --on"), fault.Usage), "on this machine the command has the terminal that rhx has")
+	}
 	if err := c.byDefault(ctx, a); err != nil {
 		return err
 	}

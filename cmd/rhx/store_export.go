@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 
 	"filippo.io/age"
 
@@ -73,6 +74,9 @@ func (c *storeExportCmd) Run(ctx context.Context, a *app) error {
 	if !stdout {
 		if path, err = c.free(a, e); err != nil {
 			return err
+		}
+		if err := backup.Sweep(filepath.Dir(path)); err != nil {
+			a.warn("what a killed export left is not removed: " + err.Error())
 		}
 	}
 	// Before anything is asked: opening a store may start rhx anew.

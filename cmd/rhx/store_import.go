@@ -13,7 +13,7 @@ import (
 )
 
 type storeImportCmd struct {
-	File      string `arg:"" help:"The backup."`
+	File      string `arg:"" help:"The backup; - for stdin."`
 	Identity  string `help:"The key that opens the backup, if not the one of the local store." placeholder:"FILE"`
 	Overwrite bool   `help:"Replace other values in the store, and delete there what is deleted in the backup."`
 	DryRun    bool   `help:"Say what would be imported; import nothing."`
@@ -54,7 +54,13 @@ func (c *storeImportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	f, err := e.Backup.Open(ctx, c.File, c.Identity)
+	name, f := c.File, (*backup.File)(nil)
+	if name == "-" {
+		name = "the backup"
+		f, err = e.Backup.OpenStream(ctx, name, a.In, c.Identity)
+	} else {
+		f, err = e.Backup.Open(ctx, name, c.Identity)
+	}
 	if err != nil {
 		return err
 	}
@@ -63,7 +69,7 @@ func (c *storeImportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	todo, err := a.showSteps(f, c.File, steps)
+	todo, err := a.showSteps(f, name, steps)
 	if err != nil {
 		return err
 	}

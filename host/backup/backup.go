@@ -18,6 +18,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 
+	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/records"
@@ -31,6 +32,8 @@ type Backup struct {
 	Records *records.Records
 	// Local returns the store on this machine, whose key may open a backup.
 	Local func() (*agestore.Store, error)
+	// Lock holds other imports of this machine up until unlock is called.
+	Lock func(ctx context.Context) (unlock func() error, err error)
 	// Asking is for the passphrases of backups, KeyAsking for those of keys.
 	Asking, KeyAsking agestore.Asking
 	// Warn is told of keys that others can read.
@@ -144,9 +147,36 @@ func (b *Backup) Open(ctx context.Context, path, identity string) (*File, error)
 	if err != nil {
 		return nil, err
 	}
+	return b.opened(ctx, path, f, identity)
+}
+
+// maxStream bounds a backup that comes through a pipe, in bytes.
+const maxStream = 4 << 30
+
+// OpenStream is Open for a backup that comes through a pipe, which is named in errors. It
+// lies in a file without a name meanwhile, encrypted as it is.
+func (b *Backup) OpenStream(ctx context.Context, name string, r io.Reader, identity string) (*File, error) {
+	f, err := os.CreateTemp("", "rhx-import-*")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(f.Name()) // Windows keeps it until it is closed
+	n, err := io.Copy(f, io.LimitReader(r, maxStream+1))
+	if err == nil && n > maxStream {
+		err = fmt.Errorf("%s: it is larger than %d GiB", name, maxStream>>30)
+	}
+	if err != nil {
+		_, _ = f.Close(), os.Remove(f.Name())
+		return nil, err
+	}
+	return b.opened(ctx, name, f, identity)
+}
+
+// opened reads all of a file, which it closes where that fails.
+func (b *Backup) opened(ctx context.Context, path string, f *os.File, identity string) (*File, error) {
 	out := &File{path: path, file: f}
 	if err := b.open(ctx, out, identity); err != nil {
-		_ = f.Close()
+		_ = out.Close()
 		if refused := new(openError); errors.As(err, &refused) {
 			return nil, refused.err
 		}
@@ -190,7 +220,13 @@ func (b *Backup) open(ctx context.Context, f *File, identity string) error {
 }
 
 // Close closes the file.
-func (f *File) Close() error { return f.file.Close() }
+func (f *File) Close() error {
+	err := f.file.Close()
+	if f.path != f.file.Name() {
+		_ = os.Remove(f.file.Name()) // one of OpenStream's, on Windows
+	}
+	return err
+}
 
 // Len is how many secrets there are.
 func (f *File) Len() int { return len(f.secrets) }
@@ -334,4 +370,48 @@ func Free(path string, overwrite bool, own ...string) (string, error) {
 		}
 	}
 	return path, nil
+}
+
+// leftAfter is the age from which a backup that is being written is one that a killed
+// process left: each write to one makes it younger.
+const leftAfter = time.Hour
+
+// Sweep removes from a folder, which is the user's, what killed exports left there: files
+// with the name of one that is being written, which begin as a backup does.
+func Sweep(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if n, ok := strings.CutPrefix(e.Name(), atomicfile.Prefix); !ok || n == "" || strings.Trim(n, "0123456789") != "" || !e.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		left, leftErr := isLeft(path)
+		if left {
+			leftErr = os.Remove(path)
+		}
+		if !errors.Is(leftErr, fs.ErrNotExist) {
+			err = errors.Join(err, leftErr)
+		}
+	}
+	return err
+}
+
+func isLeft(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil || time.Since(info.ModTime()) < leftAfter {
+		return false, err
+	}
+	start := make([]byte, len(ageIntro))
+	if _, err := io.ReadFull(f, start); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, err
+	}
+	return string(start) == ageIntro, nil
 }

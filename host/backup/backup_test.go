@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -31,6 +33,7 @@ func over(st store.Store) *Backup {
 	return &Backup{
 		Records: &records.Records{Open: func(context.Context) (store.Store, error) { return st, nil }}, workFactor: 2,
 		Local:  func() (*agestore.Store, error) { return st.(*agestore.Store), nil },
+		Lock:   func(context.Context) (func() error, error) { return func() error { return nil }, nil },
 		Asking: agestore.Asking{Passphrase: answer},
 	}
 }
@@ -376,6 +379,50 @@ func TestAnImportGoesOn(t *testing.T) {
 			if got != want {
 				t.Errorf("after %d writes and another import: %s is %q, not %q", n, name, got, want)
 			}
+		}
+	}
+}
+
+// Several imports of one backup at once, all planned before the first begins, add each
+// version once.
+func TestImportsAtOnce(t *testing.T) {
+	from, to := localStore(t), localStore(t)
+	const versions = "A- B- C- D"
+	for i := range 4 {
+		fill(t, from, fmt.Sprint("s", i), strings.Fields(versions)...)
+	}
+	id, keyFile := key(t)
+	path, lock := filepath.Join(t.TempDir(), "b.age"), filepath.Join(t.TempDir(), "lock")
+	noError(t, os.WriteFile(path, export(t, from, id.Recipient()), 0o600))
+	var imports []func()
+	for range 4 {
+		b := over(to)
+		b.Lock = func(ctx context.Context) (func() error, error) { return ownfile.Lock(ctx, lock) }
+		f, err := b.Open(t.Context(), path, keyFile)
+		noError(t, err)
+		defer f.Close()
+		steps, err := b.Plan(t.Context(), f, false)
+		noError(t, err)
+		imports = append(imports, func() {
+			steps, err := b.Import(t.Context(), f, steps)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, s := range steps {
+				if s.Err != nil || s.Action != provider.Created && s.Action != provider.Unchanged {
+					t.Errorf("%+v", s)
+				}
+			}
+		})
+	}
+	var all sync.WaitGroup
+	for _, do := range imports {
+		all.Go(do)
+	}
+	all.Wait()
+	for i := range 4 {
+		if got := valuesOf(t, to, fmt.Sprint("s", i)); got != versions {
+			t.Errorf("there is %q, not %q", got, versions)
 		}
 	}
 }
@@ -882,3 +929,52 @@ func TestTheStoreFails(t *testing.T) {
 type under struct{ broken }
 
 func (u *under) Under() store.Store { return u.Store }
+
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-2 * time.Hour)
+	for name, text := range map[string]string{
+		".new-123": ageIntro + "left", ".new-124": "somebody's", ".new-125": "age", ".new-x1": ageIntro, ".new-": ageIntro, "backup.age": ageIntro, ".new-young": ageIntro,
+	} {
+		path := filepath.Join(dir, name)
+		noError(t, os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, old, old))
+	}
+	noError(t, os.WriteFile(filepath.Join(dir, ".new-126"), []byte(ageIntro), 0o600), os.Mkdir(filepath.Join(dir, ".new-127"), 0o700), os.Chtimes(filepath.Join(dir, ".new-127"), old, old))
+	noError(t, os.Symlink("backup.age", filepath.Join(dir, ".new-128")))
+	noError(t, Sweep(dir))
+	var names []string
+	entries, err := os.ReadDir(dir)
+	noError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got, want := strings.Join(names, " "), ".new- .new-124 .new-125 .new-126 .new-127 .new-128 .new-x1 .new-young backup.age"; got != want {
+		t.Errorf("%s are left, not %s", got, want)
+	}
+}
+
+func TestOpenStream(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	st := localStore(t)
+	fill(t, st, "a", "A", "B")
+	id, keyFile := key(t)
+	data := export(t, st, id.Recipient())
+	b := over(localStore(t))
+	f, err := b.OpenStream(t.Context(), "the backup", bytes.NewReader(data), keyFile)
+	noError(t, err)
+	steps, err := b.Plan(t.Context(), f, false)
+	if err != nil || len(steps) != 1 || steps[0].Added != 2 {
+		t.Errorf("%+v, %v", steps, err)
+	}
+	noError(t, f.Close())
+	if _, err := b.OpenStream(t.Context(), "the backup", bytes.NewReader(data[:len(data)-1]), keyFile); err == nil || !strings.HasPrefix(err.Error(), "the backup: ") {
+		t.Error(err)
+	}
+	broken := errors.New("broken")
+	if _, err := b.OpenStream(t.Context(), "the backup", errorReader{broken}, keyFile); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+}

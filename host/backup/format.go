@@ -292,10 +292,62 @@ func parseLine(data []byte) (*line, error) {
 func strict(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	if bytes.HasPrefix(data, []byte("{")) && d.Decode(v) == nil && d.InputOffset() == int64(len(data)) {
+	if bytes.HasPrefix(data, []byte("{")) && d.Decode(v) == nil && d.InputOffset() == int64(len(data)) && !doubled(json.NewDecoder(bytes.NewReader(data)), false) {
 		return nil
 	}
 	return errDamaged
+}
+
+// doubled reports whether an object of the next JSON value, which is a right one, has a
+// key twice: the decoder takes the last one, other programs the first. Keys of a map are
+// exact; those of all else are equal in capitals, too, as the decoder has them.
+func doubled(d *json.Decoder, exact bool) bool {
+	t, err := d.Token()
+	if err != nil {
+		return true
+	}
+	var keys map[string]bool
+	switch t {
+	case json.Delim('{'):
+		keys = map[string]bool{}
+	case json.Delim('['):
+	default:
+		return false
+	}
+	for d.More() {
+		within := false
+		if keys != nil {
+			t, err := d.Token()
+			key, ok := t.(string)
+			if err != nil || !ok {
+				return true
+			}
+			if !exact {
+				key = folded(key)
+				within = key == "VALUES"
+			}
+			if keys[key] {
+				return true
+			}
+			keys[key] = true
+		}
+		if doubled(d, within) {
+			return true
+		}
+	}
+	_, err = d.Token()
+	return err != nil
+}
+
+// folded is a key that all keys have which [strings.EqualFold] finds equal.
+func folded(key string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, key)
 }
 
 // lineReader reads lines of bounded length.

@@ -36,7 +36,8 @@ type Step struct {
 	Version int
 	Err     error
 
-	put []version
+	put       []version
+	overwrite bool
 	// expect is the newest version that the store has, or 0 for none that is not deleted.
 	expect int
 	// first reports that the store's newest version is deleted before.
@@ -86,7 +87,7 @@ func (b *Backup) each(ctx context.Context, f *File, doing string, do func(i int)
 // plan compares one secret.
 func (f *File) plan(ctx context.Context, st store.Store, s versions, overwrite bool) Step {
 	step, err := f.compare(ctx, st, s, overwrite)
-	step.Name = s.name
+	step.Name, step.overwrite = s.name, overwrite
 	if step.Err = err; err != nil && step.Action == "" {
 		step.Action = provider.Failed
 	}
@@ -182,16 +183,33 @@ func same(now, want *secret.Secret) bool {
 }
 
 // Import does what was planned. A secret that fails stops no other. What was done when
-// it ends early stays, and another import goes on from there.
-func (b *Backup) Import(ctx context.Context, f *File, steps []Step) ([]Step, error) {
+// it ends early stays, and another import goes on from there. Of several at once on one
+// machine, one after the other does its part.
+func (b *Backup) Import(ctx context.Context, f *File, steps []Step) (out []Step, err error) {
 	st, err := b.Records.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := slices.Clone(steps)
+	unlock, err := b.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	out = slices.Clone(steps)
 	b.each(ctx, f, "importing", func(i int) {
 		s := &out[i]
 		if s.Action != provider.Created && s.Action != provider.Updated {
+			return
+		}
+		// Another import may have been first: that a secret is not there, or deleted, is
+		// true between two of its versions, too.
+		now := f.plan(ctx, st, f.secrets[i], s.overwrite)
+		switch {
+		case now.Action == provider.Unchanged || now.Action == provider.Failed:
+			*s = now
+			return
+		case now.Action != s.Action || now.After != s.After || now.Added != s.Added:
+			s.Action, s.Err = provider.Failed, fault.WithHint(fault.Mark(errors.New("the store has changed since it was compared"), store.ErrConflict), "import again")
 			return
 		}
 		if err := f.putAll(ctx, st, s); err != nil {

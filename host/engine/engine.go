@@ -6,6 +6,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/backup"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/deliver"
@@ -13,6 +14,7 @@ import (
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/session"
@@ -85,11 +87,19 @@ func (e *Engine) wire() {
 	e.Detector = &detect.Detector{Specs: e.Specs, Guests: e.Guests}
 	e.Deliver = &deliver.Deliverer{Specs: e.Specs, Guests: e.Guests, Dirs: e.Dirs}
 	e.Exchange = &exchange.Exchange{Specs: e.Specs, Guests: e.Guests, Dirs: e.Dirs, Local: e.Local, Records: e.Records, Detector: e.Detector, Deliver: e.Deliver, Book: e.Book}
-	e.Backup = &backup.Backup{Records: e.Records, Local: e.Stores.Local, Warn: e.Stores.Warn,
+	e.Backup = &backup.Backup{Records: e.Records, Local: e.Stores.Local, Warn: e.Stores.Warn, Lock: e.lockImports,
 		Asking:    agestore.Asking{Passphrase: e.Stores.backupPassphrase, Checking: e.Stores.checking},
 		KeyAsking: agestore.Asking{Passphrase: e.Stores.passphrase, Checking: e.Stores.checking},
 	}
 	e.Project = &project.Project{Specs: e.Specs, Records: e.Records, Detector: e.Detector, Deliver: e.Deliver, Book: e.Book, Local: e.Local, Getenv: e.Stores.Getenv}
+}
+
+// lockImports has one import of a backup come after the other.
+func (e *Engine) lockImports(ctx context.Context) (unlock func() error, err error) {
+	if err := atomicfile.MkdirAll(e.Dirs.State); err != nil {
+		return nil, err
+	}
+	return ownfile.Lock(ctx, filepath.Join(e.Dirs.State, "import.lock"))
 }
 
 // Close releases the store and what runs modules.

@@ -186,6 +186,10 @@ func put(ctx context.Context, st store.Store, sec *secret.Secret, may func(old *
 		s.Action, s.Version = provider.Unchanged, old.Version
 		return s
 	default:
+		// Values that a person gives come from no file: the secret stays where it was.
+		if len(sec.Sources) == 0 && sec.Provider == old.Secret.Provider && sec.Profile == old.Secret.Profile {
+			sec.Sources = slices.Clone(old.Secret.Sources)
+		}
 		s.Action, s.Keys = provider.Updated, sec.Values.Diff(old.Secret.Values)
 		if s.Err = may(old); s.Err != nil {
 			s.Action = provider.Conflict
