@@ -181,15 +181,15 @@ func (h *Hardener) whyLeft(i *Item) string {
 	return ""
 }
 
-// grouped are the items that are done together: those of one client, and each that has
-// none by itself.
+// grouped are the items that are done together: those of a client that has one helper for
+// all of them. Any other is done by itself, so that its failure stops no other.
 func grouped(items []*Item) [][]*Item {
 	var out [][]*Item
 	for _, i := range items {
 		if i.Action != Helper && i.Action != TakenOut {
 			continue
 		}
-		at := slices.IndexFunc(out, func(g []*Item) bool { return i.Client != "" && g[0].Client == i.Client })
+		at := slices.IndexFunc(out, func(g []*Item) bool { return i.Client != "" && !i.client.Each && g[0].Client == i.Client })
 		if at < 0 {
 			out = append(out, nil)
 			at = len(out) - 1
@@ -245,6 +245,7 @@ func (h *Hardener) install(ctx context.Context, will *overlay, group []*Item, op
 	in := *h.Installer
 	in.Local = will
 	var out []session.Outcome
+	alone := false
 	for n, c := range helper.Readers(group[0].Provider) {
 		if n > 0 {
 			if has, err := in.Configured(ctx, c); err != nil {
@@ -262,12 +263,33 @@ func (h *Hardener) install(ctx context.Context, will *overlay, group []*Item, op
 				will.add(change)
 			}
 			out = append(out, p.Outcomes...)
+			alone = alone || c.Name == "docker" || c.Name == "git" && len(p.Others) > 0
 			if !c.Each {
 				break
 			}
 		}
 	}
+	if alone {
+		return out, h.nothingLeft(ctx, group)
+	}
 	return out, nil
+}
+
+// nothingLeft returns an error where a file has credentials besides those of a group, and
+// its client does not read it any more once it asks rhx: it would find them nowhere.
+func (h *Hardener) nothingLeft(ctx context.Context, group []*Item) error {
+	sp := group[0].sp
+	snap, err := provider.Take(ctx, h.Local, h.Guests, []*spec.Spec{sp})
+	if err != nil {
+		return err
+	}
+	for _, f := range snap.Extract(ctx, sp) {
+		if f.State == provider.HasValue && !slices.ContainsFunc(group, func(i *Item) bool { return i.Secret == f.Name }) &&
+			slices.ContainsFunc(f.Sources, func(s secret.Source) bool { return s.Kind == secret.SourceFile }) {
+			return fault.WithHint(fmt.Errorf("%s would not find %s in its file any more", group[0].Client, f.Name), "harden all of them: rhx harden "+sp.Name)
+		}
+	}
+	return nil
 }
 
 func installOne(ctx context.Context, in *helper.Installer, c helper.Client, answer *helper.Answer, opts Options) (*helper.Plan, error) {

@@ -233,6 +233,51 @@ func TestKubeconfigsThatStay(t *testing.T) {
 	}
 }
 
+// One of several stops no other where its client has a helper for each.
+func TestOneOfSeveral(t *testing.T) {
+	h := newHouse(t, nil)
+	h.m.PutFile(kubeconfig, []byte("contexts: [{name: a, context: {cluster: c, user: u}}, {name: b, context: {cluster: c, user: u}}, {name: d, context: {cluster: c, user: v}}]\n"+
+		"clusters: [{name: c, cluster: {server: 'https://k.example.com'}}]\nusers: [{name: u, user: {token: fake-u}}, {name: v, user: {token: fake-v}}]\n"), 0o600)
+	said := say(h.run(t, harden.Options{}))
+	for _, want := range []string{"kubernetes/a kubectl failedkubernetes/a: kubernetes/b has the same entry", "kubernetes/b kubectl failedkubernetes/b: kubernetes/a has the same entry", "kubernetes/d kubectl helper"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s", said)
+		}
+	}
+	if text := h.file(kubeconfig); !strings.Contains(text, "fake-u") || strings.Contains(text, "fake-v") {
+		t.Errorf("%s", text)
+	}
+}
+
+// Of several kubeconfigs the one with the user is changed.
+func TestSecondKubeconfig(t *testing.T) {
+	h := newHouse(t, nil)
+	h.m.SetEnv("KUBECONFIG", "/home/u/one:/home/u/two")
+	for _, name := range []string{"one", "two"} {
+		h.m.PutFile("/home/u/"+name, []byte("contexts: [{name: "+name+", context: {cluster: "+name+", user: "+name+"}}]\n"+
+			"clusters: [{name: "+name+", cluster: {server: 'https://k.example.com'}}]\nusers: [{name: "+name+", user: {token: fake}}]\n"), 0o600)
+	}
+	said := say(h.run(t, harden.Options{}))
+	for _, name := range []string{"one", "two"} {
+		if text := h.file("/home/u/" + name); strings.Contains(text, "fake") || !strings.Contains(text, "kubernetes/"+name) {
+			t.Errorf("%s\n%s", said, text)
+		}
+	}
+}
+
+// docker reads none of its file's credentials once a helper is set, so one does not go alone.
+func TestNoneWithoutItsClient(t *testing.T) {
+	h := newHouse(t, nil)
+	text := `{"auths": {"r.example.com": {"auth": "amFuZTpmYWtlLXB3"}, "s.example.com": {"auth": "amFuZTpmYWtlLXB3"}}}` + "\n"
+	h.m.PutFile(dockerFile, []byte(text), 0o600)
+	if said := say(h.run(t, harden.Options{Names: []string{"docker/r.example.com"}, Bin: "/home/u/bin"})); !strings.Contains(said, "docker would not find docker/s.example.com in its file any more") || h.file(dockerFile) != text {
+		t.Errorf("%s\n%s", said, h.file(dockerFile))
+	}
+	if said := say(h.run(t, harden.Options{Bin: "/home/u/bin"})); strings.Count(said, "docker helper") != 2 || strings.Contains(h.file(dockerFile), "amFuZTpmYWtlLXB3") {
+		t.Errorf("%s\n%s", said, h.file(dockerFile))
+	}
+}
+
 // What is left, and why.
 func TestLeft(t *testing.T) {
 	h := newHouse(t, nil)
