@@ -265,6 +265,16 @@ func TestSecondKubeconfig(t *testing.T) {
 	}
 }
 
+// The index of a registry is in cargo's configuration, and cargo asks by its name.
+func TestCargoRegistry(t *testing.T) {
+	h := newHouse(t, nil)
+	h.m.PutFile("/home/u/.cargo/config.toml", []byte("[registries.corp]\nindex = \"sparse+https://corp.example.com/index/\"\n"), 0o600)
+	h.m.PutFile("/home/u/.cargo/credentials.toml", []byte("[registry]\ntoken = \"fake\"\n[registries.corp]\ntoken = \"fake-corp\"\n"), 0o600)
+	if said := say(h.run(t, harden.Options{})); strings.Count(said, "cargo helper") != 2 || strings.Contains(h.file("/home/u/.cargo/credentials.toml"), "fake") {
+		t.Errorf("%s", said)
+	}
+}
+
 // docker reads none of its file's credentials once a helper is set, so one does not go alone.
 func TestNoneWithoutItsClient(t *testing.T) {
 	h := newHouse(t, nil)
