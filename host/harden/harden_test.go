@@ -207,6 +207,33 @@ func TestPutBack(t *testing.T) {
 	}
 }
 
+// meddler is another program that changes a file just before rhx does.
+type meddler struct {
+	*machine.Memory
+	file string
+}
+
+func (m *meddler) Write(ctx context.Context, changes []machine.Change) ([]error, error) {
+	if slices.ContainsFunc(changes, func(c machine.Change) bool { return c.Path == m.file }) {
+		m.PutFile(m.file, []byte("# another's\n"), 0o600)
+	}
+	return m.Memory.Write(ctx, changes)
+}
+
+// Where another program writes a file of the client's meanwhile, the plaintext stays.
+func TestChangedMeanwhile(t *testing.T) {
+	for _, file := range []string{awsConfig, credentials} {
+		h := newHouse(t, func(m *machine.Memory) machine.Machine { return &meddler{m, file} })
+		h.m.PutFile(credentials, []byte(awsText), 0o600)
+		want := map[string]string{credentials: awsText, awsConfig: ""}
+		want[file] = "# another's\n"
+		said := say(h.run(t, harden.Options{}))
+		if !strings.Contains(said, "aws aws failed") || h.file(credentials) != want[credentials] || h.file(awsConfig) != want[awsConfig] {
+			t.Errorf("%s:\n%s\n%s\n%s", file, said, h.file(credentials), h.file(awsConfig))
+		}
+	}
+}
+
 // What the client would use before it asks rhx, or what is not the secret's alone, is
 // left.
 func TestKubeconfigsThatStay(t *testing.T) {
