@@ -129,7 +129,9 @@ func (a *app) printHardened(items []*harden.Item, plan bool) error {
 				what = i.Client + " asks rhx (shown by " + strings.Join(i.Checked, ", ") + ")"
 			}
 		case harden.TakenOut:
-			what = "in the store alone: rhx run -s " + i.Secret + " -- COMMAND"
+			if what = "in the store alone: rhx run -s " + i.Secret + " -- COMMAND"; i.Provider == "ssh" {
+				what = "in the store alone: rhx agent ssh"
+			}
 		case harden.Left:
 			what = "left: " + i.Why
 		default:

@@ -5,6 +5,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,7 +36,8 @@ const (
 	// fresh is for how long keys are listed without a look into the store.
 	fresh = time.Minute
 	// lockExtension, renewExtension and stopExtension are requests of rhx's own: to forget the
-	// keys, to read them anew, and to end.
+	// keys, to read them anew, and to end. The word of the agent's lock is in each: a host to
+	// which the agent is forwarded can send requests, too.
 	lockExtension  = "lock@rhx"
 	renewExtension = "renew@rhx"
 	stopExtension  = "stop@rhx"
@@ -88,6 +90,7 @@ type SSHServer struct {
 
 	again func()
 	stop  func()
+	path  string
 	began instant
 	clock func() instant
 
@@ -210,7 +213,11 @@ func (s *SSHServer) SignWithFlags(key ssh.PublicKey, data []byte, flags sshagent
 
 // Extension implements [sshagent.ExtendedAgent]. session-bind@openssh.com is unknown, as to
 // agents before OpenSSH 8.9: it limits keys that were added with limits, and there are none.
-func (s *SSHServer) Extension(name string, _ []byte) ([]byte, error) {
+func (s *SSHServer) Extension(name string, contents []byte) ([]byte, error) {
+	word, err := wordOf(s.path)
+	if err != nil || subtle.ConstantTimeCompare(word, contents) != 1 {
+		return nil, sshagent.ErrExtensionUnsupported
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch name {
@@ -276,7 +283,7 @@ func (s *SSHServer) Serve(ctx context.Context, l *net.UnixListener) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s.stop, s.began = stop, s.clock()
+	s.stop, s.began, s.path = stop, s.clock(), l.Addr().String()
 	log.SetOutput(io.Discard) // where the package of the protocol says what was refused
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	go whileMine(ctx, l.Addr().String(), stop, s.look)
@@ -422,7 +429,8 @@ func tellSSH(dir, extension string) error {
 			continue
 		}
 		if err == nil {
-			err = tell(c, extension)
+			word, _ := wordOf(filepath.Join(dir, e.Name())) // without it, who listens is not rhx, and says so
+			err = tell(c, extension, word)
 			_ = c.Close()
 		}
 		errs = append(errs, err)
@@ -430,11 +438,21 @@ func tellSSH(dir, extension string) error {
 	return errors.Join(errs...)
 }
 
+// wordOf reads what is in the lock beside an agent's socket.
+func wordOf(socket string) ([]byte, error) {
+	word, err := os.ReadFile(strings.TrimSuffix(socket, socketEnd) + lockEnd)
+	if err == nil && len(word) == 0 {
+		err = errors.New("the SSH agent's lock is empty")
+	}
+	return word, err
+}
+
 // tell sends a request of rhx's own. Who begins anew does not answer it.
-func tell(c io.ReadWriter, extension string) error {
+func tell(c io.ReadWriter, extension string, word []byte) error {
 	body := ssh.Marshal(struct {
 		Name string `sshtype:"27"` // SSH_AGENTC_EXTENSION
-	}{extension})
+		Word []byte `ssh:"rest"`
+	}{extension, word})
 	var reply [5]byte
 	_, err := c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
 	if err == nil {

@@ -203,7 +203,19 @@ func TestSSHLocked(t *testing.T) {
 	if loads.Load() != before+1 {
 		t.Error("a lock has not forgotten them")
 	}
-	noError(t, c.RemoveAll(), RenewSSH(dir), sign())
+	// A host to which the agent is forwarded brings back nothing, and ends nothing.
+	noError(t, c.RemoveAll())
+	for _, name := range []string{lockExtension, renewExtension, stopExtension} {
+		for _, contents := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte("A"), 26)} {
+			if _, err := c.Extension(name, contents); err != sshagent.ErrExtensionUnsupported {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if sign() == nil {
+		t.Error("a key that was removed is there again")
+	}
+	noError(t, RenewSSH(dir), sign())
 	// What is not asked for any more is out of memory, too.
 	locked.Store(1)
 	s.look()

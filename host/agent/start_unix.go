@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,6 +82,12 @@ func listen(dir, name string) (socket, lock *os.File, err error) {
 	}()
 	if err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, nil, fault.WithHint(fault.Mark(fmt.Errorf("%s: %w", path, fault.Cause(err)), errTaken), "an agent that does not answer holds it: end that, and try again")
+	}
+	if err = lock.Truncate(0); err == nil {
+		_, err = lock.WriteAt([]byte(rand.Text()), 0) // a word that only who reads the folder knows
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	socket, err = bind(filepath.Join(dir, name+socketEnd))
 	return socket, lock, err

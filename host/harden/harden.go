@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -118,7 +119,7 @@ func (h *Hardener) Plan(ctx context.Context, opts Options) ([]*Item, error) {
 	}
 	for _, group := range grouped(items) {
 		// What would fail is known now: another helper, a file that cannot be edited.
-		if _, err := h.prepare(ctx, group, opts); err != nil {
+		if _, _, err := h.prepare(ctx, group, opts); err != nil {
 			for _, item := range group {
 				item.Action, item.Err = Failed, err
 			}
@@ -181,15 +182,15 @@ func (h *Hardener) whyLeft(i *Item) string {
 	return ""
 }
 
-// grouped are the items that are done together: those of one client, and each that has
-// none by itself.
+// grouped are the items that are done together: those of a client that has one helper for
+// all of them. Any other is done by itself, so that its failure stops no other.
 func grouped(items []*Item) [][]*Item {
 	var out [][]*Item
 	for _, i := range items {
 		if i.Action != Helper && i.Action != TakenOut {
 			continue
 		}
-		at := slices.IndexFunc(out, func(g []*Item) bool { return i.Client != "" && g[0].Client == i.Client })
+		at := slices.IndexFunc(out, func(g []*Item) bool { return i.Client != "" && !i.client.Each && g[0].Client == i.Client })
 		if at < 0 {
 			out = append(out, nil)
 			at = len(out) - 1
@@ -200,7 +201,8 @@ func grouped(items []*Item) [][]*Item {
 }
 
 // prepare works out what to write for a group.
-func (h *Hardener) prepare(ctx context.Context, group []*Item, opts Options) (*session.Work, error) {
+// configs is how many of the changes, which come first, are to the client's configuration.
+func (h *Hardener) prepare(ctx context.Context, group []*Item, opts Options) (w *session.Work, configs int, err error) {
 	var specs []*spec.Spec
 	for _, i := range group {
 		if !slices.Contains(specs, i.sp) {
@@ -209,14 +211,14 @@ func (h *Hardener) prepare(ctx context.Context, group []*Item, opts Options) (*s
 	}
 	snap, err := provider.Take(ctx, h.Local, h.Guests, specs)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	w := &session.Work{At: place.Here, Machine: h.Local, Displaced: map[string]config.Location{}}
+	w = &session.Work{At: place.Here, Machine: h.Local, Displaced: map[string]config.Location{}}
 	plan := provider.NewPlan(snap)
 	for _, i := range group {
 		placed, err := i.takeOut(ctx, plan, snap)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", i.Secret, err)
+			return nil, 0, fmt.Errorf("%s: %w", i.Secret, err)
 		}
 		for _, p := range placed {
 			w.Outcomes = append(w.Outcomes, session.Outcome{At: place.Here, Secret: i.Secret, Stored: i.Secret, Placement: p, File: snap.Abs(p.Source.Path)})
@@ -230,14 +232,14 @@ func (h *Hardener) prepare(ctx context.Context, group []*Item, opts Options) (*s
 	if group[0].Client != "" {
 		outcomes, err := h.install(ctx, will, group, opts)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		w.Outcomes = append(w.Outcomes, outcomes...)
 	}
 	// The client's configuration comes first: at no time does it get the credential from
 	// neither.
 	w.Changes = append(slices.Clone(will.changes[own:]), will.changes[:own]...)
-	return w, nil
+	return w, len(will.changes) - own, nil
 }
 
 // install plans to have the client of a group ask rhx.
@@ -245,6 +247,7 @@ func (h *Hardener) install(ctx context.Context, will *overlay, group []*Item, op
 	in := *h.Installer
 	in.Local = will
 	var out []session.Outcome
+	alone := false
 	for n, c := range helper.Readers(group[0].Provider) {
 		if n > 0 {
 			if has, err := in.Configured(ctx, c); err != nil {
@@ -262,12 +265,33 @@ func (h *Hardener) install(ctx context.Context, will *overlay, group []*Item, op
 				will.add(change)
 			}
 			out = append(out, p.Outcomes...)
+			alone = alone || c.Name == "docker" || c.Name == "git" && len(p.Others) > 0
 			if !c.Each {
 				break
 			}
 		}
 	}
+	if alone {
+		return out, h.nothingLeft(ctx, group)
+	}
 	return out, nil
+}
+
+// nothingLeft returns an error where a file has credentials besides those of a group, and
+// its client does not read it any more once it asks rhx: it would find them nowhere.
+func (h *Hardener) nothingLeft(ctx context.Context, group []*Item) error {
+	sp := group[0].sp
+	snap, err := provider.Take(ctx, h.Local, h.Guests, []*spec.Spec{sp})
+	if err != nil {
+		return err
+	}
+	for _, f := range snap.Extract(ctx, sp) {
+		if f.State == provider.HasValue && !slices.ContainsFunc(group, func(i *Item) bool { return i.Secret == f.Name }) &&
+			slices.ContainsFunc(f.Sources, func(s secret.Source) bool { return s.Kind == secret.SourceFile }) {
+			return fault.WithHint(fmt.Errorf("%s would not find %s in its file any more", group[0].Client, f.Name), "harden all of them: rhx harden "+sp.Name)
+		}
+	}
+	return nil
 }
 
 func installOne(ctx context.Context, in *helper.Installer, c helper.Client, answer *helper.Answer, opts Options) (*helper.Plan, error) {
@@ -446,31 +470,45 @@ func (h *Hardener) readBack(ctx context.Context, i *Item) error {
 }
 
 func (h *Hardener) applyGroup(ctx context.Context, s *session.Session, group []*Item, opts Options) error {
-	w, err := h.prepare(ctx, group, opts)
+	w, configs, err := h.prepare(ctx, group, opts)
 	if err != nil {
 		return err
 	}
-	displaced := w.Displaced
-	w.Displaced = nil
-	if err := s.Write(ctx, w); err != nil {
-		return err
-	}
-	for _, o := range w.Outcomes {
-		err = errors.Join(err, o.Err)
+	// The plaintext goes only where the client's configuration was written.
+	for _, changes := range [][]machine.Change{w.Changes[:configs], w.Changes[configs:]} {
+		if err == nil && len(changes) > 0 {
+			err = write(ctx, s, w, changes)
+		}
 	}
 	if err == nil {
 		err = h.check(ctx, group)
 	}
 	if err == nil {
 		// What rhx load had put there is there no more.
-		return s.Write(ctx, &session.Work{At: w.At, Machine: w.Machine, Displaced: displaced})
+		return s.Write(ctx, &session.Work{At: w.At, Machine: w.Machine, Displaced: w.Displaced})
 	}
 	return errors.Join(err, h.putBack(context.WithoutCancel(ctx), s, w))
+}
+
+// write makes some of the changes of w.
+func write(ctx context.Context, s *session.Session, w *session.Work, changes []machine.Change) error {
+	part := &session.Work{At: w.At, Machine: w.Machine, Changes: changes}
+	for _, o := range w.Outcomes {
+		if slices.ContainsFunc(changes, func(c machine.Change) bool { return filepath.ToSlash(c.Path) == o.File }) {
+			part.Outcomes = append(part.Outcomes, o)
+		}
+	}
+	err := s.Write(ctx, part)
+	for _, o := range part.Outcomes {
+		err = errors.Join(err, o.Err)
+	}
+	return err
 }
 
 // putBack makes a group's files what they were.
 func (h *Hardener) putBack(ctx context.Context, s *session.Session, w *session.Work) error {
 	back := &session.Work{At: w.At, Machine: w.Machine}
+	var changed error
 	for _, c := range slices.Backward(w.Changes) {
 		files, err := h.Local.Read(ctx, []string{machine.Quote(c.Path)})
 		if err != nil {
@@ -481,21 +519,18 @@ func (h *Hardener) putBack(ctx context.Context, s *session.Session, w *session.W
 		case bytes.Equal(now, c.Old) && (now == nil) == (c.Old == nil):
 			continue // it never came to be
 		case (now == nil) != c.Remove || !bytes.Equal(now, c.Data) && !c.Remove:
-			return fmt.Errorf("%s was changed meanwhile, so it is not put back: rhx undo --overwrite does it", c.Path)
+			// The others are put back all the same.
+			changed = errors.Join(changed, fmt.Errorf("%s was changed meanwhile, so it is not put back: rhx undo --overwrite does it", c.Path))
+			continue
 		}
 		back.Changes = append(back.Changes, machine.Change{Path: c.Path, Old: now, Data: c.Old, Remove: c.Old == nil, Mode: c.Mode})
 		back.Outcomes = append(back.Outcomes, session.Outcome{At: w.At, Secret: "put back", File: c.Path,
 			Placement: provider.Placement{Action: provider.Updated, Source: secret.Source{Kind: secret.SourceFile, Path: c.Path}}})
 	}
-	if err := s.Write(ctx, back); err != nil {
-		return fmt.Errorf("it could not be put back, rhx undo does it: %w", err)
+	if err := write(ctx, s, back, back.Changes); err != nil {
+		return errors.Join(changed, fmt.Errorf("it could not be put back, rhx undo does it: %w", err))
 	}
-	for _, o := range back.Outcomes {
-		if o.Err != nil {
-			return fmt.Errorf("it could not be put back, rhx undo does it: %w", o.Err)
-		}
-	}
-	return nil
+	return changed
 }
 
 // check asks for each credential of a group as its client does, and has the client itself

@@ -207,6 +207,33 @@ func TestPutBack(t *testing.T) {
 	}
 }
 
+// meddler is another program that changes a file just before rhx does.
+type meddler struct {
+	*machine.Memory
+	file string
+}
+
+func (m *meddler) Write(ctx context.Context, changes []machine.Change) ([]error, error) {
+	if slices.ContainsFunc(changes, func(c machine.Change) bool { return c.Path == m.file }) {
+		m.PutFile(m.file, []byte("# another's\n"), 0o600)
+	}
+	return m.Memory.Write(ctx, changes)
+}
+
+// Where another program writes a file of the client's meanwhile, the plaintext stays.
+func TestChangedMeanwhile(t *testing.T) {
+	for _, file := range []string{awsConfig, credentials} {
+		h := newHouse(t, func(m *machine.Memory) machine.Machine { return &meddler{m, file} })
+		h.m.PutFile(credentials, []byte(awsText), 0o600)
+		want := map[string]string{credentials: awsText, awsConfig: ""}
+		want[file] = "# another's\n"
+		said := say(h.run(t, harden.Options{}))
+		if !strings.Contains(said, "aws aws failed") || h.file(credentials) != want[credentials] || h.file(awsConfig) != want[awsConfig] {
+			t.Errorf("%s:\n%s\n%s\n%s", file, said, h.file(credentials), h.file(awsConfig))
+		}
+	}
+}
+
 // What the client would use before it asks rhx, or what is not the secret's alone, is
 // left.
 func TestKubeconfigsThatStay(t *testing.T) {
@@ -230,6 +257,61 @@ func TestKubeconfigsThatStay(t *testing.T) {
 				t.Errorf("%v\n%s", err, h.file(kubeconfig))
 			}
 		})
+	}
+}
+
+// One of several stops no other where its client has a helper for each.
+func TestOneOfSeveral(t *testing.T) {
+	h := newHouse(t, nil)
+	h.m.PutFile(kubeconfig, []byte("contexts: [{name: a, context: {cluster: c, user: u}}, {name: b, context: {cluster: c, user: u}}, {name: d, context: {cluster: c, user: v}}]\n"+
+		"clusters: [{name: c, cluster: {server: 'https://k.example.com'}}]\nusers: [{name: u, user: {token: fake-u}}, {name: v, user: {token: fake-v}}]\n"), 0o600)
+	said := say(h.run(t, harden.Options{}))
+	for _, want := range []string{"kubernetes/a kubectl failedkubernetes/a: kubernetes/b has the same entry", "kubernetes/b kubectl failedkubernetes/b: kubernetes/a has the same entry", "kubernetes/d kubectl helper"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s", said)
+		}
+	}
+	if text := h.file(kubeconfig); !strings.Contains(text, "fake-u") || strings.Contains(text, "fake-v") {
+		t.Errorf("%s", text)
+	}
+}
+
+// Of several kubeconfigs the one with the user is changed.
+func TestSecondKubeconfig(t *testing.T) {
+	h := newHouse(t, nil)
+	h.m.SetEnv("KUBECONFIG", "/home/u/one:/home/u/two")
+	for _, name := range []string{"one", "two"} {
+		h.m.PutFile("/home/u/"+name, []byte("contexts: [{name: "+name+", context: {cluster: "+name+", user: "+name+"}}]\n"+
+			"clusters: [{name: "+name+", cluster: {server: 'https://k.example.com'}}]\nusers: [{name: "+name+", user: {token: fake}}]\n"), 0o600)
+	}
+	said := say(h.run(t, harden.Options{}))
+	for _, name := range []string{"one", "two"} {
+		if text := h.file("/home/u/" + name); strings.Contains(text, "fake") || !strings.Contains(text, "kubernetes/"+name) {
+			t.Errorf("%s\n%s", said, text)
+		}
+	}
+}
+
+// The index of a registry is in cargo's configuration, and cargo asks by its name.
+func TestCargoRegistry(t *testing.T) {
+	h := newHouse(t, nil)
+	h.m.PutFile("/home/u/.cargo/config.toml", []byte("[registries.corp]\nindex = \"sparse+https://corp.example.com/index/\"\n"), 0o600)
+	h.m.PutFile("/home/u/.cargo/credentials.toml", []byte("[registry]\ntoken = \"fake\"\n[registries.corp]\ntoken = \"fake-corp\"\n"), 0o600)
+	if said := say(h.run(t, harden.Options{})); strings.Count(said, "cargo helper") != 2 || strings.Contains(h.file("/home/u/.cargo/credentials.toml"), "fake") {
+		t.Errorf("%s", said)
+	}
+}
+
+// docker reads none of its file's credentials once a helper is set, so one does not go alone.
+func TestNoneWithoutItsClient(t *testing.T) {
+	h := newHouse(t, nil)
+	text := `{"auths": {"r.example.com": {"auth": "amFuZTpmYWtlLXB3"}, "s.example.com": {"auth": "amFuZTpmYWtlLXB3"}}}` + "\n"
+	h.m.PutFile(dockerFile, []byte(text), 0o600)
+	if said := say(h.run(t, harden.Options{Names: []string{"docker/r.example.com"}, Bin: "/home/u/bin"})); !strings.Contains(said, "docker would not find docker/s.example.com in its file any more") || h.file(dockerFile) != text {
+		t.Errorf("%s\n%s", said, h.file(dockerFile))
+	}
+	if said := say(h.run(t, harden.Options{Bin: "/home/u/bin"})); strings.Count(said, "docker helper") != 2 || strings.Contains(h.file(dockerFile), "amFuZTpmYWtlLXB3") {
+		t.Errorf("%s\n%s", said, h.file(dockerFile))
 	}
 }
 

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/spec"
@@ -97,9 +98,15 @@ func (q *question) fits(have address, kept bool) bool {
 			(at.path == "" || at.path == have.path || have.path == "" && !kept)
 	case spec.ProtocolKeyring:
 		return at.scheme == have.scheme && at.host == have.host &&
-			(have.path == "" || at.path == have.path || strings.HasPrefix(at.path, have.path+"/"))
+			(have.path == "" || at.path == have.path || strings.HasPrefix(at.path, have.path+"/") && !climbs(at.path))
 	}
 	return q.same(have)
+}
+
+// climbs reports whether a path goes up, so that it may not be below what it begins with.
+func climbs(path string) bool {
+	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '\\' })
+	return slices.Contains(parts, "..")
 }
 
 // same reports whether a secret's address is the one that is asked for, and not one that

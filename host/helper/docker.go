@@ -49,7 +49,7 @@ func (h *Helpers) Docker(ctx context.Context, verb string, in io.Reader, out io.
 	}
 	q, err := dockerQuestion(string(data))
 	if err != nil {
-		return err
+		return fmt.Errorf("what docker sent: %w", err)
 	}
 	if verb == "erase" {
 		_, err := h.erase(ctx, q, "", "", false)
@@ -73,7 +73,7 @@ func dockerQuestion(text string) (question, error) {
 	}
 	at, ok := parseAddress(text)
 	if !ok {
-		return question{}, errors.New("what docker sent is not the name of a server")
+		return question{}, errors.New("it is not the name of a server")
 	}
 	return question{protocol: spec.ProtocolDocker, at: &at}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -19,6 +20,7 @@ var rhxInGit = lazily(`^\s*helper\s*=\s*"?!?\S*\brhx(-full)?(\.exe)? helper git(
 var (
 	gitHelper  = lazily(`(?i)^\s*helper\s*=\s*(.*?)\s*$`)
 	gitSection = lazily(`^\s*\[\s*([^\]\s"]+)`)
+	gitHeader  = lazily(`^\s*\[\s*([^\]\s"]+)\s*("(?:[^"\\]|\\.)*")?\s*\](.*)$`)
 )
 
 // lazily is an expression that is compiled when it is first needed, and not at every
@@ -99,20 +101,31 @@ func (gitConfig) take(data []byte) ([]byte, bool, error) {
 }
 
 func (gitConfig) others(data []byte) ([]string, error) {
-	var out []string
-	in := false
+	type set struct{ section, helper string }
+	var all []set
+	section := ""
 	for line := range strings.Lines(string(data)) {
 		text := strings.TrimRight(line, "\r\n")
-		if m := gitSection().FindStringSubmatch(text); m != nil {
-			in = strings.EqualFold(m[1], "credential")
-		}
-		if m := gitHelper().FindStringSubmatch(text); in && m != nil && !rhxInGit().MatchString(text) {
-			if m[1] == "" {
-				out = nil
-			} else {
-				out = append(out, m[1])
+		if m := gitHeader().FindStringSubmatch(text); m != nil {
+			section, text = "", m[3] // an option can follow on the line
+			if strings.EqualFold(m[1], "credential") {
+				section = "credential " + m[2]
 			}
 		}
+		m := gitHelper().FindStringSubmatch(text)
+		switch {
+		case section == "" || m == nil || rhxInGit().MatchString(text):
+		case m[1] != "":
+			all = append(all, set{section, m[1]})
+		case section == "credential ":
+			all = nil
+		default: // git forgets them for this address, and asks them for others
+			all = slices.DeleteFunc(all, func(s set) bool { return s.section == section })
+		}
+	}
+	var out []string
+	for _, s := range all {
+		out = append(out, s.helper)
 	}
 	return out, nil
 }

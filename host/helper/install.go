@@ -179,8 +179,16 @@ func (i *Installer) Install(ctx context.Context, c Client, opts Options) (*Plan,
 			break
 		}
 	}
+	var data []byte
+	if c.Each { // of several files, the one that has what is to ask rhx
+		for _, f := range files {
+			if _, err := c.file.add(f.Data, e); f.Err == nil && err == nil {
+				at = f
+				break
+			}
+		}
+	}
 	if p.Others, err = c.file.others(at.Data); err == nil {
-		var data []byte
 		if data, err = c.file.add(at.Data, e); err == nil {
 			p.change(info, at, data, 0o600)
 		}

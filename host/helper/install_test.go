@@ -251,6 +251,20 @@ func TestOtherHelpersStay(t *testing.T) {
 		t.Error(p, err)
 	}
 	before := s.text("/home/u/.gitconfig")
+	for text, want := range map[string]string{
+		// As gh auth setup-git leaves it: store is still asked for all other addresses.
+		"[credential]\n\thelper = store\n[credential \"https://github.com\"]\n\thelper =\n\thelper = !gh\n":    "store,!gh",
+		"[credential \"https://x\"]\n\thelper = old\n[credential \"https://y\"]\n\thelper =\n\thelper = new\n": "old,new",
+		"[credential \"https://x\"]\n\thelper = old\n[credential]\n\thelper =\n":                               "",
+		"[Credential] helper = store\n":                             "store",
+		"[credential \"a]\\\"b\"] helper = store\n":                 "store",
+		"[credential]\n\tusername = u\n[user]\n\thelper = x\n":      "",
+		"[credential]\n\thelper = store\n[user]\n\tname = helper\n": "store",
+	} {
+		if others, err := (gitConfig{}).others([]byte(text)); err != nil || strings.Join(others, ",") != want {
+			t.Errorf("%q: %q, %v", text, others, err)
+		}
+	}
 	if p, err = s.install("git", "", Options{Replace: true}); err != nil {
 		t.Fatal(err)
 	}

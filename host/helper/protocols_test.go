@@ -370,7 +370,7 @@ func TestKeyring(t *testing.T) {
 			t.Errorf("%q: %q, %v", c.args, out, err)
 		}
 	}
-	for _, service := range []string{"https://pypi.corp.example", "https://pypi.corp.example/simpler", "http://pypi.corp.example/simple/", "https://pypi.corp.example.evil.example/simple/", "pypi.corp.example", "git.acme.example", "https://evil@pypi.corp.example/simple/", "https://plain.example/", "x"} {
+	for _, service := range []string{"https://pypi.corp.example", "https://pypi.corp.example/simpler", "http://pypi.corp.example/simple/", "https://pypi.corp.example.evil.example/simple/", "pypi.corp.example", "git.acme.example", "https://evil@pypi.corp.example/simple/", "https://pypi.corp.example/simple/../other/", "https://pypi.corp.example/simple/%2e%2e/other", "https://pypi.corp.example/simple/..%5cother", "https://plain.example/", "x"} {
 		if out, err := h.keyring("", "get", service, "me"); !errors.Is(err, ErrNone) || out != "" {
 			t.Errorf("%s: %q, %v", service, out, err)
 		}

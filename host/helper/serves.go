@@ -2,6 +2,7 @@ package helper
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,8 @@ func (h *Helpers) Asked(ctx context.Context, protocol string, want *Answer) erro
 	case spec.ProtocolAWS:
 		err = own.AWS(ctx, "", &out)
 	case spec.ProtocolCargo:
-		request := map[string]any{"v": 1, "kind": "get", "operation": "read", "registry": map[string]string{"index-url": want.At}}
+		request := map[string]any{"v": 1, "kind": "get", "operation": "read", "registry": map[string]string{
+			"index-url": want.At, "name": cmp.Or(want.rec.Secret.Profile, "crates-io")}}
 		data, _ := json.Marshal(request)
 		err = own.Cargo(ctx, bytes.NewReader(append(data, '\n')), &out)
 	case spec.ProtocolDocker:

@@ -112,7 +112,7 @@ func (p *Plan) removeFrom(ctx context.Context, sp *spec.Spec, f *spec.File, file
 		}
 		return out
 	case f.Wasm != "":
-		return []Placement{p.removeWasm(ctx, sp, f, file)}
+		return []Placement{p.removeWasm(ctx, sp, f, file, p.profileName(f, sec))}
 	case f.Format == "text" || f.Profiles == nil && slices.ContainsFunc(f.Keys, func(k spec.Key) bool { return k.Value == "*" }):
 		return []Placement{p.removeFile(file.Path)}
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -133,18 +134,55 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	return []Placement{p.set(src, path, file, data, append(added, differ...))}
 }
 
-// removeWasm takes a secret out of a module's file, which is possible only where
-// it is the file's only one: then the file goes.
-func (p *Plan) removeWasm(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File) Placement {
+// removeWasm takes a secret out of a module's file: its line, where it is one line by
+// itself; else the file, where the secret is its only one.
+func (p *Plan) removeWasm(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File, profile string) Placement {
 	src := p.snap.fileSource(file.Path)
 	all, err := p.snap.guestExtract(ctx, sp, f, file.Path, file.Data)
+	if err != nil {
+		return failed(src, p.snap.readError(file.Path, err))
+	}
+	data, err := p.snap.withoutLine(ctx, sp, f, file, all, profile)
 	switch {
 	case err != nil:
 		return failed(src, p.snap.readError(file.Path, err))
-	case len(all) > 1:
+	case len(bytes.TrimSpace(data)) > 0:
+		planned, err := p.open(file.Path, f.Mode)
+		if err != nil {
+			return failed(src, err)
+		}
+		planned.data = data
+		p.files[file.Path] = planned
+		return Placement{src, Removed, nil, nil}
+	case data == nil && len(all) > 1:
 		return failed(src, fmt.Errorf("%s has other entries too, and rhx cannot take out one; use the vendor's tool", src.Path))
 	}
 	return p.removeFile(file.Path)
+}
+
+// withoutLine is a module's file without the line of a secret, if the module reads
+// just this secret in that line alone, and all others as before in the rest; else nil.
+func (s *Snapshot) withoutLine(ctx context.Context, sp *spec.Spec, f *spec.File, file machine.File, all []abi.Secret, profile string) ([]byte, error) {
+	lines := bytes.SplitAfter(file.Data, []byte("\n"))
+	for i, line := range lines {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		one, err := s.guestExtract(ctx, sp, f, file.Path, line)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil || len(one) != 1 || one[0].Profile != profile || !maps.Equal(one[0].Values, find(all, profile)) {
+			continue
+		}
+		rest := bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil)
+		after, err := s.guestExtract(ctx, sp, f, file.Path, rest)
+		if err == nil && len(after) == len(all)-1 && reads(sp, all, after, profile, nil) {
+			return append([]byte{}, rest...), nil
+		}
+		return nil, err
+	}
+	return nil, nil
 }
 
 func find(secrets []abi.Secret, profile string) map[string]string {

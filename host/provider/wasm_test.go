@@ -177,6 +177,36 @@ func (g realGuests) Run(ctx context.Context, _ *spec.Spec, f *spec.File, req *sa
 	return g.box.Run(ctx, sandbox.Module{Name: f.Wasm, Wasm: code, Trusted: true}, req)
 }
 
+// A secret that is a line goes by itself, and all other lines stay.
+func TestRemoveLine(t *testing.T) {
+	sp := builtin(t, "git")
+	box := sandbox.New(sandbox.Config{})
+	t.Cleanup(func() { _ = box.Close(ctx) })
+	for _, c := range []struct{ before, out, after string }{
+		{"https://jane:fake@a.example\n", "~/.git-credentials removed", "(none)"},
+		{"https://bob:fake2@b.example\nhttps://jane:fake@a.example\n\n# mine", "~/.git-credentials removed", "https://bob:fake2@b.example\n\n# mine"},
+		{"https://jane:fake@a.example\n# mine\n", "~/.git-credentials removed", "# mine\n"},
+		{"https://jane:fake@a.example\nhttps://jane:old@a.example\nhttps://bob:fake2@b.example\n", "~/.git-credentials failed: ~/.git-credentials has other entries too, and rhx cannot take out one; use the vendor's tool", "https://jane:fake@a.example\nhttps://jane:old@a.example\nhttps://bob:fake2@b.example\n"},
+	} {
+		m := newMachine(tree{".git-credentials": c.before})
+		plan := provider.NewPlan(takeWith(t, m, realGuests{box}, sp))
+		s := sec(sp, "jane@a.example", "url", "https://a.example", "username", "jane", "password", "fake")
+		same(t, c.before, outcome(plan.Remove(ctx, sp, s)), c.out)
+		apply(t, m, plan)
+		same(t, c.before, content(m, ".git-credentials"), c.after)
+	}
+	m := newMachine(tree{".git-credentials": "https://jane:fake@a.example\nhttps://bob:fake2@b.example\n"})
+	plan := provider.NewPlan(takeWith(t, m, realGuests{box}, sp))
+	for _, s := range []*secret.Secret{
+		sec(sp, "jane@a.example", "url", "https://a.example", "username", "jane", "password", "fake"),
+		sec(sp, "bob@b.example", "url", "https://b.example", "username", "bob", "password", "fake2"),
+	} {
+		same(t, "both", outcome(plan.Remove(ctx, sp, s)), "~/.git-credentials removed")
+	}
+	apply(t, m, plan)
+	same(t, "both", content(m, ".git-credentials"), "(none)")
+}
+
 // The real module for MySQL's login path file, on a file that MySQL's own
 // editor wrote.
 func TestMySQL(t *testing.T) {
