@@ -61,7 +61,8 @@ func TestSignalsAsUnderEnv(t *testing.T) {
 }
 
 // On a host, what SSH passes on reaches the command there as it would here, and the end
-// that it makes is rhx's status. With all else rhx does as ssh does.
+// that it makes is rhx's status. With all else rhx does as ssh does. With -t keys are the
+// command's, as with ssh -t.
 func TestSignalsToACommandOnAHost(t *testing.T) {
 	t.Parallel()
 	home := homeWithFiles(t)
@@ -72,68 +73,98 @@ func TestSignalsToACommandOnAHost(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte(server.HostBlock("gpu")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	passed := []string{"HUP", "INT", "QUIT", "TERM", "USR1", "USR2"}
 	for _, how := range []string{foreground, background, noTerminal} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			rhx := []string{rhxProgram(t), "run", "--on", "gpu", "-s", "openai", "--"}
-			j := newJob(t, how, home)
-			j.start(append(append(rhx, "python3", "-c", saysSignals), caught...)...)
-			if how == foreground {
-				j.typed("\x1a")
-				if event := j.event(); event != "stopped by SIGTSTP" {
-					t.Error(event)
-				}
-				j.goOn()
-			}
-			for _, name := range append([]string{"CONT", "WINCH", "PIPE"}, passed...) {
-				if name == "INT" && how == foreground {
-					j.typed("\x03")
-				} else {
-					j.kill(j.pid, number(name))
-				}
-				if slices.Contains(passed, name) {
-					if said := j.next(); said != name {
-						t.Errorf("%s: the command got %s", name, said)
-					}
-				}
-			}
-			// What is to end a process does so the second time: a host may not pass it on.
-			j.kill(j.pid, syscall.SIGINT)
-			if event := j.event(); event != "ended by SIGINT" {
-				t.Error(event)
-			}
-			j.kill(j.command, syscall.SIGKILL)
-			for _, name := range passed {
-				j.start(append(rhx, "sh", "-c", sleeps)...)
-				j.kill(j.pid, number(name))
-				if event, want := j.event(), fmt.Sprintf("status %d", 128+number(name)); event != want {
-					t.Errorf("%s: %s, not %s", name, event, want)
-				}
-				if !j.isGone() {
-					t.Errorf("the command goes on after %s", name)
-				}
-			}
-			for _, name := range []string{"ALRM", "PIPE", "KILL"} {
-				var events []string
-				for _, prefix := range [][]string{rhx, {"ssh", "gpu"}} {
-					args := append(prefix, "sh", "-c", sleeps)
-					if prefix[0] == "ssh" {
-						args = append(prefix, sleeps)
-					}
-					j.start(args...)
-					j.kill(j.pid, number(name))
-					if name == "PIPE" {
-						j.kill(j.pid, syscall.SIGKILL)
-					}
-					events = append(events, j.event())
-					j.kill(j.command, syscall.SIGKILL)
-				}
-				if events[0] != events[1] {
-					t.Errorf("%s: %s; ssh: %s", name, events[0], events[1])
-				}
-			}
+			onHost{how: how, rhx: []string{rhxProgram(t), "run", "--on", "gpu", "-s", "openai", "--"}, ssh: []string{"ssh", "gpu"}}.test(newJob(t, how, home))
 		})
+		if how == background {
+			continue // with -t, rhx and ssh are both stopped there: the terminal is not theirs to change
+		}
+		t.Run(how+" -t", func(t *testing.T) {
+			t.Parallel()
+			onHost{how: how, tty: true, rhx: []string{rhxProgram(t), "run", "-t", "--on", "gpu", "-s", "openai", "--"}, ssh: []string{"ssh", "-tt", "gpu"}}.test(newJob(t, how, home))
+		})
+	}
+}
+
+// onHost is a way to run a command on a host, and ssh's beside it.
+type onHost struct {
+	how      string
+	tty      bool
+	rhx, ssh []string
+}
+
+func (o onHost) test(j *job) {
+	t := j.t
+	t.Helper()
+	passed := []string{"HUP", "INT", "QUIT", "TERM", "USR1", "USR2"}
+	says := func(what, want string) {
+		t.Helper()
+		if said := j.next(); said != want {
+			t.Errorf("%s: the command got %s, not %s", what, said, want)
+		}
+	}
+	j.start(append(append(o.rhx, "python3", "-c", saysSignals), caught...)...)
+	switch {
+	case o.how == foreground && o.tty:
+		for key, name := range map[string]string{"\x03": "INT", "\x1a": "TSTP", "\x1c": "QUIT"} {
+			j.typed(key)
+			says(fmt.Sprintf("typed %q", key), name)
+		}
+	case o.how == foreground:
+		j.typed("\x1a")
+		if event := j.event(); event != "stopped by SIGTSTP" {
+			t.Error(event)
+		}
+		j.goOn()
+	}
+	for _, name := range append([]string{"CONT", "WINCH", "PIPE"}, passed...) {
+		if name == "INT" && o.how == foreground && !o.tty {
+			j.typed("\x03")
+		} else {
+			j.kill(j.pid, number(name))
+		}
+		if slices.Contains(passed, name) {
+			says(name, name)
+		}
+	}
+	// What is to end a process does so the second time: a host may not pass it on.
+	j.kill(j.pid, syscall.SIGINT)
+	if event := j.event(); event != "ended by SIGINT" {
+		t.Error(event)
+	}
+	j.kill(j.command, syscall.SIGKILL)
+	for _, name := range passed {
+		j.start(append(o.rhx, "sh", "-c", sleeps)...)
+		j.kill(j.pid, number(name))
+		if event, want := j.event(), fmt.Sprintf("status %d", 128+number(name)); event != want {
+			t.Errorf("%s: %s, not %s", name, event, want)
+		}
+		if !j.isGone() {
+			t.Errorf("the command goes on after %s", name)
+		}
+	}
+	for _, name := range []string{"ALRM", "PIPE", "KILL"} {
+		var events []string
+		for _, args := range [][]string{append(o.rhx, "sh", "-c", sleeps), append(o.ssh, sleeps)} {
+			j.start(args...)
+			j.kill(j.pid, number(name))
+			if name == "PIPE" {
+				j.kill(j.pid, syscall.SIGKILL)
+			}
+			event := j.event()
+			if o.tty && !j.isGone() {
+				event += ", and the command goes on"
+			}
+			events = append(events, event)
+			if !o.tty {
+				j.kill(j.command, syscall.SIGKILL)
+			}
+		}
+		if events[0] != events[1] {
+			t.Errorf("%s: %s; ssh: %s", name, events[0], events[1])
+		}
 	}
 }
 
