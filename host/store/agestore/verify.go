@@ -102,6 +102,8 @@ type comparison struct {
 	// they were written.
 	files map[string][]byte
 	wrong []string
+	// forgot are the versions that were taken away, which the user knows.
+	forgot map[string]map[int]bool
 	// foreign says which files of the record count for nothing.
 	foreign []string
 }
@@ -192,7 +194,28 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	for i := range all {
 		want.apply(&all[i])
 	}
+	c.forgot = forgotten(all)
 	return want, true, nil
+}
+
+// forgotten are the versions, by folder, that were deleted and then taken away by somebody: only
+// their marks may be there.
+func forgotten(all []change) map[string]map[int]bool {
+	out, now := map[string]map[int]bool{}, states{}
+	for i := range all {
+		c := &all[i]
+		if c.op == opForget && now[c.folder][c.version].deleted {
+			if out[c.folder] == nil {
+				out[c.folder] = map[int]bool{}
+			}
+			out[c.folder][c.version] = true
+		}
+		if c.op == opDestroy {
+			delete(out, c.folder)
+		}
+		now.apply(c)
+	}
+	return out
 }
 
 // file checks one file of the record line by line, and returns the changes that were made.
@@ -335,6 +358,9 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 	for _, v := range vs {
 		have[v.n] = v
 		if v.gone {
+			if _, ok := want[v.n]; recorded && !ok && !c.forgot[folder][v.n] {
+				c.problem("version %d of %s is marked as deleted, and there is none: somebody has put %s there, which is to be removed", v.n, c.name(folder), filepath.Join(c.store.secrets(), folder, v.mark()))
+			}
 			continue
 		}
 		c.Versions++

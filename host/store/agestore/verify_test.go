@@ -547,3 +547,22 @@ func TestTheWholeFolderRemoved(t *testing.T) {
 		t.Errorf("a new store: %s", got)
 	}
 }
+
+// A mark without a version hides those before it: Verify names it, also where a version of that
+// number was taken away, and accepted as gone.
+func TestAMarkHidesASecretOfOne(t *testing.T) {
+	for name, n := range map[string]int{"of none": 999, "of one that was taken away": 3} {
+		s := recorded(t)
+		s.opt.Warn = nil
+		if n == 3 {
+			noError(t, os.Remove(filepath.Join(s.folder("a"), "3.age")), Open(s.opt).Accept(t.Context()))
+			if got := problems(t, s); got != "" {
+				t.Error(got)
+			}
+		}
+		write(t, filepath.Join(s.folder("a"), version{n: n}.mark()), nil, 0o600)
+		if got := problems(t, s); !strings.Contains(got, "is marked as deleted, and there is none") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
