@@ -359,7 +359,7 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 		have[v.n] = v
 		if v.gone {
 			if _, ok := want[v.n]; recorded && !ok && !c.forgot[folder][v.n] {
-				c.problem("version %d of %s is marked as deleted, and there is none: somebody has put %s there, which is to be removed", v.n, c.name(folder), filepath.Join(c.store.secrets(), folder, v.mark()))
+				c.lonely(folder, v, vs)
 			}
 			continue
 		}
@@ -381,6 +381,17 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 		}
 	}
 	return nil
+}
+
+// lonely tells of a mark without its version. It hides the versions before it; where there are
+// none it does nothing: such a one is left where two machines delete and destroy a secret.
+func (c *comparison) lonely(folder string, v version, vs []version) {
+	path := filepath.Join(c.store.secrets(), folder, v.mark())
+	if slices.ContainsFunc(vs, func(o version) bool { return !o.gone && !o.deleted && o.n < v.n }) {
+		c.problem("version %d of %s is marked as deleted, and there is none: somebody has put %s there, which is to be removed", v.n, c.name(folder), path)
+		return
+	}
+	c.note("%s marks a version that is not there, and hides none", path)
 }
 
 // expected reports whether a version is as the record says, or as a change would have

@@ -566,3 +566,18 @@ func TestAMarkHidesASecretOfOne(t *testing.T) {
 		}
 	}
 }
+
+// A mark that is alone, as where one machine has destroyed what another one deleted, is no
+// problem, and no obstacle to a rekey.
+func TestAMarkThatHidesNothing(t *testing.T) {
+	s := recorded(t)
+	write(t, filepath.Join(s.folder("none"), version{n: 1}.mark()), nil, 0o600)
+	v, err := Open(s.opt).Verify(t.Context())
+	noError(t, err)
+	if len(v.Problems) > 0 || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "hides none") {
+		t.Errorf("%q, %q", v.Problems, v.Notes)
+	}
+	if _, err := Open(s.opt).Rekey(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+}
