@@ -295,7 +295,7 @@ func (s *Store) retired(k *key) ([]*key, error) {
 
 // mustBeRight is the error for a store that is not as the record says.
 func (s *Store) mustBeRight(ctx context.Context, k *key) error {
-	c := &comparison{Verified: &Verified{}, store: s, key: k}
+	c := &comparison{Verified: &Verified{}, store: s, key: k, locked: k.asks}
 	if err := c.run(ctx); err != nil {
 		return err
 	}

@@ -206,6 +206,26 @@ func TestRekeyWithAPassphrase(t *testing.T) {
 	}
 }
 
+// What was changed while the key waited for its passphrase, and was proven by a later save or not
+// at all, is no obstacle.
+func TestRekeyAfterChangesWithoutThePassphrase(t *testing.T) {
+	const first, second = "correct horse battery staple", "another four words indeed"
+	for name, save := range map[string]bool{"not proven": false, "proven by a save": true} {
+		s := Open(Options{Dir: dataDir(t), NewPassphrase: true, Passphrase: (&person{answers: []string{first, first}}).ask})
+		s.workFactor = 2
+		putFake(t, s, "a", "FAKE")
+		putFake(t, s, "b", "FAKE")
+		noError(t, Open(Options{Dir: s.opt.Dir}).Delete(t.Context(), "b"))
+		if save {
+			putFake(t, s, "c", "FAKE")
+		}
+		s.opt.Passphrase = (&person{answers: []string{second, second}}).ask
+		if _, err := s.Rekey(t.Context(), ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What was kept of old keys is read whole or not at all.
 func TestRetiredKeysThatAreDamaged(t *testing.T) {
 	s := somebody(t)
