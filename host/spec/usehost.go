@@ -1,0 +1,40 @@
+package spec
+
+import (
+	"strconv"
+	"strings"
+)
+
+// defaultPort is that of a host without one.
+const defaultPort = 443
+
+// Covers reports whether a host, by its name in lower case and its port, is one of
+// those that the secret is for.
+func (u *Use) Covers(host string, port int) bool {
+	for _, pattern := range u.Hosts {
+		if HostMatches(pattern, host, port) {
+			return true
+		}
+	}
+	return false
+}
+
+// HostMatches reports whether a host is what a pattern of [Use] means: the name itself,
+// or with "*." a name below it, however far; never the end of a longer label.
+func HostMatches(pattern, host string, port int) bool {
+	name, want := pattern, defaultPort
+	if n, p, ok := strings.Cut(pattern, ":"); ok {
+		var err error
+		if want, err = strconv.Atoi(p); err != nil {
+			return false
+		}
+		name = n
+	}
+	if port != want || host == "" || strings.HasPrefix(host, ".") {
+		return false
+	}
+	if below, ok := strings.CutPrefix(name, "*"); ok {
+		return strings.HasSuffix(host, below) && len(host) > len(below)
+	}
+	return host == name
+}
