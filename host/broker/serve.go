@@ -1,0 +1,282 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/http/httputil"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+func newTransport(o Options) *http.Transport {
+	return &http.Transport{
+		DialContext: o.Dial, ForceAttemptHTTP2: true, DisableCompression: true,
+		TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
+		MaxIdleConns:    512, MaxIdleConnsPerHost: 128, IdleConnTimeout: idleWait, TLSHandshakeTimeout: handshakeWait,
+		ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: maxReplyHeader,
+		ReadBufferSize: copyBuffer, WriteBufferSize: copyBuffer,
+	}
+}
+
+// exchange is one request and what becomes of it.
+type exchange struct {
+	target target
+	put    []*rule
+	logged bool
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	e, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return e
+}
+
+func (b *Broker) newProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite: b.rewrite, ModifyResponse: b.reply, ErrorHandler: b.failed,
+		Transport: earlyHints{b}, FlushInterval: -1, BufferPool: &buffers{}, ErrorLog: log.New(discard{}, "", 0),
+	}
+}
+
+// buffers are those of bodies.
+type buffers struct{ pool sync.Pool }
+
+func (p *buffers) Get() []byte {
+	if buf, ok := p.pool.Get().(*[]byte); ok {
+		return *buf
+	}
+	return make([]byte, copyBuffer)
+}
+
+func (p *buffers) Put(buf []byte) { p.pool.Put(&buf) }
+
+// serve answers a request to a host that rules name.
+func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
+	t, ok := r.Context().Value(targetKey{}).(target)
+	if !ok || !t.agrees(r) {
+		http.Error(w, "rhx: the host of the request, the TLS server name and the host of CONNECT are not the same", http.StatusMisdirectedRequest)
+		return
+	}
+	if r.Method == http.MethodConnect {
+		http.Error(w, "rhx: no CONNECT in CONNECT", http.StatusMethodNotAllowed)
+		return
+	}
+	e := &exchange{target: t}
+	if err := b.putAll(e, r); err != nil {
+		refuse(w, err)
+		return
+	}
+	_ = http.NewResponseController(w).EnableFullDuplex()
+	out := &replyWriter{ResponseWriter: w}
+	if b.reflects(t) {
+		out.mask(b.mask)
+	}
+	defer out.finish()
+	b.proxy.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
+	out.done = true
+}
+
+// agrees reports that the server name of TLS and the request's host are the target's.
+func (t target) agrees(r *http.Request) bool {
+	name := strings.ToLower(r.TLS.ServerName)
+	if name != t.host && (name != "" || net.ParseIP(t.host) == nil) {
+		return false
+	}
+	host := strings.ToLower(r.Host)
+	return host == t.host && t.port == 443 || host == t.host+":"+strconv.Itoa(t.port)
+}
+
+// reflects reports that a host gets values, which it could send back.
+func (b *Broker) reflects(t target) bool {
+	for _, r := range t.rules {
+		if r.reflects() {
+			return true
+		}
+	}
+	return false
+}
+
+// putAll puts the values of all rules into a request.
+func (b *Broker) putAll(e *exchange, r *http.Request) error {
+	for _, rule := range e.target.rules {
+		did, err := rule.put(r)
+		if why := rule.secret.allows(r); did && why != "" {
+			err = &refusal{http.StatusForbidden, "rhx: " + why}
+		}
+		if err != nil {
+			var no *refusal
+			if errors.As(err, &no) {
+				b.used(e.of(rule.secret, r, no.status, strings.TrimPrefix(no.text, "rhx: ")))
+			}
+			return err
+		}
+		if did {
+			e.put = append(e.put, rule)
+		}
+	}
+	b.noteLeft(e, r)
+	return nil
+}
+
+// maxPath bounds a path in the log.
+const maxPath = 300
+
+func (e *exchange) of(s *Secret, r *http.Request, status int, left string) Used {
+	p := r.URL.EscapedPath()
+	if len(p) > maxPath {
+		p = p[:maxPath] + "…"
+	}
+	host := e.target.host
+	if e.target.port != 443 {
+		host = e.target.address()
+	}
+	return Used{Secret: s.Name, Host: host, Method: r.Method, Path: p, Status: status, Left: left}
+}
+
+// noteLeft tells of placeholders in places that no rule names.
+func (b *Broker) noteLeft(e *exchange, r *http.Request) {
+	for _, s := range b.opts.Secrets {
+		where := ""
+		for _, text := range s.placeholders {
+			where = cmp.Or(where, holds(r, text))
+		}
+		if where == "" {
+			continue
+		}
+		u := e.of(s, r, 0, "its placeholder is in "+where+", where no rule has it")
+		if where == inPath {
+			u.Path = ""
+		}
+		b.used(u)
+	}
+}
+
+const inPath = "the path"
+
+// holds says where a request, but for its body, has a text; "" for nowhere.
+func holds(r *http.Request, text string) string {
+	switch {
+	case strings.Contains(r.URL.RawQuery, text):
+		return "the query"
+	case strings.Contains(r.URL.Path, text):
+		return inPath
+	}
+	for name, values := range r.Header {
+		for _, v := range values {
+			if strings.Contains(v, text) {
+				return "the header " + name
+			}
+		}
+	}
+	return ""
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	var no *refusal
+	if !errors.As(err, &no) {
+		no = &refusal{http.StatusBadGateway, "rhx: " + err.Error()}
+	}
+	http.Error(w, no.text, no.status)
+}
+
+// rewrite makes the request for the server: the command's own but for the values, and
+// for what would have the answer come in a form that cannot be searched.
+func (b *Broker) rewrite(p *httputil.ProxyRequest) {
+	t := exchangeOf(p.In.Context()).target
+	p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "https", t.address(), p.In.Host
+	p.Out.URL.RawQuery = p.In.URL.RawQuery
+	p.Out.Trailer = p.In.Trailer
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if v, ok := p.In.Header[name]; ok {
+			p.Out.Header[name] = v
+		}
+	}
+	if !b.reflects(t) {
+		return
+	}
+	for _, name := range []string{"Range", "If-Range", "Sec-Websocket-Extensions"} {
+		p.Out.Header.Del(name)
+	}
+	if p.Out.Header.Get("Accept-Encoding") != "" {
+		p.Out.Header.Set("Accept-Encoding", "identity")
+	}
+}
+
+// reply makes the answer for the command.
+func (b *Broker) reply(res *http.Response) error {
+	e := exchangeOf(res.Request.Context())
+	e.logged = true
+	for _, rule := range e.put {
+		b.used(e.of(rule.secret, res.Request, res.StatusCode, ""))
+	}
+	// It would lead around the broker.
+	res.Header.Del("Alt-Svc")
+	if !b.reflects(e.target) {
+		return nil
+	}
+	for _, coding := range res.Header["Content-Encoding"] {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return &refusal{http.StatusBadGateway, fmt.Sprintf("rhx: %s has sent a compressed answer (%s) that was not asked for, and which the broker cannot search for the secret", e.target.host, b.mask.Replace(coding))}
+		}
+	}
+	switch {
+	case res.StatusCode == http.StatusPartialContent:
+		return &refusal{http.StatusBadGateway, "rhx: " + e.target.host + " has sent a part that was not asked for"}
+	case res.StatusCode == http.StatusSwitchingProtocols && len(res.Header["Sec-Websocket-Extensions"]) > 0:
+		return &refusal{http.StatusBadGateway, "rhx: " + e.target.host + " has switched on an extension of WebSocket that was not asked for"}
+	}
+	b.clean(textproto.MIMEHeader(res.Header))
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return b.switched(res)
+	}
+	res.Body = &trailing{res.Body, res, b}
+	return nil
+}
+
+// clean takes the values out of headers.
+func (b *Broker) clean(h textproto.MIMEHeader) {
+	for _, values := range h {
+		for i := range values {
+			values[i] = b.mask.Replace(values[i])
+		}
+	}
+}
+
+// failed answers where the server has not, or not in a way that can be passed on.
+func (b *Broker) failed(w http.ResponseWriter, r *http.Request, err error) {
+	e := exchangeOf(r.Context())
+	if !e.logged {
+		for _, rule := range e.put {
+			b.used(e.of(rule.secret, r, 0, ""))
+		}
+	}
+	var no *refusal
+	if !errors.As(err, &no) {
+		no = &refusal{http.StatusBadGateway, "rhx: " + e.target.host + ": " + b.mask.Replace(err.Error())}
+	}
+	http.Error(w, no.text, no.status)
+}
+
+// earlyHints has what comes before an answer searched, too.
+type earlyHints struct{ b *Broker }
+
+func (t earlyHints) RoundTrip(r *http.Request) (*http.Response, error) {
+	// Hooks that are set later are called first; the map is the one that is passed on.
+	trace := &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+		delete(h, "Alt-Svc")
+		t.b.clean(h)
+		return nil
+	}}
+	return t.b.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+}
