@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -161,6 +162,7 @@ func (l *lab) certificate(host string) tls.Certificate {
 func (l *lab) serve(host string, h http.HandlerFunc) *httptest.Server {
 	l.t.Helper()
 	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(discard{}, "", 0)
 	s.EnableHTTP2 = true
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{l.certificate(host)}}
 	s.StartTLS()

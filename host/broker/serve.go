@@ -197,6 +197,9 @@ func (b *Broker) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "https", t.address(), p.In.Host
 	p.Out.URL.RawQuery = p.In.URL.RawQuery
 	p.Out.Trailer = p.In.Trailer
+	if p.Out.Body != nil {
+		p.Out.Body = newDetached(p.In.Body)
+	}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if v, ok := p.In.Header[name]; ok {
 			p.Out.Header[name] = v
@@ -222,6 +225,9 @@ func (b *Broker) reply(res *http.Response) error {
 	}
 	// It would lead around the broker.
 	res.Header.Del("Alt-Svc")
+	if len(res.Trailer) > 0 {
+		res.Header.Del("Content-Length") // HTTP/1.1 has trailers only without it
+	}
 	if !b.reflects(e.target) {
 		return nil
 	}
