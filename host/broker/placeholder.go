@@ -46,11 +46,11 @@ func placeholder(value string, pattern *spec.Pattern) (string, error) {
 			if err != nil {
 				return "", err
 			}
+			if c == was {
+				continue // else one that must stay would seem to be chance
+			}
 			if out[i] = c; pattern == nil || pattern.MatchString(string(out)) {
 				ok = true
-				break
-			}
-			if len(letters) == 1 {
 				break
 			}
 		}
@@ -60,7 +60,7 @@ func placeholder(value string, pattern *spec.Pattern) (string, error) {
 		}
 		drawn++
 	}
-	if drawn < minRandom || len(letters) < 2 || string(out) == value {
+	if drawn < minRandom {
 		return "", errShort
 	}
 	return string(out), nil

@@ -23,8 +23,8 @@ import (
 // request has the placeholder of this run, and in which of the ways that services differ
 // in it is written for signing. Region, service, date and what is signed stay.
 type signer struct {
-	// id is public.
-	id                   string
+	// id is public as a rule, and the same in both then.
+	id, idTo             string
 	from, to             string // the secret keys
 	tokenFrom, token     string // the session's; "" for none
 	maxSpooledForSigning int64
@@ -44,7 +44,7 @@ func newSigner(s *Secret, u *spec.UseSign) *signer {
 	for _, v := range u.Values {
 		switch v.Name {
 		case "access_key":
-			out.id = s.given(v.Text)
+			out.id, out.idTo = s.given(v.Text), s.value(v.Text)
 		case "secret_key":
 			out.from, out.to = s.given(v.Text), s.value(v.Text)
 		case "session_token":
@@ -89,6 +89,7 @@ func (s *signer) put(r *http.Request) (bool, error) {
 				continue
 			}
 			s.putToken(r, sig)
+			s.putID(r, sig)
 			mac := sig.sign(s.to, sig.canonical(r, way, hash))
 			if sig.presigned {
 				r.URL.RawQuery = strings.Replace(r.URL.RawQuery, sig.mac, mac, 1)
@@ -164,6 +165,19 @@ func (s *signer) putToken(r *http.Request, sig *signature) {
 		return
 	}
 	q := rule{query: []field{{name: "X-Amz-Security-Token", from: s.tokenFrom, to: s.token}}}
+	q.putQuery(r)
+}
+
+// putID puts the ID of the key in its place.
+func (s *signer) putID(r *http.Request, sig *signature) {
+	if s.id == s.idTo {
+		return
+	}
+	if !sig.presigned {
+		r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Credential="+s.id+"/", "Credential="+s.idTo+"/", 1))
+		return
+	}
+	q := rule{query: []field{{name: "X-Amz-Credential", from: s.id + "/" + sig.scope, to: s.idTo + "/" + sig.scope}}}
 	q.putQuery(r)
 }
 
