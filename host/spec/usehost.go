@@ -38,3 +38,7 @@ func HostMatches(pattern, host string, port int) bool {
 	}
 	return host == name
 }
+
+// ValidHost reports whether a text is a pattern of [Use]: a name in lower case, "*." and
+// a name of two labels or more, with ":PORT" where it is not 443.
+func ValidHost(text string) bool { return validHost(text) }
