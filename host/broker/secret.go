@@ -1,9 +1,11 @@
 package broker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -55,6 +57,9 @@ func NewSecret(sp *spec.Spec, sec *secret.Secret) (*Secret, error) {
 		switch {
 		case v.Empty() || public(key):
 		case !slices.ContainsFunc(s.uses, func(u spec.Use) bool { return slices.Contains(u.Keys(), key) }):
+			if value, ok := sp.Value(key); ok && len(value.Env) > 0 {
+				key += " ($" + value.Env[0] + ")"
+			}
 			without = append(without, key)
 		default:
 			var pattern *spec.Pattern
@@ -121,4 +126,19 @@ func (s *Secret) rules() []*rule {
 // InQuery reports that a rule puts a value into URLs, which servers write into logs.
 func (s *Secret) InQuery() bool {
 	return slices.ContainsFunc(s.uses, func(u spec.Use) bool { return len(u.Query) > 0 })
+}
+
+// Beyond returns the first of some patterns that none of the secret's hosts is within; ""
+// if there is none such.
+func (s *Secret) Beyond(patterns []string) string {
+	for _, p := range patterns {
+		name, port, _ := strings.Cut(p, ":")
+		n, err := strconv.Atoi(cmp.Or(port, "443"))
+		if err != nil || !slices.ContainsFunc(s.uses, func(u spec.Use) bool {
+			return slices.Contains(u.Hosts, p) || u.Covers(strings.TrimPrefix(name, "*."), n)
+		}) {
+			return p
+		}
+	}
+	return ""
 }

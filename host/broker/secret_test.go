@@ -83,9 +83,9 @@ use:
 		{[]string{"token", long, "account", "jane"}, ""},
 		{[]string{"account", "jane"}, ""},
 		// A rule counts for a secret that has all that it names.
-		{[]string{"token", long}, "token of lab/x: no rule says where it is put in"},
-		{[]string{"token", long, "other", long, "account", "jane"}, "other of lab/x: no rule says where it is put in"},
-		{[]string{"token", long, "more", long}, "more, token of lab/x: no rule says where it is put in"},
+		{[]string{"token", long}, "token ($LAB_TOKEN) of lab/x: no rule says where it is put in"},
+		{[]string{"token", long, "other", long, "account", "jane"}, "other ($LAB_OTHER) of lab/x: no rule says where it is put in"},
+		{[]string{"token", long, "more", long}, "more, token ($LAB_TOKEN) of lab/x: no rule says where it is put in"},
 		{[]string{"token", "short", "account", "jane"}, "token of lab/x: " + errShort.Error()},
 	} {
 		err := of(c.kv...)
@@ -113,5 +113,14 @@ func TestGiven(t *testing.T) {
 	// Two runs have different ones.
 	if again := newLabSecret(t, labSpec, "token", labToken()); again.placeholders["token"] == s.placeholders["token"] {
 		t.Error("the same placeholder")
+	}
+}
+
+func TestBeyond(t *testing.T) {
+	s := newLabSecret(t, labSpec, "token", labToken())
+	for text, want := range map[string]string{"": "", "api.lab.test": "", "api.lab.test git.lab.test": "", "x.deep.lab.test *.deep.lab.test *.x.deep.lab.test": "", "api.lab.test other.test": "other.test", "*.lab.test": "*.lab.test", "api.lab.test:8443": "api.lab.test:8443", "*.test": "*.test"} {
+		if got := s.Beyond(strings.Fields(text)); got != want {
+			t.Errorf("%s: %q", text, got)
+		}
 	}
 }
