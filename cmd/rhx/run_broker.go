@@ -95,7 +95,9 @@ func (c *runCmd) beside(a *app, s *standIns, b *broker.Broker, argv []string, en
 		set = append(set, bundle.Var{Name: v[0], Value: secret.NewValue(v[1])})
 	}
 	logGivenAs(s.e, "run", place.Here, argv[0], s.action, env)
-	return c.withFiles(a, a.runner(masker), argv, bundle.Environ(environ, set, client.Unset...), files, vars)
+	r := a.runner(masker)
+	r.Connections = true
+	return c.withFiles(a, r, argv, bundle.Environ(environ, set, client.Unset...), files, vars)
 }
 
 // getenvOf looks variables up in a list of NAME=VALUE.
