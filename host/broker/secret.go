@@ -46,7 +46,7 @@ var ErrNoRule = errors.New("no rule says where it is put in")
 func NewSecret(sp *spec.Spec, sec *secret.Secret) (*Secret, error) {
 	s := &Secret{Name: sec.Name, values: sec.Values, placeholders: map[string]string{}}
 	for _, u := range sp.Use {
-		if !slices.ContainsFunc(u.Keys(), func(key string) bool { return sec.Values[key].Empty() && !optional(&u, key) }) {
+		if !slices.ContainsFunc(u.Keys(), func(key string) bool { return sec.Values[key].Empty() && !u.Optional(key) }) {
 			s.uses = append(s.uses, u)
 		}
 	}
@@ -77,11 +77,6 @@ func NewSecret(sp *spec.Spec, sec *secret.Secret) (*Secret, error) {
 		return nil, fault.Mark(fmt.Errorf("%s of %s: %w", strings.Join(without, ", "), sec.Name, ErrNoRule), ErrNoRule)
 	}
 	return s, nil
-}
-
-// optional reports a value that a use has where the secret has it.
-func optional(u *spec.Use, key string) bool {
-	return u.Sign != nil && slices.ContainsFunc(u.Sign.Values, func(f spec.UseField) bool { return f.Text == key && f.Name == "session_token" })
 }
 
 // Given are the values that the command gets: placeholders, and what is public.

@@ -34,3 +34,15 @@ func TestHostMatches(t *testing.T) {
 		}
 	}
 }
+
+func TestOptionalOfAUse(t *testing.T) {
+	u := Use{Sign: &UseSign{Method: "aws-sigv4", Values: []UseField{{"access_key", "id"}, {"secret_key", "key"}, {"session_token", "token"}}}}
+	for key, want := range map[string]bool{"id": false, "key": false, "token": true, "session_token": false} {
+		if u.Optional(key) != want {
+			t.Errorf("%s: %v", key, !want)
+		}
+	}
+	if (&Use{Header: []UseField{{"X", "{token}"}}}).Optional("token") {
+		t.Error("a header's value is optional")
+	}
+}
