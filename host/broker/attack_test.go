@@ -58,7 +58,7 @@ func TestOtherHostsGetThePlaceholder(t *testing.T) {
 }
 
 // raw sends the text of a request and reads the answer.
-func raw(t *testing.T, c net.Conn, text string) *http.Response {
+func raw(t *testing.T, c net.Conn, text string) *answer {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
@@ -67,13 +67,11 @@ func raw(t *testing.T, c net.Conn, text string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
+	defer res.Body.Close()
+	if _, err := io.ReadAll(res.Body); err != nil {
 		t.Fatal(err)
 	}
-	_ = res.Body.Close()
-	res.Body = io.NopCloser(bytes.NewReader(data))
-	return res
+	return answerOf(res)
 }
 
 // A redirect is the client's to follow: the other host gets what the client sends there.

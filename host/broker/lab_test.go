@@ -270,8 +270,21 @@ func (l *lab) connectTo(target, password string) (net.Conn, int) {
 	return c, res.StatusCode
 }
 
+// answer is a response whose body was read.
+type answer struct {
+	StatusCode, ProtoMajor int
+	Proto                  string
+	Header, Trailer        http.Header
+	ContentLength          int64
+	TLS                    *tls.ConnectionState
+}
+
+func answerOf(res *http.Response) *answer {
+	return &answer{res.StatusCode, res.ProtoMajor, res.Proto, res.Header, res.Trailer, res.ContentLength, res.TLS}
+}
+
 // do sends a request and returns the answer with its body.
-func (l *lab) do(h2 bool, method, target, body string, header ...string) (*http.Response, string) {
+func (l *lab) do(h2 bool, method, target, body string, header ...string) (*answer, string) {
 	l.t.Helper()
 	r, err := http.NewRequestWithContext(l.t.Context(), method, target, strings.NewReader(body))
 	if err != nil {
@@ -289,7 +302,7 @@ func (l *lab) do(h2 bool, method, target, body string, header ...string) (*http.
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return res, string(data)
+	return answerOf(res), string(data)
 }
 
 // uses are the lines of the log so far.

@@ -108,7 +108,7 @@ func TestTrailersAndContinue(t *testing.T) {
 		})
 		continued := 0
 		trace := &httptrace.ClientTrace{Got100Continue: func() { continued++ }}
-		send := func(path string) (*http.Response, string) {
+		send := func(path string) (*answer, string) {
 			r, _ := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "POST", "https://api.lab.test"+path, struct{ io.Reader }{strings.NewReader("body")})
 			r.Header.Set("Expect", "100-continue")
 			r.Trailer = http.Header{"X-Sum": {"sum"}}
@@ -121,7 +121,7 @@ func TestTrailersAndContinue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return res, string(body)
+			return answerOf(res), string(body)
 		}
 		if res, body := send("/"); body != "body" || res.Trailer.Get("X-Sum") != "sum" || continued != 1 {
 			t.Errorf("%v: %q %v, %d times 100", h2, body, res.Trailer, continued)

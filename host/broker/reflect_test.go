@@ -185,7 +185,7 @@ func TestUnsearchableAnswersAreRefused(t *testing.T) {
 }
 
 // upgrade switches a connection, as WebSocket does, and returns both ends of it.
-func upgrade(t *testing.T, l *lab, header string) (io.ReadWriteCloser, *bufio.Reader, *http.Response) {
+func upgrade(t *testing.T, l *lab, header string) (io.ReadWriteCloser, *bufio.Reader, *answer) {
 	t.Helper()
 	c, err := l.open("api.lab.test:443", apiHost, "http/1.1")
 	if err != nil {
@@ -201,7 +201,8 @@ func upgrade(t *testing.T, l *lab, header string) (io.ReadWriteCloser, *bufio.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, br, res
+	_ = res.Body.Close() // what follows a 101 is none
+	return c, br, answerOf(res)
 }
 
 // Behind a 101 both directions flow, and what the server sends is searched; the lengths
