@@ -82,8 +82,9 @@ type Broker struct {
 	outer     *http.Server
 	inner     *http.Server
 	conns     *connQueue
-	transport *http.Transport
-	proxy     *httputil.ReverseProxy
+	// transport1 is for requests over HTTP/1.1.
+	transport, transport1 *http.Transport
+	proxy                 *httputil.ReverseProxy
 
 	mu      sync.Mutex
 	tunnels map[net.Conn]bool
@@ -110,7 +111,7 @@ func Start(o Options) (*Broker, error) {
 	if b.opts.Dial == nil {
 		b.opts.Dial = (&net.Dialer{Timeout: headerWait}).DialContext
 	}
-	b.transport = newTransport(b.opts)
+	b.transport, b.transport1 = newTransport(b.opts, true), newTransport(b.opts, false)
 	b.proxy = b.newProxy()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -144,6 +145,7 @@ func (b *Broker) Close() error {
 	err := errors.Join(b.outer.Close(), b.inner.Close())
 	b.conns.stop()
 	b.transport.CloseIdleConnections()
+	b.transport1.CloseIdleConnections()
 	b.done.Wait()
 	return err
 }

@@ -60,7 +60,7 @@ func labToken() string { return "lab_" + "FAKEfake0123456789ABCDxy" }
 
 // lab is a broker, a command's clients, and servers that say what they got.
 type lab struct {
-	t *testing.T
+	t testing.TB
 	*Broker
 	secret *Secret
 	// placeholder is that of the token.
@@ -99,12 +99,12 @@ func newLabSecret(t testing.TB, text string, kv ...string) *Secret {
 }
 
 // newLab starts a broker of the lab's secret; change may alter its options.
-func newLab(t *testing.T, change ...func(*Options)) *lab {
+func newLab(t testing.TB, change ...func(*Options)) *lab {
 	t.Helper()
 	return newLabOf(t, newLabSecret(t, labSpec, "token", labToken(), "user", "jane"), change...)
 }
 
-func newLabOf(t *testing.T, s *Secret, change ...func(*Options)) *lab {
+func newLabOf(t testing.TB, s *Secret, change ...func(*Options)) *lab {
 	t.Helper()
 	l := &lab{t: t, servers: map[string]string{}, secret: s, placeholder: s.placeholders["token"], roots: x509.NewCertPool()}
 	l.makeRoots()
@@ -179,7 +179,12 @@ func (l *lab) serveRaw(host string, answer func(net.Conn)) {
 		l.t.Fatal(err)
 	}
 	var all sync.WaitGroup
-	l.t.Cleanup(func() { _ = listener.Close(); l.transport.CloseIdleConnections(); all.Wait() })
+	l.t.Cleanup(func() {
+		_ = listener.Close()
+		l.transport.CloseIdleConnections()
+		l.transport1.CloseIdleConnections()
+		all.Wait()
+	})
 	l.at(host+":443", listener.Addr().String())
 	all.Go(func() {
 		for {

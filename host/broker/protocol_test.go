@@ -2,12 +2,11 @@ package broker
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -132,59 +131,99 @@ func TestTrailersAndContinue(t *testing.T) {
 	}
 }
 
-// noise is a body that no memory holds, and its sum.
-func noise(n int64) io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{}), n) }
+// counting is a large body that no memory holds: its bytes count, so that a lost or a
+// doubled piece is seen.
+type counting struct{ at, size int64 }
+
+func (c *counting) Read(p []byte) (int, error) {
+	if c.at == c.size {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(int64(len(p)), c.size-c.at)], counted64K[c.at%65536:])
+	c.at += int64(n)
+	return n, nil
+}
+
+// counted64K is what counting repeats.
+var counted64K = func() []byte {
+	all := make([]byte, 0, 65536)
+	for i := range cap(all) {
+		all = append(all, byte(i>>8)^byte(i))
+	}
+	return all
+}()
+
+// heap is the memory that is in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// same reads a body that counts to its end, and says what is wrong with it. In the
+// middle the broker must not hold much more than before.
+func same(r io.Reader, size, before int64) error {
+	want := &counting{size: size}
+	got, expected := make([]byte, 1<<20), make([]byte, 1<<20)
+	for at := int64(0); at < size; at += int64(len(got)) {
+		if _, err := io.ReadFull(r, got); err != nil {
+			return fmt.Errorf("after %d bytes: %w", at, err)
+		}
+		if _, err := io.ReadFull(want, expected); err != nil || !bytes.Equal(got, expected) {
+			return fmt.Errorf("other bytes after %d", at)
+		}
+		if at != size/2 {
+			continue
+		}
+		if now := heap(); now-before > size/2 {
+			return fmt.Errorf("%d MiB are held", (now-before)>>20)
+		}
+	}
+	if n, err := r.Read(got); n > 0 || !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%d bytes more, %w", n, err)
+	}
+	return nil
+}
 
 // Large bodies pass unchanged, in chunks or with a length, and are held nowhere.
 func TestLargeBodies(t *testing.T) {
 	const size = 32 << 20
-	want := sha256.New()
-	_, _ = io.Copy(want, noise(size))
 	for _, h2 := range []bool{false, true} {
 		l := newLab(t)
+		before := heap()
 		l.serve(apiHost, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "GET" {
-				if r.URL.Path == "/length" {
-					w.Header().Set("Content-Length", fmt.Sprint(size))
-				}
-				_, _ = io.Copy(w, noise(size))
+			if r.Method == "PUT" {
+				fmt.Fprintf(w, "%v %d", same(r.Body, size, before), r.ContentLength)
 				return
 			}
-			h := sha256.New()
-			n, err := io.Copy(h, r.Body)
-			fmt.Fprintf(w, "%x %d %v %d", h.Sum(nil), n, err, r.ContentLength)
+			if r.URL.Path != "/-1" {
+				w.Header().Set("Content-Length", fmt.Sprint(size))
+			}
+			_, _ = io.Copy(w, &counting{size: size})
 		})
 		client := l.client(h2)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for _, path := range []string{"/length", "/chunks"} {
-			res, err := client.Get("https://api.lab.test" + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			h := sha256.New()
-			n, err := io.Copy(h, res.Body)
-			_ = res.Body.Close()
-			if err != nil || n != size || string(h.Sum(nil)) != string(want.Sum(nil)) || (path == "/length") != (res.ContentLength == size) {
-				t.Errorf("%v, %s: %d bytes, %v", h2, path, n, err)
-			}
-			r, _ := http.NewRequest("PUT", "https://api.lab.test"+path, noise(size))
-			length := int64(-1)
-			if path == "/length" {
-				r.ContentLength, length = size, size
-			}
-			if res, err = client.Do(r); err != nil {
-				t.Fatal(err)
-			}
-			body, _ := io.ReadAll(res.Body)
-			_ = res.Body.Close()
-			if string(body) != fmt.Sprintf("%x %d <nil> %d", want.Sum(nil), size, length) {
-				t.Errorf("%v, %s: %s", h2, path, body)
-			}
+		down, up := int64(size), int64(-1)
+		if h2 {
+			down, up = up, down
 		}
-		runtime.ReadMemStats(&after)
-		if got := after.TotalAlloc - before.TotalAlloc; got > size {
-			t.Errorf("%v: %d MiB were allocated for 128", h2, got>>20)
+		res, err := client.Get(fmt.Sprint("https://api.lab.test/", down))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := same(res.Body, size, before); err != nil || res.ContentLength != down {
+			t.Errorf("%v: %v, a length of %d", h2, err, res.ContentLength)
+		}
+		_ = res.Body.Close()
+		r, _ := http.NewRequest("PUT", "https://api.lab.test/", &counting{size: size})
+		r.ContentLength = up
+		if res, err = client.Do(r); err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if string(body) != fmt.Sprintf("<nil> %d", up) {
+			t.Errorf("%v: %s", h2, body)
 		}
 	}
 }
@@ -200,7 +239,7 @@ func TestBrokenAnswers(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		res, err := l.client(h2).Get("https://api.lab.test/")
 		if err != nil {
-			t.Fatal(err)
+			continue // it broke off before anything was passed on
 		}
 		if body, err := io.ReadAll(res.Body); err == nil {
 			t.Errorf("%q is a whole answer", body)
@@ -229,7 +268,7 @@ func TestManyAtOnce(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		client := l.client(h2)
 		var all sync.WaitGroup
-		for i := range 200 {
+		for i := range 50 {
 			all.Go(func() {
 				r, _ := http.NewRequest("GET", fmt.Sprintf("https://api.lab.test/%d", i), nil)
 				r.Header.Set("Authorization", "Bearer "+l.placeholder)
@@ -246,7 +285,7 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		all.Wait()
 	}
-	if n := len(l.uses()); n != 400 {
+	if n := len(l.uses()); n != 100 {
 		t.Errorf("%d uses", n)
 	}
 }

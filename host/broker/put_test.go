@@ -40,7 +40,7 @@ func TestValuesArePutIn(t *testing.T) {
 			if res.StatusCode != 200 || body != "ok" || !strings.Contains(kept.last(), c.want) || strings.Contains(kept.last(), p) {
 				t.Errorf("%s (%v): %d %s, the server got %q", c.url, c.header, res.StatusCode, body, kept.last())
 			}
-			if (res.ProtoMajor == 2) != h2 || !strings.HasPrefix(kept.last(), "HTTP/2.0") {
+			if (res.ProtoMajor == 2) != h2 || strings.HasPrefix(kept.last(), "HTTP/2.0") != h2 {
 				t.Errorf("%s here, and there %.8s", res.Proto, kept.last())
 			}
 		}

@@ -18,21 +18,32 @@ import (
 	"time"
 )
 
-func newTransport(o Options) *http.Transport {
-	return &http.Transport{
-		DialContext: o.Dial, ForceAttemptHTTP2: true, DisableCompression: true,
+// newTransport makes what sends requests to servers, by HTTP/2 where they have it, or by
+// HTTP/1.1 alone.
+func newTransport(o Options, h2 bool) *http.Transport {
+	t := &http.Transport{
+		DialContext: o.Dial, ForceAttemptHTTP2: h2, DisableCompression: true,
 		TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		MaxIdleConns:    512, MaxIdleConnsPerHost: 128, IdleConnTimeout: idleWait, TLSHandshakeTimeout: handshakeWait,
 		ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: maxReplyHeader,
 		ReadBufferSize: copyBuffer, WriteBufferSize: copyBuffer,
 	}
+	if !h2 {
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	}
+	return t
 }
+
+// flushEvery is how long bytes of an answer of known length may wait for more; those of
+// others, such as events, do not.
+const flushEvery = 2 * time.Millisecond
 
 // exchange is one request and what becomes of it.
 type exchange struct {
 	target target
 	put    []*rule
 	logged bool
+	http1  bool // the command speaks HTTP/1.1
 }
 
 type exchangeKey struct{}
@@ -45,7 +56,7 @@ func exchangeOf(ctx context.Context) *exchange {
 func (b *Broker) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite: b.rewrite, ModifyResponse: b.reply, ErrorHandler: b.failed,
-		Transport: earlyHints{b}, FlushInterval: -1, BufferPool: &buffers{}, ErrorLog: log.New(discard{}, "", 0),
+		Transport: earlyHints{b}, FlushInterval: flushEvery, BufferPool: &buffers{}, ErrorLog: log.New(discard{}, "", 0),
 	}
 }
 
@@ -72,7 +83,7 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "rhx: no CONNECT in CONNECT", http.StatusMethodNotAllowed)
 		return
 	}
-	e := &exchange{target: t}
+	e := &exchange{target: t, http1: r.ProtoMajor == 1}
 	if err := b.putAll(e, r); err != nil {
 		refuse(w, err)
 		return
@@ -284,5 +295,10 @@ func (t earlyHints) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.b.clean(h)
 		return nil
 	}}
-	return t.b.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	// A client that speaks HTTP/1.1 gets what it would have got by itself.
+	transport := t.b.transport
+	if exchangeOf(r.Context()).http1 {
+		transport = t.b.transport1
+	}
+	return transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 }
