@@ -39,7 +39,11 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 	if other := broker.OtherProxy(a.Getenv); other != "" {
 		return fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
 	}
-	s := &standIns{e: e, plain: c.Plain, made: map[string]*broker.Secret{}, used: map[string]bool{}, given: map[string]bool{}}
+	plain, err := a.stored(c.Plain...)
+	if err != nil {
+		return err
+	}
+	s := &standIns{e: e, plain: plain, made: map[string]*broker.Secret{}, used: map[string]bool{}, given: map[string]bool{}}
 	env, err := a.swappedEnvironment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes, s.swap)
 	if err != nil {
 		return err
@@ -115,7 +119,7 @@ func getenvOf(environ []string) func(string) string {
 // standIns makes the placeholders of a command's secrets.
 type standIns struct {
 	e     *engine.Engine
-	plain []string
+	plain []string                  // names in the store
 	made  map[string]*broker.Secret // by the name in the store
 	used  map[string]bool           // of plain
 	given map[string]bool           // the secrets that the command gets themselves
@@ -124,11 +128,9 @@ type standIns struct {
 
 func (s *standIns) swap(rec *store.Record, limits []manifest.Limit) (secret.Values, error) {
 	name := rec.Secret.Name
-	for _, n := range []string{name, rec.Info.Name} {
-		if slices.Contains(s.plain, n) {
-			s.used[n], s.given[name] = true, true
-			return rec.Secret.Values, nil
-		}
+	if slices.Contains(s.plain, rec.Info.Name) {
+		s.used[rec.Info.Name], s.given[name] = true, true
+		return rec.Secret.Values, nil
 	}
 	if rec.Secret.Provider == "" {
 		return nil, s.hint(name, fmt.Errorf("%s is no provider's: %w", name, broker.ErrNoRule))
