@@ -11,19 +11,26 @@ func init() { programs["gofetch"] = goFetch }
 
 // goFetch prints the answer to a GET with a bearer token, by Go's net/http.
 func goFetch() {
-	r, err := http.NewRequest(http.MethodGet, os.Args[1], nil)
-	if err == nil {
-		r.Header.Set("Authorization", "Bearer "+os.Args[2])
-		var res *http.Response
-		if res, err = http.DefaultClient.Do(r); err == nil {
-			_, err = io.Copy(os.Stdout, res.Body)
-			fmt.Println(" over", res.Proto)
-		}
-	}
-	if err != nil {
+	if err := fetchTo(os.Stdout, os.Args[1], os.Args[2]); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+}
+
+func fetchTo(w io.Writer, url, token string) error {
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(w, res.Body)
+	fmt.Fprintln(w, " over", res.Proto)
+	return err
 }
 
 func worldCases() []worldCase {
