@@ -17,8 +17,11 @@ const (
 	// usesEvery is how often uses are written to the log: those of one kind in between
 	// are one line, so that a command in a loop does not push all else out of it.
 	usesEvery = time.Second
-	// maxKinds is how many lines there are at once; what comes beyond has no path.
+	// maxKinds is how many lines there are at once; what comes beyond has no path, and
+	// then no host.
 	maxKinds = 200
+	// maxLines is how many lines a run has before that is always so.
+	maxLines = 5000
 )
 
 // useLog writes what the broker used secrets for to the log.
@@ -30,6 +33,7 @@ type useLog struct {
 	mu    sync.Mutex
 	times map[broker.Used]int
 	order []broker.Used
+	lines int
 	err   error
 }
 
@@ -54,11 +58,19 @@ func newUseLog(e *engine.Engine) *useLog {
 func (u *useLog) add(use broker.Used) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.times[use] == 0 && len(u.order) >= maxKinds {
-		use.Path = "/…"
+	much := u.lines >= maxLines
+	if u.times[use] == 0 && (much || len(u.order) >= maxKinds) {
+		use.Method, use.Path = "…", "/…"
+		if use.Left != "" {
+			use.Left = "…"
+		}
+	}
+	if u.times[use] == 0 && (much || len(u.order) >= 2*maxKinds) {
+		use.Host = "…"
 	}
 	if u.times[use]++; u.times[use] == 1 {
 		u.order = append(u.order, use)
+		u.lines++
 	}
 }
 

@@ -61,6 +61,9 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 		if err != nil {
 			return err
 		}
+		for _, one := range s.secrets() {
+			hidden = append(hidden, one.Hidden()...) // it may read them elsewhere
+		}
 		masker = mask.New(hidden)
 	}
 	for _, one := range s.secrets() {
@@ -84,6 +87,7 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 // beside runs the command of a broker that listens.
 func (c *runCmd) beside(a *app, s *standIns, b *broker.Broker, argv []string, env *project.Environment, files []machine.RunFile, vars []machine.Var, masker *mask.Masker) (int, error) {
 	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
+	s.hide(a, b, environ, files)
 	client, err := b.Client(getenvOf(environ))
 	if err != nil {
 		return 0, err
@@ -102,6 +106,34 @@ func (c *runCmd) beside(a *app, s *standIns, b *broker.Broker, argv []string, en
 	r := a.runner(masker)
 	r.Connections = true
 	return c.withFiles(a, r, argv, bundle.Environ(environ, set, client.Unset...), files, vars)
+}
+
+// hide puts placeholders where an environment, or a file for the command, has the values
+// from elsewhere: of a variable by another name, or of a text of the manifest.
+func (s *standIns) hide(a *app, b *broker.Broker, environ []string, files []machine.RunFile) {
+	var names []string
+	for i, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		if hidden := b.Hide(value); hidden != value && !s.isPlain(b, value) {
+			environ[i] = name + "=" + hidden
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		a.warn(strings.Join(names, ", ") + " of the command's environment had values that the broker puts in; the command gets placeholders there, too")
+	}
+	for i, f := range files {
+		if text := string(f.Data); !s.isPlain(b, text) {
+			files[i].Data = []byte(b.Hide(text))
+		}
+	}
+}
+
+// isPlain reports that a text has a value of --plain that holds one of the others.
+func (s *standIns) isPlain(b *broker.Broker, text string) bool {
+	return slices.ContainsFunc(s.shown, func(v secret.Value) bool {
+		return b.Hide(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
+	})
 }
 
 // getenvOf looks variables up in a list of NAME=VALUE.
@@ -123,6 +155,7 @@ type standIns struct {
 	made  map[string]*broker.Secret // by the name in the store
 	used  map[string]bool           // of plain
 	given map[string]bool           // the secrets that the command gets themselves
+	shown []secret.Value            // those of plain
 	order []string
 }
 
@@ -130,6 +163,9 @@ func (s *standIns) swap(rec *store.Record, limits []manifest.Limit) (secret.Valu
 	name := rec.Secret.Name
 	if slices.Contains(s.plain, rec.Info.Name) {
 		s.used[rec.Info.Name], s.given[name] = true, true
+		for _, key := range rec.Secret.Values.Keys() {
+			s.shown = append(s.shown, rec.Secret.Values[key])
+		}
 		return rec.Secret.Values, nil
 	}
 	if rec.Secret.Provider == "" {

@@ -65,6 +65,7 @@ const (
 	maxConns       = 4096
 	maxHeader      = 128 << 10
 	maxReplyHeader = 1 << 20
+	maxTold        = 100
 	headerWait     = 30 * time.Second
 	handshakeWait  = 15 * time.Second
 	idleWait       = 3 * time.Minute
@@ -102,6 +103,12 @@ func Start(o Options) (*Broker, error) {
 		standIns = append(standIns, s.standIns()...)
 	}
 	var err error
+	if b.opts.Roots == nil {
+		// Now: the command could change the files that variables of rhx name.
+		if b.opts.Roots, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("the roots that this machine trusts: %w", err)
+		}
+	}
 	if b.mask, err = mask.NewStandIns(standIns); err != nil {
 		return nil, err
 	}
@@ -159,6 +166,9 @@ func (b *Broker) ProxyURL() string {
 // Authority is the certificate that clients have to trust, in PEM.
 func (b *Broker) Authority() []byte { return b.authority.pem }
 
+// Hide has placeholders where a text has values, also encoded ones.
+func (b *Broker) Hide(text string) string { return b.mask.Replace(text) }
+
 // hosts are the patterns of all rules.
 func (b *Broker) hosts() []string {
 	var out []string
@@ -188,8 +198,10 @@ func (b *Broker) used(u Used) {
 // warnOnce tells a text once.
 func (b *Broker) warnOnce(text string) {
 	b.mu.Lock()
-	was := b.told[text] || len(b.told) > 100
-	b.told[text] = true
+	was := b.told[text] || len(b.told) >= maxTold
+	if !was {
+		b.told[text] = true
+	}
 	b.mu.Unlock()
 	if !was && b.opts.Warn != nil {
 		b.opts.Warn(text)

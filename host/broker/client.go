@@ -193,8 +193,9 @@ func OtherProxy(getenv func(string) string) string {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 		if text := getenv(name); text != "" {
 			if u, err := url.Parse(text); err == nil && u.Host != "" {
-				text = u.Host // without a password
+				text = u.Host
 			}
+			text = text[strings.LastIndex(text, "@")+1:] // without a password
 			return strings.TrimSpace(name + "=" + text)
 		}
 	}

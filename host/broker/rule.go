@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -97,11 +99,25 @@ func (r *rule) covers(host string, port int) bool {
 // allows says why a secret may not be used for a request; "" where it may.
 func (s *Secret) allows(r *http.Request) string {
 	for _, l := range s.Limits {
+		if name := override(r.Header); name != "" && len(l.Methods)+len(l.Paths) > 0 {
+			return "the manifest allows " + s.Name + " with some methods or paths only, and the header " + name + " may stand for others"
+		}
 		if len(l.Methods) > 0 && !slices.Contains(l.Methods, r.Method) {
 			return "the manifest allows " + s.Name + " with " + strings.Join(l.Methods, ", ") + " only, not with " + r.Method
 		}
 		if len(l.Paths) > 0 && !slices.ContainsFunc(l.Paths, func(prefix string) bool { return below(r.URL, prefix) }) {
 			return "the manifest allows " + s.Name + " for other paths only"
+		}
+	}
+	return ""
+}
+
+// override is a header by which some servers take another method or path than those of
+// the request; "" where there is none.
+func override(h http.Header) string {
+	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url"} {
+		if len(h[name]) > 0 {
+			return name
 		}
 	}
 	return ""
@@ -114,6 +130,9 @@ func below(u *url.URL, prefix string) bool {
 	clean := path.Clean(u.Path)
 	if strings.HasSuffix(u.Path, "/") && clean != "/" {
 		clean += "/"
+	}
+	if !utf8.ValidString(u.Path) || strings.ContainsFunc(u.Path, unicode.IsControl) {
+		return false
 	}
 	if clean != u.Path || strings.ContainsAny(u.Path, "\\;\x00") || strings.Contains(raw, "%2f") || strings.Contains(raw, "%2e") || strings.Contains(raw, "%25") {
 		return false

@@ -101,6 +101,15 @@ func (s *Secret) given(key string) string {
 
 func (s *Secret) value(key string) string { return s.values[key].Reveal() }
 
+// Hidden are the values that the command does not get.
+func (s *Secret) Hidden() []secret.Value {
+	var out []secret.Value
+	for key := range s.placeholders {
+		out = append(out, s.values[key])
+	}
+	return out
+}
+
 func (s *Secret) standIns() []mask.StandIn {
 	var out []mask.StandIn
 	for key, text := range s.placeholders {

@@ -12,10 +12,13 @@ import (
 	"net/http/httptrace"
 	"net/http/httputil"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rhx-dev/rhx/host/secret"
 )
 
 // newTransport makes what sends requests to servers, by HTTP/2 where they have it, or by
@@ -83,6 +86,11 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "rhx: no CONNECT in CONNECT", http.StatusMethodNotAllowed)
 		return
 	}
+	if why := malformed(r); why != "" {
+		http.Error(w, "rhx: "+why, http.StatusBadRequest)
+		return
+	}
+	onlyWebSocket(r.Header)
 	e := &exchange{target: t, http1: r.ProtoMajor == 1}
 	if err := b.putAll(e, r); err != nil {
 		refuse(w, err)
@@ -96,6 +104,31 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 	defer out.finish()
 	b.proxy.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
 	out.done = true
+}
+
+// maxMethod bounds a method: the longest that is registered has 17 characters.
+const maxMethod = 32
+
+// malformed says why servers, or the log, may read a request in another way than the
+// broker does; "" where they do not.
+func malformed(r *http.Request) string {
+	switch {
+	case len(r.Method) > maxMethod:
+		return "the method is too long"
+	case r.URL.Opaque != "" || !strings.HasPrefix(r.URL.Path, "/") && (r.URL.Path != "*" || r.Method != http.MethodOptions):
+		return "the target of the request must be a path"
+	case strings.ContainsFunc(r.URL.RawQuery, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return "the query has characters that must be encoded"
+	}
+	return ""
+}
+
+// onlyWebSocket takes the wish for another protocol out: what comes then could not be
+// searched, nor held to methods and paths. Servers may ignore such a wish as well.
+func onlyWebSocket(h http.Header) {
+	if list := h["Upgrade"]; len(list) != 1 || !strings.EqualFold(list[0], "websocket") {
+		delete(h, "Upgrade")
+	}
 }
 
 // agrees reports that the server name of TLS and the request's host are the target's.
@@ -118,6 +151,14 @@ func (b *Broker) reflects(t target) bool {
 	return false
 }
 
+// searchable reports that answers of a host must come in a form that can be searched.
+// Where it verifies signatures alone they need not: what it could send back is the token
+// of a session, which is of no use without the key, and clients sign what would be
+// changed for that.
+func (t target) searchable() bool {
+	return slices.ContainsFunc(t.rules, func(r *rule) bool { return r.sign == nil })
+}
+
 // putAll puts the values of all rules into a request.
 func (b *Broker) putAll(e *exchange, r *http.Request) error {
 	for _, rule := range e.target.rules {
@@ -128,7 +169,7 @@ func (b *Broker) putAll(e *exchange, r *http.Request) error {
 		if err != nil {
 			var no *refusal
 			if errors.As(err, &no) {
-				b.used(e.of(rule.secret, r, no.status, strings.TrimPrefix(no.text, "rhx: ")))
+				b.used(b.useOf(e, rule.secret, r, no.status, strings.TrimPrefix(no.text, "rhx: ")))
 			}
 			return err
 		}
@@ -140,11 +181,14 @@ func (b *Broker) putAll(e *exchange, r *http.Request) error {
 	return nil
 }
 
-// maxPath bounds a path in the log.
-const maxPath = 300
+// Bounds of what the command chooses and the log has.
+const (
+	maxPath = 300
+	maxName = 64
+)
 
-func (e *exchange) of(s *Secret, r *http.Request, status int, left string) Used {
-	p := r.URL.EscapedPath()
+func (b *Broker) useOf(e *exchange, s *Secret, r *http.Request, status int, left string) Used {
+	p := b.mask.Replace(r.URL.EscapedPath())
 	if len(p) > maxPath {
 		p = p[:maxPath] + "…"
 	}
@@ -165,7 +209,7 @@ func (b *Broker) noteLeft(e *exchange, r *http.Request) {
 		if where == "" {
 			continue
 		}
-		u := e.of(s, r, 0, "its placeholder is in "+where+", where no rule has it")
+		u := b.useOf(e, s, r, 0, "its placeholder is in "+where+", where no rule has it")
 		if where == inPath {
 			u.Path = ""
 		}
@@ -186,7 +230,7 @@ func holds(r *http.Request, text string) string {
 	for name, values := range r.Header {
 		for _, v := range values {
 			if strings.Contains(v, text) {
-				return "the header " + name
+				return "the header " + name[:min(len(name), maxName)]
 			}
 		}
 	}
@@ -204,8 +248,15 @@ func refuse(w http.ResponseWriter, err error) {
 // rewrite makes the request for the server: the command's own but for the values, and
 // for what would have the answer come in a form that cannot be searched.
 func (b *Broker) rewrite(p *httputil.ProxyRequest) {
-	t := exchangeOf(p.In.Context()).target
+	e := exchangeOf(p.In.Context())
+	t := e.target
 	p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "https", t.address(), p.In.Host
+	if !e.signed() {
+		// As it was checked, for servers that choose by it.
+		if p.Out.Host = t.host; t.port != 443 {
+			p.Out.Host = t.address()
+		}
+	}
 	p.Out.URL.RawQuery = p.In.URL.RawQuery
 	p.Out.Trailer = p.In.Trailer
 	if p.Out.Body != nil {
@@ -216,7 +267,7 @@ func (b *Broker) rewrite(p *httputil.ProxyRequest) {
 			p.Out.Header[name] = v
 		}
 	}
-	if !b.reflects(t) {
+	if !t.searchable() {
 		return
 	}
 	for _, name := range []string{"Range", "If-Range", "Sec-Websocket-Extensions"} {
@@ -227,12 +278,17 @@ func (b *Broker) rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
+// signed reports that the request has a signature of its host as the command wrote it.
+func (e *exchange) signed() bool {
+	return slices.ContainsFunc(e.put, func(r *rule) bool { return r.sign != nil })
+}
+
 // reply makes the answer for the command.
 func (b *Broker) reply(res *http.Response) error {
 	e := exchangeOf(res.Request.Context())
 	e.logged = true
 	for _, rule := range e.put {
-		b.used(e.of(rule.secret, res.Request, res.StatusCode, ""))
+		b.used(b.useOf(e, rule.secret, res.Request, res.StatusCode, ""))
 	}
 	// It would lead around the broker.
 	res.Header.Del("Alt-Svc")
@@ -242,16 +298,11 @@ func (b *Broker) reply(res *http.Response) error {
 	if !b.reflects(e.target) {
 		return nil
 	}
-	for _, coding := range res.Header["Content-Encoding"] {
-		if coding != "" && !strings.EqualFold(coding, "identity") {
-			return &refusal{http.StatusBadGateway, fmt.Sprintf("rhx: %s has sent a compressed answer (%s) that was not asked for, and which the broker cannot search for the secret", e.target.host, b.mask.Replace(coding))}
+	res.Status = "" // the server's words would be written after a 101
+	if e.target.searchable() {
+		if err := b.unsearchable(e.target, res); err != nil {
+			return err
 		}
-	}
-	switch {
-	case res.StatusCode == http.StatusPartialContent:
-		return &refusal{http.StatusBadGateway, "rhx: " + e.target.host + " has sent a part that was not asked for"}
-	case res.StatusCode == http.StatusSwitchingProtocols && len(res.Header["Sec-Websocket-Extensions"]) > 0:
-		return &refusal{http.StatusBadGateway, "rhx: " + e.target.host + " has switched on an extension of WebSocket that was not asked for"}
 	}
 	b.clean(textproto.MIMEHeader(res.Header))
 	if res.StatusCode == http.StatusSwitchingProtocols {
@@ -261,13 +312,41 @@ func (b *Broker) reply(res *http.Response) error {
 	return nil
 }
 
-// clean takes the values out of headers.
+// unsearchable is the error of an answer that cannot be searched.
+func (b *Broker) unsearchable(t target, res *http.Response) error {
+	for _, coding := range res.Header["Content-Encoding"] {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return &refusal{http.StatusBadGateway, fmt.Sprintf("rhx: %s has sent a compressed answer (%s) that was not asked for, and which the broker cannot search for the secret", t.host, b.mask.Replace(coding))}
+		}
+	}
+	switch {
+	case res.StatusCode == http.StatusPartialContent:
+		return &refusal{http.StatusBadGateway, "rhx: " + t.host + " has sent a part that was not asked for"}
+	case res.StatusCode == http.StatusSwitchingProtocols && len(res.Header["Sec-Websocket-Extensions"]) > 0:
+		return &refusal{http.StatusBadGateway, "rhx: " + t.host + " has switched on an extension of WebSocket that was not asked for"}
+	}
+	return nil
+}
+
+// clean takes the values out of headers. One whose name has a value goes: names are the
+// same in upper and lower case.
 func (b *Broker) clean(h textproto.MIMEHeader) {
-	for _, values := range h {
+	for name, values := range h {
+		if b.named(name) {
+			delete(h, name)
+			continue
+		}
 		for i := range values {
 			values[i] = b.mask.Replace(values[i])
 		}
 	}
+}
+
+func (b *Broker) named(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(b.opts.Secrets, func(s *Secret) bool {
+		return slices.ContainsFunc(s.Hidden(), func(v secret.Value) bool { return strings.Contains(name, strings.ToLower(v.Reveal())) })
+	})
 }
 
 // failed answers where the server has not, or not in a way that can be passed on.
@@ -275,7 +354,7 @@ func (b *Broker) failed(w http.ResponseWriter, r *http.Request, err error) {
 	e := exchangeOf(r.Context())
 	if !e.logged {
 		for _, rule := range e.put {
-			b.used(e.of(rule.secret, r, 0, ""))
+			b.used(b.useOf(e, rule.secret, r, 0, ""))
 		}
 	}
 	var no *refusal

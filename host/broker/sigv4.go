@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/spec"
 )
@@ -35,6 +36,8 @@ const (
 	sigEnd       = "aws4_request"
 	// unsigned is in the place of a body's hash.
 	unsigned = "UNSIGNED-PAYLOAD"
+	// unsignedChunks is so for one that comes in chunks, with checksums behind it.
+	unsignedChunks = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	// maxSpool bounds a body that has to be hashed before it is sent.
 	maxSpool = 32 << 20
 )
@@ -88,6 +91,9 @@ func (s *signer) put(r *http.Request) (bool, error) {
 			if !hmac.Equal([]byte(sig.mac), []byte(sig.sign(s.from, sig.canonical(r, way, hash)))) {
 				continue
 			}
+			if why := s.careless(r, sig, hash); why != "" {
+				return false, &refusal{http.StatusForbidden, "rhx: " + why}
+			}
 			s.putToken(r, sig)
 			s.putID(r, sig)
 			mac := sig.sign(s.to, sig.canonical(r, way, hash))
@@ -100,6 +106,62 @@ func (s *signer) put(r *http.Request) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+const (
+	amzTime = "20060102T150405Z"
+	// maxAhead is how far a time may lie in the future, and how long a presigned URL may be
+	// good: a signature may be shown by the server, and should not be of use for long.
+	maxAhead = 15 * time.Minute
+)
+
+// careless says why a request is not signed anew, which the placeholder signs: the
+// signature would be good for other requests than this one, at other hosts or later. An
+// URL that is presigned for longer is made to last maxAhead.
+func (s *signer) careless(r *http.Request, sig *signature, hash string) string {
+	now := time.Now()
+	at, err := time.Parse(amzTime, sig.date)
+	q := r.URL.Query()
+	switch {
+	case err != nil || !strings.HasPrefix(sig.scope, sig.date[:8]+"/"):
+		return "the date of the AWS signature is not that of its scope"
+	case at.After(now.Add(maxAhead)):
+		return "the AWS signature is of a time to come: is this machine's clock right?"
+	case !slices.Contains(sig.headers, "host"):
+		return "the AWS signature does not sign the host"
+	case hash != unsigned && hash != unsignedChunks && (len(hash) != 2*sha256.Size || strings.Trim(hash, "0123456789abcdefABCDEF") != ""):
+		return "the AWS signature has no hash of the body, nor says that it has none"
+	}
+	for i, name := range sig.headers {
+		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || slices.Contains(sig.headers[:i], name) {
+			return "the AWS signature names the same header twice, or something that is none"
+		}
+	}
+	times := 0
+	for name, values := range q {
+		if name = strings.ToLower(name); slices.Contains([]string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature"}, name) {
+			times = max(times, len(values))
+			if !sig.presigned {
+				return "the request is signed in its header, and has an AWS signature in the query, too"
+			}
+		}
+	}
+	if times > 1 || len(r.Header["X-Amz-Date"]) > 1 || len(r.Header["X-Amz-Content-Sha256"]) > 1 || len(r.Header["Authorization"]) > 1 {
+		return "the request has a part of its AWS signature twice"
+	}
+	if !sig.presigned {
+		return ""
+	}
+	text := q.Get("X-Amz-Expires")
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 7*24*60*60 {
+		return "the presigned URL does not say for how long it is good"
+	}
+	if left := now.Add(maxAhead).Sub(at); time.Duration(n)*time.Second > left {
+		f := rule{query: []field{{name: "X-Amz-Expires", from: text, to: strconv.Itoa(max(1, int(left/time.Second)))}}}
+		f.putQuery(r)
+	}
+	return ""
 }
 
 // other refuses the signatures with our key that cannot be made anew.
@@ -144,7 +206,7 @@ func (s *signer) parse(r *http.Request) (*signature, bool) {
 		credential, headers, sig.mac = q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature")
 	}
 	scope, ok := strings.CutPrefix(credential, s.id+"/")
-	if !ok || len(sig.mac) != 2*sha256.Size || strings.Trim(sig.mac, "0123456789abcdef") != "" || len(sig.date) != len("20060102T150405Z") || headers == "" {
+	if !ok || len(sig.mac) != 2*sha256.Size || strings.Trim(sig.mac, "0123456789abcdef") != "" || len(sig.date) != len(amzTime) || headers == "" {
 		return nil, false
 	}
 	if parts := strings.Split(scope, "/"); len(parts) != 4 || parts[3] != sigEnd {

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const awsSpec = `spec: 1
@@ -57,6 +59,12 @@ func TestSignatureVectors(t *testing.T) {
 	}
 }
 
+// One time for all, as a test may take longer than a second.
+var labStarted = time.Now().UTC()
+
+func labTime() string  { return labStarted.Format(amzTime) }
+func labScope() string { return labTime()[:8] + "/eu-west-1/s3/aws4_request" }
+
 // awsClient signs as clients do, each in its way.
 type awsClient struct {
 	key, token string
@@ -67,7 +75,7 @@ type awsClient struct {
 func (c *awsClient) sign(r *http.Request, body string) {
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])
-	r.Header.Set("X-Amz-Date", "20260101T000000Z")
+	r.Header.Set("X-Amz-Date", labTime())
 	names := []string{"host", "x-amz-date"}
 	if c.hash != "" {
 		hash = c.hash
@@ -78,12 +86,12 @@ func (c *awsClient) sign(r *http.Request, body string) {
 		r.Header.Set("X-Amz-Security-Token", c.token)
 		names = append(names, "x-amz-security-token")
 	}
-	g := &signature{date: "20260101T000000Z", scope: "20260101/eu-west-1/s3/aws4_request", headers: names}
+	g := &signature{date: labTime(), scope: labScope(), headers: names}
 	r.Header.Set("Authorization", sigAlgorithm+" Credential="+awsID()+"/"+g.scope+", SignedHeaders="+strings.Join(names, ";")+", Signature="+g.sign(c.key, g.canonical(r, ways()[c.way], hash)))
 }
 
 func (c *awsClient) presign(r *http.Request, hash string) {
-	g := &signature{date: "20260101T000000Z", scope: "20260101/eu-west-1/s3/aws4_request", headers: []string{"host"}, presigned: true}
+	g := &signature{date: labTime(), scope: labScope(), headers: []string{"host"}, presigned: true}
 	q := url.Values{"X-Amz-Algorithm": {sigAlgorithm}, "X-Amz-Credential": {awsID() + "/" + g.scope}, "X-Amz-Date": {g.date}, "X-Amz-SignedHeaders": {"host"}, "X-Amz-Expires": {"60"}, "a": {"b c+"}}
 	if c.token != "" {
 		q.Set("X-Amz-Security-Token", c.token)
@@ -138,12 +146,8 @@ func TestSigning(t *testing.T) {
 			}
 			return <-server.seen, 200
 		}
-		ranged := "bytes=0-1"
-		if token != "" {
-			ranged = "" // an answer could hold the token
-		}
 		want := func(n int) string {
-			return fmt.Sprintf("true <nil> token true, %d bytes, range %s", n, ranged)
+			return fmt.Sprintf("true <nil> token true, %d bytes, range bytes=0-1", n)
 		}
 		for way := range ways() {
 			for _, h := range []string{"", hash, unsigned, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"} {
@@ -256,4 +260,94 @@ func FuzzSignature(f *testing.F) {
 			t.Fatalf("%q %q is signed anew", auth, query)
 		}
 	})
+}
+
+// A signature of a part is right with the token of a session as well: clients sign the
+// range, and an answer of a part or in an encoding is passed on.
+func TestSignedRange(t *testing.T) {
+	secret := newLabSecret(t, awsSpec, "access_key", awsID(), "secret_key", awsSecret(), "session_token", awsToken())
+	l := newLabOf(t, secret)
+	server := &aws{token: awsToken(), seen: make(chan string, 1)}
+	l.serve(awsHost, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "aws-chunked")
+		w.WriteHeader(http.StatusPartialContent)
+		server.ServeHTTP(w, r)
+	})
+	r, _ := http.NewRequest("GET", "https://aws.lab.test/b/c", nil)
+	for name, text := range map[string]string{"Range": "bytes=0-1", "Accept-Encoding": "gzip", "X-Amz-Date": labTime(), "X-Amz-Content-Sha256": unsigned, "X-Amz-Security-Token": secret.placeholders["session_token"]} {
+		r.Header.Set(name, text)
+	}
+	g := &signature{date: labTime(), scope: labScope(), headers: []string{"accept-encoding", "host", "range", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"}}
+	r.Header.Set("Authorization", sigAlgorithm+" Credential="+awsID()+"/"+g.scope+", SignedHeaders="+strings.Join(g.headers, ";")+", Signature="+g.sign(secret.placeholders["secret_key"], g.canonical(r, ways()[0], unsigned)))
+	res, err := l.client(true).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got := <-server.seen; res.StatusCode != 206 || got != "true <nil> token true, 0 bytes, range bytes=0-1" {
+		t.Errorf("%d, %s", res.StatusCode, got)
+	}
+}
+
+// What is signed anew is good for the one host, and for a short time.
+func TestCarelessSignatures(t *testing.T) {
+	s := &signer{id: awsID(), idTo: awsID(), from: "k", to: "l", maxSpooledForSigning: maxSpool}
+	good := func() *signature { return &signature{date: labTime(), scope: labScope(), headers: []string{"host"}} }
+	for why, change := range map[string]func(g *signature, hash *string, q url.Values){
+		"":                    func(*signature, *string, url.Values) {},
+		"does not sign":       func(g *signature, _ *string, _ url.Values) { g.headers = []string{"x-amz-date"} },
+		"twice, or something": func(g *signature, _ *string, _ url.Values) { g.headers = []string{"host", "host"} },
+		"something":           func(g *signature, _ *string, _ url.Values) { g.headers = []string{"host", "x\ny"} },
+		"time to come": func(g *signature, _ *string, _ url.Values) {
+			g.date = labStarted.Add(48 * time.Hour).Format(amzTime)
+			g.scope = g.date[:8] + "/r/s/aws4_request"
+		},
+		"not that of its scope": func(g *signature, _ *string, _ url.Values) { g.scope = "20200101/r/s/aws4_request" },
+		"no hash":               func(_ *signature, h *string, _ url.Values) { *h = "host:evil" },
+		"in the query, too":     func(_ *signature, _ *string, q url.Values) { q.Set("X-Amz-Expires", "604800") },
+	} {
+		g, hash, q := good(), unsigned, url.Values{}
+		change(g, &hash, q)
+		for _, presign := range []bool{false, true} {
+			if presign && q.Has("X-Amz-Expires") {
+				continue
+			}
+			r, _ := http.NewRequest("GET", "https://aws.lab.test/", nil)
+			r.Header.Set("X-Amz-Content-Sha256", hash)
+			if g.presigned = presign; presign {
+				r.URL.RawQuery = url.Values{"X-Amz-Algorithm": {sigAlgorithm}, "X-Amz-Credential": {awsID() + "/" + g.scope}, "X-Amz-Date": {g.date}, "X-Amz-SignedHeaders": {strings.Join(g.headers, ";")}, "X-Amz-Expires": {"60"}}.Encode()
+				r.URL.RawQuery += "&X-Amz-Signature=" + g.sign("k", g.canonical(r, ways()[0], hash))
+			} else {
+				r.URL.RawQuery = q.Encode()
+				r.Header.Set("X-Amz-Date", g.date)
+				r.Header.Set("Authorization", sigAlgorithm+" Credential="+awsID()+"/"+g.scope+", SignedHeaders="+strings.Join(g.headers, ";")+", Signature="+g.sign("k", g.canonical(r, ways()[0], hash)))
+			}
+			did, err := s.put(r)
+			if did != (why == "") || why != "" && (err == nil || !strings.Contains(err.Error(), why)) {
+				t.Errorf("%q, presigned %v: %v, %v", why, presign, did, err)
+			}
+		}
+	}
+}
+
+// A presigned URL is not good for days after the run.
+func TestPresignedForLong(t *testing.T) {
+	s := &signer{id: awsID(), idTo: awsID(), from: "k", to: "l", maxSpooledForSigning: maxSpool}
+	g := &signature{date: labTime(), scope: labScope(), headers: []string{"host"}}
+	for expires, ok := range map[string]bool{"604800": true, "604801": false, "0": false, "x": false} {
+		r, _ := http.NewRequest("GET", "https://aws.lab.test/", nil)
+		r.URL.RawQuery = url.Values{"X-Amz-Algorithm": {sigAlgorithm}, "X-Amz-Credential": {awsID() + "/" + g.scope}, "X-Amz-Date": {g.date}, "X-Amz-SignedHeaders": {"host"}, "X-Amz-Expires": {expires}}.Encode()
+		r.URL.RawQuery += "&X-Amz-Signature=" + g.sign("k", g.canonical(r, ways()[0], unsigned))
+		did, err := s.put(r)
+		if did != ok || ok == (err != nil) {
+			t.Errorf("%s: %v, %v", expires, did, err)
+		}
+		if n, _ := strconv.Atoi(r.URL.Query().Get("X-Amz-Expires")); ok && (n < 60 || n > 3600) {
+			t.Errorf("it is good for %d s", n)
+		}
+		back := &signer{id: awsID(), idTo: awsID(), from: "l", to: "k", maxSpooledForSigning: maxSpool}
+		if did, err := back.put(r); ok && (!did || err != nil) {
+			t.Errorf("the server: %v, %v", did, err)
+		}
+	}
 }
