@@ -128,3 +128,25 @@ func TestWarningsAreBounded(t *testing.T) {
 		t.Error(len(l.told), len(l.warned))
 	}
 }
+
+// Names of trailers that have the value go, those that are announced too.
+func TestNamesOfTrailers(t *testing.T) {
+	for _, announced := range []bool{true, false} {
+		l := newLab(t)
+		l.serveRaw(apiHost, func(c net.Conn) {
+			r, err := http.ReadRequest(bufio.NewReader(c))
+			if err != nil {
+				return
+			}
+			name, head := "X-"+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), ""
+			if announced {
+				head = "Trailer: " + name + ", X-Sum\r\n"
+			}
+			_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%s\r\n2\r\nok\r\n0\r\n%s: 1\r\nX-Sum: 2\r\n\r\n", head, name)
+		})
+		all := l.raw("GET / HTTP/1.1\r\nHost: api.lab.test\r\nTE: trailers\r\nAuthorization: Bearer " + l.placeholder + "\r\nConnection: close\r\n\r\n")
+		if !strings.Contains(all, "ok") || !strings.Contains(all, "X-Sum: 2") || strings.Contains(strings.ToLower(all), strings.ToLower(labToken())) {
+			t.Errorf("%v: %q", announced, all)
+		}
+	}
+}

@@ -305,6 +305,7 @@ func (b *Broker) reply(res *http.Response) error {
 		}
 	}
 	b.clean(textproto.MIMEHeader(res.Header))
+	b.clean(textproto.MIMEHeader(res.Trailer)) // the names that are announced
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return b.switched(res)
 	}
