@@ -88,6 +88,8 @@ var builtin = []spec.Builtin{
 				{State: "keyring", At: spec.Path{{Key: "users"}}}}, Mode: 0600}}, Use: []spec.Use{
 			{Hosts: []string{"api.github.com", "uploads.github.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {oauth_token}"}}},
+			{Hosts: []string{"api.github.com", "uploads.github.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "token {oauth_token}"}}},
 			{Hosts: []string{"github.com"}, Basic: &spec.UseBasic{User: "*", Password: "{oauth_token}"}}}, Helpers: []spec.Helper{
 			{Protocol: "git", For: []string{"https://{profile}"}, Parts: []spec.UseField{
 				{Name: "username", Text: "*"},
@@ -185,7 +187,9 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "anthropic", Title: "Anthropic", Group: "ai-models", Docs: "https://docs.anthropic.com/en/api/overview", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"ANTHROPIC_API_KEY"}, Pattern: &spec.Pattern{Text: "sk-ant-[A-Za-z0-9_-]{20,}"}}}, Use: []spec.Use{
 			{Hosts: []string{"api.anthropic.com"}, Header: []spec.UseField{
-				{Name: "x-api-key", Text: "{api_key}"}}}}, Origin: "specs/anthropic.yaml"}
+				{Name: "x-api-key", Text: "{api_key}"}}},
+			{Hosts: []string{"api.anthropic.com"}, Header: []spec.UseField{
+				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/anthropic.yaml"}
 	}},
 	{Name: "cohere", Vars: "COHERE_API_KEY CO_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "cohere", Title: "Cohere", Group: "ai-models", Docs: "https://docs.cohere.com/reference/about", Values: []spec.Value{

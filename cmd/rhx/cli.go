@@ -47,6 +47,7 @@ func commands() []command {
 		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, usesSecrets},
 		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets | sweeps},
 		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
+		{"broker", "Say what rhx run --broker would put into a request.", &brokerCmd{}, usesSecrets},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
 		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", &helperCmd{}, usesStore | usesLog},
 		{"harden", "Take credentials out of files: their clients ask rhx instead.", &hardenCmd{}, usesStore | usesLog},

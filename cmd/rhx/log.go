@@ -22,7 +22,7 @@ type logCmd struct {
 }
 
 func (c *logCmd) Help() string {
-	return `The local log: when, who, by which command and from which program, which secret, to which machine and place or which program. It has every write to the store and every read of values, what --reason said, and no values. It is never sent anywhere.`
+	return `The local log: when, who, by which command and from which program, which secret, to which machine and place or which program, and what the broker used it for. It has every write to the store and every read of values, what --reason said, and no values. It is never sent anywhere.`
 }
 
 func (c *logCmd) Run(ctx context.Context, a *app) error {
@@ -113,6 +113,12 @@ func logRows(events []session.Event, only string, columns int) [][]string {
 		if e.Stored > 0 {
 			action += fmt.Sprintf(" version %d", e.Stored)
 		}
+		if e.Status > 0 {
+			action += fmt.Sprintf(" %d", e.Status)
+		}
+		if e.Times > 1 {
+			action += fmt.Sprintf(", %d times", e.Times)
+		}
 		if n := len(e.Secrets); n > 0 && only != "" {
 			secret = only
 		} else if n > shownTogether {
@@ -180,10 +186,15 @@ func words(parts ...string) string {
 
 // logGiven notes which secrets a program gets.
 func logGiven(e *engine.Engine, command string, at place.Place, to string, env *project.Environment) {
+	logGivenAs(e, command, at, to, func(string) string { return "given" }, env)
+}
+
+// logGivenAs is logGiven where the secrets have actions of their own.
+func logGivenAs(e *engine.Engine, command string, at place.Place, to string, action func(secret string) string, env *project.Environment) {
 	var events []session.Event
 	add := func(name string) {
 		if name != "" && !slices.ContainsFunc(events, func(e session.Event) bool { return e.Secret == name }) {
-			events = append(events, session.Event{Command: command, Machine: at.String(), Secret: name, To: filepath.Base(to), Action: "given"})
+			events = append(events, session.Event{Command: command, Machine: at.String(), Secret: name, To: filepath.Base(to), Action: action(name)})
 		}
 	}
 	for _, v := range env.Vars {

@@ -6,6 +6,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"runtime/debug"
 
@@ -18,6 +20,8 @@ const guestArg = "run-guest"
 
 func main() {
 	keepMemoryPrivate()
+	// With http2debug in GODEBUG, net/http would print headers, with values in them.
+	log.SetOutput(io.Discard)
 	if len(os.Args) == 2 && os.Args[1] == guestArg {
 		os.Exit(serveGuest(os.Stdin, os.Stdout))
 	}

@@ -152,6 +152,11 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 
 // environment returns what -b and -s of a command come to.
 func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secrets []string, names bundle.Names, yes bool) (*project.Environment, error) {
+	return a.swappedEnvironment(ctx, e, bundles, secrets, names, yes, nil)
+}
+
+// swappedEnvironment is environment with other values, where swap is not nil.
+func (a *app) swappedEnvironment(ctx context.Context, e *engine.Engine, bundles, secrets []string, names bundle.Names, yes bool, swap project.Swap) (*project.Environment, error) {
 	var m *manifest.Manifest
 	if len(bundles) == 0 {
 		if err := secretsNamed(secrets); err != nil {
@@ -167,7 +172,7 @@ func (a *app) environment(ctx context.Context, e *engine.Engine, bundles, secret
 	if err != nil {
 		return nil, err
 	}
-	env, err := e.Project.Environment(ctx, m, bundles, secrets, names)
+	env, err := e.Project.SwappedEnvironment(ctx, m, bundles, secrets, names, swap)
 	if errors.Is(err, bundle.ErrUnnamable) {
 		err = fault.WithHint(err, "--skip-unnamable leaves such keys out")
 	}

@@ -72,6 +72,9 @@ func summaryLines(e *engine.Engine, m *manifest.Manifest) []string {
 			}
 			line("  bundle %s: file of %s%s", b.Name, name, where)
 		}
+		for _, l := range b.Broker {
+			line("  bundle %s: the broker uses %s for %s only", b.Name, l.Secret, list(slices.Concat(l.Methods, l.Hosts, l.Paths)))
+		}
 		if len(b.Unset) > 0 {
 			line("  bundle %s: without %s", b.Name, list(b.Unset))
 		}

@@ -237,6 +237,9 @@ func abilities(j providerJSON) [][2]string {
 	if vars {
 		out = append(out, [2]string{"rhx run -s " + j.Name + " -- COMMAND", "gives its variables to a command"})
 	}
+	if vars && len(j.Use) > 0 {
+		out = append(out, [2]string{"rhx run --broker -s " + j.Name + " -- COMMAND", "lets a command use it at those hosts and not have it"})
+	}
 	for _, client := range j.Harden {
 		out = append(out, [2]string{"rhx harden " + j.Name, "takes it out of its file: " + client + " asks rhx instead"})
 	}

@@ -27,6 +27,9 @@ type runCmd struct {
 	Bundle        []string `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
 	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
 	Mask          bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
+	Broker        bool     `help:"Give the command placeholders; a proxy puts the values into its requests, to the providers' hosts alone."`
+	BrokerOnly    bool     `help:"--broker, where the proxy leads to no other host."`
+	Plain         []string `sep:"none" predictor:"stored" help:"With --broker: a secret that the command gets itself; may be given several times." placeholder:"SECRET"`
 	SkipUnnamable bool     `help:"Leave out keys of secrets that cannot be the name of a variable."`
 	Unsafe        bool     `help:"Also variables by which programs run others, such as LD_PRELOAD."`
 	TTY           bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
@@ -38,8 +41,11 @@ func (c *runCmd) Help() string {
 
 --mask has what the command writes go through rhx, which replaces secret values of 4 characters or more: as they are, line by line, and in base64, hex, URLs and JSON. On a terminal the command has one of its own, with this one's size, keys and signals; else its output and errors stay apart. It is for accidents: a command that shows a value in pieces is not caught.
 
+--broker gives the command a placeholder in the place of each secret value, and a proxy that puts the value in on the way to the hosts that the provider's spec names (rhx providers NAME). The variables HTTPS_PROXY and those that name trusted certificates (SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO, NODE_EXTRA_CA_CERTS, AWS_CA_BUNDLE and others) lead its clients there. rhx log has each use. docs/broker.md says which clients that is for, and what it cannot stop.
+
 Examples:
   rhx run -s openai -- python train.py
+  rhx run --broker -s github -- ./agent   which uses the token and does not have it
   rhx run -- make test                    with the bundle default of the project's rhx.yaml
   rhx run --mask -b deploy -- terraform apply`
 }
@@ -58,6 +64,15 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	}
 	if c.TTY && a.On == "" {
 		return fault.WithHint(fault.WithKind(errors.New("--tty is for a command on a host: --on"), fault.Usage), "on this machine the command has the terminal that rhx has")
+	}
+	switch {
+	case c.Broker || c.BrokerOnly:
+		if a.On != "" {
+			return fault.WithKind(errors.New("--broker is for a command on this machine, and cannot be combined with --on"), fault.Usage)
+		}
+		return c.brokered(ctx, a, argv)
+	case len(c.Plain) > 0:
+		return fault.WithKind(errors.New("--plain is for --broker: without it the command gets all secrets themselves"), fault.Usage)
 	}
 	if err := c.byDefault(ctx, a); err != nil {
 		return err

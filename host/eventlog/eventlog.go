@@ -43,6 +43,10 @@ type Event struct {
 	Keys   []string `json:"keys,omitempty"`
 	// Stored is the version in the store.
 	Stored int `json:"version,omitempty"`
+	// Status is that of the answer to a request that the broker has put the secret into,
+	// and Times how many such there were at once; 0 is one.
+	Status int `json:"status,omitempty"`
+	Times  int `json:"times,omitempty"`
 	// Caller is the program that started rhx, as it calls itself; Reason is what the
 	// user gave with --reason.
 	Caller string `json:"caller,omitempty"`

@@ -79,9 +79,22 @@ type Bundle struct {
 	Env []Variable
 	// Unset are variables that are not to be there.
 	Unset []string
+	// Broker narrows where rhx run --broker puts secrets in.
+	Broker []Limit
 	// From says, for each entry by its name, which bundle it comes from.
 	From map[string]string
 	Line int
+}
+
+// Limit narrows where a secret is put into requests. What is empty does not.
+type Limit struct {
+	Secret string
+	// Hosts are patterns as a provider's spec has them.
+	Hosts []string
+	// Methods are of HTTP, in upper case.
+	Methods []string
+	// Paths are prefixes, of whole segments.
+	Paths []string
 }
 
 // Variable is one entry of a bundle's env.

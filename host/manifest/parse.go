@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -409,8 +410,58 @@ func (p *parser) bundle(k, v *yaml.Node) *rawBundle {
 				from(k.Value)
 			})
 		},
+		"broker": func(n *yaml.Node) {
+			if n.Kind != yaml.MappingNode {
+				p.Fail(n, "broker must be a mapping from secrets to what they may be used for")
+				return
+			}
+			p.Pairs(n, func(k, v *yaml.Node) {
+				if name := declared(k); p.Err == nil && p.m.Secret(name).Provider == "" {
+					p.Fail(k, "%q has no rule for the broker: it is no provider's", name)
+				}
+				b.Broker = append(b.Broker, p.limit(k.Value, v))
+			})
+		},
 	})
 	return b
+}
+
+// limit reads what a secret may be used for.
+func (p *parser) limit(name string, n *yaml.Node) Limit {
+	l := Limit{Secret: name}
+	list := func(to *[]string, ok func(string) bool, what string) func(*yaml.Node) {
+		return func(n *yaml.Node) {
+			p.Each(n, func(n *yaml.Node) {
+				text := p.Text(n)
+				if p.Err == nil && !ok(text) {
+					p.Fail(n, "%q is not %s", text, what)
+				}
+				*to = append(*to, text)
+			})
+			if p.Err == nil && len(*to) == 0 {
+				p.Fail(n, "an empty list would allow nothing; leave it out to allow all")
+			}
+		}
+	}
+	p.Mapping(n, "what a secret may be used for", map[string]func(*yaml.Node){
+		"hosts":   list(&l.Hosts, spec.ValidHost, `a host in lower case such as api.example.com, or "*.example.com"`),
+		"methods": list(&l.Methods, validMethod, "a method in upper case such as GET"),
+		"paths":   list(&l.Paths, validPrefix, "a path that begins with a slash, without a query, dots as segments or escapes"),
+	})
+	if p.Err == nil && len(l.Hosts)+len(l.Methods)+len(l.Paths) == 0 {
+		p.Fail(n, "say hosts, methods or paths")
+	}
+	return l
+}
+
+func validMethod(text string) bool {
+	return text != "" && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+// validPrefix reports a path that a request can have as it stands.
+func validPrefix(text string) bool {
+	clean := path.Clean(text)
+	return strings.HasPrefix(text, "/") && (clean == text || clean != "/" && clean+"/" == text) && !strings.ContainsAny(text, `?#%\;*`) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 func (p *parser) variable(n *yaml.Node) string {
@@ -490,7 +541,8 @@ func (p *parser) fold(b *rawBundle) {
 	}
 	b.folding = true
 	own := b.Bundle
-	b.Secrets, b.Files, b.Env, b.Unset, b.From, b.Paths, b.TTL = nil, nil, nil, nil, map[string]string{}, map[string]string{}, map[string]time.Duration{}
+	b.Secrets, b.Files, b.Env, b.Unset, b.Broker = nil, nil, nil, nil, nil
+	b.From, b.Paths, b.TTL = map[string]string{}, map[string]string{}, map[string]time.Duration{}
 	for _, r := range b.extends {
 		parent := p.raw[r.name]
 		switch {
@@ -529,6 +581,9 @@ func (b *rawBundle) add(o *Bundle) {
 		}
 		// What a bundle sets, one that it extends does not take away.
 		b.Unset = slices.DeleteFunc(b.Unset, func(name string) bool { return name == v.Name && !slices.Contains(o.Unset, name) })
+	}
+	for _, l := range o.Broker {
+		b.Broker = append(slices.DeleteFunc(b.Broker, func(m Limit) bool { return m.Secret == l.Secret }), l)
 	}
 	maps.Copy(b.From, o.From)
 	maps.Copy(b.Paths, o.Paths)

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -306,6 +307,32 @@ func TestGenerateKinds(t *testing.T) {
 			if n < 12 {
 				t.Errorf("character %d has %d values", i, n)
 			}
+		}
+	}
+}
+
+// What a bundle says of a secret takes the place of what it has inherited of it.
+func TestBrokerLimits(t *testing.T) {
+	m := parse(t, `version: 1
+secrets: {aws: , openai: }
+bundles:
+  base: {broker: {aws: {methods: [GET, HEAD], hosts: "*.amazonaws.com"}, openai: {paths: [/v1/, /]}}}
+  top: {extends: base, broker: {aws: {paths: /a/b}}}
+`, "")
+	if got, want := fmt.Sprintf("%+v", m.Bundle("top").Broker), "[{Secret:openai Hosts:[] Methods:[] Paths:[/v1/ /]} {Secret:aws Hosts:[] Methods:[] Paths:[/a/b]}]"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	if got, want := fmt.Sprintf("%+v", m.Bundle("base").Broker), "[{Secret:aws Hosts:[*.amazonaws.com] Methods:[GET HEAD] Paths:[]} {Secret:openai Hosts:[] Methods:[] Paths:[/v1/ /]}]"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+}
+
+func TestPathsThatAreNoPrefix(t *testing.T) {
+	for text, want := range map[string]bool{
+		"/": true, "/a": true, "/a/": true, "/a.b/..c": true, "": false, "a": false, "/a//": false, "//": false, "/a/..": false, "/./": false, "/a%20": false, "/a\\b": false, "/a;b": false, "/a*": false, "/a#": false, "/a\n": false,
+	} {
+		if validPrefix(text) != want {
+			t.Errorf("%q: %v", text, !want)
 		}
 	}
 }

@@ -13,6 +13,7 @@
 package mask
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/secret"
@@ -31,6 +32,8 @@ type Masker struct {
 	words *words
 	// quotes says that a value has a quote in it, so that doubled ones matter.
 	quotes bool
+	// sameLength says that what is masked keeps its length.
+	sameLength bool
 }
 
 // New returns a Masker for values. Blanks and line ends around them do not matter,
@@ -52,6 +55,61 @@ func New(values []secret.Value) *Masker {
 	}
 	m.words = newWords(list)
 	return m
+}
+
+// StandIn is a value and the text that stands for it, of the same length.
+type StandIn struct {
+	Value secret.Value
+	Text  string
+}
+
+// NewStandIns returns a Masker that puts texts in the place of values, and in the
+// place of an encoded value the text in that encoding; where that would have another
+// length, asterisks. So what comes out is as long as what came. It is an error if a
+// text is not as its value: of the same length, all ASCII without control characters,
+// and with blanks at the same places, none of which is at an end.
+func NewStandIns(list []StandIn) (*Masker, error) {
+	var words []word
+	m := &Masker{sameLength: true}
+	for _, s := range list {
+		value := s.Value.Reveal()
+		if err := alike(value, s.Text); err != nil {
+			return nil, err
+		}
+		m.quotes = m.quotes || strings.ContainsAny(value, `'"`)
+		as := plain(s.Text)
+		for i, text := range plain(value) {
+			words = append(words, word{text: text, as: as[i]})
+		}
+		as = encoded(s.Text)
+		for i, text := range encoded(value) {
+			words = append(words, word{text: text, code: true, as: as[i]})
+		}
+	}
+	m.words = newWords(words)
+	return m, nil
+}
+
+// alike returns an error unless the forms of a text are as long as those of a value.
+func alike(value, text string) error {
+	if len(value) < MinLength || len(value) != len(text) || strings.TrimSpace(value) != value {
+		return errors.New("what stands for a value must be as long as it")
+	}
+	for i := range len(value) {
+		if value[i] < ' ' || value[i] > '~' || text[i] < ' ' || text[i] > '~' || (value[i] == ' ') != (text[i] == ' ') {
+			return errors.New("what stands for a value must be ASCII, with blanks where it has some")
+		}
+	}
+	return nil
+}
+
+// Replace masks a whole text.
+func (m *Masker) Replace(text string) string {
+	if m.Empty() || text == "" {
+		return text
+	}
+	s := m.stream()
+	return string(s.finish(s.write(nil, []byte(text))))
 }
 
 // Empty reports that there is nothing to mask.

@@ -209,7 +209,7 @@ func naive(values []string, text string) string {
 		for _, w := range words {
 			for i := 0; i+len(w) <= len(chars); i++ {
 				if string(chars[i:i+len(w)]) == w {
-					found = append(found, span{at[i].start, at[i+len(w)-1].end})
+					found = append(found, span{start: at[i].start, end: at[i+len(w)-1].end})
 				}
 			}
 		}
@@ -230,7 +230,7 @@ func naive(values []string, text string) string {
 			i += len(all) - 1
 			continue
 		}
-		chars, at = append(chars, text[i]), append(at, span{i, i + 1})
+		chars, at = append(chars, text[i]), append(at, span{start: i, end: i + 1})
 	}
 	search(chars, at, codes)
 	slices.SortFunc(found, func(a, b span) int { return a.start - b.start })
@@ -256,7 +256,7 @@ func unescaped(text string, escape *regexp.Regexp) (chars []byte, at []span) {
 			c, e = text[i:i+1], text[i:i+1]
 		}
 		for _, b := range []byte(c) {
-			chars, at = append(chars, b), append(at, span{i, i + len(e)})
+			chars, at = append(chars, b), append(at, span{start: i, end: i + len(e)})
 		}
 		i += len(e)
 	}

@@ -32,8 +32,24 @@ const incomplete = -1
 // of JSON.
 const longestEscape = len(`\ud83d\ude00`)
 
-// span is a part of a text, by offsets.
-type span struct{ start, end int }
+// span is a part of a text, by offsets. as is what stands for it if it is one word;
+// "" else.
+type span struct {
+	start, end int
+	as         string
+}
+
+// join makes a span reach over one that overlaps it. What stands for the larger of both
+// stands for them if the other is within it.
+func (s *span) join(o span) {
+	switch {
+	case s.start <= o.start && o.end <= s.end:
+	case o.start <= s.start && s.end <= o.end:
+		*s = o
+	default:
+		*s = span{min(s.start, o.start), max(s.end, o.end), ""}
+	}
+}
 
 // decoded is a text without its escapes.
 type decoded struct {
@@ -111,14 +127,14 @@ func (r *reading) signed(raw []byte) bool {
 func (d *decoded) raw(i int) span {
 	n := sort.Search(len(d.marks), func(n int) bool { return d.marks[n].at > i })
 	if n == 0 {
-		return span{i, i + 1}
+		return span{start: i, end: i + 1}
 	}
 	m := d.marks[n-1]
 	if i < m.at+m.length {
-		return span{m.rawStart, m.rawEnd}
+		return span{start: m.rawStart, end: m.rawEnd}
 	}
 	start := m.rawEnd + i - m.at - m.length
-	return span{start, start + 1}
+	return span{start: start, end: start + 1}
 }
 
 // matters reports that a word, or the beginning of one at the end, may have a part

@@ -8,10 +8,12 @@ import (
 )
 
 // stream masks one stream. Every byte that is part of anything that is to be masked
-// goes, and [secret.Redacted] stands for those that overlap: what comes out does not
-// depend on the pieces in which the stream comes.
+// goes, and [secret.Redacted] stands for those that overlap, or a text of the same
+// length: what comes out does not depend on the pieces in which the stream comes.
 type stream struct {
 	words *words
+	// sameLength says that what comes out is as long as what came.
+	sameLength bool
 	// plain is up to where the stream was read as it is: no word begins before it that
 	// is not found yet. escaped are its other readings.
 	plain   int
@@ -38,7 +40,7 @@ func (m *Masker) stream() *stream {
 		return &stream{words: m.words}
 	}
 	s := &stream{
-		words: m.words,
+		words: m.words, sameLength: m.sameLength,
 		escaped: []reading{
 			{leads: [2]byte{'%', '%'}, escape: percent},
 			{leads: [2]byte{'\\', '\\'}, escape: backslash},
@@ -81,7 +83,7 @@ func (s *stream) read(whole bool) {
 	text := s.raw[s.plain-s.base:]
 	s.spans = s.words.find(text, false, s.spans[:0])
 	for _, f := range s.spans {
-		s.found = append(s.found, span{s.plain + f.start, s.plain + f.end})
+		s.found = append(s.found, span{s.plain + f.start, s.plain + f.end, f.as})
 	}
 	s.plain = s.end() - s.words.tail(text, false, little)
 	for i := range s.escaped {
@@ -100,7 +102,7 @@ func (s *stream) readEscaped(r *reading, whole bool) {
 	}
 	s.spans = s.words.find(d.text, r.code, s.spans[:0])
 	for _, f := range s.spans {
-		s.found = append(s.found, span{from + d.raw(f.start).start, from + d.raw(f.end-1).end})
+		s.found = append(s.found, span{from + d.raw(f.start).start, from + d.raw(f.end-1).end, f.as})
 	}
 	switch n := s.words.tail(d.text, r.code, little); {
 	case n > 0:
@@ -112,6 +114,17 @@ func (s *stream) readEscaped(r *reading, whole bool) {
 	}
 }
 
+// standIn appends what stands for the bytes of a span from an offset on.
+func (s *span) standIn(out []byte, from int) []byte {
+	if len(s.as) == s.end-s.start && from < s.end {
+		return append(out, s.as[from-s.start:]...)
+	}
+	for ; from < s.end; from++ {
+		out = append(out, '*')
+	}
+	return out
+}
+
 // merge sorts spans, and makes one of those that overlap.
 func merge(spans []span) []span {
 	if len(spans) < 2 {
@@ -121,7 +134,7 @@ func merge(spans []span) []span {
 	out := spans[:1]
 	for _, s := range spans[1:] {
 		if last := &out[len(out)-1]; s.start < last.end {
-			last.end = max(last.end, s.end)
+			last.join(s)
 			continue
 		}
 		out = append(out, s)
@@ -140,7 +153,7 @@ func (s *stream) release(out []byte, g grade) []byte {
 		case g < most:
 			sure = min(sure, from)
 		default:
-			s.found = append(s.found, span{from, s.end()})
+			s.found = append(s.found, span{start: from, end: s.end()})
 		}
 	}
 	n := s.words.tail(s.raw[s.plain-s.base:], false, least)
@@ -179,6 +192,9 @@ func (s *stream) emit(out []byte, sure int) []byte {
 		switch {
 		case f.end <= s.shown: // all of it was released
 			continue
+		case s.sameLength:
+			text(s.shown, f.start)
+			out = f.standIn(out, max(f.start, s.shown, s.masked))
 		case f.start < s.masked:
 		default:
 			text(s.shown, f.start)

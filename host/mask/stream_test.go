@@ -220,8 +220,8 @@ type fails struct{ n int }
 func (f *fails) Write([]byte) (int, error) { f.n++; return 0, errors.New(fmt.Sprint("failure ", f.n)) }
 
 func TestMerge(t *testing.T) {
-	got := merge([]span{{5, 9}, {0, 4}, {4, 5}, {8, 12}, {20, 30}, {22, 24}, {30, 31}})
-	if want := []span{{0, 4}, {4, 5}, {5, 12}, {20, 30}, {30, 31}}; fmt.Sprint(got) != fmt.Sprint(want) {
+	got := merge([]span{{5, 9, "a"}, {0, 4, "b"}, {4, 5, ""}, {8, 12, "c"}, {20, 30, "d"}, {22, 24, "e"}, {30, 31, ""}, {40, 42, "f"}, {40, 44, "g"}})
+	if want := []span{{0, 4, "b"}, {4, 5, ""}, {5, 12, ""}, {20, 30, "d"}, {30, 31, ""}, {40, 44, "g"}}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v", got)
 	}
 	if secret.Redacted != "********" {

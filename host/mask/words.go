@@ -37,10 +37,12 @@ type words struct {
 	quads quads
 }
 
-// word is what is searched for. One in code is text that tools break into lines.
+// word is what is searched for. One in code is text that tools break into lines. as is
+// what stands for it, of the same length; "" in a Masker without such.
 type word struct {
 	text string
 	code bool
+	as   string
 }
 
 // entry is a gram of a word.
@@ -193,11 +195,12 @@ func (w *words) compare(text []byte, at int, g uint32, code bool, found []span) 
 		if entry.gram != g || code && !word.code || start < 0 || end > len(text) || string(text[start:end]) != word.text {
 			continue
 		}
+		s := span{start, end, word.as}
 		if last := len(found) - 1; last >= 0 && found[last].start <= start && start < found[last].end {
-			found[last].end = max(found[last].end, end)
+			found[last].join(s)
 			continue
 		}
-		found = append(found, span{start, end})
+		found = append(found, s)
 	}
 	return found
 }

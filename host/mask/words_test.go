@@ -31,7 +31,7 @@ func TestFindAnywhere(t *testing.T) {
 				for after := range 12 {
 					got := w.find([]byte(strings.Repeat("_", before)+text+strings.Repeat("_", after)), false, nil)
 					// Those that overlap are one.
-					if got = merge(got); !slices.Equal(got, []span{{before, before + len(text)}}) {
+					if got = merge(got); !slices.Equal(got, []span{{start: before, end: before + len(text)}}) {
 						t.Fatalf("%q after %d and before %d: %v", text, before, after, got)
 					}
 				}
@@ -50,7 +50,7 @@ func TestFindAnywhere(t *testing.T) {
 
 // Words in code are searched for alone where a tool broke lines.
 func TestFindCode(t *testing.T) {
-	w := newWords([]word{{"plain-text", false}, {"c0de-code", true}, {"both-both", false}, {"both-both", true}, {"both-both", false}})
+	w := newWords([]word{{text: "plain-text"}, {text: "c0de-code", code: true}, {text: "both-both"}, {text: "both-both", code: true}, {text: "both-both"}})
 	for text, want := range map[string][2]int{"plain-text": {1, 0}, "c0de-code": {1, 1}, "both-both": {1, 1}} {
 		if all, code := w.find([]byte(text), false, nil), w.find([]byte(text), true, nil); len(all) != want[0] || len(code) != want[1] {
 			t.Errorf("%s: %v, in code %v", text, all, code)

@@ -141,7 +141,7 @@ func (p *Project) environments(ctx context.Context, m *manifest.Manifest, target
 	envs, broken = map[string]*Environment{}, map[string]error{}
 	for _, t := range targets {
 		if key := t.key(); envs[key] == nil && broken[key] == nil {
-			envs[key], broken[key] = p.environment(ctx, m, t.bundles, nil, bundle.Names{}, pending)
+			envs[key], broken[key] = p.environment(ctx, m, t.bundles, nil, bundle.Names{}, nil, pending)
 		}
 	}
 	return envs, broken

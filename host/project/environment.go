@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,10 @@ func (e *Environment) Delivery() deliver.Delivery {
 	return deliver.Delivery{Store: e.store, Files: e.Files, Paths: e.Paths, TTL: e.TTL, Vars: deliver.GroupsOf(e.Vars, func(name string) string { return e.stored[name] })}
 }
 
+// Swap returns what a command is to have in the place of a secret's values, before
+// anything is made of them. limits are what the bundles say of its use.
+type Swap func(rec *store.Record, limits []manifest.Limit) (secret.Values, error)
+
 // ManifestOptions are what manifests are read with, with the providers that are known here.
 func (p *Project) ManifestOptions(profile string) manifest.Options {
 	return manifest.Options{Profile: profile, Providers: p.Specs.Names(), Aliases: func() []string {
@@ -81,11 +86,16 @@ func (p *Project) ManifestOptions(profile string) manifest.Options {
 // come to; m may be nil where there are no bundles. names says which keys can be the
 // names of variables. The error joins everything that is missing or in conflict.
 func (p *Project) Environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names) (*Environment, error) {
-	return p.environment(ctx, m, bundles, secrets, names, false)
+	return p.environment(ctx, m, bundles, secrets, names, nil, false)
+}
+
+// SwappedEnvironment is Environment with other values.
+func (p *Project) SwappedEnvironment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names, swap Swap) (*Environment, error) {
+	return p.environment(ctx, m, bundles, secrets, names, swap, false)
 }
 
 // environment is Environment; pending lets values that apply would make be absent.
-func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names, pending bool) (*Environment, error) {
+func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names, swap Swap, pending bool) (*Environment, error) {
 	var chosen []*manifest.Bundle
 	var uses []string
 	for _, name := range bundles {
@@ -99,6 +109,15 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 	recs, err := p.declared(ctx, m, uses, pending)
 	if err != nil {
 		return nil, err
+	}
+	more, err := p.Records.GetAll(ctx, secrets)
+	if err != nil {
+		return nil, err
+	}
+	if swap != nil {
+		if err := swapped(m, chosen, recs, more, swap); err != nil {
+			return nil, err
+		}
 	}
 	env := bundle.Env{Names: names}
 	out := &Environment{stored: map[string]string{}, Paths: map[string]string{}, TTL: map[string]time.Duration{}}
@@ -140,10 +159,6 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 			}
 		}
 	}
-	more, err := p.Records.GetAll(ctx, secrets)
-	if err != nil {
-		return nil, err
-	}
 	for _, rec := range more {
 		if err := bundle.Unasked(&rec.Secret); err != nil && !names.Unsafe {
 			env.Fail(err)
@@ -162,6 +177,34 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 	out.Skipped = env.Skipped
 	out.Strip = p.strip(m, out.Vars)
 	return out, nil
+}
+
+// swapped replaces the values of records, which it copies. The error joins those of all.
+func swapped(m *manifest.Manifest, chosen []*manifest.Bundle, recs map[string]*store.Record, more []*store.Record, swap Swap) error {
+	var errs []error
+	one := func(rec *store.Record) *store.Record {
+		var limits []manifest.Limit
+		for _, b := range chosen {
+			for _, l := range b.Broker {
+				if m.Secret(l.Secret).StoreName() == rec.Info.Name {
+					limits = append(limits, l)
+				}
+			}
+		}
+		made := *rec
+		var err error
+		if made.Secret.Values, err = swap(rec, limits); err != nil {
+			errs = append(errs, err)
+		}
+		return &made
+	}
+	for _, name := range slices.Sorted(maps.Keys(recs)) {
+		recs[name] = one(recs[name])
+	}
+	for i, rec := range more {
+		more[i] = one(rec)
+	}
+	return errors.Join(errs...)
 }
 
 func (p *Project) addVars(env *bundle.Env, rec *store.Record) {

@@ -23,6 +23,9 @@ type Runner struct {
 	Getenv func(string) string
 	// TakeOver ends what rhx does at signals: from then on they are the command's.
 	TakeOver func()
+	// Connections says that rhx has connections of its own while a command runs. A PIPE is
+	// theirs then, and not passed on.
+	Connections bool
 	// Mask masks what a command writes; nil masks nothing. It is not for [Runner.Exec].
 	Mask *mask.Masker
 }

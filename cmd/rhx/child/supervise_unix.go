@@ -38,19 +38,21 @@ func notify(got chan<- os.Signal, signals ...os.Signal) {
 
 // held are the signals of a command that rhx waits for.
 type held struct {
-	got     chan os.Signal
-	done    chan struct{}
-	ended   chan struct{} // closed when pass has ended; nil before it began
-	group   *witness
-	size    unix.Winsize // of the terminal
-	stopped atomic.Bool
+	got   chan os.Signal
+	done  chan struct{}
+	ended chan struct{} // closed when pass has ended; nil before it began
+	group *witness
+	// ownPipes says that a PIPE comes of what rhx writes to.
+	ownPipes bool
+	size     unix.Winsize // of the terminal
+	stopped  atomic.Bool
 	// stoppedBy is the signal that has stopped the command, until soon after it went on.
 	stoppedBy atomic.Int32
 }
 
 // holdSignals has rhx outlive the signals that are for the command.
 func (r *Runner) holdSignals() *held {
-	h := &held{got: make(chan os.Signal, 16), done: make(chan struct{}), group: newWitness(), size: terminalSize()}
+	h := &held{ownPipes: r.Connections, got: make(chan os.Signal, 16), done: make(chan struct{}), group: newWitness(), size: terminalSize()}
 	notify(h.got, passed...)
 	notify(h.got, stops...)
 	r.TakeOver()
@@ -104,6 +106,10 @@ func (h *held) pass(pid int) {
 			return
 		}
 		switch s {
+		case syscall.SIGPIPE:
+			if h.ownPipes || h.group.got(syscall.SIGPIPE) {
+				continue
+			}
 		case syscall.SIGCONT:
 			h.group.goOn()
 			time.AfterFunc(notStopped, func() { h.stoppedBy.Store(0) })

@@ -1,0 +1,223 @@
+//go:build !slim
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/broker"
+	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/manifest"
+	"github.com/rhx-dev/rhx/host/mask"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/project"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// brokerFiles is the folder of the broker's files among those of the command.
+const brokerFiles = "broker"
+
+// brokered runs a command with placeholders, beside the broker.
+func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error) {
+	e, err := a.engine()
+	if err != nil {
+		return err
+	}
+	if err := c.byDefault(ctx, a); err != nil {
+		return err
+	}
+	if other := broker.OtherProxy(a.Getenv); other != "" {
+		return fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
+	}
+	plain, err := a.stored(c.Plain...)
+	if err != nil {
+		return err
+	}
+	s := &standIns{e: e, plain: plain, made: map[string]*broker.Secret{}, used: map[string]bool{}, given: map[string]bool{}}
+	env, err := a.swappedEnvironment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes, s.swap)
+	if err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	files, vars, err := e.Deliver.PrivateFiles(ctx, env.Files, false, deliver.Options{Unsafe: c.Unsafe})
+	if err != nil {
+		return hintUnsafe(err)
+	}
+	var masker *mask.Masker
+	if c.Mask {
+		hidden, err := e.Project.Hidden(env)
+		if err != nil {
+			return err
+		}
+		for _, one := range s.secrets() {
+			hidden = append(hidden, one.Hidden()...) // it may read them elsewhere
+		}
+		masker = mask.New(hidden)
+	}
+	for _, one := range s.secrets() {
+		if one.InQuery() {
+			a.warn(one.Name + " goes into URLs, which servers write into their logs")
+		}
+	}
+	uses := newUseLog(e)
+	b, err := broker.Start(broker.Options{Secrets: s.secrets(), Only: c.BrokerOnly, Used: uses.add, Warn: a.warn})
+	if err != nil {
+		return err
+	}
+	ended := func() error { return errors.Join(b.Close(), uses.close()) }
+	status, err := c.beside(a, s, b, argv, env, files, vars, masker)
+	if left := ended(); left != nil {
+		a.warn(left.Error())
+	}
+	return endedAs(status, err)
+}
+
+// beside runs the command of a broker that listens.
+func (c *runCmd) beside(a *app, s *standIns, b *broker.Broker, argv []string, env *project.Environment, files []machine.RunFile, vars []machine.Var, masker *mask.Masker) (int, error) {
+	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
+	s.hide(a, b, environ, files)
+	client, err := b.Client(getenvOf(environ))
+	if err != nil {
+		return 0, err
+	}
+	for name, data := range client.Files {
+		files = append(files, machine.RunFile{Path: path.Join(brokerFiles, name), Data: data, Mode: 0o600})
+	}
+	for _, v := range client.FileVars {
+		vars = append(vars, machine.Var{Name: v[0], Value: path.Join(brokerFiles, v[1])})
+	}
+	var set []bundle.Var
+	for _, v := range client.Vars {
+		set = append(set, bundle.Var{Name: v[0], Value: secret.NewValue(v[1])})
+	}
+	logGivenAs(s.e, "run", place.Here, argv[0], s.action, env)
+	r := a.runner(masker)
+	r.Connections = true
+	return c.withFiles(a, r, argv, bundle.Environ(environ, set, client.Unset...), files, vars)
+}
+
+// hide puts placeholders where an environment, or a file for the command, has the values
+// from elsewhere: of a variable by another name, or of a text of the manifest.
+func (s *standIns) hide(a *app, b *broker.Broker, environ []string, files []machine.RunFile) {
+	var names []string
+	for i, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		if hidden := b.Hide(value); hidden != value && !s.isPlain(b, value) {
+			environ[i] = name + "=" + hidden
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		a.warn(strings.Join(names, ", ") + " of the command's environment had values that the broker puts in; the command gets placeholders there, too")
+	}
+	for i, f := range files {
+		if text := string(f.Data); !s.isPlain(b, text) {
+			files[i].Data = []byte(b.Hide(text))
+		}
+	}
+}
+
+// isPlain reports that a text has a value of --plain that holds one of the others.
+func (s *standIns) isPlain(b *broker.Broker, text string) bool {
+	return slices.ContainsFunc(s.shown, func(v secret.Value) bool {
+		return b.Hide(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
+	})
+}
+
+// getenvOf looks variables up in a list of NAME=VALUE.
+func getenvOf(environ []string) func(string) string {
+	return func(name string) string {
+		for _, kv := range slices.Backward(environ) {
+			if n, value, _ := strings.Cut(kv, "="); n == name {
+				return value
+			}
+		}
+		return ""
+	}
+}
+
+// standIns makes the placeholders of a command's secrets.
+type standIns struct {
+	e     *engine.Engine
+	plain []string                  // names in the store
+	made  map[string]*broker.Secret // by the name in the store
+	used  map[string]bool           // of plain
+	given map[string]bool           // the secrets that the command gets themselves
+	shown []secret.Value            // those of plain
+	order []string
+}
+
+func (s *standIns) swap(rec *store.Record, limits []manifest.Limit) (secret.Values, error) {
+	name := rec.Secret.Name
+	if slices.Contains(s.plain, rec.Info.Name) {
+		s.used[rec.Info.Name], s.given[name] = true, true
+		for _, key := range rec.Secret.Values.Keys() {
+			s.shown = append(s.shown, rec.Secret.Values[key])
+		}
+		return rec.Secret.Values, nil
+	}
+	if rec.Secret.Provider == "" {
+		return nil, s.hint(name, fmt.Errorf("%s is no provider's: %w", name, broker.ErrNoRule))
+	}
+	one := s.made[rec.Info.Name]
+	if one == nil {
+		sp, err := s.e.Specs.Get(rec.Secret.Provider)
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", name, err)
+		}
+		if one, err = broker.NewSecret(sp, &rec.Secret); err != nil {
+			return nil, s.hint(name, err)
+		}
+		s.made[rec.Info.Name] = one
+		s.order = append(s.order, rec.Info.Name)
+	}
+	for _, l := range limits {
+		if host := one.Beyond(l.Hosts); host != "" {
+			return nil, fmt.Errorf("the manifest allows %s for %s, which is no host of its provider", name, host)
+		}
+		one.Limits = append(one.Limits, broker.Limit{Hosts: l.Hosts, Methods: l.Methods, Paths: l.Paths})
+	}
+	return one.Given(), nil
+}
+
+// action is what the log says that became of a secret.
+func (s *standIns) action(name string) string {
+	if s.given[name] {
+		return "given"
+	}
+	return "given a placeholder"
+}
+
+func (s *standIns) hint(name string, err error) error {
+	return fault.WithHint(err, fmt.Sprintf("--plain %s gives the command the value itself; or leave %s out. rhx providers NAME has the rules of a provider", name, name))
+}
+
+// check refuses a secret that was to be plain and is not there: it may be misspelled.
+func (s *standIns) check() error {
+	for _, name := range s.plain {
+		if !s.used[name] {
+			return fault.WithKind(fmt.Errorf("--plain %s: the command gets no such secret", name), fault.Usage)
+		}
+	}
+	return nil
+}
+
+func (s *standIns) secrets() []*broker.Secret {
+	var out []*broker.Secret
+	for _, name := range s.order {
+		out = append(out, s.made[name])
+	}
+	return out
+}

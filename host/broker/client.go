@@ -1,0 +1,203 @@
+package broker
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+// Client is what has a command's clients use a broker: variables, files that some of
+// these name, and variables that must go.
+type Client struct {
+	// Vars are NAME and text.
+	Vars [][2]string
+	// FileVars are NAME and the name of a file of Files.
+	FileVars [][2]string
+	Files    map[string][]byte
+	Unset    []string
+}
+
+// trusting are the variables that name a file with the roots that a client trusts.
+func trusting() []string {
+	return []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "PIP_CERT", "CARGO_HTTP_CAINFO", "npm_config_cafile"}
+}
+
+// adding are those that name roots beside the client's own.
+func adding() []string { return []string{"NODE_EXTRA_CA_CERTS", "DENO_CERT"} }
+
+// around are the variables by which clients would go around the broker, or to another
+// proxy. That of plain http stays: the broker takes none.
+func around() []string {
+	return []string{"NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "npm_config_noproxy", "npm_config_proxy"}
+}
+
+// maxRoots bounds a file with roots.
+const maxRoots = 8 << 20
+
+// Client says what the command's clients need. getenv is of the environment that the
+// command would have without the broker. Where a variable names roots already, those
+// stay, beside the authority.
+func (b *Broker) Client(getenv func(string) string) (*Client, error) {
+	proxy := b.ProxyURL()
+	c := &Client{Files: map[string][]byte{}, Unset: around()}
+	c.set(proxy, "HTTPS_PROXY", "https_proxy", "npm_config_https_proxy", "PIP_PROXY", "CARGO_HTTP_PROXY")
+	c.set("1", "NODE_USE_ENV_PROXY")
+	if b.opts.Only {
+		c.set(proxy, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "npm_config_proxy")
+		c.Unset = []string{"NO_PROXY", "no_proxy", "npm_config_noproxy"}
+	}
+	if err := c.git(getenv, proxy, b.hosts()); err != nil {
+		return nil, err
+	}
+	var system []byte
+	names := map[string]string{}
+	add := func(variable, path string, roots []byte) {
+		if names[path] == "" {
+			names[path] = fmt.Sprintf("roots-%d.pem", len(names)+1)
+			c.Files[names[path]] = joined(roots, b.Authority())
+		}
+		c.FileVars = append(c.FileVars, [2]string{variable, names[path]})
+	}
+	for _, variable := range trusting() {
+		path := getenv(variable)
+		var roots []byte
+		var err error
+		switch {
+		case path != "":
+			roots, err = readRoots(path)
+		case system == nil:
+			system, err = systemRoots(getenv)
+			roots = system
+		default:
+			roots = system
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the roots that the command trusts (%s): %w", variable, err)
+		}
+		add(variable, path, roots)
+	}
+	for _, variable := range adding() {
+		path := getenv(variable)
+		var roots []byte
+		if path != "" {
+			var err error
+			if roots, err = readRoots(path); err != nil {
+				return nil, fmt.Errorf("the roots that the command trusts (%s): %w", variable, err)
+			}
+		}
+		add(variable, "+"+path, roots)
+	}
+	return c, nil
+}
+
+func (c *Client) set(text string, names ...string) {
+	for _, name := range names {
+		c.Vars = append(c.Vars, [2]string{name, text})
+	}
+}
+
+// git has git's own settings of a proxy count for nothing: one for a host goes before
+// that for all.
+func (c *Client) git(getenv func(string) string, proxy string, hosts []string) error {
+	n := 0
+	if text := getenv("GIT_CONFIG_COUNT"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil || n < 0 || n > 1000 {
+			return errors.New("GIT_CONFIG_COUNT of this environment is not a number that git would take")
+		}
+	}
+	keys := []string{"http.proxy"}
+	seen := map[string]bool{}
+	for _, h := range hosts {
+		if !seen[h] {
+			seen[h] = true
+			keys = append(keys, "http.https://"+h+"/.proxy")
+		}
+	}
+	for _, key := range keys {
+		c.set(key, fmt.Sprintf("GIT_CONFIG_KEY_%d", n))
+		c.set(proxy, fmt.Sprintf("GIT_CONFIG_VALUE_%d", n))
+		n++
+	}
+	c.set(strconv.Itoa(n), "GIT_CONFIG_COUNT")
+	return nil
+}
+
+// joined are two texts in PEM, each of whole lines.
+func joined(a, b []byte) []byte {
+	if len(a) > 0 && !bytes.HasSuffix(a, []byte("\n")) {
+		a = append(bytes.Clone(a), '\n')
+	}
+	return append(bytes.Clone(a), b...)
+}
+
+// rootFiles are where systems have their roots in one file.
+func rootFiles() []string {
+	return []string{
+		"/etc/ssl/certs/ca-certificates.crt", // Debian, Arch, Gentoo
+		"/etc/pki/tls/certs/ca-bundle.crt",   // Fedora
+		"/etc/ssl/ca-bundle.pem",             // SUSE
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+		"/etc/ssl/cert.pem", // Alpine, macOS, BSD
+	}
+}
+
+// systemRoots are the roots that this machine trusts, in PEM.
+func systemRoots(getenv func(string) string) ([]byte, error) {
+	if path := getenv("SSL_CERT_FILE"); path != "" {
+		return readRoots(path)
+	}
+	for _, path := range rootFiles() {
+		if data, err := readRoots(path); err == nil {
+			return data, nil
+		}
+	}
+	return nil, fault.WithHint(errors.New("this machine has no file with the certificates that it trusts, where systems have one"), "SSL_CERT_FILE=FILE names one")
+}
+
+func readRoots(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxRoots+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxRoots:
+		return nil, fmt.Errorf("%s has more than %d MiB", path, maxRoots>>20)
+	case !bytes.Contains(data, []byte("-----BEGIN CERTIFICATE-----")) && !bytes.Contains(data, []byte("-----BEGIN TRUSTED CERTIFICATE-----")):
+		return nil, fmt.Errorf("%s has no certificates in PEM", path)
+	}
+	return data, nil
+}
+
+// OtherProxy is the proxy that an environment has for https; the broker goes through
+// none.
+func OtherProxy(getenv func(string) string) string {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
+		if text := getenv(name); text != "" {
+			if u, err := url.Parse(text); err == nil && u.Host != "" {
+				text = u.Host
+			}
+			text = text[strings.LastIndex(text, "@")+1:] // without a password
+			return strings.TrimSpace(name + "=" + text)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,148 @@
+package broker
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/mask"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
+)
+
+// Secret is one that a command uses by placeholders.
+type Secret struct {
+	Name string
+	// Limits narrow what its rules allow; each must.
+	Limits []Limit
+
+	uses   []spec.Use
+	values secret.Values
+	// placeholders are of the values that the command does not get. The others are
+	// public.
+	placeholders map[string]string
+}
+
+// Limit narrows where a secret is put in. What is empty does not.
+type Limit struct {
+	// Hosts are patterns as in [spec.Use].
+	Hosts   []string
+	Methods []string
+	// Paths are prefixes of whole segments.
+	Paths []string
+}
+
+// ErrNoRule is in the error of a value that the broker could not put in anywhere.
+var ErrNoRule = errors.New("no rule says where it is put in")
+
+// NewSecret makes the placeholders of a provider's secret. An error is of a value that
+// no rule of the spec uses, or that nothing can stand for: the command would get a
+// text that is of no use to it.
+func NewSecret(sp *spec.Spec, sec *secret.Secret) (*Secret, error) {
+	s := &Secret{Name: sec.Name, values: sec.Values, placeholders: map[string]string{}}
+	for _, u := range sp.Use {
+		if !slices.ContainsFunc(u.Keys(), func(key string) bool { return sec.Values[key].Empty() && !u.Optional(key) }) {
+			s.uses = append(s.uses, u)
+		}
+	}
+	public := provider.Public(sp, sec.Values)
+	var without []string
+	for _, key := range sec.Values.Keys() {
+		v := sec.Values[key]
+		switch {
+		case v.Empty() || public(key):
+		case !slices.ContainsFunc(s.uses, func(u spec.Use) bool { return slices.Contains(u.Keys(), key) }):
+			if value, ok := sp.Value(key); ok && len(value.Env) > 0 {
+				key += " ($" + value.Env[0] + ")"
+			}
+			without = append(without, key)
+		default:
+			var pattern *spec.Pattern
+			if value, ok := sp.Value(key); ok {
+				pattern = value.Pattern
+			}
+			text, err := placeholder(v.Reveal(), pattern)
+			if err != nil {
+				return nil, fmt.Errorf("%s of %s: %w", key, sec.Name, err)
+			}
+			s.placeholders[key] = text
+		}
+	}
+	if len(without) > 0 {
+		return nil, fault.Mark(fmt.Errorf("%s of %s: %w", strings.Join(without, ", "), sec.Name, ErrNoRule), ErrNoRule)
+	}
+	return s, nil
+}
+
+// Given are the values that the command gets: placeholders, and what is public.
+func (s *Secret) Given() secret.Values {
+	out := secret.Values{}
+	for key, v := range s.values {
+		if text := s.placeholders[key]; text != "" {
+			v = secret.NewValue(text)
+		}
+		out[key] = v
+	}
+	return out
+}
+
+// given is what the command has for a value.
+func (s *Secret) given(key string) string {
+	if text := s.placeholders[key]; text != "" {
+		return text
+	}
+	return s.values[key].Reveal()
+}
+
+func (s *Secret) value(key string) string { return s.values[key].Reveal() }
+
+// Hidden are the values that the command does not get.
+func (s *Secret) Hidden() []secret.Value {
+	var out []secret.Value
+	for key := range s.placeholders {
+		out = append(out, s.values[key])
+	}
+	return out
+}
+
+func (s *Secret) standIns() []mask.StandIn {
+	var out []mask.StandIn
+	for key, text := range s.placeholders {
+		out = append(out, mask.StandIn{Value: s.values[key], Text: text})
+	}
+	return out
+}
+
+// rules are those of its uses.
+func (s *Secret) rules() []*rule {
+	var out []*rule
+	for i := range s.uses {
+		out = append(out, newRule(s, &s.uses[i]))
+	}
+	return out
+}
+
+// InQuery reports that a rule puts a value into URLs, which servers write into logs.
+func (s *Secret) InQuery() bool {
+	return slices.ContainsFunc(s.uses, func(u spec.Use) bool { return len(u.Query) > 0 })
+}
+
+// Beyond returns the first of some patterns that none of the secret's hosts is within; ""
+// if there is none such.
+func (s *Secret) Beyond(patterns []string) string {
+	for _, p := range patterns {
+		name, port, _ := strings.Cut(p, ":")
+		n, err := strconv.Atoi(cmp.Or(port, "443"))
+		if err != nil || !slices.ContainsFunc(s.uses, func(u spec.Use) bool {
+			return slices.Contains(u.Hosts, p) || u.Covers(strings.TrimPrefix(name, "*."), n)
+		}) {
+			return p
+		}
+	}
+	return ""
+}
