@@ -33,7 +33,7 @@ var builtin = []spec.Builtin{
 				{State: "sso", At: spec.Path{{Key: "sso_session"}}},
 				{State: "sso", At: spec.Path{{Key: "sso_start_url"}}},
 				{State: "sso", At: spec.Path{{Key: "login_session"}}}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"*.amazonaws.com", "*.amazonaws.com.cn"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
+			{Hosts: []string{"**.amazonaws.com", "**.amazonaws.com.cn"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
 				{Name: "access_key", Text: "access_key"},
 				{Name: "secret_key", Text: "secret_key"},
 				{Name: "session_token", Text: "session_token"}}}}}, Origin: "specs/aws.yaml"}
@@ -212,7 +212,7 @@ var builtin = []spec.Builtin{
 	{Name: "pinecone", Vars: "PINECONE_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "pinecone", Title: "Pinecone", Group: "data", Docs: "https://docs.pinecone.io/guides/projects/manage-api-keys", Values: []spec.Value{
 			{Name: "api_key", Env: []string{"PINECONE_API_KEY"}}}, Use: []spec.Use{
-			{Hosts: []string{"*.pinecone.io"}, Header: []spec.UseField{
+			{Hosts: []string{"**.pinecone.io"}, Header: []spec.UseField{
 				{Name: "Api-Key", Text: "{api_key}"}}}}, Origin: "specs/pinecone.yaml"}
 	}},
 	{Name: "wandb", Vars: "NETRC WANDB_API_KEY", Paths: "~/.netrc\n~/_netrc", Make: func() *spec.Spec {
@@ -660,7 +660,7 @@ var builtin = []spec.Builtin{
 				{Value: "token", At: []spec.Path{{{Key: "token"}}}},
 				{Value: "client_id", At: []spec.Path{{{Key: "client_id"}}}},
 				{Value: "client_secret", At: []spec.Path{{{Key: "client_secret"}}}}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"*.cloud.databricks.com", "*.azuredatabricks.net", "*.gcp.databricks.com"}, Header: []spec.UseField{
+			{Hosts: []string{"*.cloud.databricks.com", "**.azuredatabricks.net", "**.gcp.databricks.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {token}"}}}}, Origin: "specs/databricks.yaml"}
 	}},
 	{Name: "datadog", Vars: "DATADOG_API_KEY DATADOG_APP_KEY DD_API_KEY DD_APP_KEY", Paths: "~/.dogrc", Make: func() *spec.Spec {
@@ -722,7 +722,7 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "digitalocean-spaces", Title: "DigitalOcean Spaces", Group: "storage", Docs: "https://docs.digitalocean.com/products/spaces/", Values: []spec.Value{
 			{Name: "access_key", Env: []string{"SPACES_ACCESS_KEY_ID"}, Public: true},
 			{Name: "secret_key", Env: []string{"SPACES_SECRET_ACCESS_KEY"}}}, Use: []spec.Use{
-			{Hosts: []string{"*.digitaloceanspaces.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
+			{Hosts: []string{"**.digitaloceanspaces.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
 				{Name: "access_key", Text: "access_key"},
 				{Name: "secret_key", Text: "secret_key"}}}}}, Origin: "specs/digitalocean-spaces.yaml"}
 	}},
@@ -1018,7 +1018,7 @@ var builtin = []spec.Builtin{
 			{Name: "token", Env: []string{"INFLUX_TOKEN"}},
 			{Name: "host", Env: []string{"INFLUX_HOST"}, Public: true, Optional: true},
 			{Name: "org", Env: []string{"INFLUX_ORG"}, Public: true, Optional: true}}, Use: []spec.Use{
-			{Hosts: []string{"*.cloud2.influxdata.com"}, Header: []spec.UseField{
+			{Hosts: []string{"**.cloud2.influxdata.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Token {token}"}}}}, Origin: "specs/influxdb.yaml"}
 	}},
 	{Name: "io-net", Vars: "IOINTELLIGENCE_API_KEY", Paths: "", Make: func() *spec.Spec {
@@ -1559,7 +1559,7 @@ var builtin = []spec.Builtin{
 			{Paths: spec.Paths{Default: "~/.cloudflare/r2.credentials"}, Format: "ini", Options: codec.Options{InlineComments: true, Clients: 0x3}, Profiles: &spec.Profiles{Section: "*", Default: "r2"}, Keys: []spec.Key{
 				{Value: "access_key", At: []spec.Path{{{Key: "aws_access_key_id"}}}},
 				{Value: "secret_key", At: []spec.Path{{{Key: "aws_secret_access_key"}}}}}, Mode: 0600}}, Use: []spec.Use{
-			{Hosts: []string{"*.r2.cloudflarestorage.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
+			{Hosts: []string{"**.r2.cloudflarestorage.com"}, Sign: &spec.UseSign{Method: "aws-sigv4", Values: []spec.UseField{
 				{Name: "access_key", Text: "access_key"},
 				{Name: "secret_key", Text: "secret_key"}}}}}, Origin: "specs/r2.yaml"}
 	}},

@@ -76,7 +76,7 @@ func constrain(c *x509.Certificate, patterns []string) {
 	seen := map[string]bool{}
 	for _, p := range patterns {
 		name, _, _ := strings.Cut(p, ":")
-		name = strings.TrimPrefix(name, "*.")
+		name = strings.TrimLeft(name, "*.")
 		if seen[name] {
 			continue
 		}

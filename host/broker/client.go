@@ -118,7 +118,7 @@ func (c *Client) git(getenv func(string) string, proxy string, hosts []string) e
 	for _, h := range hosts {
 		if !seen[h] {
 			seen[h] = true
-			keys = append(keys, "http.https://"+h+"/.proxy")
+			keys = append(keys, "http.https://"+strings.Replace(h, "**", "*", 1)+"/.proxy")
 		}
 	}
 	for _, key := range keys {

@@ -44,7 +44,7 @@ values:
   token: {env: LAB_TOKEN, pattern: 'lab_[A-Za-z0-9]{24}'}
   user: {public: true, optional: true}
 use:
-  - hosts: [api.lab.test, "*.deep.lab.test"]
+  - hosts: [api.lab.test, "**.deep.lab.test", "*.flat.lab.test"]
     header: {Authorization: "Bearer {token}"}
   - hosts: [api.lab.test]
     header: {X-User: "{user}", X-Key: "{token}"}

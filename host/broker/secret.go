@@ -138,8 +138,9 @@ func (s *Secret) Beyond(patterns []string) string {
 	for _, p := range patterns {
 		name, port, _ := strings.Cut(p, ":")
 		n, err := strconv.Atoi(cmp.Or(port, "443"))
+		name = strings.ReplaceAll(strings.Replace(name, "**", "*.*", 1), "*", "-") // labels that no name of a rule has
 		if err != nil || !slices.ContainsFunc(s.uses, func(u spec.Use) bool {
-			return slices.Contains(u.Hosts, p) || u.Covers(strings.TrimPrefix(name, "*."), n)
+			return slices.Contains(u.Hosts, p) || u.Covers(name, n)
 		}) {
 			return p
 		}

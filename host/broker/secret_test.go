@@ -118,7 +118,7 @@ func TestGiven(t *testing.T) {
 
 func TestBeyond(t *testing.T) {
 	s := newLabSecret(t, labSpec, "token", labToken())
-	for text, want := range map[string]string{"": "", "api.lab.test": "", "api.lab.test git.lab.test": "", "x.deep.lab.test *.deep.lab.test *.x.deep.lab.test": "", "api.lab.test other.test": "other.test", "*.lab.test": "*.lab.test", "api.lab.test:8443": "api.lab.test:8443", "*.test": "*.test"} {
+	for text, want := range map[string]string{"": "", "api.lab.test": "", "api.lab.test git.lab.test": "", "x.deep.lab.test *.deep.lab.test *.x.deep.lab.test": "", "api.lab.test other.test": "other.test", "*.lab.test": "*.lab.test", "api.lab.test:8443": "api.lab.test:8443", "*.test": "*.test", "**.deep.lab.test": "", "**.lab.test": "**.lab.test", "**.flat.lab.test": "**.flat.lab.test", "*.flat.lab.test a.flat.lab.test": "", "b.a.flat.lab.test": "b.a.flat.lab.test"} {
 		if got := s.Beyond(strings.Fields(text)); got != want {
 			t.Errorf("%s: %q", text, got)
 		}

@@ -132,7 +132,7 @@ func refused() map[string]string {
 		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {}}}\n":                         "5:21: say hosts, methods or paths",
 		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {methods: []}}}\n":              "5:31: an empty list would allow nothing; leave it out to allow all",
 		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {methods: get}}}\n":             `5:31: "get" is not a method in upper case such as GET`,
-		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {hosts: [A.test]}}}\n":          `5:30: "A.test" is not a host in lower case such as api.example.com, or "*.example.com"`,
+		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {hosts: [A.test]}}}\n":          `5:30: "A.test" is not a host in lower case such as api.example.com, "*.example.com" or "**.example.com"`,
 		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {paths: [\"/a?b\"]}}}\n":        `5:30: "/a?b" is not a path that begins with a slash, without a query, dots as segments or escapes`,
 		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {paths: [a]}}}\n":               `5:30: "a" is not a path that begins with a slash, without a query, dots as segments or escapes`,
 		"version: 1\nsecrets:\n  aws:\nbundles:\n  b: {broker: {aws: {path: /a}}}\n":                 `5:22: what a secret may be used for has no field "path"; did you mean "paths"?`,

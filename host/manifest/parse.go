@@ -444,7 +444,7 @@ func (p *parser) limit(name string, n *yaml.Node) Limit {
 		}
 	}
 	p.Mapping(n, "what a secret may be used for", map[string]func(*yaml.Node){
-		"hosts":   list(&l.Hosts, spec.ValidHost, `a host in lower case such as api.example.com, or "*.example.com"`),
+		"hosts":   list(&l.Hosts, spec.ValidHost, `a host in lower case such as api.example.com, "*.example.com" or "**.example.com"`),
 		"methods": list(&l.Methods, validMethod, "a method in upper case such as GET"),
 		"paths":   list(&l.Paths, validPrefix, "a path that begins with a slash, without a query, dots as segments or escapes"),
 	})

@@ -89,7 +89,7 @@ func (u *Use) helper(protocol string) (Helper, bool) {
 		}
 		h.Parts = []UseField{{"username", u.Basic.User}, {"password", u.Basic.Password}}
 		for _, host := range u.Hosts {
-			if !strings.HasPrefix(host, "*.") { // an answer is for a host, and not for all below one
+			if !strings.HasPrefix(host, "*") { // an answer is for a host, and not for all below one
 				h.For = append(h.For, "https://"+host)
 			}
 		}

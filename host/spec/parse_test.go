@@ -20,7 +20,7 @@ func withFile(fields string) string {
 	return "spec: 1\nname: x\nvalues:\n  k: {}\n  private_key: {}\n  public_key: {}\nfiles:\n  - path: ~/.x/y\n" + fields
 }
 
-const hostRule = `: a host is a name in lower case such as api.example.com, "*.example.com" for all below it, with :PORT where it is not 443`
+const hostRule = `: a host is a name in lower case such as api.example.com, "*.example.com" for those right below it, "**.example.com" for all below it, with :PORT where it is not 443`
 
 type refusal struct{ name, text, want string }
 

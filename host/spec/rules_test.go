@@ -17,7 +17,7 @@ func TestHostsOfUse(t *testing.T) {
 	label := strings.Repeat("a", 63)
 	long := strings.Repeat("a.", 125) + "abc" // 253 characters
 	for host, good := range map[string]bool{
-		"a.b": true, "*.a.b": true, "a.b:1": true, "a.b:65535": true, "a-1.b": true, label + ".b": true, long: true,
+		"a.b": true, "*.a.b": true, "**.a.b": true, "***.a.b": false, "*.*.a.b": false, "**.*.a.b": false, "**.a": false, "a.b:1": true, "a.b:65535": true, "a-1.b": true, label + ".b": true, long: true,
 		"a": false, "*.a": false, "a..b": false, ".a": false, "a.": false, "-a.b": false, "a-.b": false, "A.b": false, "a_.b": false,
 		"a" + label + ".b": false, "a" + long: false, "a.b:": false, "a.b:0": false, "a.b:080": false, "a.b:123456": false, "a.b:x": false,
 	} {

@@ -13,7 +13,7 @@ import (
 // headers, in the query, as user and password, or as a signature. It counts for
 // a secret that has the values that it names.
 type Use struct {
-	// Hosts are names, "*.example.com" for all below one, with ":PORT" where it is
+	// Hosts are names, "*.example.com" for those right below one, "**.example.com" for all below, with ":PORT" where it is
 	// not 443.
 	Hosts []string
 	// Header and Query are the fields that hold the secret.
@@ -117,7 +117,7 @@ func (d *decoder) use(n *yaml.Node, s *Spec) Use {
 func (d *decoder) useHost(n *yaml.Node) string {
 	text := d.Text(n)
 	if d.Err == nil && !validHost(text) {
-		d.Fail(n, `a host is a name in lower case such as api.example.com, "*.example.com" for all below it, with :PORT where it is not 443`)
+		d.Fail(n, `a host is a name in lower case such as api.example.com, "*.example.com" for those right below it, "**.example.com" for all below it, with :PORT where it is not 443`)
 	}
 	return text
 }
@@ -127,7 +127,11 @@ func validHost(text string) bool {
 	if hasPort && (port == "" || len(port) > 5 || port[0] == '0' || strings.Trim(port, "0123456789") != "") {
 		return false
 	}
-	name, _ = strings.CutPrefix(name, "*.")
+	if below, ok := strings.CutPrefix(name, "**."); ok {
+		name = below
+	} else {
+		name = strings.TrimPrefix(name, "*.")
+	}
 	labels := strings.Split(name, ".")
 	if len(labels) < 2 || len(name) > 253 {
 		return false

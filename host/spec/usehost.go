@@ -21,7 +21,8 @@ func (u *Use) Covers(host string, port int) bool {
 }
 
 // HostMatches reports whether a host is what a pattern of [Use] means: the name itself,
-// or with "*." a name below it, however far; never the end of a longer label.
+// with "*." a name right below it, or with "**." one below it, however far; never the end
+// of a longer label.
 func HostMatches(pattern, host string, port int) bool {
 	name, want := pattern, DefaultPort
 	if n, p, ok := strings.Cut(pattern, ":"); ok {
@@ -34,14 +35,18 @@ func HostMatches(pattern, host string, port int) bool {
 	if port != want || host == "" || strings.HasPrefix(host, ".") {
 		return false
 	}
-	if below, ok := strings.CutPrefix(name, "*"); ok {
+	if below, ok := strings.CutPrefix(name, "**"); ok {
 		return strings.HasSuffix(host, below) && len(host) > len(below)
+	}
+	if below, ok := strings.CutPrefix(name, "*"); ok {
+		label, ok := strings.CutSuffix(host, below)
+		return ok && label != "" && !strings.Contains(label, ".")
 	}
 	return host == name
 }
 
-// ValidHost reports whether a text is a pattern of [Use]: a name in lower case, "*." and
-// a name of two labels or more, with ":PORT" where it is not 443.
+// ValidHost reports whether a text is a pattern of [Use]: a name in lower case, "*." or
+// "**." and a name of two labels or more, with ":PORT" where it is not 443.
 func ValidHost(text string) bool { return validHost(text) }
 
 // Optional reports a value of Keys that counts where the secret has it, and is not needed.
