@@ -81,6 +81,23 @@ func parseStanza(typ string, args []string) (store.Info, error) {
 	return i, nil
 }
 
+// membersArg begins the argument that says which list of members a version of a shared store
+// is encrypted to.
+const membersArg = "members="
+
+// serialOf returns the serial of that list; 0 where there is none.
+func serialOf(file []byte) int {
+	_, rest, _ := bytes.Cut(file, []byte("\n"))
+	line, _, _ := bytes.Cut(rest[:min(len(rest), maxStanza)], []byte("\n"))
+	for word := range strings.SplitSeq(string(line), " ") {
+		if text, ok := strings.CutPrefix(word, membersArg); ok {
+			n, _ := parseVersion(text)
+			return n
+		}
+	}
+	return 0
+}
+
 // parseHeader reads our stanza from the beginning of a file, without any proof
 // that it is genuine.
 func parseHeader(data []byte) (store.Info, error) {

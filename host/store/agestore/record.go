@@ -74,6 +74,7 @@ type change struct {
 	folder  string
 	version int
 	hash    string
+	by      string // in a shared store: the member whose it is
 }
 
 func (c *change) text() string {
@@ -102,8 +103,10 @@ type seen struct {
 	Version int `json:"version"`
 	// ID names the file of this machine.
 	ID string `json:"id"`
-	// Sizes are those of all files when this machine last wrote.
-	Sizes map[string]int64 `json:"sizes"`
+	// Sizes are those of all files when this machine last wrote; in a shared store how far they
+	// are proven, and Hashes what they were up to there.
+	Sizes  map[string]int64  `json:"sizes"`
+	Hashes map[string]string `json:"hashes,omitempty"`
 	// Proven is where the last line with a proof ends in the file of this machine.
 	Proven int64 `json:"proven,omitempty"`
 
@@ -127,7 +130,7 @@ func (s *Store) readSeen() (*seen, error) {
 		return nil, err
 	}
 	was := &seen{}
-	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) {
+	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) && len(was.ID) != sharedID {
 		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "without it an older copy of the store is not found; remove it, and look at rhx store verify")
 	}
 	if was.length = len(data); was.Sizes == nil {
@@ -136,9 +139,12 @@ func (s *Store) readSeen() (*seen, error) {
 	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 1)
 }
 
-func validID(id string) bool {
-	raw, err := hex.DecodeString(id)
-	return err == nil && len(raw) == 8
+// validID reports whether a file of the record of a store that is not shared has such an ID.
+func validID(id string) bool { return len(id) == 16 && isHex(id) }
+
+func isHex(text string) bool {
+	_, err := hex.DecodeString(text)
+	return err == nil
 }
 
 // recordFiles are the whole lines of all files of the record, by ID.
@@ -161,15 +167,21 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	return files, nil
 }
 
-// recordIDs are the names of the files of the record.
+// recordIDs are the names of the files of the record of a store that is not shared.
 func (s *Store) recordIDs() ([]string, error) {
+	ids, err := s.allRecordIDs()
+	return slices.DeleteFunc(ids, func(id string) bool { return !validID(id) }), err
+}
+
+// allRecordIDs are also those of a shared store.
+func (s *Store) allRecordIDs() ([]string, error) {
 	names, err := dirNames(s.recordDir())
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
 	for _, name := range names {
-		if id, ok := strings.CutSuffix(name, recordEnding); ok && validID(id) {
+		if id, ok := strings.CutSuffix(name, recordEnding); ok && (len(id) == sharedID || len(id) == sharedID/2) && isHex(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -191,6 +203,9 @@ type recorder struct {
 	sizes   map[string]int64  // of the other files
 	files   map[string][]byte // the whole lines of all files, as they were when it was opened
 	signers *signers
+	// ledger takes the place of signers in a shared store, and me is the user there.
+	ledger *ledger
+	me     *Member
 }
 
 // openRecord opens the file of this machine to note a change. It makes the record where
@@ -205,6 +220,13 @@ func (s *Store) openRecord() (r *recorder, err error) {
 
 // openRecordWith is openRecord with a key; nil where it waits for a passphrase.
 func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
+	members, err := s.shared()
+	if err != nil {
+		return nil, err
+	}
+	if members != nil {
+		return s.openShared(k, members, false)
+	}
 	r = &recorder{store: s, key: k, sizes: map[string]int64{}}
 	if k != nil {
 		own, err := k.signers()
@@ -225,7 +247,7 @@ func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
 	if r.signers, err = signersOf(k, r.files); err != nil {
 		return nil, err
 	}
-	if r.seen.ID == "" || r.signers.void[r.seen.ID] || r.wasChanged() {
+	if !validID(r.seen.ID) || r.signers.void[r.seen.ID] || r.wasChanged() {
 		r.newID()
 	}
 	for id, lines := range r.files {
@@ -354,6 +376,13 @@ func (r *recorder) openOwn() error {
 // would hide it.
 func (r *recorder) newest(folder string) int {
 	newest := 0
+	if r.ledger != nil {
+		want, _ := r.ledger.want()
+		for n := range want[folder] {
+			newest = max(newest, n)
+		}
+		return newest
+	}
 	of := []byte(" " + folder + " ")
 	for _, lines := range r.files {
 		mine := 0 // in this file
@@ -517,6 +546,9 @@ func (r *recorder) line(c change) []byte {
 func (r *recorder) add(c change, sync bool) error {
 	r.store.step()
 	line := r.line(c)
+	if r.ledger != nil && r.signer == nil {
+		return r.fail(errNotSigned)
+	}
 	_, err := r.f.WriteAt(line, r.size)
 	if err == nil && sync {
 		r.store.step()
@@ -541,6 +573,11 @@ func (r *recorder) fail(err error) error {
 // writeSeen notes how long the files are. It needs not be on the disk: what it says is
 // true of what was before.
 func (r *recorder) writeSeen() error {
+	if r.ledger != nil {
+		r.ledger.remember(r.seen)
+		r.seen.Sizes[r.seen.ID], r.seen.Hashes[r.seen.ID] = r.size, hashText(r.sum)
+		return r.saveSeen()
+	}
 	r.sizes[r.seen.ID] = r.size
 	for id, size := range r.sizes {
 		r.seen.Sizes[id] = max(size, r.seen.Sizes[id])
@@ -600,11 +637,25 @@ func (s *Store) noted(path string, c change, do func() error) error {
 	return r.noted(path, c, do)
 }
 
+// may returns why the others would not take a change for the user's.
+func (r *recorder) may(c *change) error {
+	if r.ledger == nil || r.ledger.roster.may(r.me, c) {
+		return nil
+	}
+	if !r.me.reads(c.folder) {
+		return notShared(r.ledger.roster)
+	}
+	return fmt.Errorf("version %d is none that a shared store can have", c.version)
+}
+
 func unnoted(path string, err error) error {
 	return fmt.Errorf("%s is left as it is, since that cannot be noted: %w", path, err)
 }
 
 func (r *recorder) noted(path string, c change, do func() error) error {
+	if err := r.may(&c); err != nil {
+		return unnoted(path, err)
+	}
 	err := r.add(c, true)
 	if err != nil && c.op == opDestroy && errors.Is(err, syscall.ENOSPC) {
 		return do() // it makes room; Verify says that it is gone

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ type view struct {
 	want  states
 	// either are the changes that may or may not be made, by folder.
 	either map[string]change
+	// pending are those of a shared store.
+	pending map[string][]change
 	// bad says why the record is not to be believed; "" for nothing.
 	bad string
 }
@@ -25,16 +28,30 @@ type view struct {
 // look returns the record as far as it is about the folder of a secret; nil where there
 // is none. A second look at the same record reads all of it, for those to come.
 func (s *Store) look(k *key, folder string) (*view, error) {
-	ids, err := s.recordIDs()
+	members, err := s.shared()
+	if errors.Is(err, errMembers) {
+		return &view{bad: err.Error()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	idsOf := s.recordIDs
+	if members != nil {
+		idsOf = s.allRecordIDs
+	}
+	ids, err := idsOf()
 	if err != nil {
 		return nil, err
 	}
 	was, err := s.readSeen()
-	if err != nil || len(ids)+len(was.Sizes) == 0 {
+	if err != nil || members == nil && len(ids)+len(was.Sizes) == 0 {
 		return nil, err
 	}
 	var b strings.Builder
-	fmt.Fprintln(&b, was.Sizes)
+	fmt.Fprintln(&b, was.Sizes, was.Hashes)
+	if members != nil {
+		fmt.Fprintln(&b, hashFile(members.raw))
+	}
 	for _, id := range ids {
 		info, err := os.Stat(s.recordPath(id))
 		if err != nil {
@@ -46,6 +63,9 @@ func (s *Store) look(k *key, folder string) (*view, error) {
 	s.viewing.Lock()
 	defer s.viewing.Unlock()
 	switch {
+	case members != nil && (stamp != s.stamp || s.view == nil):
+		s.stamp = stamp
+		s.view, err = s.sharedView(members, was, stamp)
 	case stamp != s.stamp:
 		s.view, s.stamp = nil, stamp
 		return s.readView(k, ids, was, folder, stamp)
@@ -92,6 +112,22 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 	return v, nil
 }
 
+// sharedView is readView for a store that is shared, of all folders.
+func (s *Store) sharedView(members *roster, was *seen, stamp string) (*view, error) {
+	l, err := s.readLedger(members, was)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{stamp: stamp, bad: l.behind()}
+	for _, id := range l.ids() {
+		if p := l.pages[id]; !p.whole() {
+			v.bad = id + recordEnding + ":" + p.bad[len(p.bad)-1]
+		}
+	}
+	v.want, v.pending = l.want()
+	return v, nil
+}
+
 // changesOf are the changes of a folder, "" for all, that were made, and the one that
 // may have been. unproven takes those without a proof, too.
 func changesOf(lines []byte, folder string, unproven bool) (made []change, pending *change) {
@@ -125,6 +161,12 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 	}
 	if _, ok := v.either[folder]; ok {
 		return "" // a process may just be writing it
+	}
+	for _, c := range v.pending[folder] {
+		after := &view{want: states{folder: maps.Clone(v.want[folder])}}
+		if after.want.apply(&c); after.doubt(folder, version, hash, newest) == "" {
+			return "" // likewise
+		}
 	}
 	of := v.want[folder]
 	last := 0

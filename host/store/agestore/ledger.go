@@ -1,0 +1,342 @@
+package agestore
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// The record of a shared store. Its files belong to a key by their name: the ID of a file
+// begins with a hash of the key that signs it. Each line has a proof by that key, over the ID
+// of the store, that of the file, and all of the file up to there.
+
+// page is a file of the record of a shared store.
+type page struct {
+	by *Member
+	// lines are those that count, and size is where they end: nothing behind a line that is
+	// not proven does. hash is that of the file up to there.
+	lines []change
+	size  int64
+	hash  string
+	data  []byte // the whole lines of the file
+	// bad says what is wrong with it.
+	bad []string
+	// behind reports that it was shorter, or another one, when this machine saw it last.
+	behind bool
+}
+
+// maxBad bounds what is said of one file.
+const maxBad = 10
+
+func (p *page) say(format string, args ...any) {
+	if len(p.bad) < maxBad {
+		p.bad = append(p.bad, fmt.Sprintf(format, args...))
+	}
+}
+
+// whole reports whether all lines of the file are proven.
+func (p *page) whole() bool { return p.size == int64(len(p.data)) }
+
+// page says whose a file of the record is, and which of its lines count; nil where it is
+// nobody's. Nothing else says so.
+func (r *roster) page(id string, data []byte, was *seen) *page {
+	m := r.whose(id)
+	if m == nil {
+		return nil
+	}
+	p := &page{by: m, data: data}
+	// What this machine has looked at line by line, and is the same, is proven already.
+	sum, known := r.newSum(id), was.Sizes[id]
+	if known > int64(len(data)) {
+		known = 0
+	}
+	sum.Write(data[:known])
+	if known < was.Sizes[id] || known > 0 && hashText(sum) != was.Hashes[id] {
+		p.behind, known, sum = true, 0, r.newSum(id)
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		at := bytes.LastIndexByte(line, ' ') + 1
+		c, proof, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
+		if p.size >= known {
+			sum.Write(line[:at])
+			if !ok || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
+				p.say("%d: it, or a line before it, was changed, or another key than that of %s wrote it", n, m.Name)
+				p.hash = r.hashOf(id, data[:p.size])
+				return p
+			}
+			sum.Write(line[at:])
+		}
+		p.size += int64(len(line))
+		if !r.may(m, &c) {
+			p.say("%d: %s may not say this: %s", n, m.Name, strings.TrimSpace(c.text()))
+			c.op = opUndone // nor does a line behind it finish what was before it
+		}
+		c.by = m.Name
+		p.lines = append(p.lines, c)
+	}
+	p.hash = hashText(sum)
+	return p
+}
+
+func hashText(sum hash.Hash) string { return hex.EncodeToString(sum.Sum(nil)) }
+
+func (r *roster) hashOf(id string, data []byte) string {
+	sum := r.newSum(id)
+	sum.Write(data)
+	return hashText(sum)
+}
+
+// made are the changes that were made, in their order, and the one that may have been.
+func (p *page) made() (made []change, pending *change) {
+	for i := range p.lines {
+		c := &p.lines[i]
+		switch {
+		case c.op == opDone && pending != nil:
+			made, pending = append(made, *pending), nil
+		case c.op == opForget:
+			made, pending = append(made, *c), nil
+		case c.pending():
+			pending = c
+		default:
+			pending = nil
+		}
+	}
+	return made, pending
+}
+
+// ledger is the record of a shared store.
+type ledger struct {
+	roster *roster
+	pages  map[string]*page // those that count, by ID
+	void   map[string]bool  // the IDs of those that the owner has made void
+	// strangers are the IDs of files that are nobody's. Nothing is read of them.
+	strangers []string
+	// removed are those that are not there any more.
+	removed []string
+	// rekeys are the owner's words that secrets are encrypted anew.
+	rekeys []change
+}
+
+// readLedger reads the files of the record that count.
+func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
+	ids, err := s.allRecordIDs()
+	if err != nil {
+		return nil, err
+	}
+	l := &ledger{roster: r, pages: map[string]*page{}, void: map[string]bool{}}
+	var owners, others []string
+	for _, id := range ids {
+		switch r.whose(id) {
+		case nil:
+			l.strangers = append(l.strangers, id)
+		case &r.Owner:
+			owners = append(owners, id)
+		default:
+			others = append(others, id)
+		}
+	}
+	if n := len(owners) + len(others); n > maxRecords {
+		return nil, fmt.Errorf("%s has %d files; there is one for each machine that writes, and %d are read", s.recordDir(), n, maxRecords)
+	}
+	read := func(id string) error {
+		data, err := ownfile.ReadNoLink(s.recordPath(id), maxRecord)
+		if err == nil {
+			l.pages[id] = r.page(id, wholeLines(data), was)
+		}
+		return err
+	}
+	for _, id := range owners {
+		if err := read(id); err != nil {
+			return nil, err
+		}
+		for _, c := range l.pages[id].lines {
+			switch c.op {
+			case opVoid:
+				l.void[c.folder] = true
+			case opRekey:
+				l.rekeys = append(l.rekeys, c)
+			}
+		}
+	}
+	for _, id := range others {
+		if l.void[id] {
+			continue
+		}
+		if err := read(id); err != nil {
+			return nil, err
+		}
+	}
+	maps.DeleteFunc(l.pages, func(id string, _ *page) bool { return l.void[id] })
+	l.strangers = slices.DeleteFunc(l.strangers, func(id string) bool { return l.void[id] })
+	for _, id := range slices.Sorted(maps.Keys(was.Sizes)) {
+		if was.Sizes[id] > 0 && r.whose(id) != nil && !l.void[id] && l.pages[id] == nil {
+			l.removed = append(l.removed, id)
+		}
+	}
+	return l, nil
+}
+
+// ids are those of the pages, in order.
+func (l *ledger) ids() []string { return slices.Sorted(maps.Keys(l.pages)) }
+
+// behind names a file of the record that was removed, or put back to what it was before; ""
+// for none.
+func (l *ledger) behind() string {
+	for _, id := range l.ids() {
+		if l.pages[id].behind {
+			return id + recordEnding + " is shorter or another one than when this machine saw it last: the store may be an older copy of itself"
+		}
+	}
+	if len(l.removed) > 0 {
+		return l.removed[0] + recordEnding + " was removed"
+	}
+	return ""
+}
+
+// want is what is to be in the store, and pending what may or may not be, by folder and file
+// of the record.
+func (l *ledger) want() (want states, pending map[string][]change) {
+	var all []change
+	want, pending = states{}, map[string][]change{}
+	for _, id := range l.ids() {
+		made, next := l.pages[id].made()
+		if all = append(all, made...); next != nil {
+			pending[next.folder] = append(pending[next.folder], *next)
+		}
+	}
+	inOrder(all)
+	for i := range all {
+		want.apply(&all[i])
+	}
+	return want, pending
+}
+
+// since returns the serial of the last list of members for which the owner had the secret in a
+// folder encrypted anew; 0 for none.
+func (l *ledger) since(folder string) int {
+	last := 0
+	for _, c := range l.rekeys {
+		if c.folder == allFolders || c.folder == folder {
+			last = max(last, c.version)
+		}
+	}
+	return last
+}
+
+// lastRekey is the highest serial of those.
+func (l *ledger) lastRekey() int64 {
+	last := 0
+	for _, c := range l.rekeys {
+		last = max(last, c.version)
+	}
+	return int64(last)
+}
+
+// clock is the highest.
+func (l *ledger) clock() int64 {
+	last := int64(0)
+	for _, p := range l.pages {
+		for i := range p.lines {
+			last = max(last, p.lines[i].clock)
+		}
+	}
+	return last
+}
+
+// remember has was be what is there. What was longer, or another one, stays noted as it was.
+func (l *ledger) remember(was *seen) {
+	sizes, hashes := map[string]int64{}, map[string]string{}
+	for id, p := range l.pages {
+		if p.behind {
+			sizes[id], hashes[id] = was.Sizes[id], was.Hashes[id]
+		} else {
+			sizes[id], hashes[id] = p.size, p.hash
+		}
+	}
+	for _, id := range l.removed {
+		sizes[id], hashes[id] = was.Sizes[id], was.Hashes[id]
+	}
+	was.Sizes, was.Hashes = sizes, hashes
+}
+
+// openShared is openRecordWith for a store that is shared. anyway: also where it is not
+// as it was, for who puts that right.
+func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, error) {
+	if k == nil {
+		return nil, errors.New("the store is shared, so each change is signed, and the key waits for its passphrase")
+	}
+	me, as, err := members.own(k)
+	if err != nil {
+		return nil, err
+	}
+	if me == nil {
+		return nil, fault.WithHint(fault.Mark(errors.New("you are not a member of the store"), store.ErrDenied), askOwner(members))
+	}
+	if as == nil {
+		return nil, fault.WithHint(fault.Mark(errors.New("the store is shared with you for reading"), store.ErrDenied), askOwner(members))
+	}
+	r := &recorder{store: s, key: k, signer: as, me: me, sizes: map[string]int64{}}
+	if r.seen, err = s.readSeen(); err != nil {
+		return nil, err
+	}
+	if err := s.setPin(members); err != nil {
+		return nil, err
+	}
+	if r.ledger, err = s.readLedger(members, r.seen); err != nil {
+		return nil, err
+	}
+	if what := r.ledger.behind(); what != "" && !anyway {
+		return nil, fault.WithHint(fmt.Errorf("%s/%s", s.recordDir(), what), members.wayOut(me))
+	}
+	if r.clock = r.ledger.clock(); r.clock > maxClock/2-maxRecord {
+		return nil, fault.WithHint(errors.New("somebody has written a clock into the record of the store that nobody gets to"), "Whose it is the owner finds in "+s.recordDir()+", and takes them out: rhx store unshare NAME.")
+	}
+	own := r.ledger.pages[r.seen.ID]
+	_, was := r.seen.Sizes[r.seen.ID]
+	if members.whose(r.seen.ID) != me || r.ledger.void[r.seen.ID] || own == nil && was || own != nil && (own.behind || len(own.bad) > 0) {
+		r.seen.Version, r.seen.ID, own = 1, newSharedID(as.public), nil
+	}
+	r.sum = members.newSum(r.seen.ID)
+	if err := s.disk().MkdirAll(s.recordDir()); err != nil {
+		return nil, err
+	}
+	if own == nil {
+		return r, r.write(nil)
+	}
+	r.files = map[string][]byte{r.seen.ID: own.data}
+	return r, r.openOwn()
+}
+
+// wayOut says what to do about a record that is not as it was.
+func (r *roster) wayOut(me *Member) string {
+	if me == &r.Owner {
+		return "rhx store verify says more, and rhx store verify --accept takes it as it is."
+	}
+	return "Get the folder as the others have it (git), or ask " + r.Owner.Name + ", who owns the store."
+}
+
+func askOwner(r *roster) string { return "Ask " + r.Owner.Name + ", who owns the store." }
+
+// notShared is the error for a secret that is not shared with the user.
+func notShared(r *roster) error {
+	return fault.WithHint(fault.Mark(errors.New("it is not shared with your key"), store.ErrDenied), askOwner(r))
+}
+
+// newSharedID is the ID of a new file of the record that a key signs.
+func newSharedID(signer string) string {
+	raw := make([]byte, sharedID/4)
+	_, _ = rand.Read(raw) // it never fails
+	return idPrefix(signer) + hex.EncodeToString(raw)
+}

@@ -1,0 +1,747 @@
+package agestore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// keyIntro begins the line that somebody hands to the owner of a store, and linePlain is put
+// in the place of the blank in a public key of SSH, so that it is one word.
+const (
+	keyIntro  = "rhx-key:"
+	linePlain = "_"
+)
+
+// OwnKey returns the user's key as others need it to share a store. It is made where there is
+// none yet.
+func (s *Store) OwnKey(ctx context.Context) (*Member, error) {
+	k, err := s.private(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := k.signers()
+	if err != nil {
+		return nil, err
+	}
+	return &Member{Recipients: k.public[:1], Signer: all[0].public}, nil
+}
+
+// Line is m's key as one word: the public key, the one that signs, and a checksum.
+func (m *Member) Line() string {
+	text := strings.ReplaceAll(m.Recipients[0], " ", linePlain) + ":" + m.Signer
+	return keyIntro + text + ":" + checksum(text)
+}
+
+func checksum(text string) string {
+	sum := sha256.Sum256([]byte(keyIntro + text))
+	return hex.EncodeToString(sum[:4])
+}
+
+// ParseKey reads what Line returns, or a public key of age, of one of its plugins or of SSH,
+// with which somebody only reads; the name is the comment of one of SSH. Its error shows
+// nothing of text, which may be a private key by mistake.
+func ParseKey(text string) (*Member, error) {
+	text = strings.TrimSpace(text)
+	line, ours := strings.CutPrefix(text, keyIntro)
+	m := &Member{}
+	if ours {
+		at := strings.LastIndexByte(line, ':')
+		if at < 0 || checksum(line[:at]) != line[at+1:] {
+			return nil, errors.New("the line of rhx store key is damaged, or not whole")
+		}
+		recipient, signer, ok := strings.Cut(line[:at], ":")
+		if !ok || !validSigner(signer) {
+			return nil, errors.New("the line of rhx store key is damaged, or not whole")
+		}
+		if strings.HasPrefix(recipient, "ssh-") {
+			recipient = strings.Replace(recipient, linePlain, " ", 1)
+		}
+		m.Recipients, m.Signer = []string{recipient}, signer
+	} else {
+		if _, err := ParseRecipient(text); err != nil {
+			return nil, err
+		}
+		fields := strings.Fields(text)
+		if m.Recipients = fields[:1]; len(fields) > 1 {
+			m.Recipients = []string{fields[0] + " " + fields[1]}
+			m.Name = strings.Join(fields[2:], " ")
+		}
+	}
+	_, err := canonicalRecipient(m.Recipients[0])
+	return m, err
+}
+
+// Shared says with whom a store is shared.
+type Shared struct {
+	Owner   Member
+	Members []Member
+	// You is the name of the user; "" where that is not known without a passphrase, or the
+	// user is none of them.
+	You string
+	// Serial counts the changes of the list.
+	Serial int64
+}
+
+// Shared returns with whom the store is shared; nil where it is not. It asks for nothing.
+func (s *Store) Shared(ctx context.Context) (*Shared, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	r, err := s.shared()
+	if err != nil || r == nil {
+		return nil, err
+	}
+	out := &Shared{Owner: r.Owner, Members: r.Members, Serial: r.Serial}
+	if k, err := s.ready(); err == nil && k != nil {
+		if me, _, err := r.own(k); err == nil && me != nil {
+			out.You = me.Name
+		}
+	} else if was, err := s.readSeen(); err == nil && r.whose(was.ID) != nil {
+		out.You = r.whose(was.ID).Name
+	}
+	return out, nil
+}
+
+// reshaping is a change of with whom a store is shared.
+type reshaping struct {
+	next *roster // the list as it is to be, not signed yet; nil where it stays
+	as   *signer // who signs it
+	// start are changes that the owner's new file of the record begins with.
+	start []change
+	// takes are the IDs of files of the record whose word is the owner's from then on, and
+	// voids those of files that count for nothing. Neither count by themselves after that.
+	takes, voids []string
+	// folders are those of the secrets that are to be encrypted anew.
+	folders []string
+	// anyway: it is done though the record is not as it was.
+	anyway bool
+}
+
+// Share shares the store with m: all that is in it and will be, or m's Secrets. Where it is
+// shared with m already they get what m has now, which may be less. The first time self is
+// the name of the user, who owns the store from then on. It returns how many versions were
+// encrypted anew. Called again, it goes on where it was interrupted; with nil it does that
+// and nothing else.
+func (s *Store) Share(ctx context.Context, m *Member, self string) (int, error) {
+	n, err := s.reshape(ctx, func(was *roster, k *key, c *reshaping) error {
+		if m == nil {
+			return nil
+		}
+		add := *m
+		add.Secrets = slices.Clone(m.Secrets)
+		slices.Sort(add.Secrets)
+		add.Secrets = slices.Compact(add.Secrets)
+		add.All = len(add.Secrets) == 0
+		if was == nil {
+			return s.firstShare(c, k, add, self)
+		}
+		i := slices.IndexFunc(was.Members, func(old Member) bool { return slices.Equal(old.Recipients, add.Recipients) })
+		if i < 0 {
+			if was.find(add.Name) >= 0 || strings.EqualFold(add.Name, was.Owner.Name) {
+				return fault.WithHint(fmt.Errorf("the store is shared with another %s", add.Name), "--name gives this one another name. Who has a new key is taken out first: rhx store unshare "+add.Name+".")
+			}
+			c.next = was.next()
+			c.next.Members = append(c.next.Members, add)
+			c.folders = foldersOf(add)
+			return s.incoming(c, add.Signer)
+		}
+		old := was.Members[i]
+		add.Name = cmp.Or(add.Name, old.Name)
+		if add.Name == old.Name && add.Signer == old.Signer && slices.Equal(add.Secrets, old.Secrets) {
+			return nil
+		}
+		c.next = was.next()
+		c.next.Members[i] = add
+		if c.folders = foldersOf(add, old); slices.Equal(add.Secrets, old.Secrets) {
+			c.folders = nil
+		}
+		if add.Signer != old.Signer {
+			if err := s.incoming(c, add.Signer); err != nil {
+				return err
+			}
+		}
+		if add.Signer != old.Signer || !add.covers(old) {
+			return s.leaving(c, old.Signer)
+		}
+		return nil
+	})
+	return n, err
+}
+
+// covers reports whether all that another reads is read by m.
+func (m *Member) covers(other Member) bool {
+	return m.All || !other.All && !slices.ContainsFunc(other.Secrets, func(name Text) bool { return !slices.Contains(m.Secrets, name) })
+}
+
+// foldersOf are those of what any of some members reads.
+func foldersOf(members ...Member) []string {
+	var out []string
+	for _, m := range members {
+		if m.All {
+			return []string{allFolders}
+		}
+		for _, name := range m.Secrets {
+			out = append(out, folderName(string(name)))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// filesOf are the IDs of the files of the record by somebody who signs.
+func (s *Store) filesOf(signer string) ([]string, error) {
+	ids, err := s.allRecordIDs()
+	return slices.DeleteFunc(ids, func(id string) bool {
+		return signer == "" || len(id) != sharedID || !strings.HasPrefix(id, idPrefix(signer))
+	}), err
+}
+
+// incoming has nothing count that somebody wrote before they were a member.
+func (s *Store) incoming(c *reshaping, signer string) error {
+	ids, err := s.filesOf(signer)
+	c.voids = append(c.voids, ids...)
+	return err
+}
+
+// leaving has the owner say what somebody has said until now.
+func (s *Store) leaving(c *reshaping, signer string) error {
+	ids, err := s.filesOf(signer)
+	c.takes = append(c.takes, ids...)
+	return err
+}
+
+// firstShare has the user own the store, and say what is in it. What the record said of it
+// before has no ID of the store.
+func (s *Store) firstShare(c *reshaping, k *key, m Member, self string) (err error) {
+	raw := make([]byte, 16)
+	_, _ = rand.Read(raw) // it never fails
+	owner := Member{Name: self, Recipients: k.public, Signer: c.as.public, All: true}
+	c.next = &roster{Store: hex.EncodeToString(raw), Serial: 1, Owner: owner, Members: []Member{m}}
+	if c.start, err = s.present(); err != nil {
+		return err
+	}
+	c.folders = foldersOf(m)
+	c.voids, err = s.allRecordIDs()
+	return err
+}
+
+// Unshare takes a member out. What they could read is encrypted anew without them, and what
+// they said until now the owner says; what they say later counts for nothing. It returns who
+// it was, and how many versions were encrypted anew. What they have read they know.
+func (s *Store) Unshare(ctx context.Context, name string) (*Member, int, error) {
+	var out *Member
+	n, err := s.reshape(ctx, func(was *roster, _ *key, c *reshaping) error {
+		if was == nil {
+			return errNotShared
+		}
+		i := was.find(name)
+		if i < 0 {
+			if strings.EqualFold(name, was.Owner.Name) {
+				return fault.WithKind(errors.New("the owner of a store is not taken out"), fault.Usage)
+			}
+			return nil // taken out already, and to be finished
+		}
+		out = &was.Members[i]
+		c.next = was.next()
+		c.next.Members = slices.Delete(c.next.Members, i, i+1)
+		c.folders, c.anyway = foldersOf(*out), true
+		return s.leaving(c, out.Signer)
+	})
+	if err == nil && out == nil && n == 0 {
+		return nil, 0, fault.WithHint(fault.WithKind(fmt.Errorf("the store is not shared with %q", name), fault.Usage), "rhx store members lists with whom it is.")
+	}
+	return out, n, err
+}
+
+var errNotSigned = errors.New("the key did not sign the change")
+
+var errNotShared = fault.WithHint(fault.WithKind(errors.New("the store is not shared"), fault.Usage), "rhx store share --with KEY shares it.")
+
+// reshape changes with whom the store is shared, in one lock. A process that is killed leaves
+// it as it was, or as it is to be with versions that Verify says are not encrypted so yet;
+// the next call goes on with these.
+func (s *Store) reshape(ctx context.Context, change func(was *roster, k *key, c *reshaping) error) (n int, err error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	if _, err := s.private(ctx); err != nil {
+		return 0, err
+	}
+	k, err := s.unlocked()
+	if err != nil {
+		return 0, err
+	}
+	err = s.locked(ctx, func() error {
+		if err := s.changed(k); err != nil {
+			return err
+		}
+		was, c, err := s.owned(ctx, k)
+		if err != nil {
+			return err
+		}
+		if err := change(was, k, c); err != nil {
+			return err
+		}
+		if was == nil && c.next == nil {
+			return errNotShared
+		}
+		n, err = s.apply(ctx, k, was, c)
+		return err
+	})
+	return n, err
+}
+
+// owned returns the list of members, nil where there is none yet, if the user may change it.
+func (s *Store) owned(ctx context.Context, k *key) (*roster, *reshaping, error) {
+	was, err := s.shared()
+	if errors.Is(err, errOlder) {
+		// A process that was killed has not written it yet; and the owner writes it anew.
+		if pin, pinErr := s.pin(); pinErr == nil && pin != nil {
+			if _, as, ownErr := pin.own(k); ownErr == nil && as != nil && as.public == pin.Owner.Signer {
+				was, err = pin, s.publish(pin, pin)
+			}
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := k.signers()
+	if err != nil {
+		return nil, nil, err
+	}
+	if was == nil {
+		return nil, &reshaping{as: all[0]}, s.mustBeRight(ctx, k)
+	}
+	_, as, err := was.own(k)
+	if err == nil && (as == nil || as.public != was.Owner.Signer) {
+		err = fault.WithHint(fault.Mark(fmt.Errorf("%s owns the store, and alone says with whom it is shared", was.Owner.Name), store.ErrDenied), askOwner(was))
+	}
+	return was, &reshaping{as: as}, err
+}
+
+// apply makes a change of the list of members, and encrypts anew what is not encrypted to the
+// members as they are then.
+func (s *Store) apply(ctx context.Context, k *key, was *roster, c *reshaping) (int, error) {
+	var l *ledger
+	if was != nil {
+		seen, err := s.readSeen()
+		if err != nil {
+			return 0, err
+		}
+		if l, err = s.readLedger(was, seen); err != nil {
+			return 0, err
+		}
+		if what := l.behind(); what != "" && !c.anyway {
+			return 0, fault.WithHint(fmt.Errorf("%s/%s", s.recordDir(), what), was.wayOut(&was.Owner))
+		}
+		if c.next == nil && l.lastRekey() > was.Serial {
+			c.next = was.next() // the owner's record has it already
+		}
+	}
+	if c.next != nil {
+		next, err := c.next.sealed(c.as)
+		if err != nil {
+			return 0, err
+		}
+		if err := next.fits(); err != nil {
+			return 0, err
+		}
+		if err := s.restate(l, next, c); err != nil {
+			return 0, err
+		}
+		if err := s.publish(was, next); err != nil {
+			return 0, err
+		}
+		was = next
+	}
+	r, err := s.openShared(k, was, c.anyway)
+	if r != nil {
+		defer r.close()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.encryptShared(ctx)
+}
+
+// fits is the error for keys that cannot be encrypted to together, such as one whose plugin is
+// not there.
+func (r *roster) fits() error {
+	for _, m := range r.everybody() {
+		_, err := age.Encrypt(io.Discard, &described{&age.Stanza{Type: stanzaType}, slices.Concat(r.Owner.to, m.to)})
+		if err != nil {
+			return fmt.Errorf("encrypt to the key of %s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+// publish has the list of members be another one. The first one of an owner is known here
+// before it is in the folder; later ones are found there.
+func (s *Store) publish(was, next *roster) error {
+	if was == nil || was.Owner.Signer != next.Owner.Signer {
+		if err := s.gitFiles(); err != nil {
+			return err
+		}
+		if err := s.setPin(next); err != nil {
+			return err
+		}
+	}
+	if err := s.disk().Write(s.membersPath(), next.raw, 0o600); err != nil {
+		return err
+	}
+	if err := s.setPin(next); err != nil {
+		return err
+	}
+	return s.writeRecipients(next.public())
+}
+
+// gitFiles keep out of git what belongs to one machine, and have it change no line ends.
+func (s *Store) gitFiles() error {
+	for name, text := range map[string]string{".gitignore": "/lock\n/tmp/\n", ".gitattributes": "* -text\n*.age binary\n"} {
+		path := filepath.Join(s.root(), name)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.disk().Write(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slackClock is how much later than all others somebody's changes may be who has only made
+// changes. What is later gets a new clock where the owner says it in their place.
+const slackClock = 1 << 20
+
+// restate writes a file of the record in which the owner says what files said that are void
+// from then on. l is the record until now; nil where the store was not shared.
+func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
+	void := map[string]bool{}
+	for _, id := range slices.Concat(c.takes, c.voids) {
+		void[id] = true
+	}
+	var changes []change
+	t := &recorder{signer: c.as}
+	if l != nil {
+		maps.Copy(void, l.void)
+		for _, id := range c.takes {
+			p := l.pages[id]
+			if p == nil {
+				continue
+			}
+			made, pending := p.made()
+			if pending != nil {
+				if is, err := s.made(pending); err != nil {
+					return err
+				} else if is {
+					made = append(made, *pending)
+				}
+			}
+			changes = append(changes, made...)
+			delete(l.pages, id)
+		}
+		t.clock = l.clock()
+	}
+	inOrder(changes)
+	id := newSharedID(c.as.public)
+	t.sum = next.newSum(id)
+	var b bytes.Buffer
+	last, highest := t.clock, t.clock+slackClock
+	for _, ch := range changes {
+		t.clock = min(ch.clock, highest) - 1
+		b.Write(t.line(ch))
+		b.Write(t.line(change{op: opDone}))
+		last = max(last, t.clock)
+	}
+	t.clock = last
+	for _, ch := range c.start {
+		b.Write(t.line(ch))
+	}
+	for _, id := range slices.Sorted(maps.Keys(void)) {
+		b.Write(t.line(change{op: opVoid, folder: id}))
+	}
+	for _, folder := range c.folders {
+		b.Write(t.line(change{op: opRekey, folder: folder, version: int(next.Serial)}))
+	}
+	switch {
+	case b.Len() == 0:
+		return nil
+	case t.signer == nil:
+		return errNotSigned
+	}
+	if err := s.disk().MkdirAll(s.recordDir()); err != nil {
+		return err
+	}
+	return s.disk().Write(s.recordPath(id), b.Bytes(), 0o600)
+}
+
+// encryptShared encrypts what the owner had said to be encrypted anew, and is not yet. Each is
+// noted as a save is. What is not as the record has it is left: Verify tells of it.
+func (r *recorder) encryptShared(ctx context.Context) (n int, err error) {
+	want, _ := r.ledger.want()
+	for _, folder := range slices.Sorted(maps.Keys(want)) {
+		since := r.ledger.since(folder)
+		for _, number := range slices.Sorted(maps.Keys(want[folder])) {
+			if err := ctx.Err(); err != nil {
+				return n, err
+			}
+			path := filepath.Join(r.store.secrets(), folder, version{n: number}.file())
+			data, err := ownfile.ReadNoLink(path, maxFile)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return n, err
+			}
+			if serialOf(data) >= since || !want[folder][number].is(hashFile(data)) {
+				continue
+			}
+			info, sec, err := r.store.decode(r.key, data)
+			if err != nil || folderName(info.Name) != folder || info.Version != number {
+				continue
+			}
+			if err := r.anew(path, info, sec); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+// rekeyShared has the owner's new key, the first of k, be the owner's, and encrypts all to it.
+func (s *Store) rekeyShared(ctx context.Context, k *key, was *roster) (int, error) {
+	all, err := k.signers()
+	if err != nil {
+		return 0, err
+	}
+	c := &reshaping{as: all[0]}
+	if was.Owner.Signer != c.as.public {
+		c.next, c.folders = was.next(), []string{allFolders}
+		c.next.Owner.Recipients, c.next.Owner.Signer = k.public, c.as.public
+		if err := errors.Join(s.incoming(c, c.as.public), s.leaving(c, was.Owner.Signer)); err != nil {
+			return 0, err
+		}
+	}
+	return s.apply(ctx, k, was, c)
+}
+
+// acceptShared is Accept for a store that is shared; done reports that it is. The owner alone
+// accepts: with the list of members as this machine has it, and what the folder holds.
+func (s *Store) acceptShared(ctx context.Context, k *key) (done bool, err error) {
+	pin, err := s.pin()
+	if err != nil || pin == nil {
+		return false, err
+	}
+	_, as, err := pin.own(k)
+	if err != nil {
+		return true, err
+	}
+	if as == nil || as.public != pin.Owner.Signer {
+		return true, fault.WithHint(fault.Mark(fmt.Errorf("%s owns the store, and alone says what it is to be", pin.Owner.Name), store.ErrDenied), pin.wayOut(nil))
+	}
+	now, err := s.shared()
+	if errors.Is(err, errMembers) {
+		next := pin.next()
+		if raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster); err == nil {
+			if r, err := parseRoster(raw); err == nil && r.Store == pin.Store && r.Owner.Signer == as.public {
+				next.Serial = max(next.Serial, r.Serial+1)
+			}
+		}
+		if now, err = next.sealed(as); err == nil {
+			err = s.publish(pin, now)
+		}
+	}
+	if err != nil {
+		return true, err
+	}
+	c := &comparison{Verified: &Verified{}, store: s, key: k}
+	if _, _, err := c.read(); err != nil {
+		return true, err
+	}
+	takes := c.wrong[:min(len(c.wrong), maxRecords)]
+	if err := s.restate(c.ledger, now, &reshaping{as: as, takes: takes}); err != nil {
+		return true, err
+	}
+	// What was seen before is no measure any more.
+	seen, err := s.readSeen()
+	if err != nil {
+		return true, err
+	}
+	seen.Version, seen.ID, seen.Sizes, seen.Hashes = 1, newSharedID(as.public), map[string]int64{}, nil
+	if err := (&recorder{store: s, seen: seen}).saveSeen(); err != nil {
+		return true, err
+	}
+	r, err := s.openShared(k, now, true)
+	if r != nil {
+		defer r.close()
+	}
+	if err != nil {
+		return true, err
+	}
+	is, err := s.present()
+	if err != nil {
+		return true, err
+	}
+	is = slices.DeleteFunc(is, func(c change) bool { return c.folder != "" && !validFolder(c.folder) })
+	want, _ := r.ledger.want()
+	if err := r.become(want, is); err != nil {
+		return true, err
+	}
+	return true, r.writeSeen()
+}
+
+// Invitation is the list of members that is in the folder, for a user who is to say whether
+// that is whom they share the store with.
+type Invitation struct {
+	Shared
+	// Store is the ID of the store.
+	Store string
+	// Was is the owner until now, and OtherStore says that it was another store; nil where
+	// this machine has joined none.
+	Was        *Member
+	OtherStore bool
+	// Saved reports that this machine has saved something here that was shared with nobody.
+	Saved bool
+
+	roster *roster
+}
+
+// Invitation returns the list of members in the folder; nil where this machine has joined it.
+// The list is checked by itself: whether its owner is who they say only the user can know.
+func (s *Store) Invitation(ctx context.Context) (*Invitation, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	_, err := s.shared()
+	if err != nil && !errors.Is(err, errNotJoined) && !errors.Is(err, errNewOwner) {
+		return nil, err
+	}
+	if err == nil {
+		if is, err := s.pinned(); err != nil || is {
+			return nil, err
+		}
+		return nil, fault.WithHint(fmt.Errorf("there is no list of members in %s", s.root()), "Bring the folder here first, with git or as you like.")
+	}
+	raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster)
+	if err != nil {
+		return nil, err
+	}
+	r, err := parseRoster(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.membersPath(), err)
+	}
+	in := &Invitation{Shared: Shared{Owner: r.Owner, Members: r.Members, Serial: r.Serial}, Store: r.Store, roster: r}
+	pin, err := s.pin()
+	if err != nil {
+		return nil, err
+	}
+	if pin != nil {
+		in.Was, in.OtherStore = &pin.Owner, pin.Store != r.Store
+	}
+	was, err := s.readSeen()
+	if err != nil {
+		return nil, err
+	}
+	in.Saved = pin == nil && len(was.Sizes) > 0
+	s.mu.Lock()
+	k, err := s.load()
+	s.mu.Unlock()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
+		me := r.reader(k.public)
+		if me == nil && k.ids != nil {
+			me, _, err = r.own(k)
+		}
+		if me != nil {
+			in.You = me.Name
+		}
+	} else {
+		err = nil
+	}
+	if err == nil && in.You == "" {
+		err = fault.WithHint(fault.Mark(fmt.Errorf("you are not a member of the store of %s", r.Owner.Name), store.ErrDenied), "Give "+r.Owner.Name+" what rhx store key prints here.")
+	}
+	return in, err
+}
+
+// Join has the store be shared here with those in the list that was shown, and with nobody
+// else whom its owner does not name later.
+func (s *Store) Join(ctx context.Context, in *Invitation) error {
+	return s.locked(ctx, func() error {
+		if err := s.disk().Write(s.pinPath(), in.roster.raw, 0o600); err != nil {
+			return err
+		}
+		now, err := s.shared()
+		if err != nil {
+			return err
+		}
+		was, err := s.readSeen()
+		if err != nil {
+			return err
+		}
+		l, err := s.readLedger(now, was)
+		if err != nil {
+			return err
+		}
+		return s.remember(l)
+	})
+}
+
+// authors returns who has saved each version of a secret, by its number; nil where the store
+// is not shared, or its record is not to be believed.
+func (s *Store) authors(folder string, vs []version) map[int]string {
+	members, err := s.shared()
+	if err != nil || members == nil {
+		return nil
+	}
+	was, err := s.readSeen()
+	if err != nil {
+		return nil
+	}
+	l, err := s.readLedger(members, was)
+	if err != nil {
+		return nil
+	}
+	want, _ := l.want()
+	out := map[int]string{}
+	for _, v := range vs {
+		out[v.n] = "?"
+		data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)
+		if err != nil {
+			continue
+		}
+		switch w, hash := want[folder][v.n], hashFile(data); hash {
+		case w.hash:
+			out[v.n] = w.by
+		case w.other:
+			out[v.n] = w.otherBy
+		}
+	}
+	return out
+}
