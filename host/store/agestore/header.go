@@ -91,8 +91,9 @@ func serialOf(file []byte) int {
 	line, _, _ := bytes.Cut(rest[:min(len(rest), maxStanza)], []byte("\n"))
 	for word := range strings.SplitSeq(string(line), " ") {
 		if text, ok := strings.CutPrefix(word, membersArg); ok {
-			n, _ := parseVersion(text)
-			return n
+			if n, ok := parseVersion(text); ok {
+				return n
+			}
 		}
 	}
 	return 0

@@ -724,11 +724,17 @@ func TestSharingKilledAtAnyStep(t *testing.T) {
 		keys []string // that open, in the end
 		not  []string // and do not
 	}{
-		"the first share": {alone, func(s *Store) error { _, err := s.Share(context.Background(), memberOf(t, bob, "bob"), "ann"); return err }, []string{keep(t, bob)}, nil},
-		"share":           {ann, func(s *Store) error { _, err := s.Share(context.Background(), carl, ""); return err }, []string{keep(t, bob)}, nil},
-		"unshare":         {ann, func(s *Store) error { _, _, err := s.Unshare(context.Background(), "bob"); return err }, nil, []string{keep(t, bob)}},
-		"less":            {ann, func(s *Store) error { _, err := s.Share(context.Background(), memberOf(t, bob, "bob", "x"), ""); return err }, nil, []string{keep(t, bob)}},
-		"rekey":           {ann, func(s *Store) error { _, err := s.Rekey(context.Background(), ""); return err }, []string{keep(t, bob)}, []string{keep(t, ann)}},
+		"the first share": {alone, func(s *Store) error {
+			_, err := s.Share(context.Background(), memberOf(t, bob, "bob"), "ann")
+			return err
+		}, []string{keep(t, bob)}, nil},
+		"share":   {ann, func(s *Store) error { _, err := s.Share(context.Background(), carl, ""); return err }, []string{keep(t, bob)}, nil},
+		"unshare": {ann, func(s *Store) error { _, _, err := s.Unshare(context.Background(), "bob"); return err }, nil, []string{keep(t, bob)}},
+		"less": {ann, func(s *Store) error {
+			_, err := s.Share(context.Background(), memberOf(t, bob, "bob", "x"), "")
+			return err
+		}, nil, []string{keep(t, bob)}},
+		"rekey": {ann, func(s *Store) error { _, err := s.Rekey(context.Background(), ""); return err }, []string{keep(t, bob)}, []string{keep(t, ann)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for step := 1; ; step++ {
