@@ -138,6 +138,9 @@ var (
 	storeID    = regexp.MustCompile(`^[0-9a-f]{32}$`)
 )
 
+// ValidMember reports whether a member can have a name.
+func ValidMember(name string) bool { return memberName.MatchString(name) }
+
 // check says what is wrong with r, beside its signature.
 func (r *roster) check() error {
 	switch {
@@ -183,7 +186,7 @@ func (r *roster) check() error {
 
 // check says what is wrong with a member, and parses the keys.
 func (m *Member) check(owner bool) (err error) {
-	if !memberName.MatchString(m.Name) {
+	if !ValidMember(m.Name) {
 		return errors.New("a name of a member has other characters than A-Z a-z 0-9 . _ @ + -, begins with none of A-Z a-z 0-9, or is longer than 64")
 	}
 	if n := len(m.Recipients); n == 0 || n > 10 || n > 1 && !owner {

@@ -209,7 +209,9 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	}
 	members, err := s.shared()
 	switch {
-	case errors.Is(err, errNotJoined): // what was said of it is about nothing here
+	case errors.Is(err, errNotJoined) && len(was.Sizes) == 0:
+		return nil, false, nil // nor has this machine written here
+	case errors.Is(err, errNotJoined): // what the list says is about nothing here
 	case errors.Is(err, errMembers):
 		return nil, false, nil // nobody's word counts
 	case err != nil:

@@ -44,7 +44,7 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		folder := s.folder(sec.Name)
 		members, err := s.shared()
 		if err != nil {
-			return unnoted(folder, err)
+			return err
 		}
 		if members == nil {
 			err = s.checkRecipients(k)
