@@ -410,6 +410,7 @@ func invitation(in *agestore.Invitation) string {
 	for _, m := range in.Members {
 		fmt.Fprintf(&b, "  %s: %s\n", m.Name, term.Line(readsWhat(m)))
 	}
+	b.WriteString("Compare the fingerprint with what rhx store key shows the owner: anybody can take their name.\n")
 	fmt.Fprintf(&b, "Join it, as %s?", in.You)
 	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -28,24 +29,27 @@ type page struct {
 	lines []change
 	size  int64
 	hash  string
-	data  []byte // the whole lines of the file
-	// bad says what is wrong with it.
+	// cut reports that there is something behind that, and bad says what is wrong.
+	cut bool
 	bad []string
 	// behind reports that it was shorter, or another one, when this machine saw it last.
 	behind bool
+	// fresh counts the lines that were not proven to this machine before.
+	fresh int
 }
 
-// maxBad bounds what is said of one file.
-const maxBad = 10
+const (
+	// maxBad bounds what is said of one file.
+	maxBad = 10
+	// maxLine is how long a line may be in bytes.
+	maxLine = 1 << 10
+)
 
 func (p *page) say(format string, args ...any) {
 	if len(p.bad) < maxBad {
 		p.bad = append(p.bad, fmt.Sprintf(format, args...))
 	}
 }
-
-// whole reports whether all lines of the file are proven.
-func (p *page) whole() bool { return p.size == int64(len(p.data)) }
 
 // page says whose a file of the record is, and which of its lines count; nil where it is
 // nobody's. Nothing else says so.
@@ -54,12 +58,9 @@ func (r *roster) page(id string, data []byte, was *seen) *page {
 	if m == nil {
 		return nil
 	}
-	p := &page{by: m, data: data}
+	p := &page{by: m}
 	// What this machine has looked at line by line, and is the same, is proven already.
-	sum, known := r.newSum(id), was.Sizes[id]
-	if known > int64(len(data)) {
-		known = 0
-	}
+	sum, known := r.newSum(id), min(was.Sizes[id], int64(len(data)))
 	sum.Write(data[:known])
 	if known < was.Sizes[id] || known > 0 && hashText(sum) != was.Hashes[id] {
 		p.behind, known, sum = true, 0, r.newSum(id)
@@ -70,10 +71,11 @@ func (r *roster) page(id string, data []byte, was *seen) *page {
 		at := bytes.LastIndexByte(line, ' ') + 1
 		c, proof, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
 		if p.size >= known {
+			p.fresh++
 			sum.Write(line[:at])
-			if !ok || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
+			if !ok || len(line) > maxLine || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
 				p.say("%d: it, or a line before it, was changed, or another key than that of %s wrote it", n, m.Name)
-				p.hash = r.hashOf(id, data[:p.size])
+				p.cut, p.hash = true, r.hashOf(id, data[:p.size])
 				return p
 			}
 			sum.Write(line[at:])
@@ -121,7 +123,8 @@ type ledger struct {
 	roster *roster
 	pages  map[string]*page // those that count, by ID
 	void   map[string]bool  // the IDs of those that the owner has made void
-	// strangers are the IDs of files that are nobody's. Nothing is read of them.
+	// strangers are the IDs of files that are nobody's, of which nothing is read, or of which
+	// not even the first line is by the key that they belong to.
 	strangers []string
 	// removed are those that are not there any more.
 	removed []string
@@ -147,19 +150,26 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 			others = append(others, id)
 		}
 	}
-	if n := len(owners) + len(others); n > maxRecords {
-		return nil, fmt.Errorf("%s has %d files; there is one for each machine that writes, and %d are read", s.recordDir(), n, maxRecords)
-	}
 	read := func(id string) error {
-		data, err := ownfile.ReadNoLink(s.recordPath(id), maxRecord)
-		if err == nil {
-			l.pages[id] = r.page(id, wholeLines(data), was)
+		p, err := s.readPage(r, id, was)
+		switch {
+		case err != nil:
+			return err
+		case p.size == 0 && p.cut && !p.behind:
+			l.strangers = append(l.strangers, id)
+			return nil
+		case len(l.pages) == maxRecords:
+			return fmt.Errorf("%s has more files than %d; there is one for each machine that writes", s.recordDir(), maxRecords)
 		}
-		return err
+		l.pages[id] = p
+		return nil
 	}
 	for _, id := range owners {
 		if err := read(id); err != nil {
 			return nil, err
+		}
+		if l.pages[id] == nil {
+			continue
 		}
 		for _, c := range l.pages[id].lines {
 			switch c.op {
@@ -186,6 +196,33 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 		}
 	}
 	return l, nil
+}
+
+// readPage reads one file. Of a long one that does not begin with a line of its key, no more
+// than the beginning is read: anybody can make such files.
+func (s *Store) readPage(r *roster, id string, was *seen) (*page, error) {
+	f, err := ownfile.OpenNoLink(s.recordPath(id))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxLine+1))
+	if err == nil && len(data) > maxLine {
+		if p := r.page(id, data[:bytes.IndexByte(data, '\n')+1], &seen{}); p.size == 0 {
+			p.cut, p.behind = true, was.Sizes[id] > 0
+			return p, nil
+		}
+		var rest []byte
+		rest, err = io.ReadAll(io.LimitReader(f, maxRecord))
+		data = append(data, rest...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxRecord {
+		return nil, fmt.Errorf("%s is larger than %d KiB", s.recordPath(id), maxRecord>>10)
+	}
+	return r.page(id, wholeLines(data), was), nil
 }
 
 // ids are those of the pages, in order.
@@ -258,15 +295,15 @@ func (l *ledger) clock() int64 {
 // remember has was be what is there. What was longer, or another one, stays noted as it was.
 func (l *ledger) remember(was *seen) {
 	sizes, hashes := map[string]int64{}, map[string]string{}
-	for id, p := range l.pages {
-		if p.behind {
-			sizes[id], hashes[id] = was.Sizes[id], was.Hashes[id]
-		} else {
-			sizes[id], hashes[id] = p.size, p.hash
+	for id, size := range was.Sizes {
+		if l.roster.whose(id) != nil && !l.void[id] {
+			sizes[id], hashes[id] = size, was.Hashes[id]
 		}
 	}
-	for _, id := range l.removed {
-		sizes[id], hashes[id] = was.Sizes[id], was.Hashes[id]
+	for id, p := range l.pages {
+		if !p.behind && p.size >= sizes[id] {
+			sizes[id], hashes[id] = p.size, p.hash
+		}
 	}
 	was.Sizes, was.Hashes = sizes, hashes
 }
@@ -315,7 +352,11 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 	if own == nil {
 		return r, r.write(nil)
 	}
-	r.files = map[string][]byte{r.seen.ID: own.data}
+	data, err := ownfile.ReadNoLink(s.recordPath(r.seen.ID), maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	r.files = map[string][]byte{r.seen.ID: data[:own.size]}
 	return r, r.openOwn()
 }
 

@@ -182,9 +182,9 @@ func (s *Store) decrypt(path string, data []byte, name string, number int) (*sto
 // notForMe is the error for a secret of a shared store that is not shared with the user; nil
 // where it is another reason that the key does not open it.
 func (s *Store) notForMe(k *key, name string) error {
-	members, err := s.shared()
-	if err != nil || members == nil {
-		return nil // what it is instead is said
+	members, _ := s.shared() // what is wrong with the list, readers are told
+	if members == nil {
+		return nil
 	}
 	me, _, err := members.own(k)
 	if err != nil || me != nil && me.reads(folderName(name)) {

@@ -287,6 +287,9 @@ func (r *roster) own(k *key) (*Member, *signer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if k.remote != nil && len(all) > 1 {
+		all = all[:1] // an agent signs with the first
+	}
 	for _, s := range all {
 		if m := r.by[idPrefix(s.public)]; m != nil && m.Signer == s.public {
 			return m, s, nil

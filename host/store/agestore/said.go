@@ -2,6 +2,7 @@ package agestore
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -119,13 +121,34 @@ func (s *Store) sharedView(members *roster, was *seen, stamp string) (*view, err
 		return nil, err
 	}
 	v := &view{stamp: stamp, bad: l.behind()}
+	fresh := 0
 	for _, id := range l.ids() {
-		if p := l.pages[id]; !p.whole() {
-			v.bad = id + recordEnding + ":" + p.bad[len(p.bad)-1]
+		p := l.pages[id]
+		if fresh += p.fresh; p.cut {
+			v.bad = id + recordEnding + ": it, or a line in it, was changed, or another key wrote it"
 		}
+	}
+	if fresh > maxFresh {
+		s.rememberSoon(l)
 	}
 	v.want, v.pending = l.want()
 	return v, nil
+}
+
+// maxFresh is how many lines each reader proves anew.
+const maxFresh = 100
+
+// rememberSoon has this machine know a record that was read, so that the next reader does not
+// check it again, unless somebody writes just then.
+func (s *Store) rememberSoon(l *ledger) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second/10)
+	defer cancel()
+	_ = s.locked(ctx, func() error { // it is known as well when somebody writes
+		if now, err := s.shared(); err != nil || !bytes.Equal(now.raw, l.roster.raw) {
+			return err
+		}
+		return s.remember(l)
+	})
 }
 
 // changesOf are the changes of a folder, "" for all, that were made, and the one that

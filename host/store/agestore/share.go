@@ -179,17 +179,10 @@ func (s *Store) Share(ctx context.Context, m *Member, self string) (int, error) 
 				return err
 			}
 		}
-		if add.Signer != old.Signer || !add.covers(old) {
-			return s.leaving(c, old.Signer)
-		}
-		return nil
+		// What they were not to say before does not count either when they have more.
+		return s.leaving(c, old.Signer)
 	})
 	return n, err
-}
-
-// covers reports whether all that another reads is read by m.
-func (m *Member) covers(other Member) bool {
-	return m.All || !other.All && !slices.ContainsFunc(other.Secrets, func(name Text) bool { return !slices.Contains(m.Secrets, name) })
 }
 
 // foldersOf are those of what any of some members reads.
@@ -373,6 +366,11 @@ func (s *Store) apply(ctx context.Context, k *key, was *roster, c *reshaping) (i
 		}
 		was = next
 	}
+	if known, err := s.recorded(); err != nil || !slices.Equal(known, was.public()) {
+		if err := s.writeRecipients(was.public()); err != nil {
+			return 0, err
+		}
+	}
 	r, err := s.openShared(k, was, c.anyway)
 	if r != nil {
 		defer r.close()
@@ -409,10 +407,7 @@ func (s *Store) publish(was, next *roster) error {
 	if err := s.disk().Write(s.membersPath(), next.raw, 0o600); err != nil {
 		return err
 	}
-	if err := s.setPin(next); err != nil {
-		return err
-	}
-	return s.writeRecipients(next.public())
+	return s.setPin(next)
 }
 
 // gitFiles keep out of git what belongs to one machine, and have it change no line ends.
@@ -446,7 +441,9 @@ func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
 	var changes []change
 	t := &recorder{signer: c.as}
 	if l != nil {
-		maps.Copy(void, l.void)
+		if l.roster.Owner.Signer != next.Owner.Signer {
+			maps.Copy(void, l.void)
+		}
 		for _, id := range c.takes {
 			p := l.pages[id]
 			if p == nil {
@@ -551,7 +548,7 @@ func (s *Store) rekeyShared(ctx context.Context, k *key, was *roster) (int, erro
 
 // acceptShared is Accept for a store that is shared; done reports that it is. The owner alone
 // accepts: with the list of members as this machine has it, and what the folder holds.
-func (s *Store) acceptShared(ctx context.Context, k *key) (done bool, err error) {
+func (s *Store) acceptShared(k *key) (done bool, err error) {
 	pin, err := s.pin()
 	if err != nil || pin == nil {
 		return false, err

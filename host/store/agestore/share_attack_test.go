@@ -283,7 +283,7 @@ func TestAttacksOnTheSharedRecord(t *testing.T) {
 		"a clock that nobody gets to": {func(t *testing.T, ann, bob, _ *Store) {
 			clocked(t, bob, ann, maxClock/2+1)
 			evil(t, ann)
-		}, "another key than that of bob wrote it", true},
+		}, "no member wrote it", true},
 		"the owner's file is cut": {func(t *testing.T, ann, _, _ *Store) {
 			lines := bytes.SplitAfter(contents(t, fileOf(t, ann)), []byte("\n"))
 			write(t, fileOf(t, ann), bytes.Join(lines[:len(lines)-3], nil), 0o600)
@@ -432,6 +432,26 @@ func TestALaterMachine(t *testing.T) {
 		t.Error(got)
 	}
 	right(t, ann)
+}
+
+// Who only reads has seen the record as well: what is taken away later is found there.
+func TestAReaderRemembers(t *testing.T) {
+	ann, bob := shared(t)
+	for range maxFresh/2 + 1 {
+		putFake(t, ann, "x", "FAKE")
+	}
+	pull(t, ann, bob)
+	path := filepath.Join(bob.recordDir(), filepath.Base(fileOf(t, ann)))
+	lines := bytes.SplitAfter(contents(t, path), []byte("\n"))
+	if got := reads(t, bob, "a", 0); got != "FAKE2" {
+		t.Error(got)
+	}
+	write(t, path, bytes.Join(lines[:4], nil), 0o600)
+	for _, got := range []string{reads(t, bob, "a", 0), problems(t, bob)} {
+		if !strings.Contains(got, "is shorter or another one than when this machine saw it last") {
+			t.Error(got)
+		}
+	}
 }
 
 // A killed first share leaves files that a store which is not shared does not know, and the

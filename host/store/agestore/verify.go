@@ -561,7 +561,7 @@ func (s *Store) Accept(ctx context.Context) error {
 		return err
 	}
 	return s.locked(ctx, func() error {
-		if done, err := s.acceptShared(ctx, k); done || err != nil {
+		if done, err := s.acceptShared(k); done || err != nil {
 			return err
 		}
 		r, err := s.openRecordWith(k)
