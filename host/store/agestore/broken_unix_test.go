@@ -7,11 +7,13 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
@@ -297,5 +299,37 @@ func TestNoNewKeyWhereSecretsCannotBeRead(t *testing.T) {
 		if !errors.Is(err, syscall.ELOOP) || !strings.Contains(err.Error(), path) || errors.Is(err, store.ErrDenied) || len(p.prompts) > 0 {
 			t.Errorf("%s: %v, asked %q", place, err, p.prompts)
 		}
+	}
+}
+
+// Pipes in the place of folders.
+func TestPipes(t *testing.T) {
+	for name, path := range map[string]func(s *Store) string{
+		"a secret": func(s *Store) string { return s.folder("pipe") },
+		"record":   func(s *Store) string { return s.recordDir() },
+		"tmp":      func(s *Store) string { return s.temp() },
+		"secrets":  func(s *Store) string { return s.secrets() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := recorded(t)
+			s.opt.Warn = nil
+			p := path(s)
+			noError(t, os.RemoveAll(p), syscall.Mkfifo(p, 0o600))
+			done := make(chan error, 1)
+			go func() {
+				_, err := Open(s.opt).List(t.Context())
+				_, err2 := Open(s.opt).Get(t.Context(), "a", 0)
+				_, err3 := Open(s.opt).Put(t.Context(), fake("a"), store.AnyVersion)
+				done <- fmt.Errorf("%v, %v, %v", err, err2, err3)
+			}()
+			select {
+			case <-done:
+			case <-time.After(5 * time.Second):
+				t.Error("it waits for the pipe")
+				f, err := os.OpenFile(p, os.O_RDWR, 0)
+				noError(t, err)
+				defer f.Close()
+			}
+		})
 	}
 }

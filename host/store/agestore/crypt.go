@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 
 	"filippo.io/age"
 
@@ -20,19 +19,16 @@ const maxFile = 64 << 20
 // encodeFile returns the file of one version: plain, as [encodePayload] returns
 // it, encrypted to all of to, under a header that says what it is.
 func encodeFile(i store.Info, plain []byte, to []age.Recipient) ([]byte, error) {
-	return encodeShared(i, plain, to, 0)
+	return encodeBound(i, plain, to)
 }
 
-// encodeShared is encodeFile for a shared store: the header has the serial of the list of
-// members that it is encrypted to.
-func encodeShared(i store.Info, plain []byte, to []age.Recipient, serial int) ([]byte, error) {
+// encodeBound is encodeFile with more arguments in the header.
+func encodeBound(i store.Info, plain []byte, to []age.Recipient, args ...string) ([]byte, error) {
 	stanza, err := infoStanza(i)
 	if err != nil {
 		return nil, err
 	}
-	if serial > 0 {
-		stanza.Args = append(stanza.Args, membersArg+strconv.Itoa(serial))
-	}
+	stanza.Args = append(stanza.Args, args...)
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, &described{stanza, to})
 	if err == nil {

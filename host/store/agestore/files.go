@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,6 +74,9 @@ func dirNames(dir string) ([]string, error) {
 	if err := ownfile.NoLink(dir); err != nil {
 		return nil, err
 	}
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() { // a pipe would be waited for
+		return nil, fmt.Errorf("%s is not a folder", dir)
+	}
 	f, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -92,6 +96,9 @@ func dirNames(dir string) ([]string, error) {
 func (s *Store) folders() ([]string, error) {
 	if err := ownfile.NoLink(s.secrets()); err != nil {
 		return nil, err
+	}
+	if info, err := os.Lstat(s.secrets()); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a folder", s.secrets())
 	}
 	f, err := os.Open(s.secrets())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -43,6 +44,9 @@ const (
 	maxBad = 10
 	// maxLine is how long a line may be in bytes.
 	maxLine = 1 << 10
+	// highClock is a clock that nobody gets to by saving. Those up to maxClock/2 count; a store
+	// that has one this high waits for its owner.
+	highClock = maxClock / 4
 )
 
 func (p *page) say(format string, args ...any) {
@@ -65,7 +69,7 @@ func (r *roster) page(id string, data []byte, was *seen) *page {
 	if known < was.Sizes[id] || known > 0 && hashText(sum) != was.Hashes[id] {
 		p.behind, known, sum = true, 0, r.newSum(id)
 	}
-	n := 0
+	n, by := 0, author{id[:sharedID/2], m.Name}
 	for line := range bytes.Lines(data) {
 		n++
 		at := bytes.LastIndexByte(line, ' ') + 1
@@ -82,10 +86,13 @@ func (r *roster) page(id string, data []byte, was *seen) *page {
 		}
 		p.size += int64(len(line))
 		if !r.may(m, &c) {
-			p.say("%d: %s may not say this: %s", n, m.Name, strings.TrimSpace(c.text()))
+			p.say("%d: %s may not say this: %q", n, m.Name, strings.TrimSpace(c.text()))
 			c.op = opUndone // nor does a line behind it finish what was before it
 		}
-		c.by = m.Name
+		if c.op == opOf {
+			by.key = c.folder
+		}
+		c.by = by
 		p.lines = append(p.lines, c)
 	}
 	p.hash = hashText(sum)
@@ -128,8 +135,9 @@ type ledger struct {
 	strangers []string
 	// removed are those that are not there any more.
 	removed []string
-	// rekeys are the owner's words that secrets are encrypted anew.
-	rekeys []change
+	// rekeys are the owner's words that secrets are encrypted anew, and lists those of which
+	// lists of members there are.
+	rekeys, lists []change
 }
 
 // readLedger reads the files of the record that count.
@@ -157,11 +165,9 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 			return err
 		case p.size == 0 && p.cut && !p.behind:
 			l.strangers = append(l.strangers, id)
-			return nil
-		case len(l.pages) == maxRecords:
-			return fmt.Errorf("%s has more files than %d; there is one for each machine that writes", s.recordDir(), maxRecords)
+		case p.size > 0 || p.behind || id == was.ID:
+			l.pages[id] = p
 		}
-		l.pages[id] = p
 		return nil
 	}
 	for _, id := range owners {
@@ -177,6 +183,8 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 				l.void[c.folder] = true
 			case opRekey:
 				l.rekeys = append(l.rekeys, c)
+			case opList:
+				l.lists = append(l.lists, c)
 			}
 		}
 	}
@@ -189,6 +197,9 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 		}
 	}
 	maps.DeleteFunc(l.pages, func(id string, _ *page) bool { return l.void[id] })
+	if len(l.pages) > maxRecords {
+		return nil, fmt.Errorf("%s has %d files; there is one for each machine that writes, and %d are read", s.recordDir(), len(l.pages), maxRecords)
+	}
 	l.strangers = slices.DeleteFunc(l.strangers, func(id string) bool { return l.void[id] })
 	for _, id := range slices.Sorted(maps.Keys(was.Sizes)) {
 		if was.Sizes[id] > 0 && r.whose(id) != nil && !l.void[id] && l.pages[id] == nil {
@@ -201,6 +212,10 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 // readPage reads one file. Of a long one that does not begin with a line of its key, no more
 // than the beginning is read: anybody can make such files.
 func (s *Store) readPage(r *roster, id string, was *seen) (*page, error) {
+	none := &page{by: r.whose(id), cut: true, behind: was.Sizes[id] > 0}
+	if info, err := os.Lstat(s.recordPath(id)); err != nil || !info.Mode().IsRegular() {
+		return none, err
+	}
 	f, err := ownfile.OpenNoLink(s.recordPath(id))
 	if err != nil {
 		return nil, err
@@ -209,8 +224,7 @@ func (s *Store) readPage(r *roster, id string, was *seen) (*page, error) {
 	data, err := io.ReadAll(io.LimitReader(f, maxLine+1))
 	if err == nil && len(data) > maxLine {
 		if p := r.page(id, data[:bytes.IndexByte(data, '\n')+1], &seen{}); p.size == 0 {
-			p.cut, p.behind = true, was.Sizes[id] > 0
-			return p, nil
+			return none, nil
 		}
 		var rest []byte
 		rest, err = io.ReadAll(io.LimitReader(f, maxRecord))
@@ -218,9 +232,6 @@ func (s *Store) readPage(r *roster, id string, was *seen) (*page, error) {
 	}
 	if err != nil {
 		return nil, err
-	}
-	if len(data) > maxRecord {
-		return nil, fmt.Errorf("%s is larger than %d KiB", s.recordPath(id), maxRecord>>10)
 	}
 	return r.page(id, wholeLines(data), was), nil
 }
@@ -245,19 +256,27 @@ func (l *ledger) behind() string {
 // want is what is to be in the store, and pending what may or may not be, by folder and file
 // of the record.
 func (l *ledger) want() (want states, pending map[string][]change) {
-	var all []change
 	want, pending = states{}, map[string][]change{}
 	for _, id := range l.ids() {
-		made, next := l.pages[id].made()
-		if all = append(all, made...); next != nil {
+		if _, next := l.pages[id].made(); next != nil {
 			pending[next.folder] = append(pending[next.folder], *next)
 		}
 	}
-	inOrder(all)
+	all := l.made()
 	for i := range all {
 		want.apply(&all[i])
 	}
 	return want, pending
+}
+
+// made are all changes that were made, in their order.
+func (l *ledger) made() (all []change) {
+	for _, id := range l.ids() {
+		made, _ := l.pages[id].made()
+		all = append(all, made...)
+	}
+	inOrder(all)
+	return all
 }
 
 // since returns the serial of the last list of members for which the owner had the secret in a
@@ -272,13 +291,39 @@ func (l *ledger) since(folder string) int {
 	return last
 }
 
-// lastRekey is the highest serial of those.
-func (l *ledger) lastRekey() int64 {
-	last := 0
-	for _, c := range l.rekeys {
-		last = max(last, c.version)
+// hasList reports whether the owner has said that there is a list of members.
+func (l *ledger) hasList(r *roster) bool {
+	return slices.ContainsFunc(l.lists, func(c change) bool { return int64(c.version) == r.Serial && c.hash == hashFile(r.raw) })
+}
+
+// newestList is the highest serial of those.
+func (l *ledger) newestList() int64 {
+	last := int64(0)
+	for _, c := range l.lists {
+		last = max(last, int64(c.version))
 	}
-	return int64(last)
+	return last
+}
+
+// ahead says that the owner's record has another list of members than the one that is there;
+// "" where it has not.
+func (l *ledger) ahead() string {
+	for _, c := range l.lists {
+		if n := int64(c.version); n > l.roster.Serial || n == l.roster.Serial && c.hash != hashFile(l.roster.raw) {
+			return fmt.Sprintf("its owner has made list %d of the members, and this is another one, %d: somebody may keep the newer one from you", n, l.roster.Serial)
+		}
+	}
+	return ""
+}
+
+// wrong are the IDs of the files that are not as they are to be, or nobody's.
+func (l *ledger) wrong() (pages, strangers []string) {
+	for _, id := range l.ids() {
+		if p := l.pages[id]; p.behind || p.cut || len(p.bad) > 0 {
+			pages = append(pages, id)
+		}
+	}
+	return pages, l.strangers
 }
 
 // clock is the highest.
@@ -337,8 +382,12 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 	if what := r.ledger.behind(); what != "" && !anyway {
 		return nil, fault.WithHint(fmt.Errorf("%s/%s", s.recordDir(), what), members.wayOut(me))
 	}
-	if r.clock = r.ledger.clock(); r.clock > maxClock/2-maxRecord {
-		return nil, fault.WithHint(errors.New("somebody has written a clock into the record of the store that nobody gets to"), "Whose it is the owner finds in "+s.recordDir()+", and takes them out: rhx store unshare NAME.")
+	if what := r.ledger.ahead(); what != "" {
+		return nil, fault.WithHint(fault.Mark(fmt.Errorf("%s: %s", s.membersPath(), what), errMembers), members.wayOut(me))
+	}
+	if r.clock = r.ledger.clock(); r.clock > highClock {
+		return nil, fault.WithHint(errors.New("somebody has written a clock into the record of the store that nobody gets to"),
+			"Whose it is the owner finds in "+s.recordDir()+", and takes them out: rhx store unshare NAME. rhx store verify --accept only sets the clocks back.")
 	}
 	own := r.ledger.pages[r.seen.ID]
 	_, was := r.seen.Sizes[r.seen.ID]
@@ -363,7 +412,7 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 // wayOut says what to do about a record that is not as it was.
 func (r *roster) wayOut(me *Member) string {
 	if me == &r.Owner {
-		return "rhx store verify says more, and rhx store verify --accept takes it as it is."
+		return "Get the folder as your other machines have it (git). rhx store verify says more, and rhx store verify --accept takes it as it is, with the members as this machine has seen them last."
 	}
 	return "Get the folder as the others have it (git), or ask " + r.Owner.Name + ", who owns the store."
 }

@@ -112,6 +112,7 @@ func (s *Store) shared() (*roster, error) {
 	case now.Serial == pin.Serial:
 		return bad(nil, back, "it is another one than before, with the same number: two of the owner's machines have changed it at once, or somebody has the owner's key")
 	}
+	now.later = true
 	return now, nil
 }
 

@@ -55,6 +55,8 @@ const (
 	opAgain   = "again"  // a version was encrypted anew; put, with the version that is there
 	opRekey   = "rekey"  // versions from before are encrypted anew
 	opVoid    = "void"   // a file of the record counts no more; its ID is in the place of the folder
+	opOf      = "of"     // what follows the owner says for somebody, whose idPrefix is in the place of the folder
+	opList    = "list"   // a list of members, with its serial and hash, was made
 
 	recordEnding = ".log"
 	// maxRecord is how long a file of the record may be in bytes: a million changes.
@@ -74,7 +76,7 @@ type change struct {
 	folder  string
 	version int
 	hash    string
-	by      string // in a shared store: the member whose it is
+	by      author // in a shared store: whose word it is
 }
 
 func (c *change) text() string {
@@ -376,13 +378,6 @@ func (r *recorder) openOwn() error {
 // would hide it.
 func (r *recorder) newest(folder string) int {
 	newest := 0
-	if r.ledger != nil {
-		want, _ := r.ledger.want()
-		for n := range want[folder] {
-			newest = max(newest, n)
-		}
-		return newest
-	}
 	of := []byte(" " + folder + " ")
 	for _, lines := range r.files {
 		mine := 0 // in this file
@@ -406,6 +401,24 @@ func (r *recorder) newest(folder string) int {
 		newest = max(newest, mine)
 	}
 	return newest
+}
+
+// number is that of a new version, where next is the one after the newest that is there. In a
+// shared store it is the one after the newest that somebody has said: anybody can put a file
+// with a high number there.
+func (r *recorder) number(folder string, next int, there []version) int {
+	if r.ledger == nil {
+		return max(next, r.newest(folder)+1)
+	}
+	want, _ := r.ledger.want()
+	next = 1
+	for n := range want[folder] {
+		next = max(next, n+1)
+	}
+	for slices.ContainsFunc(there, func(v version) bool { return v.n == next }) {
+		next++
+	}
+	return next
 }
 
 // pending reports whether a change needs a line that it is done.

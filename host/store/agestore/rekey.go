@@ -417,17 +417,22 @@ func (r *recorder) again(folder string, number int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return r.anew(path, info, sec)
+	return r.anew(path, info, sec, false)
 }
 
-// anew writes a version anew, which is noted.
-func (r *recorder) anew(path string, info store.Info, sec *secret.Secret) error {
+// anew writes a version anew, which is noted; alone: also in a shared store to the user's own
+// keys only.
+func (r *recorder) anew(path string, info store.Info, sec *secret.Secret, alone bool) error {
 	plain, err := encodePayload(sec)
 	if err != nil {
 		return err
 	}
 	defer clear(plain)
 	data, err := r.encode(info, plain, r.key.recipients)
+	if alone {
+		members := r.ledger.roster
+		data, err = encodeBound(info, plain, members.Owner.to, binding{int(members.Serial), members.Store, nobody}.args()...)
+	}
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"filippo.io/age/plugin"
+	"filippo.io/edwards25519"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -32,7 +33,7 @@ const (
 	// maxMembers is how many members a store may have.
 	maxMembers = 1000
 	// maxNumber is the highest number of a version in a shared store.
-	maxNumber = 1 << 31
+	maxNumber = 1<<31 - 1
 
 	rosterPurpose = "members"
 )
@@ -58,7 +59,12 @@ func (m *Member) reads(folder string) bool {
 
 // Fingerprint is what two people compare to know that a key is the other's.
 func (m *Member) Fingerprint() string {
-	sum := sha256.Sum256([]byte(strings.Join(m.Recipients, "\n") + "\n" + m.Signer + "\n"))
+	return fingerprint("key", m.Recipients[0], m.Signer)
+}
+
+// fingerprint is a hash of texts without a line break, for people.
+func fingerprint(texts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))
 	text := hex.EncodeToString(sum[:16])
 	var b strings.Builder
 	for i := 0; i < len(text); i += 4 {
@@ -80,8 +86,10 @@ type roster struct {
 	Owner   Member   `json:"owner"`
 	Members []Member `json:"members"`
 
-	raw []byte             // the file
-	by  map[string]*Member // who signs, by what the IDs of their files begin with
+	raw   []byte // the file
+	later bool   // than the one that this machine has seen
+
+	by map[string]*Member // who signs, by what the IDs of their files begin with
 }
 
 // parseRoster reads the file, and checks that its owner has signed it.
@@ -219,7 +227,32 @@ func (m *Member) check(owner bool) (err error) {
 
 func validSigner(text string) bool {
 	raw, err := sigText.DecodeString(text)
-	return err == nil && len(raw) == ed25519.PublicKeySize && sigText.EncodeToString(raw) == text
+	if err != nil || len(raw) != ed25519.PublicKeySize || sigText.EncodeToString(raw) != text {
+		return false
+	}
+	// Of a point of small order anybody can make signatures.
+	p, err := new(edwards25519.Point).SetBytes(raw)
+	return err == nil && new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 0
+}
+
+// nobody is the author of a version that the owner has accepted, of which it is not known who
+// made it, and for whom: it is encrypted to the owner alone from then on.
+const nobody = "0000000000000000"
+
+// maker returns who has encrypted the version with a hash that the record has, according to
+// both; nil where that is another one than who has said it. Somebody could put there what
+// they cannot read, and have it encrypted to them. What the owner says is theirs.
+func (r *roster) maker(w state, hash string, b binding) *author {
+	said := w.by
+	if hash != w.hash {
+		said = w.otherBy
+	}
+	for i, a := range said {
+		if a.key == nobody || a.key == idPrefix(r.Owner.Signer) || b.store == r.Store && b.by == a.key {
+			return &said[i]
+		}
+	}
+	return nil
 }
 
 // canonicalRecipient is recipientOf for a key in the one form that rhx writes.
@@ -276,7 +309,7 @@ func (r *roster) whose(id string) *Member {
 // newSum is the hash of a file of the record before its first line.
 func (r *roster) newSum(id string) hash.Hash {
 	h := sha256.New()
-	h.Write([]byte(r.Store + " " + id + "\n"))
+	h.Write([]byte(r.Store + " " + r.Owner.Signer + " " + id + "\n")) // an ID anybody can give to another store
 	return h
 }
 
@@ -366,6 +399,10 @@ func (r *roster) may(m *Member, c *change) bool {
 		return owner && ofSecret && numbered && validHash(c.hash)
 	case opForget:
 		return owner && ofSecret && numbered
+	case opOf:
+		return owner && len(c.folder) == sharedID/2 && isHex(c.folder)
+	case opList:
+		return owner && numbered && validHash(c.hash)
 	case opVoid:
 		return owner && (validID(c.folder) || len(c.folder) == sharedID)
 	case opRekey:

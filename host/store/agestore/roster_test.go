@@ -73,38 +73,39 @@ func TestARoster(t *testing.T) {
 
 // What is signed, and yet is none.
 func TestNoRoster(t *testing.T) {
-	other := strings.Repeat("A", 43)
+	other := sigText.EncodeToString(ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey))
 	for name, c := range map[string]struct {
 		change func(r *roster)
 		want   string
 	}{
-		"a newer version":       {func(r *roster) { r.Version = 2 }, "a newer rhx wrote it"},
-		"no version":            {func(r *roster) { r.Version = 0 }, "not as rhx writes it"},
-		"no store":              {func(r *roster) { r.Store = "" }, "not as rhx writes it"},
-		"another ID":            {func(r *roster) { r.Store = strings.Repeat("A", 32) }, "not as rhx writes it"},
-		"no serial":             {func(r *roster) { r.Serial = 0 }, "not as rhx writes it"},
-		"a serial too high":     {func(r *roster) { r.Serial = maxNumber + 1 }, "not as rhx writes it"},
-		"no list":               {func(r *roster) { r.Members = nil }, "not as rhx writes it"},
-		"an owner of a part":    {func(r *roster) { r.Owner.All, r.Owner.Secrets = false, []Text{"a"} }, "its owner does not own it"},
-		"another owner":         {func(r *roster) { r.Owner.Signer = other }, "its owner has not signed it"},
-		"no owner":              {func(r *roster) { r.Owner.Signer = "" }, "its owner does not own it"},
-		"a key twice":           {func(r *roster) { r.Members[1].Recipients = r.Members[0].Recipients }, "is that of another"},
-		"the owner's key":       {func(r *roster) { r.Members[1].Recipients = r.Owner.Recipients }, "is that of another"},
-		"a signer twice":        {func(r *roster) { r.Members[1].Signer = r.Members[0].Signer }, "is that of another"},
-		"the owner's signer":    {func(r *roster) { r.Members[1].Signer = r.Owner.Signer }, "is that of another"},
-		"a damaged signer":      {func(r *roster) { r.Members[1].Signer = "x" }, "that signs is damaged"},
-		"another form of it":    {func(r *roster) { r.Members[1].Signer = other[:42] + "B" }, "that signs is damaged"},
-		"a name twice":          {func(r *roster) { r.Members[1].Name = "Bob" }, "is given twice"},
-		"no name":               {func(r *roster) { r.Members[1].Name = "" }, "a name of a member"},
-		"a name with an escape": {func(r *roster) { r.Members[1].Name = "a\x1b[31m" }, "a name of a member"},
-		"a name with a line":    {func(r *roster) { r.Members[1].Name = "a\n" }, "a name of a member"},
-		"a long name":           {func(r *roster) { r.Members[1].Name = strings.Repeat("a", 65) }, "a name of a member"},
-		"no key":                {func(r *roster) { r.Members[1].Recipients = nil }, "has 0 keys"},
-		"two keys":              {func(r *roster) { r.Members[1].Recipients = append(r.Members[1].Recipients, "x") }, "has 2 keys"},
-		"a key that is none":    {func(r *roster) { r.Members[1].Recipients = []string{"x"} }, "not a public key"},
-		"another form of a key": {func(r *roster) { r.Members[1].Recipients[0] = strings.ToUpper(r.Members[1].Recipients[0]) }, "the key of carl"},
-		"a key with a comment":  {func(r *roster) { r.Members[1].Recipients[0] = sshPublic + " x" }, "not written as rhx writes it"},
-		"a key behind another":  {func(r *roster) { r.Members[1].Recipients[0] += "\n" + r.Owner.Recipients[0] }, "the key of carl"},
+		"a newer version":        {func(r *roster) { r.Version = 2 }, "a newer rhx wrote it"},
+		"no version":             {func(r *roster) { r.Version = 0 }, "not as rhx writes it"},
+		"no store":               {func(r *roster) { r.Store = "" }, "not as rhx writes it"},
+		"another ID":             {func(r *roster) { r.Store = strings.Repeat("A", 32) }, "not as rhx writes it"},
+		"no serial":              {func(r *roster) { r.Serial = 0 }, "not as rhx writes it"},
+		"a serial too high":      {func(r *roster) { r.Serial = maxNumber + 1 }, "not as rhx writes it"},
+		"no list":                {func(r *roster) { r.Members = nil }, "not as rhx writes it"},
+		"an owner of a part":     {func(r *roster) { r.Owner.All, r.Owner.Secrets = false, []Text{"a"} }, "its owner does not own it"},
+		"another owner":          {func(r *roster) { r.Owner.Signer = other }, "its owner has not signed it"},
+		"no owner":               {func(r *roster) { r.Owner.Signer = "" }, "its owner does not own it"},
+		"a key twice":            {func(r *roster) { r.Members[1].Recipients = r.Members[0].Recipients }, "is that of another"},
+		"the owner's key":        {func(r *roster) { r.Members[1].Recipients = r.Owner.Recipients }, "is that of another"},
+		"a signer twice":         {func(r *roster) { r.Members[1].Signer = r.Members[0].Signer }, "is that of another"},
+		"the owner's signer":     {func(r *roster) { r.Members[1].Signer = r.Owner.Signer }, "is that of another"},
+		"a damaged signer":       {func(r *roster) { r.Members[1].Signer = "x" }, "that signs is damaged"},
+		"another form of it":     {func(r *roster) { r.Members[1].Signer = other[:42] + string(other[42]+1) }, "that signs is damaged"},
+		"one that everybody has": {func(r *roster) { r.Members[1].Signer = strings.Repeat("A", 43) }, "that signs is damaged"},
+		"a name twice":           {func(r *roster) { r.Members[1].Name = "Bob" }, "is given twice"},
+		"no name":                {func(r *roster) { r.Members[1].Name = "" }, "a name of a member"},
+		"a name with an escape":  {func(r *roster) { r.Members[1].Name = "a\x1b[31m" }, "a name of a member"},
+		"a name with a line":     {func(r *roster) { r.Members[1].Name = "a\n" }, "a name of a member"},
+		"a long name":            {func(r *roster) { r.Members[1].Name = strings.Repeat("a", 65) }, "a name of a member"},
+		"no key":                 {func(r *roster) { r.Members[1].Recipients = nil }, "has 0 keys"},
+		"two keys":               {func(r *roster) { r.Members[1].Recipients = append(r.Members[1].Recipients, "x") }, "has 2 keys"},
+		"a key that is none":     {func(r *roster) { r.Members[1].Recipients = []string{"x"} }, "not a public key"},
+		"another form of a key":  {func(r *roster) { r.Members[1].Recipients[0] = strings.ToUpper(r.Members[1].Recipients[0]) }, "the key of carl"},
+		"a key with a comment":   {func(r *roster) { r.Members[1].Recipients[0] = sshPublic + " x" }, "not written as rhx writes it"},
+		"a key behind another":   {func(r *roster) { r.Members[1].Recipients[0] += "\n" + r.Owner.Recipients[0] }, "the key of carl"},
 		"a plugin in capitals": {func(r *roster) {
 			r.Members[1].Recipients[0] = strings.ToUpper(plugin.EncodeRecipient("x", []byte("x")))
 		}, "the key of carl"},
@@ -174,8 +175,13 @@ func TestWhoMaySayWhat(t *testing.T) {
 		"put a 1 " + hash[1:]:         "",
 		"put a 0 " + hash:             "",
 		"put a -1 " + hash:            "",
-		"put a 2147483648 " + hash:    "ann bob carl",
-		"put a 2147483649 " + hash:    "",
+		"put a 2147483647 " + hash:    "ann bob carl",
+		"put a 2147483648 " + hash:    "",
+		"of 0123456789abcdef 0 -":     "ann",
+		"of " + hash + " 0 -":         "",
+		"of 0123456789abcdeg 0 -":     "",
+		"list - 1 " + hash:            "ann",
+		"list - 1 -":                  "",
 		"put ../a 1 " + hash:          "",
 		"put A 1 " + hash:             "",
 		"put %61 1 " + hash:           "",
@@ -218,17 +224,17 @@ func TestWhoMaySayWhat(t *testing.T) {
 	}
 }
 
-func TestSerials(t *testing.T) {
-	for file, want := range map[string]int{
-		"age-encryption.org/v1\n-> x name=a members=7 y\n": 7,
-		"age-encryption.org/v1\n-> x name=a\nmembers=7\n":  0,
-		"age-encryption.org/v1\n-> x members=07\n":         0,
-		"age-encryption.org/v1\n-> x members=-7\n":         0,
-		"members=7": 0,
-		"":          0,
+func TestBindings(t *testing.T) {
+	for file, want := range map[string]binding{
+		"age-encryption.org/v1\n-> x name=a members=7 store=s by=b y\n": {7, "s", "b"},
+		"age-encryption.org/v1\n-> x name=a\nmembers=7 store=s\n":       {},
+		"age-encryption.org/v1\n-> x members=07 by=\n":                  {},
+		"age-encryption.org/v1\n-> x members=-7\n":                      {},
+		"members=7": {},
+		"":          {},
 	} {
-		if got := serialOf([]byte(file)); got != want {
-			t.Errorf("%q: %d, want %d", file, got, want)
+		if got := bindingOf([]byte(file)); got != want {
+			t.Errorf("%q: %v, want %v", file, got, want)
 		}
 	}
 }

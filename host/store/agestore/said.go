@@ -2,6 +2,7 @@ package agestore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,9 @@ type view struct {
 	want  states
 	// either are the changes that may or may not be made, by folder.
 	either map[string]change
-	// pending are those of a shared store.
+	// pending are those of a shared store, and members with whom that is shared.
 	pending map[string][]change
+	members *roster
 	// bad says why the record is not to be believed; "" for nothing.
 	bad string
 }
@@ -120,7 +122,7 @@ func (s *Store) sharedView(members *roster, was *seen, stamp string) (*view, err
 	if err != nil {
 		return nil, err
 	}
-	v := &view{stamp: stamp, bad: l.behind()}
+	v := &view{stamp: stamp, bad: cmp.Or(l.behind(), l.ahead()), members: members}
 	fresh := 0
 	for _, id := range l.ids() {
 		p := l.pages[id]
@@ -128,20 +130,17 @@ func (s *Store) sharedView(members *roster, was *seen, stamp string) (*view, err
 			v.bad = id + recordEnding + ": it, or a line in it, was changed, or another key wrote it"
 		}
 	}
-	if fresh > maxFresh {
+	if fresh > 0 || members.later {
 		s.rememberSoon(l)
 	}
 	v.want, v.pending = l.want()
 	return v, nil
 }
 
-// maxFresh is how many lines each reader proves anew.
-const maxFresh = 100
-
 // rememberSoon has this machine know a record that was read, so that the next reader does not
 // check it again, unless somebody writes just then.
 func (s *Store) rememberSoon(l *ledger) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second/10)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second/50)
 	defer cancel()
 	_ = s.locked(ctx, func() error { // it is known as well when somebody writes
 		if now, err := s.shared(); err != nil || !bytes.Equal(now.raw, l.roster.raw) {
@@ -182,12 +181,13 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 	if v.bad != "" {
 		return v.bad
 	}
+	hash, bound, _ := strings.Cut(hash, " ")
 	if _, ok := v.either[folder]; ok {
 		return "" // a process may just be writing it
 	}
 	for _, c := range v.pending[folder] {
-		after := &view{want: states{folder: maps.Clone(v.want[folder])}}
-		if after.want.apply(&c); after.doubt(folder, version, hash, newest) == "" {
+		after := &view{want: states{folder: maps.Clone(v.want[folder])}, members: v.members}
+		if after.want.apply(&c); after.doubt(folder, version, hash+" "+bound, newest) == "" {
 			return "" // likewise
 		}
 	}
@@ -209,6 +209,8 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 		return fmt.Sprintf("version %d was added by somebody else", version)
 	case !w.is(hash):
 		return fmt.Sprintf("version %d was replaced", version)
+	case v.members != nil && v.members.maker(w, hash, bindingOf([]byte("\n"+bound))) == nil:
+		return fmt.Sprintf("version %d was made by another one than who has put it there", version)
 	case w.deleted:
 		return fmt.Sprintf("version %d was deleted", version)
 	case newest && version < last:
@@ -261,6 +263,9 @@ func (s *Store) rereading(name string, asked, number int, data []byte) func() (i
 			}
 		}
 		hash := hashFile(data)
+		if b := bindingOf(data); b.store != "" {
+			hash += " " + strings.Join(b.args(), " ")
+		}
 		data = nil
 		return number, hash, nil
 	}

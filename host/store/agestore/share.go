@@ -21,6 +21,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -99,6 +100,13 @@ type Shared struct {
 	You string
 	// Serial counts the changes of the list.
 	Serial int64
+	// Fingerprint is what two people compare to know that it is the same store, of the same
+	// owner.
+	Fingerprint string
+}
+
+func (r *roster) shared() Shared {
+	return Shared{Owner: r.Owner, Members: r.Members, Serial: r.Serial, Fingerprint: fingerprint("store", r.Store, r.Owner.Signer)}
 }
 
 // Shared returns with whom the store is shared; nil where it is not. It asks for nothing.
@@ -110,7 +118,7 @@ func (s *Store) Shared(ctx context.Context) (*Shared, error) {
 	if err != nil || r == nil {
 		return nil, err
 	}
-	out := &Shared{Owner: r.Owner, Members: r.Members, Serial: r.Serial}
+	out := r.shared()
 	if k, err := s.ready(); err == nil && k != nil {
 		if me, _, err := r.own(k); err == nil && me != nil {
 			out.You = me.Name
@@ -118,7 +126,7 @@ func (s *Store) Shared(ctx context.Context) (*Shared, error) {
 	} else if was, err := s.readSeen(); err == nil && r.whose(was.ID) != nil {
 		out.You = r.whose(was.ID).Name
 	}
-	return out, nil
+	return &out, nil
 }
 
 // reshaping is a change of with whom a store is shared.
@@ -134,6 +142,8 @@ type reshaping struct {
 	folders []string
 	// anyway: it is done though the record is not as it was.
 	anyway bool
+	// takenOut: somebody could read before what they are not to read any more.
+	takenOut bool
 }
 
 // Share shares the store with m: all that is in it and will be, or m's Secrets. Where it is
@@ -166,6 +176,10 @@ func (s *Store) Share(ctx context.Context, m *Member, self string) (int, error) 
 		}
 		old := was.Members[i]
 		add.Name = cmp.Or(add.Name, old.Name)
+		// Nobody has to have a public key to hand it to the owner as theirs.
+		if !strings.EqualFold(add.Name, old.Name) || add.Signer != "" && old.Signer != "" && add.Signer != old.Signer {
+			return fault.WithHint(fmt.Errorf("it is the key of %s, with whom the store is shared already", old.Name), "Ask them. rhx store unshare "+old.Name+" takes them out first.")
+		}
 		if add.Name == old.Name && add.Signer == old.Signer && slices.Equal(add.Secrets, old.Secrets) {
 			return nil
 		}
@@ -180,6 +194,7 @@ func (s *Store) Share(ctx context.Context, m *Member, self string) (int, error) 
 			}
 		}
 		// What they were not to say before does not count either when they have more.
+		c.takenOut = !add.All && (old.All || slices.ContainsFunc(old.Secrets, func(name Text) bool { return !slices.Contains(add.Secrets, name) }))
 		return s.leaving(c, old.Signer)
 	})
 	return n, err
@@ -256,11 +271,15 @@ func (s *Store) Unshare(ctx context.Context, name string) (*Member, int, error) 
 		out = &was.Members[i]
 		c.next = was.next()
 		c.next.Members = slices.Delete(c.next.Members, i, i+1)
-		c.folders, c.anyway = foldersOf(*out), true
+		c.folders, c.anyway, c.takenOut = foldersOf(*out), true, true
 		return s.leaving(c, out.Signer)
 	})
-	if err == nil && out == nil && n == 0 {
-		return nil, 0, fault.WithHint(fault.WithKind(fmt.Errorf("the store is not shared with %q", name), fault.Usage), "rhx store members lists with whom it is.")
+	if err == nil && out == nil {
+		done := ""
+		if n > 0 {
+			done = fmt.Sprintf(" (what was not finished is: %d versions were encrypted anew)", n)
+		}
+		return nil, n, fault.WithHint(fault.WithKind(fmt.Errorf("the store is not shared with %q%s", name, done), fault.Usage), "rhx store members lists with whom it is.")
 	}
 	return out, n, err
 }
@@ -325,7 +344,11 @@ func (s *Store) owned(ctx context.Context, k *key) (*roster, *reshaping, error) 
 		return nil, &reshaping{as: all[0]}, s.mustBeRight(ctx, k)
 	}
 	_, as, err := was.own(k)
-	if err == nil && (as == nil || as.public != was.Owner.Signer) {
+	if err == nil && as != nil && as.public == was.Owner.Signer {
+		was, err = s.endPublish(was)
+		return was, &reshaping{as: as}, err
+	}
+	if err == nil {
 		err = fault.WithHint(fault.Mark(fmt.Errorf("%s owns the store, and alone says with whom it is shared", was.Owner.Name), store.ErrDenied), askOwner(was))
 	}
 	return was, &reshaping{as: as}, err
@@ -334,20 +357,16 @@ func (s *Store) owned(ctx context.Context, k *key) (*roster, *reshaping, error) 
 // apply makes a change of the list of members, and encrypts anew what is not encrypted to the
 // members as they are then.
 func (s *Store) apply(ctx context.Context, k *key, was *roster, c *reshaping) (int, error) {
-	var l *ledger
-	if was != nil {
-		seen, err := s.readSeen()
-		if err != nil {
-			return 0, err
-		}
-		if l, err = s.readLedger(was, seen); err != nil {
-			return 0, err
+	l, err := s.ledgerOf(was)
+	if err != nil {
+		return 0, err
+	}
+	if l != nil {
+		if what := l.ahead(); what != "" {
+			return 0, fault.WithHint(fault.Mark(fmt.Errorf("%s: %s", s.membersPath(), what), errMembers), was.wayOut(&was.Owner))
 		}
 		if what := l.behind(); what != "" && !c.anyway {
 			return 0, fault.WithHint(fmt.Errorf("%s/%s", s.recordDir(), what), was.wayOut(&was.Owner))
-		}
-		if c.next == nil && l.lastRekey() > was.Serial {
-			c.next = was.next() // the owner's record has it already
 		}
 	}
 	if c.next != nil {
@@ -358,27 +377,107 @@ func (s *Store) apply(ctx context.Context, k *key, was *roster, c *reshaping) (i
 		if err := next.fits(); err != nil {
 			return 0, err
 		}
-		if err := s.restate(l, next, c); err != nil {
-			return 0, err
-		}
-		if err := s.publish(was, next); err != nil {
+		if err := s.newList(was, next, l, c); err != nil {
 			return 0, err
 		}
 		was = next
 	}
-	if known, err := s.recorded(); err != nil || !slices.Equal(known, was.public()) {
-		if err := s.writeRecipients(was.public()); err != nil {
+	return s.encryptAll(ctx, k, was, c)
+}
+
+// ledgerOf reads the record of a shared store; nil where it is not.
+func (s *Store) ledgerOf(r *roster) (*ledger, error) {
+	if r == nil {
+		return nil, nil
+	}
+	seen, err := s.readSeen()
+	if err != nil {
+		return nil, err
+	}
+	return s.readLedger(r, seen)
+}
+
+// newList has the owner's record say what it is to say with another list of members, and then
+// has that be the list. A process that is killed in between is found by endPublish.
+func (s *Store) newList(was, next *roster, l *ledger, c *reshaping) error {
+	if err := s.disk().Write(s.nextPath(), next.raw, 0o600); err != nil {
+		return err
+	}
+	if err := s.restate(l, next, c); err != nil {
+		return err
+	}
+	if err := s.publish(was, next); err != nil {
+		return err
+	}
+	s.step()
+	if err := os.Remove(s.nextPath()); err != nil {
+		return err
+	}
+	return s.removeVoid(c)
+}
+
+// nextPath is the file of a list of members that is being made. The owner's record may speak
+// of it already.
+func (s *Store) nextPath() string { return s.pinPath() + ".next" }
+
+// endPublish ends what a process began that was killed, and returns the list that there is
+// then. It makes no list of one that another machine has made: that may have others on it.
+func (s *Store) endPublish(was *roster) (*roster, error) {
+	raw, err := ownfile.Read(s.nextPath(), maxRoster)
+	if errors.Is(err, fs.ErrNotExist) {
+		return was, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	next, err := parseRoster(raw)
+	if err == nil && next.Store == was.Store && next.Owner.Signer == was.Owner.Signer && next.Serial > was.Serial {
+		l, err := s.ledgerOf(was)
+		if err != nil {
+			return nil, err
+		}
+		if l.hasList(next) && l.newestList() == next.Serial {
+			if err := s.publish(was, next); err != nil {
+				return nil, err
+			}
+			was = next
+		}
+	}
+	s.step()
+	return was, os.Remove(s.nextPath())
+}
+
+// removeVoid removes the files of the record that count no more.
+func (s *Store) removeVoid(c *reshaping) error {
+	for _, id := range slices.Concat(c.takes, c.voids) {
+		s.step()
+		if err := os.Remove(s.recordPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.warn("%s counts no more, and cannot be removed: %v", s.recordPath(id), fault.Cause(err))
+		}
+	}
+	return s.disk().SyncDir(s.recordDir())
+}
+
+// encryptAll encrypts anew what is to be, and says what cannot be.
+func (s *Store) encryptAll(ctx context.Context, k *key, now *roster, c *reshaping) (int, error) {
+	if known, err := s.recorded(); err != nil || !slices.Equal(known, now.public()) {
+		if err := s.writeRecipients(now.public()); err != nil {
 			return 0, err
 		}
 	}
-	r, err := s.openShared(k, was, c.anyway)
+	r, err := s.openShared(k, now, c.anyway)
 	if r != nil {
 		defer r.close()
 	}
 	if err != nil {
 		return 0, err
 	}
-	return r.encryptShared(ctx)
+	n, left, err := r.encryptShared(ctx)
+	if err == nil && left != "" && c.takenOut {
+		err = fault.WithHint(fault.WithKind(fmt.Errorf("the list of members is changed, and this is not encrypted anew, since the record does not say who made it: %s", left), fault.Partial),
+			"rhx store verify says more. Who could read it can read it still: change it where it comes from, and save it.")
+	}
+	return n, err
 }
 
 // fits is the error for keys that cannot be encrypted to together, such as one whose plugin is
@@ -432,61 +531,96 @@ func (s *Store) gitFiles() error {
 const slackClock = 1 << 20
 
 // restate writes a file of the record in which the owner says what files said that are void
-// from then on. l is the record until now; nil where the store was not shared.
+// from then on, and that there is a list of members. l is the record until now; nil where the
+// store was not shared.
 func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
-	void := map[string]bool{}
-	for _, id := range slices.Concat(c.takes, c.voids) {
-		void[id] = true
-	}
-	var changes []change
+	void, takes := map[string]bool{}, map[string]bool{}
+	before, owner := "", idPrefix(next.Owner.Signer)
 	t := &recorder{signer: c.as}
 	if l != nil {
-		if l.roster.Owner.Signer != next.Owner.Signer {
-			maps.Copy(void, l.void)
-		}
+		before = idPrefix(l.roster.Owner.Signer)
+		maps.Copy(void, l.void)
 		for _, id := range c.takes {
-			p := l.pages[id]
-			if p == nil {
-				continue
-			}
-			made, pending := p.made()
-			if pending != nil {
-				if is, err := s.made(pending); err != nil {
-					return err
-				} else if is {
-					made = append(made, *pending)
-				}
-			}
-			changes = append(changes, made...)
-			delete(l.pages, id)
+			takes[id] = true
 		}
+		// What is signed for the owner until now counts no more, nor does anything if somebody
+		// has set the clock; and the files that were made so before are one again.
+		all := before != owner || l.clock() > highClock
+		for id, p := range l.pages {
+			if all || slices.ContainsFunc(p.lines, func(c change) bool { return c.op == opList }) {
+				takes[id] = true
+			}
+		}
+	}
+	var changes []change
+	for _, id := range slices.Sorted(maps.Keys(takes)) {
+		p := l.pages[id]
+		if p == nil {
+			continue
+		}
+		made, pending := p.made()
+		if pending != nil {
+			if is, err := s.made(pending); err != nil {
+				return err
+			} else if is {
+				made = append(made, *pending)
+			}
+		}
+		changes = append(changes, made...)
+		delete(l.pages, id)
+	}
+	if l != nil {
 		t.clock = l.clock()
+	}
+	c.takes = slices.Sorted(maps.Keys(takes))
+	for _, id := range slices.Concat(c.takes, c.voids) {
+		void[id] = true
 	}
 	inOrder(changes)
 	id := newSharedID(c.as.public)
 	t.sum = next.newSum(id)
 	var b bytes.Buffer
+	by := owner
+	of := func(key string) {
+		if key == "" || key == before {
+			key = owner
+		}
+		if key != by {
+			b.Write(t.line(change{op: opOf, folder: key}))
+			by = key
+		}
+	}
 	last, highest := t.clock, t.clock+slackClock
 	for _, ch := range changes {
 		t.clock = min(ch.clock, highest) - 1
+		of(ch.by.key)
+		t.clock = min(ch.clock, highest) - 1
 		b.Write(t.line(ch))
-		b.Write(t.line(change{op: opDone}))
+		if ch.pending() {
+			b.Write(t.line(change{op: opDone}))
+		}
 		last = max(last, t.clock)
 	}
 	t.clock = last
 	for _, ch := range c.start {
+		if ch.op != opDone {
+			of(ch.by.key)
+		}
 		b.Write(t.line(ch))
 	}
 	for _, id := range slices.Sorted(maps.Keys(void)) {
 		b.Write(t.line(change{op: opVoid, folder: id}))
 	}
+	if l != nil && before == owner {
+		for _, ch := range l.rekeys { // that are not done, perhaps
+			b.Write(t.line(change{op: opRekey, folder: ch.folder, version: ch.version}))
+		}
+	}
 	for _, folder := range c.folders {
 		b.Write(t.line(change{op: opRekey, folder: folder, version: int(next.Serial)}))
 	}
-	switch {
-	case b.Len() == 0:
-		return nil
-	case t.signer == nil:
+	b.Write(t.line(change{op: opList, version: int(next.Serial), hash: hashFile(next.raw)}))
+	if t.signer == nil {
 		return errNotSigned
 	}
 	if err := s.disk().MkdirAll(s.recordDir()); err != nil {
@@ -496,37 +630,63 @@ func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
 }
 
 // encryptShared encrypts what the owner had said to be encrypted anew, and is not yet. Each is
-// noted as a save is. What is not as the record has it is left: Verify tells of it.
-func (r *recorder) encryptShared(ctx context.Context) (n int, err error) {
+// noted as a save is. What is not as the record has it, or was not made by who has said it, is
+// left, and named in left.
+func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err error) {
 	want, _ := r.ledger.want()
-	for _, folder := range slices.Sorted(maps.Keys(want)) {
+	folders, err := r.store.folders()
+	if err != nil {
+		return 0, "", err
+	}
+	slices.Sort(folders)
+	var others []string
+	for _, folder := range folders {
 		since := r.ledger.since(folder)
-		for _, number := range slices.Sorted(maps.Keys(want[folder])) {
+		if since == 0 {
+			continue
+		}
+		vs, err := versions(filepath.Join(r.store.secrets(), folder))
+		if err != nil {
+			return n, "", err
+		}
+		for _, v := range slices.Backward(vs) {
 			if err := ctx.Err(); err != nil {
-				return n, err
+				return n, "", err
 			}
-			path := filepath.Join(r.store.secrets(), folder, version{n: number}.file())
+			path := filepath.Join(r.store.secrets(), folder, v.file())
 			data, err := ownfile.ReadNoLink(path, maxFile)
-			if errors.Is(err, fs.ErrNotExist) {
+			if v.gone || errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
-				return n, err
+				return n, "", err
 			}
-			if serialOf(data) >= since || !want[folder][number].is(hashFile(data)) {
+			b, hash := bindingOf(data), hashFile(data)
+			w := want[folder][v.n]
+			if b.serial >= since && w.is(hash) {
 				continue
 			}
-			info, sec, err := r.store.decode(r.key, data)
-			if err != nil || folderName(info.Name) != folder || info.Version != number {
+			var info store.Info
+			var sec *secret.Secret
+			err = errNotShared
+			maker := r.ledger.roster.maker(w, hash, b)
+			if w.is(hash) && maker != nil {
+				info, sec, err = r.store.decode(r.key, data)
+			}
+			if err != nil || folderName(info.Name) != folder || info.Version != v.n {
+				others = append(others, filepath.Join(folder, v.file()))
 				continue
 			}
-			if err := r.anew(path, info, sec); err != nil {
-				return n, err
+			if err := r.anew(path, info, sec, maker.key == nobody); err != nil {
+				return n, "", err
 			}
 			n++
 		}
 	}
-	return n, nil
+	if len(others) > maxBad {
+		others = append(others[:maxBad], "and more")
+	}
+	return n, strings.Join(others, ", "), nil
 }
 
 // rekeyShared has the owner's new key, the first of k, be the owner's, and encrypts all to it.
@@ -537,9 +697,9 @@ func (s *Store) rekeyShared(ctx context.Context, k *key, was *roster) (int, erro
 	}
 	c := &reshaping{as: all[0]}
 	if was.Owner.Signer != c.as.public {
-		c.next, c.folders = was.next(), []string{allFolders}
+		c.next, c.folders, c.takenOut = was.next(), []string{allFolders}, true
 		c.next.Owner.Recipients, c.next.Owner.Signer = k.public, c.as.public
-		if err := errors.Join(s.incoming(c, c.as.public), s.leaving(c, was.Owner.Signer)); err != nil {
+		if err := s.incoming(c, c.as.public); err != nil {
 			return 0, err
 		}
 	}
@@ -548,7 +708,7 @@ func (s *Store) rekeyShared(ctx context.Context, k *key, was *roster) (int, erro
 
 // acceptShared is Accept for a store that is shared; done reports that it is. The owner alone
 // accepts: with the list of members as this machine has it, and what the folder holds.
-func (s *Store) acceptShared(k *key) (done bool, err error) {
+func (s *Store) acceptShared(ctx context.Context, k *key) (done bool, err error) {
 	pin, err := s.pin()
 	if err != nil || pin == nil {
 		return false, err
@@ -560,27 +720,41 @@ func (s *Store) acceptShared(k *key) (done bool, err error) {
 	if as == nil || as.public != pin.Owner.Signer {
 		return true, fault.WithHint(fault.Mark(fmt.Errorf("%s owns the store, and alone says what it is to be", pin.Owner.Name), store.ErrDenied), pin.wayOut(nil))
 	}
-	now, err := s.shared()
-	if errors.Is(err, errMembers) {
-		next := pin.next()
+	now, listErr := s.shared()
+	if listErr != nil && !errors.Is(listErr, errMembers) {
+		return true, listErr
+	}
+	if now == nil {
+		now = pin
+	}
+	l, err := s.ledgerOf(now)
+	if err != nil {
+		return true, err
+	}
+	c := &reshaping{as: as, anyway: true}
+	c.takes, c.voids = l.wrong()
+	c.voids = c.voids[:min(len(c.voids), maxRecords)]
+	if c.start, err = s.acceptable(k, l); err != nil {
+		return true, err
+	}
+	if listErr != nil || l.ahead() != "" {
+		next := now.next()
 		if raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster); err == nil {
 			if r, err := parseRoster(raw); err == nil && r.Store == pin.Store && r.Owner.Signer == as.public {
 				next.Serial = max(next.Serial, r.Serial+1)
 			}
 		}
-		if now, err = next.sealed(as); err == nil {
-			err = s.publish(pin, now)
+		next.Serial = max(next.Serial, l.newestList()+1)
+		c.folders, c.takenOut = []string{allFolders}, true // who is on another list could read what was saved with that
+		if next, err = next.sealed(as); err != nil {
+			return true, err
 		}
+		err = s.newList(now, next, l, c)
+		now = next
+	} else if err = s.restate(l, now, c); err == nil {
+		err = s.removeVoid(c)
 	}
 	if err != nil {
-		return true, err
-	}
-	c := &comparison{Verified: &Verified{}, store: s, key: k}
-	if _, _, err := c.read(); err != nil {
-		return true, err
-	}
-	takes := c.wrong[:min(len(c.wrong), maxRecords)]
-	if err := s.restate(c.ledger, now, &reshaping{as: as, takes: takes}); err != nil {
 		return true, err
 	}
 	// What was seen before is no measure any more.
@@ -592,31 +766,47 @@ func (s *Store) acceptShared(k *key) (done bool, err error) {
 	if err := (&recorder{store: s, seen: seen}).saveSeen(); err != nil {
 		return true, err
 	}
-	r, err := s.openShared(k, now, true)
-	if r != nil {
-		defer r.close()
-	}
+	_, err = s.encryptAll(ctx, k, now, c)
+	return true, err
+}
+
+// acceptable are the changes that lead from what the record says to what is in the folder. Of a
+// version that is not encrypted to all members of now, whoever put it there may want that.
+func (s *Store) acceptable(k *key, l *ledger) ([]change, error) {
+	now, err := s.present()
 	if err != nil {
-		return true, err
+		return nil, err
 	}
-	is, err := s.present()
-	if err != nil {
-		return true, err
+	var is []change
+	for i := 0; i+1 < len(now); i += 2 { // each with its done
+		if l.roster.may(&l.roster.Owner, &now[i]) {
+			is = append(is, now[i], now[i+1])
+		}
 	}
-	is = slices.DeleteFunc(is, func(c change) bool { return c.folder != "" && !validFolder(c.folder) })
-	want, _ := r.ledger.want()
-	if err := r.become(want, is); err != nil {
-		return true, err
+	want, _ := l.want()
+	changes := becoming(want, is)
+	for i := range changes {
+		c := &changes[i]
+		if c.op != opPut {
+			continue
+		}
+		data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), c.folder, version{n: c.version}.file()), maxFile)
+		if err != nil {
+			return nil, err
+		}
+		b := bindingOf(data)
+		c.by.key = nobody
+		if _, _, err := s.decode(k, data); err == nil && b.store == l.roster.Store && b.serial >= max(1, l.since(c.folder)) && len(b.by) == len(nobody) && isHex(b.by) {
+			c.by.key = b.by
+		}
 	}
-	return true, r.writeSeen()
+	return changes, nil
 }
 
 // Invitation is the list of members that is in the folder, for a user who is to say whether
 // that is whom they share the store with.
 type Invitation struct {
 	Shared
-	// Store is the ID of the store.
-	Store string
 	// Was is the owner until now, and OtherStore says that it was another store; nil where
 	// this machine has joined none.
 	Was        *Member
@@ -625,6 +815,7 @@ type Invitation struct {
 	Saved bool
 
 	roster *roster
+	pin    []byte // of the list until now
 }
 
 // Invitation returns the list of members in the folder; nil where this machine has joined it.
@@ -651,13 +842,13 @@ func (s *Store) Invitation(ctx context.Context) (*Invitation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.membersPath(), err)
 	}
-	in := &Invitation{Shared: Shared{Owner: r.Owner, Members: r.Members, Serial: r.Serial}, Store: r.Store, roster: r}
+	in := &Invitation{Shared: r.shared(), roster: r}
 	pin, err := s.pin()
 	if err != nil {
 		return nil, err
 	}
 	if pin != nil {
-		in.Was, in.OtherStore = &pin.Owner, pin.Store != r.Store
+		in.pin, in.Was, in.OtherStore = pin.raw, &pin.Owner, pin.Store != r.Store
 	}
 	was, err := s.readSeen()
 	if err != nil {
@@ -691,6 +882,11 @@ func (s *Store) Invitation(ctx context.Context) (*Invitation, error) {
 // else whom its owner does not name later.
 func (s *Store) Join(ctx context.Context, in *Invitation) error {
 	return s.locked(ctx, func() error {
+		if pin, err := ownfile.Read(s.pinPath(), maxRoster); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		} else if !bytes.Equal(pin, in.pin) {
+			return errors.New("another process has joined the store meanwhile")
+		}
 		if err := s.disk().Write(s.pinPath(), in.roster.raw, 0o600); err != nil {
 			return err
 		}
@@ -733,11 +929,9 @@ func (s *Store) authors(folder string, vs []version) map[int]string {
 		if err != nil {
 			continue
 		}
-		switch w, hash := want[folder][v.n], hashFile(data); hash {
-		case w.hash:
-			out[v.n] = w.by
-		case w.other:
-			out[v.n] = w.otherBy
+		w, hash := want[folder][v.n], hashFile(data)
+		if a := members.maker(w, hash, bindingOf(data)); w.is(hash) && a != nil {
+			out[v.n] = a.name
 		}
 	}
 	return out

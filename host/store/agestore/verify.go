@@ -44,9 +44,13 @@ type state struct {
 	other   string
 	deleted bool
 	clock   int64 // of the change that wrote it
-	// by and otherBy are the members who wrote hash and other.
-	by, otherBy string
+	// by and otherBy are those who have said hash and other, in a shared store.
+	by, otherBy []author
 }
+
+// author is somebody who has said something in the record of a shared store: what the IDs of
+// their files begin with, and their name.
+type author struct{ key, name string }
 
 func (w state) is(hash string) bool { return hash != "" && (hash == w.hash || hash == w.other) }
 
@@ -142,7 +146,10 @@ type comparison struct {
 	// stale and others count the versions that are not encrypted as they are to be, and those
 	// that are not shared with the user.
 	stale, others int
-	// pendings are those of a shared store.
+	// forgot are the versions that were taken away, which the user knows.
+	forgot map[string]map[int]bool
+	// want and pendings are what is to be in a shared store, and what may be.
+	want     states
 	pendings map[string][]change
 }
 
@@ -251,7 +258,25 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	for i := range all {
 		want.apply(&all[i])
 	}
+	c.forgot = forgotten(all)
 	return want, true, nil
+}
+
+// forgotten are the versions, by folder, that the record says were taken away by somebody.
+func forgotten(all []change) map[string]map[int]bool {
+	out := map[string]map[int]bool{}
+	for _, c := range all {
+		switch c.op {
+		case opForget:
+			if out[c.folder] == nil {
+				out[c.folder] = map[int]bool{}
+			}
+			out[c.folder][c.version] = true
+		case opDestroy:
+			delete(out, c.folder)
+		}
+	}
+	return out
 }
 
 // readShared is read for a store that is shared.
@@ -264,6 +289,9 @@ func (c *comparison) readShared(members *roster, was *seen) (want states, err er
 		return nil, err
 	}
 	l := c.ledger
+	if what := l.ahead(); what != "" {
+		c.problem("%s: %s", s.membersPath(), what)
+	}
 	for _, id := range l.removed {
 		c.problem("%s was removed", s.recordPath(id))
 	}
@@ -275,16 +303,12 @@ func (c *comparison) readShared(members *roster, was *seen) (want states, err er
 		for _, bad := range p.bad {
 			c.problem("%s:%s", path, bad)
 		}
-		if p.behind || len(p.bad) > 0 {
-			c.wrong = append(c.wrong, id)
-		}
 	}
 	own, err := c.key.signers()
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range l.strangers {
-		c.wrong = append(c.wrong, id)
 		next := func(k *signer) bool { return strings.HasPrefix(id, idPrefix(k.public)) }
 		switch n := len(c.foreign); {
 		case c.me == &members.Owner && slices.ContainsFunc(own, next):
@@ -298,8 +322,9 @@ func (c *comparison) readShared(members *roster, was *seen) (want states, err er
 	if c.me == nil {
 		c.note("you are not a member of the store. %s", askOwner(members))
 	}
-	want, c.pendings = l.want()
-	return want, nil
+	c.want, c.pendings = l.want()
+	c.forgot = forgotten(l.made())
+	return c.want, nil
 }
 
 // file checks one file of the record line by line, and returns the changes that were made.
@@ -419,13 +444,24 @@ func (w states) apply(c *change) {
 	case opPut:
 		// The same number twice, without its being forgotten between, is by two machines.
 		was := of[c.version]
-		of[c.version] = state{hash: c.hash, other: was.hash, clock: c.clock, by: c.by, otherBy: was.by}
+		if c.by.key != "" && was.hash == c.hash { // that somebody says it, too, takes it from nobody
+			if !slices.Contains(was.by, c.by) {
+				was.by = append(was.by, c.by)
+			}
+			of[c.version] = was
+			return
+		}
+		of[c.version] = state{hash: c.hash, other: was.hash, clock: c.clock, by: []author{c.by}, otherBy: was.by}
 	case opAgain:
 		if v, ok := of[c.version]; ok {
-			if v.other != "" {
-				v.by = c.by // of which of the two it is made is not known
+			by := c.by
+			if len(v.by) > 0 && v.by[0].key == nobody {
+				by.key = nobody
 			}
-			v.hash, v.other, v.clock = c.hash, "", c.clock
+			if v.other == "" && len(v.by) > 0 {
+				by.name = v.by[0].name
+			}
+			v.hash, v.other, v.clock, v.by, v.otherBy = c.hash, "", c.clock, []author{by}, nil
 			of[c.version] = v
 		}
 	case opDelete, opBack:
@@ -446,6 +482,9 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 	for _, v := range vs {
 		have[v.n] = v
 		if v.gone {
+			if _, ok := want[v.n]; recorded && !ok && !c.forgot[folder][v.n] {
+				c.problem("version %d of %s is marked as deleted, and there is none: somebody has put %s there, which is to be removed", v.n, c.name(folder), filepath.Join(c.store.secrets(), folder, v.mark()))
+			}
 			continue
 		}
 		c.Versions++
@@ -524,10 +563,16 @@ func (c *comparison) version(folder string, v version) (hash, name string, stale
 		return "", name, false, err
 	}
 	hash = hashFile(data)
-	stale = c.ledger != nil && serialOf(data) < c.ledger.since(folder)
+	if c.ledger != nil {
+		b := bindingOf(data)
+		stale = b.serial < c.ledger.since(folder)
+		if w := c.want[folder][v.n]; w.is(hash) && c.ledger.roster.maker(w, hash, b) == nil {
+			c.problem("version %d of %s was made by another one than who has put it there: %s", v.n, name, path)
+		}
+	}
 	info, _, err := c.store.decode(c.key, data)
 	switch mismatch := new(age.NoIdentityMatchError); {
-	case errors.As(err, &mismatch) && c.ledger != nil && (c.me == nil || !c.me.reads(folder)):
+	case errors.As(err, &mismatch) && c.ledger != nil && (c.me == nil || !c.me.reads(folder) || bindingOf(data).by == nobody):
 		c.others++
 	case errors.As(err, &mismatch) && stale:
 	case errors.As(err, &mismatch):
@@ -561,7 +606,7 @@ func (s *Store) Accept(ctx context.Context) error {
 		return err
 	}
 	return s.locked(ctx, func() error {
-		if done, err := s.acceptShared(k); done || err != nil {
+		if done, err := s.acceptShared(ctx, k); done || err != nil {
 			return err
 		}
 		r, err := s.openRecordWith(k)
@@ -604,6 +649,16 @@ func (s *Store) Accept(ctx context.Context) error {
 
 // become notes what leads from what the record says to what is there.
 func (r *recorder) become(want states, now []change) error {
+	for _, c := range becoming(want, now) {
+		if err := r.add(c, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// becoming are the changes that lead from what the record says to what is there.
+func becoming(want states, now []change) (out []change) {
 	have := states{}
 	for i := range now {
 		have.apply(&now[i])
@@ -613,9 +668,7 @@ func (r *recorder) become(want states, now []change) error {
 			if is, ok := have[folder][n]; ok && is.hash == want[folder][n].hash {
 				continue
 			}
-			if err := r.add(change{op: opForget, folder: folder, version: n}, false); err != nil {
-				return err
-			}
+			out = append(out, change{op: opForget, folder: folder, version: n})
 			delete(want[folder], n)
 		}
 	}
@@ -626,24 +679,11 @@ func (r *recorder) become(want states, now []change) error {
 		case ch.op == opDone: // with its change
 		case known:
 		default:
-			if err := r.noteAll(ch, now[i+1]); err != nil {
-				return err
-			}
+			out = append(out, ch, now[i+1])
 		}
 		if ch.op == opPut && ok && w.deleted && !have[ch.folder][ch.version].deleted {
-			if err := r.noteAll(change{op: opBack, folder: ch.folder, version: ch.version}, change{op: opDone}); err != nil {
-				return err
-			}
+			out = append(out, change{op: opBack, folder: ch.folder, version: ch.version}, change{op: opDone})
 		}
 	}
-	return nil
-}
-
-func (r *recorder) noteAll(changes ...change) error {
-	for _, c := range changes {
-		if err := r.add(c, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	return out
 }

@@ -75,7 +75,7 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		if err != nil {
 			return unnoted(folder, err)
 		}
-		next = max(next, r.newest(folderName(sec.Name))+1)
+		next = r.number(folderName(sec.Name), next, vs)
 		info := store.Info{Name: sec.Name, Provider: sec.Provider, Version: next, Updated: time.Now()}
 		data, err := r.encode(info, plain, k.recipients)
 		if err != nil {
@@ -124,7 +124,8 @@ func (r *recorder) encode(info store.Info, plain []byte, own []age.Recipient) ([
 		return encodeFile(info, plain, own)
 	}
 	members := r.ledger.roster
-	return encodeShared(info, plain, members.recipients(folderName(info.Name)), int(members.Serial))
+	b := binding{int(members.Serial), members.Store, idPrefix(r.signer.public)}
+	return encodeBound(info, plain, members.recipients(folderName(info.Name)), b.args()...)
 }
 
 // nextVersion returns the number of the version to write, or ErrConflict.
