@@ -84,7 +84,11 @@ func (c *storeMembersCmd) Run(ctx context.Context, a *app) error {
 		a.say("The store is not shared. rhx store share --with KEY shares it.")
 		return nil
 	}
-	return a.table([]string{"NAME", "", "SECRETS", "FINGERPRINT"}, rows)
+	if err := a.table([]string{"NAME", "", "SECRETS", "FINGERPRINT"}, rows); err != nil {
+		return err
+	}
+	a.say("The store's fingerprint: " + shared.Fingerprint)
+	return nil
 }
 
 // role is what a member is, and does.
@@ -185,12 +189,12 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.sayKnown(lost)
 	if was == nil {
-		own, err := local.OwnKey(ctx)
+		now, err := local.Shared(ctx)
 		if err != nil {
 			return err
 		}
 		a.say("You own the store. Give them its folder, with git or as you like; there they run")
-		a.say("  rhx store join --owner " + own.Fingerprint())
+		a.say("  rhx store join --fingerprint " + now.Fingerprint)
 	}
 	return nil
 }
@@ -334,9 +338,6 @@ func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if m == nil { // it was interrupted, and is done now
-		m = &agestore.Member{Name: c.Name, All: true}
-	}
 	e.Book.NoteStore(engine.LocalURL, "taken from "+m.Name)
 	lost := namesOf(*m)
 	if m.All {
@@ -352,12 +353,19 @@ func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
+// joinedJSON is join's JSON.
+type joinedJSON struct {
+	Owner       string `json:"owner"`
+	You         string `json:"you"`
+	Fingerprint string `json:"fingerprint"`
+}
+
 type storeJoinCmd struct {
-	Owner string `help:"Ask nothing if the owner's key has this fingerprint, and join nothing else." placeholder:"FINGERPRINT"`
+	Fingerprint string `help:"Ask nothing if the store has this fingerprint, and join nothing else." placeholder:"FINGERPRINT"`
 }
 
 func (c *storeJoinCmd) Help() string {
-	return `Takes the store in the store folder, which somebody shares with you, for yours: its owner says from then on to whom your secrets here are encrypted. Nothing in the folder does so by itself. Compare the fingerprint with the owner, by phone for example; on their machine rhx store key shows it.`
+	return `Takes the store in the store folder, which somebody shares with you, for yours: its owner says from then on to whom your secrets here are encrypted. Nothing in the folder does so by itself. Compare the store's fingerprint with the owner, by phone for example; rhx store members shows it there.`
 }
 
 func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {
@@ -373,21 +381,23 @@ func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {
 		a.say("This machine has joined the store.")
 		return nil
 	}
-	owner := in.Owner.Fingerprint()
 	switch {
-	case c.Owner != "" && !strings.EqualFold(c.Owner, owner):
-		return fmt.Errorf("the store is that of %s, whose key has the fingerprint %s: it was not joined", in.Owner.Name, owner)
-	case c.Owner != "":
+	case c.Fingerprint != "" && !strings.EqualFold(c.Fingerprint, in.Fingerprint):
+		return fmt.Errorf("the store is said to be that of %s, and has the fingerprint %s: it was not joined", in.Owner.Name, in.Fingerprint)
+	case c.Fingerprint != "":
+		if !a.Quiet {
+			fmt.Fprint(a.Err, invitation(in))
+		}
 	case !a.canAsk():
-		return fault.WithHint(fault.WithKind(fmt.Errorf("rhx store join: not confirmed. The store is that of %s, whose key has the fingerprint %s", in.Owner.Name, owner), fault.Usage), "--owner FINGERPRINT confirms it, as you have it from the owner")
-	case !a.ask(invitation(in)):
+		return fault.WithHint(fault.WithKind(fmt.Errorf("rhx store join: not confirmed. The store is said to be that of %s, and has the fingerprint %s", in.Owner.Name, in.Fingerprint), fault.Usage), "--fingerprint confirms it, as you have it from the owner")
+	case !a.ask(invitation(in) + fmt.Sprintf("Compare the fingerprint with what rhx store members shows the owner: anybody can take their name.\nJoin it, as %s?", in.You)):
 		return errors.New("nothing was joined")
 	}
 	if err := local.Join(ctx, in); err != nil {
 		return err
 	}
 	e.Book.NoteStore(engine.LocalURL, "joined, of "+in.Owner.Name)
-	if done, err := a.data(keyJSON{in.Owner.Name, owner}); done {
+	if done, err := a.data(joinedJSON{in.Owner.Name, in.You, in.Fingerprint}); done {
 		return err
 	}
 	a.say(fmt.Sprintf("The store of %s is joined, as %s.", in.Owner.Name, in.You))
@@ -397,9 +407,9 @@ func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {
 // invitation is what is shown of a store before it is joined.
 func invitation(in *agestore.Invitation) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "The store of %s: %s\n", in.Owner.Name, in.Owner.Fingerprint())
-	if in.Was != nil {
-		fmt.Fprintf(&b, "until now it was that of %s: %s\n", in.Was.Name, in.Was.Fingerprint())
+	fmt.Fprintf(&b, "The store of %s: %s\n", in.Owner.Name, in.Fingerprint)
+	if in.Was != nil && in.Was.Signer != in.Owner.Signer {
+		fmt.Fprintf(&b, "The key of its owner %s is %s, and until now that of %s was %s.\n", in.Owner.Name, in.Owner.Fingerprint(), in.Was.Name, in.Was.Fingerprint())
 	}
 	if in.OtherStore {
 		b.WriteString("It is another store than the one until now.\n")
@@ -410,7 +420,5 @@ func invitation(in *agestore.Invitation) string {
 	for _, m := range in.Members {
 		fmt.Fprintf(&b, "  %s: %s\n", m.Name, term.Line(readsWhat(m)))
 	}
-	b.WriteString("Compare the fingerprint with what rhx store key shows the owner: anybody can take their name.\n")
-	fmt.Fprintf(&b, "Join it, as %s?", in.You)
 	return b.String()
 }
