@@ -138,6 +138,9 @@ type reshaping struct {
 	// takes are the IDs of files of the record whose word is the owner's from then on, and
 	// voids those of files that count for nothing. Neither count by themselves after that.
 	takes, voids []string
+	// removes are those of them that are removed in the end: nobody writes to them any more, so
+	// that git tells of no conflict.
+	removes []string
 	// folders are those of the secrets that are to be encrypted anew.
 	folders []string
 	// anyway: it is done though the record is not as it was.
@@ -413,7 +416,7 @@ func (s *Store) newList(was, next *roster, l *ledger, c *reshaping) error {
 	if err := os.Remove(s.nextPath()); err != nil {
 		return err
 	}
-	return s.removeVoid(c)
+	return s.removeVoid(c.removes)
 }
 
 // nextPath is the file of a list of members that is being made. The owner's record may speak
@@ -447,9 +450,9 @@ func (s *Store) endPublish(was *roster) (*roster, error) {
 	return was, os.Remove(s.nextPath())
 }
 
-// removeVoid removes the files of the record that count no more.
-func (s *Store) removeVoid(c *reshaping) error {
-	for _, id := range slices.Concat(c.takes, c.voids) {
+// removeVoid removes files of the record that count no more.
+func (s *Store) removeVoid(ids []string) error {
+	for _, id := range ids {
 		s.step()
 		if err := os.Remove(s.recordPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.warn("%s counts no more, and cannot be removed: %v", s.recordPath(id), fault.Cause(err))
@@ -546,8 +549,10 @@ func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
 		// What is signed for the owner until now counts no more, nor does anything if somebody
 		// has set the clock; and the files that were made so before are one again.
 		all := before != owner || l.clock() > highClock
-		for id, p := range l.pages {
-			if all || slices.ContainsFunc(p.lines, func(c change) bool { return c.op == opList }) {
+		for _, id := range l.ids() {
+			if slices.ContainsFunc(l.pages[id].lines, func(c change) bool { return c.op == opList }) {
+				takes[id], c.removes = true, append(c.removes, id)
+			} else if all {
 				takes[id] = true
 			}
 		}
@@ -734,6 +739,7 @@ func (s *Store) acceptShared(ctx context.Context, k *key) (done bool, err error)
 	c := &reshaping{as: as, anyway: true}
 	c.takes, c.voids = l.wrong()
 	c.voids = c.voids[:min(len(c.voids), maxRecords)]
+	c.removes = slices.Clone(c.voids)
 	if c.start, err = s.acceptable(k, l); err != nil {
 		return true, err
 	}
@@ -752,7 +758,7 @@ func (s *Store) acceptShared(ctx context.Context, k *key) (done bool, err error)
 		err = s.newList(now, next, l, c)
 		now = next
 	} else if err = s.restate(l, now, c); err == nil {
-		err = s.removeVoid(c)
+		err = s.removeVoid(c.removes)
 	}
 	if err != nil {
 		return true, err
