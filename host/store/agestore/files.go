@@ -64,8 +64,20 @@ func versions(folder string) ([]version, error) {
 	for n := range marked {
 		vs = append(vs, version{n: n, deleted: true, gone: true})
 	}
-	slices.SortFunc(vs, func(a, b version) int { return cmp.Compare(b.n, a.n) })
+	slices.SortFunc(vs, func(a, b version) int {
+		if a.gone != b.gone { // a mark alone, which anybody can make, is never the newest
+			return map[bool]int{true: 1, false: -1}[a.gone]
+		}
+		return cmp.Compare(b.n, a.n)
+	})
 	return vs, nil
+}
+
+// isPlain reports whether something is of a kind, a folder or 0 for a file, or is not there.
+// What is else, such as a link or a pipe, somebody else has made.
+func isPlain(path string, kind fs.FileMode) bool {
+	info, err := os.Lstat(path)
+	return err != nil || info.Mode().Type() == kind
 }
 
 // dirNames returns the names in a folder, in no order; none if it is not there. A link to

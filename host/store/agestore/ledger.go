@@ -1,6 +1,7 @@
 package agestore
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
@@ -39,6 +40,9 @@ type page struct {
 	fresh int
 }
 
+// former is the name of whoever is not a member any more.
+const former = "(former)"
+
 const (
 	// maxBad bounds what is said of one file.
 	maxBad = 10
@@ -55,32 +59,53 @@ func (p *page) say(format string, args ...any) {
 	}
 }
 
-// page says whose a file of the record is, and which of its lines count; nil where it is
-// nobody's. Nothing else says so.
+// page is readFrom of what a file has.
 func (r *roster) page(id string, data []byte, was *seen) *page {
-	m := r.whose(id)
-	if m == nil {
+	if r.whose(id) == nil {
 		return nil
 	}
+	p, _ := r.readFrom(id, bytes.NewReader(data), int64(len(data)), was) // it never fails
+	return p
+}
+
+// readFrom says which lines of a file of the record count, which is that of somebody of the
+// store, by its name. Nothing else says so. It reads no further than that: behind it there may
+// be anything.
+func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page, error) {
+	m := r.whose(id)
 	p := &page{by: m}
 	// What this machine has looked at line by line, and is the same, is proven already.
-	sum, known := r.newSum(id), min(was.Sizes[id], int64(len(data)))
-	sum.Write(data[:known])
+	known := min(was.Sizes[id], size, maxRecord)
+	before := make([]byte, known)
+	if _, err := io.ReadFull(f, before); err != nil {
+		return nil, err
+	}
+	sum := r.newSum(id)
+	sum.Write(before)
 	if known < was.Sizes[id] || known > 0 && hashText(sum) != was.Hashes[id] {
 		p.behind, known, sum = true, 0, r.newSum(id)
 	}
-	n, by := 0, author{id[:sharedID/2], m.Name}
-	for line := range bytes.Lines(data) {
-		n++
+	lines := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(before), f), maxLine)
+	by := author{id[:sharedID/2], m.Name}
+	for n := 1; ; n++ {
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, io.EOF) {
+			p.hash = hashText(sum)
+			return p, nil // what a process that was killed has written of a line is none
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
 		at := bytes.LastIndexByte(line, ' ') + 1
 		c, proof, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
 		if p.size >= known {
+			good := hashText(sum)
 			p.fresh++
 			sum.Write(line[:at])
-			if !ok || len(line) > maxLine || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
+			if err != nil || !ok || p.size > maxRecord || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
 				p.say("%d: it, or a line before it, was changed, or another key than that of %s wrote it", n, m.Name)
-				p.cut, p.hash = true, r.hashOf(id, data[:p.size])
-				return p
+				p.cut, p.hash = true, good
+				return p, nil
 			}
 			sum.Write(line[at:])
 		}
@@ -90,13 +115,13 @@ func (r *roster) page(id string, data []byte, was *seen) *page {
 			c.op = opUndone // nor does a line behind it finish what was before it
 		}
 		if c.op == opOf {
-			by.key = c.folder
+			if by = (author{c.folder, former}); r.by[by.key] != nil {
+				by.name = r.by[by.key].Name
+			}
 		}
 		c.by = by
 		p.lines = append(p.lines, c)
 	}
-	p.hash = hashText(sum)
-	return p
 }
 
 func hashText(sum hash.Hash) string { return hex.EncodeToString(sum.Sum(nil)) }
@@ -209,31 +234,18 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 	return l, nil
 }
 
-// readPage reads one file. Of a long one that does not begin with a line of its key, no more
-// than the beginning is read: anybody can make such files.
+// readPage reads one file, as far as it counts.
 func (s *Store) readPage(r *roster, id string, was *seen) (*page, error) {
-	none := &page{by: r.whose(id), cut: true, behind: was.Sizes[id] > 0}
-	if info, err := os.Lstat(s.recordPath(id)); err != nil || !info.Mode().IsRegular() {
-		return none, err
+	info, err := os.Lstat(s.recordPath(id))
+	if err != nil || !info.Mode().IsRegular() {
+		return &page{by: r.whose(id), cut: true, behind: was.Sizes[id] > 0}, err
 	}
 	f, err := ownfile.OpenNoLink(s.recordPath(id))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxLine+1))
-	if err == nil && len(data) > maxLine {
-		if p := r.page(id, data[:bytes.IndexByte(data, '\n')+1], &seen{}); p.size == 0 {
-			return none, nil
-		}
-		var rest []byte
-		rest, err = io.ReadAll(io.LimitReader(f, maxRecord))
-		data = append(data, rest...)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return r.page(id, wholeLines(data), was), nil
+	return r.readFrom(id, f, info.Size(), was)
 }
 
 // ids are those of the pages, in order.
@@ -309,9 +321,12 @@ func (l *ledger) newestList() int64 {
 // "" where it has not.
 func (l *ledger) ahead() string {
 	for _, c := range l.lists {
-		if n := int64(c.version); n > l.roster.Serial || n == l.roster.Serial && c.hash != hashFile(l.roster.raw) {
-			return fmt.Sprintf("its owner has made list %d of the members, and this is another one, %d: somebody may keep the newer one from you", n, l.roster.Serial)
+		if !l.roster.follows(c.hash) {
+			return fmt.Sprintf("its owner has made list %d of the members, and this is another one, %d: somebody may keep the newer one from you", c.version, l.roster.Serial)
 		}
+	}
+	if !l.hasList(l.roster) {
+		return fmt.Sprintf("its owner's record does not have list %d of the members: somebody may keep that record from you", l.roster.Serial)
 	}
 	return ""
 }

@@ -88,29 +88,33 @@ func (s *Store) shared() (*roster, error) {
 		return nil, fault.WithHint(fault.Mark(fault.Mark(fault.Mark(err, kind), errMembers), store.ErrDenied), hint)
 	}
 	now, err := parseRoster(raw)
-	const join = "rhx store join takes it, after it has shown whose it is."
+	const (
+		join   = "rhx store join takes it, after it has shown whose it is"
+		unless = "If you did not expect that, somebody else has put the file there: remove it. Else " + join + "."
+	)
 	if pin == nil {
 		if err != nil {
 			return bad(errNotJoined, "Nobody has shared this store here. Look where the file comes from, and remove it.", "the store is said to be shared, and the list of its members is wrong: %w", err)
 		}
-		return bad(errNotJoined, join, "the store is shared by %s, and you have not joined it", now.Owner.Name)
+		return bad(errNotJoined, unless, "the store is said to be shared by %s, and you have not joined it", now.Owner.Name)
 	}
 	back := "Get the folder as the others have it (git), or ask " + pin.Owner.Name + ", who shares the store. The owner's rhx store verify --accept writes the list of members anew."
+	asked := back + " If the owner has told you of that, " + join + "."
 	switch {
 	case gone:
 		return bad(errOlder, back, "it was removed")
 	case err != nil:
 		return bad(nil, back, "it was changed: %w", err)
 	case now.Store != pin.Store:
-		return bad(errNewOwner, join, "it is that of another store, shared by %s", now.Owner.Name)
+		return bad(errNewOwner, asked, "it is that of another store, which is said to be shared by %s", now.Owner.Name)
 	case now.Serial < pin.Serial:
 		return bad(errOlder, back, "it was put back to what it was at an earlier time: the store may be an older copy of itself")
 	case now.Owner.Signer != pin.Owner.Signer && now.Serial > pin.Serial:
-		return bad(errNewOwner, join, "the owner's key was %s, and is %s now", pin.Owner.Fingerprint(), now.Owner.Fingerprint())
+		return bad(errNewOwner, asked, "somebody says that the owner's key is %s now, and it was %s", now.Owner.Fingerprint(), pin.Owner.Fingerprint())
 	case now.Owner.Signer != pin.Owner.Signer:
 		return bad(nil, back, "it is by somebody else than %s, whose store it is", pin.Owner.Name)
-	case now.Serial == pin.Serial:
-		return bad(nil, back, "it is another one than before, with the same number: two of the owner's machines have changed it at once, or somebody has the owner's key")
+	case !now.follows(hashFile(pin.raw)):
+		return bad(nil, back, "it was not made of the one that this machine has seen last: two of the owner's machines have changed it at once, or somebody has the owner's key. --accept keeps those who are on both")
 	}
 	now.later = true
 	return now, nil

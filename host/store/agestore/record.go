@@ -408,14 +408,19 @@ func (r *recorder) newest(folder string) int {
 // with a high number there.
 func (r *recorder) number(folder string, next int, there []version) int {
 	if r.ledger == nil {
-		return max(next, r.newest(folder)+1)
+		next = max(next, r.newest(folder)+1)
+	} else {
+		next = 1
+		want, _ := r.ledger.want()
+		for n := range want[folder] {
+			next = max(next, n+1)
+		}
 	}
-	want, _ := r.ledger.want()
-	next = 1
-	for n := range want[folder] {
-		next = max(next, n+1)
+	taken := map[int]bool{}
+	for _, v := range there {
+		taken[v.n] = true
 	}
-	for slices.ContainsFunc(there, func(v version) bool { return v.n == next }) {
+	for taken[next] {
 		next++
 	}
 	return next
@@ -518,12 +523,15 @@ func (s *Store) present() ([]change, error) {
 	slices.Sort(folders)
 	var out []change
 	for _, folder := range folders {
+		if !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
+			continue // Verify names it
+		}
 		vs, err := versions(filepath.Join(s.secrets(), folder))
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range slices.Backward(vs) {
-			if v.gone {
+			if v.gone || !isPlain(filepath.Join(s.secrets(), folder, v.file()), 0) {
 				continue
 			}
 			data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)

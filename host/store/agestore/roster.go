@@ -32,6 +32,8 @@ const (
 	maxRoster = 1 << 20
 	// maxMembers is how many members a store may have.
 	maxMembers = 1000
+	// maxBefore is how many of the lists before it one names.
+	maxBefore = 10000
 	// maxNumber is the highest number of a version in a shared store.
 	maxNumber = 1<<31 - 1
 
@@ -49,13 +51,12 @@ type Member struct {
 	All     bool   `json:"all,omitempty"`
 	Secrets []Text `json:"secrets,omitempty"`
 
-	to []age.Recipient
+	to      []age.Recipient
+	folders map[string]bool // of Secrets
 }
 
 // reads reports whether the secret in a folder is shared with m.
-func (m *Member) reads(folder string) bool {
-	return m.All || slices.ContainsFunc(m.Secrets, func(name Text) bool { return folderName(string(name)) == folder })
-}
+func (m *Member) reads(folder string) bool { return m.All || m.folders[folder] }
 
 // Fingerprint is what two people compare to know that a key is the other's.
 func (m *Member) Fingerprint() string {
@@ -82,7 +83,9 @@ type roster struct {
 	// Store is a random ID, so that nothing of one store passes for another's.
 	Store string `json:"store"`
 	// Serial counts the changes.
-	Serial  int64    `json:"serial"`
+	Serial int64 `json:"serial"`
+	// Before are the hashes of the lists that this one was made of, the oldest first.
+	Before  []string `json:"before"`
 	Owner   Member   `json:"owner"`
 	Members []Member `json:"members"`
 
@@ -103,6 +106,9 @@ func parseRoster(raw []byte) (*roster, error) {
 		return nil, errors.New("it is cut off")
 	}
 	body, proof := raw[:at], string(text[at:])
+	if bytes.Count(body, []byte("{")) > 10*maxMembers {
+		return nil, fmt.Errorf("it has more members than there can be, %d", maxMembers)
+	}
 	r := &roster{}
 	if err := json.Unmarshal(body, r); err != nil {
 		return nil, errors.New("it is not as rhx writes it")
@@ -130,6 +136,9 @@ func (r *roster) sealed(as *signer) (*roster, error) {
 	if r.Members == nil {
 		r.Members = []Member{}
 	}
+	if r.Before == nil {
+		r.Before = []string{}
+	}
 	body, err := Marshal(r)
 	if err != nil {
 		return nil, err
@@ -152,8 +161,11 @@ func ValidMember(name string) bool { return memberName.MatchString(name) }
 // check says what is wrong with r, beside its signature.
 func (r *roster) check() error {
 	switch {
-	case r.Version != 1, !storeID.MatchString(r.Store), r.Serial < 1, r.Serial > maxNumber, r.Members == nil:
+	case r.Version != 1, !storeID.MatchString(r.Store), r.Serial < 1, r.Serial > maxNumber, r.Members == nil, r.Before == nil,
+		slices.ContainsFunc(r.Before, func(h string) bool { return !validHash(h) }):
 		return errors.New("it is not as rhx writes it")
+	case len(r.Before) > maxBefore:
+		return fmt.Errorf("it was made of %d lists, and %d are known", len(r.Before), maxBefore)
 	case len(r.Members) > maxMembers:
 		return fmt.Errorf("it has %d members, and there can be %d", len(r.Members), maxMembers)
 	case r.Owner.Signer == "" || !r.Owner.All:
@@ -214,7 +226,9 @@ func (m *Member) check(owner bool) (err error) {
 	if m.All == (len(m.Secrets) > 0) {
 		return fmt.Errorf("%s reads all, and some, or nothing", m.Name)
 	}
+	m.folders = map[string]bool{}
 	for i, name := range m.Secrets {
+		m.folders[folderName(string(name))] = true
 		if err := secret.ValidName(string(name)); err != nil {
 			return err
 		}
@@ -357,7 +371,52 @@ func (r *roster) find(name string) int {
 
 // next is r with another serial, for a change.
 func (r *roster) next() *roster {
-	return &roster{Store: r.Store, Serial: r.Serial + 1, Owner: r.Owner, Members: slices.Clone(r.Members)}
+	n := &roster{Store: r.Store, Serial: r.Serial + 1, Owner: r.Owner, Members: slices.Clone(r.Members), Before: append(slices.Clone(r.Before), hashFile(r.raw))}
+	n.Before = n.Before[max(0, len(n.Before)-maxBefore):]
+	return n
+}
+
+// follows reports whether r was made of another list, or is that.
+func (r *roster) follows(hash string) bool {
+	return hash == hashFile(r.raw) || slices.Contains(r.Before, hash)
+}
+
+// merged is next where the owner has made another list at the same time: of those who are on
+// both, with what they have on both. Nobody comes back whom one of them has taken out.
+func (r *roster) merged(other *roster) *roster {
+	n := r.next()
+	n.Serial = max(n.Serial, other.Serial+1)
+	for _, h := range append(slices.Clone(other.Before), hashFile(other.raw)) {
+		if !slices.Contains(n.Before, h) {
+			n.Before = append(n.Before, h)
+		}
+	}
+	n.Before = n.Before[max(0, len(n.Before)-maxBefore):]
+	n.Members = nil
+	for _, m := range r.Members {
+		i := other.find(m.Name)
+		if i < 0 {
+			continue
+		}
+		o := other.Members[i]
+		if !slices.Equal(o.Recipients, m.Recipients) {
+			continue
+		}
+		if o.Signer != m.Signer {
+			m.Signer = ""
+		}
+		switch {
+		case o.All:
+		case m.All:
+			m.All, m.Secrets = false, o.Secrets
+		default:
+			m.Secrets = slices.DeleteFunc(slices.Clone(m.Secrets), func(name Text) bool { return !slices.Contains(o.Secrets, name) })
+		}
+		if m.All || len(m.Secrets) > 0 {
+			n.Members = append(n.Members, m)
+		}
+	}
+	return n
 }
 
 // recipients are the keys that the secret in a folder is encrypted to.

@@ -27,7 +27,7 @@ func rosterOf(t testing.TB, change func(r *roster)) []byte {
 		}
 		return Member{Name: name, Recipients: []string{strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub)))}, Signer: all[0].public, All: true}
 	}
-	r := &roster{Version: 1, Store: strings.Repeat("0a", 16), Serial: 7, Owner: member("ann"), Members: []Member{member("bob"), member("carl")}}
+	r := &roster{Version: 1, Store: strings.Repeat("0a", 16), Serial: 7, Before: []string{}, Owner: member("ann"), Members: []Member{member("bob"), member("carl")}}
 	r.Members[0].All, r.Members[0].Secrets = false, []Text{"a", "b/c"}
 	change(r)
 	body, err := Marshal(r)

@@ -332,7 +332,7 @@ func (s *Store) owned(ctx context.Context, k *key) (*roster, *reshaping, error) 
 		// A process that was killed has not written it yet; and the owner writes it anew.
 		if pin, pinErr := s.pin(); pinErr == nil && pin != nil {
 			if _, as, ownErr := pin.own(k); ownErr == nil && as != nil && as.public == pin.Owner.Signer {
-				was, err = pin, s.publish(pin, pin)
+				was, err = pin, s.publishAgain(pin)
 			}
 		}
 	}
@@ -344,7 +344,7 @@ func (s *Store) owned(ctx context.Context, k *key) (*roster, *reshaping, error) 
 		return nil, nil, err
 	}
 	if was == nil {
-		return nil, &reshaping{as: all[0]}, s.mustBeRight(ctx, k)
+		return nil, &reshaping{as: all[0]}, errors.Join(s.mustHaveRecord(), s.mustBeRight(ctx, k))
 	}
 	_, as, err := was.own(k)
 	if err == nil && as != nil && as.public == was.Owner.Signer {
@@ -355,6 +355,33 @@ func (s *Store) owned(ctx context.Context, k *key) (*roster, *reshaping, error) 
 		err = fault.WithHint(fault.Mark(fmt.Errorf("%s owns the store, and alone says with whom it is shared", was.Owner.Name), store.ErrDenied), askOwner(was))
 	}
 	return was, &reshaping{as: as}, err
+}
+
+// publishAgain puts the list that this machine has seen last into the folder, unless the record
+// has a later one.
+func (s *Store) publishAgain(pin *roster) error {
+	l, err := s.ledgerOf(pin)
+	if err != nil {
+		return err
+	}
+	if what := l.ahead(); what != "" {
+		return fault.WithHint(fault.Mark(fmt.Errorf("%s: %s", s.membersPath(), what), errMembers), pin.wayOut(&pin.Owner))
+	}
+	return s.publish(pin, pin)
+}
+
+// mustHaveRecord is the error for a store with secrets and no record of what is to be in it: what
+// somebody has put there would be shared as the user's.
+func (s *Store) mustHaveRecord() error {
+	ids, err := s.recordIDs()
+	if err != nil || len(ids) > 0 {
+		return err
+	}
+	if held, err := s.holdsSecrets(); err != nil || !held {
+		return err
+	}
+	return fault.WithHint(fmt.Errorf("there is no record of what is to be in %s: somebody may have put secrets there", s.root()),
+		"Look at what rhx list shows. The next save makes the record of what is there, and then the store can be shared.")
 }
 
 // apply makes a change of the list of members, and encrypts anew what is not encrypted to the
@@ -650,6 +677,10 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 		if since == 0 {
 			continue
 		}
+		if !isPlain(filepath.Join(r.store.secrets(), folder), fs.ModeDir) {
+			others = append(others, folder)
+			continue
+		}
 		vs, err := versions(filepath.Join(r.store.secrets(), folder))
 		if err != nil {
 			return n, "", err
@@ -659,6 +690,10 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 				return n, "", err
 			}
 			path := filepath.Join(r.store.secrets(), folder, v.file())
+			if !isPlain(path, 0) {
+				others = append(others, filepath.Join(folder, v.file()))
+				continue
+			}
 			data, err := ownfile.ReadNoLink(path, maxFile)
 			if v.gone || errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -746,8 +781,13 @@ func (s *Store) acceptShared(ctx context.Context, k *key) (done bool, err error)
 	if listErr != nil || l.ahead() != "" {
 		next := now.next()
 		if raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster); err == nil {
-			if r, err := parseRoster(raw); err == nil && r.Store == pin.Store && r.Owner.Signer == as.public {
-				next.Serial = max(next.Serial, r.Serial+1)
+			if r, err := parseRoster(raw); err == nil && r.Store == pin.Store && r.Owner.Signer == as.public && !now.follows(hashFile(r.raw)) {
+				next = now.merged(r)
+			}
+		}
+		for _, c := range l.lists { // nobody has them any more
+			if !slices.Contains(next.Before, c.hash) {
+				next.Before = append(next.Before, c.hash)
 			}
 		}
 		next.Serial = max(next.Serial, l.newestList()+1)
@@ -872,6 +912,17 @@ func (s *Store) Invitation(ctx context.Context) (*Invitation, error) {
 		if me == nil && k.ids != nil {
 			me, _, err = r.own(k)
 		}
+		if pin == nil && k.ids != nil && !in.Saved { // on another machine, perhaps
+			files, err := s.recordFiles()
+			if err != nil {
+				return nil, err
+			}
+			own, err := signersOf(k, files)
+			if err != nil {
+				return nil, err
+			}
+			in.Saved = len(own.of) > 0
+		}
 		if me != nil {
 			in.You = me.Name
 		}
@@ -903,6 +954,12 @@ func (s *Store) Join(ctx context.Context, in *Invitation) error {
 		was, err := s.readSeen()
 		if err != nil {
 			return err
+		}
+		if in.OtherStore { // what was seen of the other is no measure
+			was.Version, was.ID, was.Sizes, was.Hashes = 1, newSharedID(""), map[string]int64{}, nil
+			if err := (&recorder{store: s, seen: was}).saveSeen(); err != nil {
+				return err
+			}
 		}
 		l, err := s.readLedger(now, was)
 		if err != nil {

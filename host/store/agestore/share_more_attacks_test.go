@@ -3,6 +3,7 @@ package agestore
 import (
 	"bytes"
 	"crypto/ed25519"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -482,5 +483,381 @@ func TestJoinMovesThePinBack(t *testing.T) {
 	noError(t, err)
 	if bytes.Equal(r.raw, old) {
 		t.Error("the pin is back at the first list")
+	}
+}
+
+// What the owner's file said of files that are void, and of what is to be encrypted anew,
+// is lost with the file, where accept has made that void: it is not said again.
+func TestRekeyIsLostWithAVoidFile(t *testing.T) {
+	ann, bob := shared(t)
+	carl := third(t, ann, "carl", 3)
+	pull(t, ann, bob)
+	_, _, err := ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	putFake(t, carl, "of carl", "NEW") // he does not know yet
+	merge(t, carl, ann)
+	v, err := Open(ann.opt).Verify(t.Context())
+	if err != nil || len(v.Notes) != 1 {
+		t.Fatal(v, err)
+	}
+	// Somebody spoils the owner's files; she accepts; they remove them, which count no more.
+	ids, err := ann.allRecordIDs()
+	noError(t, err)
+	for _, id := range ids {
+		if strings.HasPrefix(id, idPrefix(signerOfStore(t, ann).public)) {
+			write(t, ann.recordPath(id), append(contents(t, ann.recordPath(id)), "x\n"...), 0o600)
+		}
+	}
+	noError(t, Open(ann.opt).Accept(t.Context()))
+	right(t, ann)
+	for _, id := range ids {
+		if validID(id) || strings.HasPrefix(id, idPrefix(signerOfStore(t, ann).public)) {
+			_ = os.Remove(ann.recordPath(id)) // accept may have done so
+		}
+	}
+	v, err = Open(ann.opt).Verify(t.Context())
+	noError(t, err)
+	_, _ = Open(ann.opt).Share(t.Context(), nil, "")
+	if opensVersion(t, bob, ann, "of carl", 1) && len(v.Problems)+len(v.Notes) == 0 {
+		t.Error("bob reads it, and verify finds nothing")
+	}
+}
+
+// Who joins another store (or the owner's new one) saves nothing there, ever: files of
+// their key in the store before are said to be removed.
+func TestJoiningAnotherStore(t *testing.T) {
+	ann, bob := shared(t)
+	putFake(t, bob, "of bob", "FAKE")
+	anew := Open(Options{Dir: dataDir(t), Identity: keep(t, ann)})
+	putFake(t, anew, "a", "FAKE")
+	share(t, anew, memberOf(t, bob, "bob"), 1)
+	clone(t, anew.root(), bob.root())
+	join(t, bob)
+	if got := problems(t, bob); got != "" {
+		t.Error(got)
+	}
+	if _, err := Open(bob.opt).Put(t.Context(), fake("new"), store.AnyVersion); err != nil {
+		t.Error(err)
+	}
+}
+
+// A line of a member with many secrets costs a look at each of them.
+func TestManySecrets(t *testing.T) {
+	ann, bob := shared(t)
+	m := memberOf(t, bob, "bob")
+	for i := range 1000 {
+		m.Secrets = append(m.Secrets, Text(fmt.Sprintf("team/aws/prod-%04d", i)))
+	}
+	share(t, ann, m, 3)
+	pull(t, ann, bob)
+	var changes []change
+	for range 500 {
+		changes = append(changes, change{op: opPut, folder: folderName("team/aws/prod-0999"), version: 1, hash: strings.Repeat("0", 2*hashBytes)}, change{op: opDone})
+	}
+	says(t, bob, changes...)
+	merge(t, bob, ann)
+	_ = problems(t, ann)
+	r, err := ann.pin()
+	noError(t, err)
+	n := testing.AllocsPerRun(1, func() { r.Members[0].reads("none") })
+	if n > 10 {
+		t.Errorf("each line of the record of such a member takes %v allocations to look at", n)
+	}
+}
+
+// Two machines take out one member each: the one's accept brings the other's back.
+func TestForkBringsBack(t *testing.T) {
+	ann, _ := shared(t)
+	carl := third(t, ann, "carl", 3)
+	second := Open(Options{Dir: dataDir(t), Identity: keep(t, ann)})
+	pull(t, ann, second)
+	join(t, second)
+	_, _, err := ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	_, _, err = second.Unshare(t.Context(), "carl")
+	noError(t, err)
+	pull(t, second, ann)
+	noError(t, ann.Accept(t.Context()))
+	right(t, ann)
+	putFake(t, Open(ann.opt), "new", "NEW")
+	if opensVersion(t, carl, ann, "new", 1) {
+		t.Errorf("carl, whom the second machine took out, reads what is new: %s", names(t, ann))
+	}
+}
+
+// A rekey of the owner that was signed again by a thief of the old key, before the others
+// have joined.
+func TestAuthorsAfterRestating(t *testing.T) {
+	ann, bob := shared(t)
+	putFake(t, bob, "x", "WRONG")
+	merge(t, bob, ann)
+	if got := authors(t, ann, "x"); got != "bob" {
+		t.Fatal(got)
+	}
+	_, err := ann.Share(t.Context(), memberOf(t, bob, "bob", "a", "x"), "")
+	noError(t, err)
+	if got := authors(t, ann, "x"); got == "ann" {
+		t.Error("history says that ann has saved what bob saved")
+	}
+}
+
+// The second machine of somebody who saves on the first one only: join does not say
+// that there are private secrets in the folder.
+func TestSavedElsewhere(t *testing.T) {
+	ann, eve := somebody(t), somebody(t)
+	putFake(t, ann, "a", "PRIVATE")
+	second := Open(Options{Dir: dataDir(t), Identity: keep(t, ann)})
+	clone(t, ann.root(), second.root())
+	_ = reads(t, second, "a", 0)
+	share(t, eve, memberOf(t, ann, "ann-laptop"), 0)
+	write(t, second.membersPath(), contents(t, eve.membersPath()), 0o600)
+	in, err := second.Invitation(t.Context())
+	if err != nil || !in.Saved {
+		t.Errorf("%+v, %v", in, err)
+	}
+}
+
+// The owner's own machine advises to join somebody else's list.
+func TestTheOwnerIsAdvisedToJoin(t *testing.T) {
+	ann, _ := shared(t)
+	eve := somebody(t)
+	share(t, eve, memberOf(t, ann, "ann2"), 0)
+	write(t, ann.membersPath(), contents(t, eve.membersPath()), 0o600)
+	_, err := Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion)
+	if hint := fault.Hint(err); !strings.Contains(hint, "--accept") {
+		t.Errorf("%v: %s", err, hint)
+	}
+	private := somebody(t)
+	putFake(t, private, "a", "PRIVATE")
+	share(t, eve, memberOf(t, private, "private"), 0)
+	write(t, private.membersPath(), contents(t, eve.membersPath()), 0o600)
+	_, err = Open(private.opt).Put(t.Context(), fake("new"), store.AnyVersion)
+	if hint := fault.Hint(err); !strings.Contains(hint, "remove") {
+		t.Errorf("%v: %s", err, hint)
+	}
+}
+
+// A fork with different numbers: ann takes bob out on her second machine (list 2'), and on
+// the first makes lists 2 and 3. The second takes 3 for a later one: bob is a member again, and
+// nobody is told.
+func TestALongerForkWins(t *testing.T) {
+	ann, bob := shared(t)
+	second := Open(Options{Dir: dataDir(t), Identity: keep(t, ann)})
+	pull(t, ann, second)
+	join(t, second)
+	_, _, err := second.Unshare(t.Context(), "bob")
+	noError(t, err)
+	third(t, ann, "carl", 3)
+	third(t, ann, "dan", 3)
+	merge(t, ann, second)
+	write(t, second.membersPath(), contents(t, ann.membersPath()), 0o600)
+	if got := problems(t, second); got == "" {
+		t.Errorf("the machine that took bob out finds nothing: %s", names(t, second))
+	}
+	if _, err := Open(second.opt).Put(t.Context(), fake("new"), store.AnyVersion); err == nil && opensVersion(t, bob, second, "new", 1) {
+		t.Error("it encrypts to bob")
+	}
+}
+
+// By way of accept: a stranger puts in what is of another store of hers.
+func TestAccepted(t *testing.T) {
+	ann, bob := shared(t)
+	private := Open(Options{Dir: dataDir(t), Identity: keep(t, ann)})
+	for range 3 {
+		putFake(t, private, "a", "PRIVATE")
+	}
+	write(t, filepath.Join(ann.folder("a"), "3.age"), contents(t, filepath.Join(private.folder("a"), "3.age")), 0o600)
+	_ = ann.Accept(t.Context())
+	_, _ = ann.Share(t.Context(), nil, "")
+	if opensVersion(t, bob, ann, "a", 3) {
+		t.Error("bob reads what was private")
+	}
+}
+
+// Accept, killed at any step: called again it ends, and nobody else reads.
+func TestAcceptKilledAtAnyStep(t *testing.T) {
+	ann, bob := shared(t)
+	putFake(t, bob, "of bob", "FAKE1")
+	putFake(t, bob, "of bob", "FAKE2")
+	pull(t, bob, ann)
+	right(t, ann)
+	noError(t, os.Remove(ann.membersPath()))
+	forge(t, ann, "evil", 1)
+	path := ann.recordPath(bob.mustSeen(t).ID)
+	lines := bytes.SplitAfter(contents(t, path), []byte("\n"))
+	write(t, path, bytes.Join(lines[:len(lines)-3], nil), 0o600)
+	work := func(s *Store) error { return s.Accept(t.Context()) }
+	for step := 1; ; step++ {
+		s, done := killedAt(t, ann, step, work)
+		if done {
+			if step < 20 {
+				t.Errorf("only %d steps", step)
+			}
+			return
+		}
+		noError(t, Open(s.opt).Accept(t.Context()))
+		right(t, Open(s.opt))
+		if got := names(t, Open(s.opt)); got != "ann bob" {
+			t.Errorf("step %d: %s", step, got)
+		}
+		putFake(t, Open(s.opt), "more", "FAKE")
+		right(t, Open(s.opt))
+	}
+}
+
+// A kill between the owner's word and the list, and then `rhx store share` as verify
+// advises: bob, who was to be taken out, is encrypted to again.
+func TestShareEndsAnUnshare(t *testing.T) {
+	ann, _ := shared(t)
+	work := func(s *Store) error { _, _, err := s.Unshare(t.Context(), "bob"); return err }
+	for step := 1; ; step++ {
+		s, done := killedAt(t, ann, step, work)
+		if done {
+			return
+		}
+		v, err := Open(s.opt).Verify(t.Context())
+		noError(t, err)
+		n, err := Open(s.opt).Share(t.Context(), nil, "")
+		if got := names(t, Open(s.opt)); n > 0 && err == nil && got != "ann" {
+			t.Errorf("step %d: verify said %q; share ended it with %d versions anew for %s", step, v.Notes, n, got)
+		}
+	}
+}
+
+// Zeros behind the lines of a real file: it is larger than a file may be, and all stops,
+// also what puts it right; and up to that size each get has it in memory.
+func TestAFileMadeTooLarge(t *testing.T) {
+	ann, bob := shared(t)
+	path := fileOf(t, ann)
+	for _, size := range []int64{maxRecord - 1, maxRecord + 1} {
+		noError(t, os.Truncate(path, size))
+		var a, b runtime.MemStats
+		runtime.ReadMemStats(&a)
+		_ = reads(t, bob, "a", 0)
+		_ = reads(t, ann, "a", 0)
+		runtime.ReadMemStats(&b)
+		if n := (b.TotalAlloc - a.TotalAlloc) >> 20; n > 64 {
+			t.Errorf("%d bytes: a get takes %d MiB", size, n)
+		}
+	}
+	if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
+		t.Error("verify: ", err)
+	}
+	if err := Open(ann.opt).Accept(t.Context()); err != nil {
+		t.Error("accept: ", err)
+	}
+	if _, _, err := Open(ann.opt).Unshare(t.Context(), "bob"); err != nil {
+		t.Error("unshare: ", err)
+	}
+}
+
+// Recipients.txt, which says nothing, stops a key of SSH with a passphrase.
+func TestRecipientsOfAStranger(t *testing.T) {
+	ann, bob := shared(t)
+	write(t, bob.recipientsPath(), []byte(memberOf(t, somebody(t), "").Recipients[0]+"\n"), 0o600)
+	if got := reads(t, bob, "a", 0); got != "FAKE2" {
+		t.Error(got)
+	}
+	if _, err := Open(bob.opt).Put(t.Context(), fake("new"), store.AnyVersion); err != nil {
+		t.Error(err)
+	}
+	merge(t, bob, ann)
+	right(t, ann)
+}
+
+// Bob says another hash, and then ann's own, of her version: who made it is not known any
+// more, and it is left when he is taken out.
+func TestSomebodyElsesHash(t *testing.T) {
+	ann, bob := shared(t)
+	says(t, bob, change{op: opPut, folder: "a", version: 2, hash: strings.Repeat("0", 2*hashBytes)}, change{op: opDone},
+		change{op: opPut, folder: "a", version: 2, hash: hashOf(t, bob, "a", 2)}, change{op: opDone})
+	merge(t, bob, ann)
+	if got := problems(t, ann); got != "" {
+		t.Error(got)
+	}
+	_, n, err := ann.Unshare(t.Context(), "bob")
+	if opensVersion(t, bob, ann, "a", 2) {
+		t.Errorf("bob reads ann's version: %d, %v", n, err)
+	}
+}
+
+// The server gives a machine that joins the newest list, and of the owner's record all but
+// the file that says so, and what is void with it.
+func TestAListWithoutItsLine(t *testing.T) {
+	ann, bob := shared(t)
+	putFake(t, bob, "of bob", "FAKE")
+	merge(t, bob, ann)
+	old := t.TempDir()
+	clone(t, ann.recordDir(), old)
+	carl := somebody(t)
+	_, _, err := ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	_, err = ann.Share(t.Context(), memberOf(t, carl, "carl"), "")
+	noError(t, err)
+	pull(t, ann, carl)
+	clone(t, old, carl.recordDir())
+	join(t, carl)
+	v, err := Open(carl.opt).Verify(t.Context())
+	noError(t, err)
+	if got := strings.Join(v.Problems, " "); !strings.Contains(got, "members") {
+		t.Errorf("that the owner's record has no word of this list is not said: %d problems", len(v.Problems))
+	}
+	if _, err := Open(carl.opt).Put(t.Context(), fake("new"), store.AnyVersion); err == nil {
+		t.Error("he saves")
+	}
+}
+
+// Likewise a version that is a folder, or cannot be read.
+func TestUnshareWithAFolderAsAVersion(t *testing.T) {
+	ann, bob := shared(t)
+	noError(t, os.MkdirAll(filepath.Join(ann.folder("0"), "1.age"), 0o700))
+	_, n, err := ann.Unshare(t.Context(), "bob")
+	if opensVersion(t, bob, ann, "a", 2) {
+		t.Errorf("bob reads: %d, %v", n, err)
+	}
+	if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
+		t.Error("verify ends: ", err)
+	}
+}
+
+// A version that was taken away, and accepted as gone: its mark hides the secret again.
+func TestAMarkOfAForgottenVersion(t *testing.T) {
+	ann, _ := shared(t)
+	one := recorded(t)
+	one.opt.Warn = nil
+	for name, s := range map[string]*Store{"shared": ann, "alone": one} {
+		k := 2
+		if name == "alone" {
+			k = 3
+		}
+		noError(t, os.Remove(filepath.Join(s.folder("a"), version{n: k}.file())))
+		noError(t, Open(s.opt).Accept(t.Context()))
+		right(t, s)
+		write(t, filepath.Join(s.folder("a"), version{n: k}.mark()), nil, 0o600)
+		_, err := Open(s.opt).Get(t.Context(), "a", 0)
+		if got := problems(t, s); err != nil && got == "" {
+			t.Errorf("%s: %v, and verify finds nothing", name, err)
+		}
+	}
+}
+
+// A stranger removes the record of a store that is not shared yet, and puts in what is of
+// another store of hers; on a machine that has not written there nothing is noticed, and the
+// first share gives it to bob.
+func TestTheFirstShareWithoutARecord(t *testing.T) {
+	ann, bob := somebody(t), somebody(t)
+	putFake(t, ann, "a", "FAKE")
+	private := Open(Options{Dir: dataDir(t), Identity: keep(t, ann)})
+	putFake(t, private, "a", "PRIVATE")
+	putFake(t, private, "a", "PRIVATE")
+	second := Open(Options{Dir: dataDir(t), Identity: keep(t, ann)})
+	clone(t, ann.root(), second.root())
+	noError(t, os.RemoveAll(second.recordDir()))
+	write(t, filepath.Join(second.folder("a"), "2.age"), contents(t, filepath.Join(private.folder("a"), "2.age")), 0o600)
+	var said []string
+	second.opt.Warn = func(m string) { said = append(said, m) }
+	_, err := second.Share(t.Context(), memberOf(t, bob, "bob"), "ann")
+	if err == nil && opensVersion(t, bob, second, "a", 2) {
+		t.Errorf("bob reads what was private; said: %q", said)
 	}
 }

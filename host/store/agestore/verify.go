@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -167,6 +168,10 @@ func (c *comparison) run(ctx context.Context) error {
 	for _, folder := range all {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
+			c.problem("%s is not a folder: somebody else has put it there", filepath.Join(s.secrets(), folder))
+			continue
 		}
 		vs, err := versions(filepath.Join(s.secrets(), folder))
 		if err != nil {
@@ -444,9 +449,12 @@ func (w states) apply(c *change) {
 	case opPut:
 		// The same number twice, without its being forgotten between, is by two machines.
 		was := of[c.version]
-		if c.by.key != "" && was.hash == c.hash { // that somebody says it, too, takes it from nobody
-			if !slices.Contains(was.by, c.by) {
-				was.by = append(was.by, c.by)
+		if said := &was.by; c.by.key != "" && was.is(c.hash) { // that somebody says it, too, takes it from nobody
+			if c.hash != was.hash {
+				said = &was.otherBy
+			}
+			if !slices.Contains(*said, c.by) {
+				*said = append(slices.Clip(*said), c.by)
 			}
 			of[c.version] = was
 			return
@@ -558,6 +566,10 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 func (c *comparison) version(folder string, v version) (hash, name string, stale bool, err error) {
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	name = c.name(folder)
+	if !isPlain(path, 0) {
+		c.problem("%s is not a plain file: somebody else has put it there", path)
+		return "", name, false, nil
+	}
 	data, err := ownfile.ReadNoLink(path, maxFile)
 	if err != nil {
 		return "", name, false, err
