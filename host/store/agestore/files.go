@@ -64,12 +64,7 @@ func versions(folder string) ([]version, error) {
 	for n := range marked {
 		vs = append(vs, version{n: n, deleted: true, gone: true})
 	}
-	slices.SortFunc(vs, func(a, b version) int {
-		if a.gone != b.gone { // a mark alone, which anybody can make, is never the newest
-			return map[bool]int{true: 1, false: -1}[a.gone]
-		}
-		return cmp.Compare(b.n, a.n)
-	})
+	slices.SortFunc(vs, func(a, b version) int { return cmp.Compare(b.n, a.n) })
 	return vs, nil
 }
 

@@ -466,7 +466,7 @@ func (r *recorder) begin(first bool) error {
 		changes = append(changes, change{op: opLost})
 	} else if first {
 		var err error
-		if changes, err = s.present(); err != nil {
+		if changes, err = s.present(false); err != nil {
 			return err
 		}
 		if len(changes) > 0 {
@@ -515,7 +515,7 @@ func countPut(changes []change) string {
 }
 
 // present are the changes that lead to what the folder holds.
-func (s *Store) present() ([]change, error) {
+func (s *Store) present(shared bool) ([]change, error) {
 	folders, err := s.folders()
 	if err != nil {
 		return nil, err
@@ -523,7 +523,7 @@ func (s *Store) present() ([]change, error) {
 	slices.Sort(folders)
 	var out []change
 	for _, folder := range folders {
-		if !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
+		if shared && !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
 			continue // Verify names it
 		}
 		vs, err := versions(filepath.Join(s.secrets(), folder))
@@ -531,7 +531,7 @@ func (s *Store) present() ([]change, error) {
 			return nil, err
 		}
 		for _, v := range slices.Backward(vs) {
-			if v.gone || !isPlain(filepath.Join(s.secrets(), folder, v.file()), 0) {
+			if v.gone || shared && !isPlain(filepath.Join(s.secrets(), folder, v.file()), 0) {
 				continue
 			}
 			data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)

@@ -247,7 +247,7 @@ func (s *Store) firstShare(c *reshaping, k *key, m Member, self string) (err err
 	_, _ = rand.Read(raw) // it never fails
 	owner := Member{Name: self, Recipients: k.public, Signer: c.as.public, All: true}
 	c.next = &roster{Store: hex.EncodeToString(raw), Serial: 1, Owner: owner, Members: []Member{m}}
-	if c.start, err = s.present(); err != nil {
+	if c.start, err = s.present(false); err != nil {
 		return err
 	}
 	c.folders = foldersOf(m)
@@ -819,7 +819,7 @@ func (s *Store) acceptShared(ctx context.Context, k *key) (done bool, err error)
 // acceptable are the changes that lead from what the record says to what is in the folder. Of a
 // version that is not encrypted to all members of now, whoever put it there may want that.
 func (s *Store) acceptable(k *key, l *ledger) ([]change, error) {
-	now, err := s.present()
+	now, err := s.present(true)
 	if err != nil {
 		return nil, err
 	}

@@ -118,6 +118,10 @@ func TestAnotherStoreWithTheSameID(t *testing.T) {
 	noError(t, err)
 	noError(t, os.MkdirAll(there.root(), 0o700))
 	write(t, there.membersPath(), list.raw, 0o600)
+	said := newSharedID(signerOfStore(t, eve).public)
+	w := &recorder{signer: signerOfStore(t, eve), sum: list.newSum(said)}
+	noError(t, os.MkdirAll(there.recordDir(), 0o700))
+	write(t, there.recordPath(said), w.line(change{op: opList, version: 1, hash: hashFile(list.raw)}), 0o600)
 	join(t, there)
 	for range 2 {
 		putFake(t, there, "a", "of eve's store")

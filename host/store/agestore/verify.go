@@ -169,7 +169,7 @@ func (c *comparison) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
+		if c.ledger != nil && !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
 			c.problem("%s is not a folder: somebody else has put it there", filepath.Join(s.secrets(), folder))
 			continue
 		}
@@ -267,19 +267,22 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	return want, true, nil
 }
 
-// forgotten are the versions, by folder, that the record says were taken away by somebody.
+// forgotten are the versions, by folder, that were deleted and then taken away by somebody: only
+// their marks may be there.
 func forgotten(all []change) map[string]map[int]bool {
-	out := map[string]map[int]bool{}
-	for _, c := range all {
-		switch c.op {
-		case opForget:
+	out, now := map[string]map[int]bool{}, states{}
+	for i := range all {
+		c := &all[i]
+		if c.op == opForget && now[c.folder][c.version].deleted {
 			if out[c.folder] == nil {
 				out[c.folder] = map[int]bool{}
 			}
 			out[c.folder][c.version] = true
-		case opDestroy:
+		}
+		if c.op == opDestroy {
 			delete(out, c.folder)
 		}
+		now.apply(c)
 	}
 	return out
 }
@@ -566,7 +569,7 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 func (c *comparison) version(folder string, v version) (hash, name string, stale bool, err error) {
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	name = c.name(folder)
-	if !isPlain(path, 0) {
+	if c.ledger != nil && !isPlain(path, 0) {
 		c.problem("%s is not a plain file: somebody else has put it there", path)
 		return "", name, false, nil
 	}
@@ -648,7 +651,7 @@ func (s *Store) Accept(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now, err := s.present()
+		now, err := s.present(false)
 		if err != nil {
 			return err
 		}
