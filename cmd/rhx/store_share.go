@@ -109,7 +109,11 @@ func readsWhat(m agestore.Member) string {
 	if m.All {
 		return "all"
 	}
-	return strings.Join(namesOf(m), ", ")
+	names := namesOf(m)
+	if n := len(names) - shownMissing; n > 0 {
+		names = append(names[:shownMissing], fmt.Sprintf("%d more", n))
+	}
+	return strings.Join(names, ", ")
 }
 
 func namesOf(m agestore.Member) []string {
@@ -126,6 +130,8 @@ type storeShareCmd struct {
 	Secret   []string `short:"s" sep:"none" predictor:"stored" help:"Share only this secret; may be given several times." placeholder:"SECRET"`
 	ReadOnly bool     `help:"They read, and what they save is not taken for genuine."`
 	Yes      bool     `short:"y" help:"Do not ask."`
+
+	fingerprint string
 }
 
 func (c *storeShareCmd) Help() string {
@@ -240,7 +246,7 @@ func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *ag
 	if m.Signer == "" {
 		does = "reads"
 	}
-	question = fmt.Sprintf("%s: %s\n%s %s: %s now, and those to come\n", m.Name, m.Fingerprint(), does, term.Line(what), plural(n, "version"))
+	question = fmt.Sprintf("%s: %s\n%s %s: %s now, and those to come\n", m.Name, c.fingerprint, does, term.Line(what), plural(n, "version"))
 	if len(lost) > 0 {
 		question += "and no more: " + term.Line(strings.Join(lost, ", ")) + "\n"
 	}
@@ -284,6 +290,7 @@ func (c *storeShareCmd) member(a *app) (*agestore.Member, error) {
 	if err != nil {
 		return nil, fault.WithKind(fmt.Errorf("--with: %w", err), fault.Usage)
 	}
+	c.fingerprint = m.Fingerprint() // as they see it
 	if c.ReadOnly {
 		m.Signer = ""
 	}
@@ -404,21 +411,25 @@ func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// invitation is what is shown of a store before it is joined.
+// invitation is what is shown of a store before it is joined, the most important last.
 func invitation(in *agestore.Invitation) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "The store of %s: %s\n", in.Owner.Name, in.Fingerprint)
-	if in.Was != nil && in.Was.Signer != in.Owner.Signer {
-		fmt.Fprintf(&b, "The key of its owner %s is %s, and until now that of %s was %s.\n", in.Owner.Name, in.Owner.Fingerprint(), in.Was.Name, in.Was.Fingerprint())
+	for i, m := range in.Members {
+		if i == shownMissing {
+			fmt.Fprintf(&b, "  and %d more\n", len(in.Members)-i)
+			break
+		}
+		fmt.Fprintf(&b, "  %s: %s\n", m.Name, term.Line(readsWhat(m)))
 	}
 	if in.OtherStore {
 		b.WriteString("It is another store than the one until now.\n")
 	}
+	if in.Was != nil && in.Was.Signer != in.Owner.Signer {
+		fmt.Fprintf(&b, "The key of its owner %s is %s, and until now that of %s was %s.\n", in.Owner.Name, in.Owner.Fingerprint(), in.Was.Name, in.Was.Fingerprint())
+	}
 	if in.Saved {
 		b.WriteString("You have saved secrets in this folder that were shared with nobody. What you save from now on they read.\n")
 	}
-	for _, m := range in.Members {
-		fmt.Fprintf(&b, "  %s: %s\n", m.Name, term.Line(readsWhat(m)))
-	}
+	fmt.Fprintf(&b, "The store of %s: %s\n", in.Owner.Name, in.Fingerprint)
 	return b.String()
 }
