@@ -88,13 +88,13 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 	lines := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(before), f), maxLine)
 	by := author{id[:sharedID/2], m.Name}
 	for n := 1; ; n++ {
-		line, err := lines.ReadSlice('\n')
-		if errors.Is(err, io.EOF) {
-			p.hash = hashText(sum)
-			return p, nil // what a process that was killed has written of a line is none
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		line, kind, err := nextLine(lines)
+		if err != nil {
 			return nil, err
+		}
+		if kind == noLine {
+			p.hash = hashText(sum)
+			return p, nil
 		}
 		at := bytes.LastIndexByte(line, ' ') + 1
 		c, proof, ok := parseChange(string(bytes.TrimSuffix(line, []byte("\n"))))
@@ -102,7 +102,7 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 			good := hashText(sum)
 			p.fresh++
 			sum.Write(line[:at])
-			if err != nil || !ok || p.size > maxRecord || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
+			if kind == longLine || !ok || p.size > maxRecord || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
 				p.say("%d: it, or a line before it, was changed, or another key than that of %s wrote it", n, m.Name)
 				p.cut, p.hash = true, good
 				return p, nil
@@ -122,6 +122,25 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 		c.by = by
 		p.lines = append(p.lines, c)
 	}
+}
+
+// What nextLine finds: a line, one that is longer than any of rhx, or the end. What a process
+// that was killed has written of a line is none.
+const (
+	aLine = iota
+	longLine
+	noLine
+)
+
+func nextLine(r *bufio.Reader) (line []byte, kind int, err error) {
+	line, err = r.ReadSlice('\n')
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, noLine, nil
+	case errors.Is(err, bufio.ErrBufferFull):
+		return line, longLine, nil
+	}
+	return line, aLine, err
 }
 
 func hashText(sum hash.Hash) string { return hex.EncodeToString(sum.Sum(nil)) }
