@@ -124,7 +124,7 @@ func (c *lockCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	locked, dirs := false, e.Stores.AgentDirs()
+	locked, ssh, dirs := false, false, e.Stores.AgentDirs()
 	for _, dir := range dirs {
 		switch e := e.Stores.AgentIn(func() string { return dir }).Lock(); {
 		case e == nil:
@@ -132,7 +132,8 @@ func (c *lockCmd) Run(a *app) error {
 		case !errors.Is(e, agent.ErrNone):
 			err = errors.Join(err, fmt.Errorf("lock: %w", e))
 		}
-		if e := agent.LockSSH(dir); e != nil {
+		told, e := agent.LockSSH(dir)
+		if ssh = ssh || told; e != nil {
 			err = errors.Join(err, fmt.Errorf("lock: %w", e))
 		}
 	}
@@ -144,6 +145,8 @@ func (c *lockCmd) Run(a *app) error {
 		return err
 	case locked:
 		a.say("Locked: the agent holds no key.")
+	case ssh:
+		a.say("Locked: the SSH agent has forgotten its keys. Where the store's key has no passphrase, it reads them again: rhx agent ssh --stop ends it.")
 	default:
 		a.say("Locked: no agent runs in " + strings.Join(dirs, ", or in ") + ".")
 	}

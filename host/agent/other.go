@@ -68,7 +68,7 @@ func StartSSH(string, []string, string, ...string) (bool, error) { return false,
 func OwnSSH(string) (*net.UnixListener, string, func(), error) { return nil, "", nil, errUnsupported }
 
 // LockSSH does nothing: there are none.
-func LockSSH(string) error { return nil }
+func LockSSH(string) (bool, error) { return false, nil }
 
 // RenewSSH does nothing: there are none.
 func RenewSSH(string) error { return nil }

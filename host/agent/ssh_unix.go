@@ -405,19 +405,26 @@ func OwnSSH(dir string) (l *net.UnixListener, path string, end func(), err error
 	return l, path, end, nil
 }
 
-// LockSSH has all SSH agents in a folder forget their keys.
-func LockSSH(dir string) error { return tellSSH(dir, lockExtension) }
+// LockSSH has all SSH agents in a folder forget their keys, and reports whether there are any.
+// One whose store needs no passphrase reads them again when it is asked for them.
+func LockSSH(dir string) (told bool, err error) { return tellSSH(dir, lockExtension) }
 
 // RenewSSH has all SSH agents in a folder read their keys anew.
-func RenewSSH(dir string) error { return tellSSH(dir, renewExtension) }
+func RenewSSH(dir string) error {
+	_, err := tellSSH(dir, renewExtension)
+	return err
+}
 
 // StopSSH ends the SSH agent of a user.
-func StopSSH(dir string) error { return tellSSH(dir, stopExtension) }
+func StopSSH(dir string) error {
+	_, err := tellSSH(dir, stopExtension)
+	return err
+}
 
-func tellSSH(dir, extension string) error {
+func tellSSH(dir, extension string) (told bool, err error) {
 	entries, err := os.ReadDir(dir) // not a glob, to which a folder that cannot be read is an empty one
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
 	var errs []error
 	for _, e := range entries {
@@ -433,9 +440,9 @@ func tellSSH(dir, extension string) error {
 			err = tell(c, extension, word)
 			_ = c.Close()
 		}
-		errs = append(errs, err)
+		told, errs = true, append(errs, err)
 	}
-	return errors.Join(errs...)
+	return told, errors.Join(errs...)
 }
 
 // wordOf reads what is in the lock beside an agent's socket.

@@ -109,7 +109,7 @@ func (h *Hardener) Plan(ctx context.Context, opts Options) ([]*Item, error) {
 	}
 	var items []*Item
 	for _, f := range found {
-		if f.State == provider.HasValue {
+		if f.State == provider.HasValue || f.Unused {
 			item, err := h.item(ctx, f, opts)
 			if err != nil {
 				return nil, err
@@ -170,6 +170,8 @@ func (h *Hardener) whyLeft(i *Item) string {
 	switch {
 	case len(i.Files) == 0:
 		return "it is in the environment alone"
+	case i.found.Unused:
+		return "its client does not use what stands there: take it out by hand"
 	case i.Provider == "vault":
 		return "it is what logs in to Vault: rhx login keeps it encrypted"
 	case slices.ContainsFunc(i.Files, h.Opens):

@@ -325,10 +325,12 @@ func TestLeft(t *testing.T) {
 	h.m.PutFile("/home/u/.codex/auth.json", []byte(`{"tokens": {"access_token": "fake-a", "refresh_token": "fake-r"}}`), 0o600)
 	h.m.PutFile("/home/u/.vault-token", []byte("fake"), 0o600)
 	h.m.PutFile("/home/u/.cache/huggingface/token", []byte("hf_fake"), 0o600)
+	h.m.PutFile("/home/u/.docker/config.json", []byte(`{"auths": {"a.test": {"auth": "amFuZTpmYWtl"}}, "credsStore": "pass"}`), 0o600)
 	h.m.SetEnv("OPENAI_API_KEY", "fake")
 	want := map[string]string{
 		"ssh/id_store": "it opens the store", "ssh/id_x": "ssh asks an agent", "codex": "its client renews it in the file",
 		"vault": "it is what logs in to Vault", "openai": "it is in the environment alone", "huggingface": "",
+		"docker/a.test": "its client does not use what stands there",
 	}
 	items := h.run(t, harden.Options{All: true})
 	for _, i := range items {

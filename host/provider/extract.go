@@ -358,7 +358,10 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 		state = InKeyring
 	}
 	if state != "" && (wins || !private(sp, texts)) {
-		found.State = state
+		found.State, found.Unused = state, private(sp, texts)
+		if found.Unused {
+			found.Notes = append(found.Notes, "a secret value stands in "+s.Short(p)+" all the same, which the tool does not use")
+		}
 		return s.named(sp, found, texts), true
 	}
 	if !counts(sp, f, texts) {

@@ -175,6 +175,9 @@ func TestOddValuesInFiles(t *testing.T) {
 		{"nothing at all", `null`, ""},
 		{"a helper that is none", `{"auths":{"r.example":{"auth":"` + auth("u", "p") + `"}},"credsStore":""}`, login},
 		{"a helper that is null", `{"auths":{"r.example":{"auth":"` + auth("u", "p") + `"}},"credsStore":null}`, login},
+		{"a helper beside values that docker does not use", `{"auths":{"r.example":{"auth":"` + auth("u", "p") + `"}},"credsStore":"desktop"}`,
+			"docker/r.example keyring from ~/.docker/config.json: (a secret value stands in ~/.docker/config.json all the same, which the tool does not use)"},
+		{"a helper, and no value", `{"auths":{"r.example":{}},"credsStore":"desktop"}`, "docker/r.example keyring from ~/.docker/config.json:"},
 		{"an empty form beside another", `{"auths":{"r.example":{"auth":"","username":"u","password":"p"}}}`, login},
 		{"a broken form behind a whole one", `{"auths":{"r.example":{"auth":"` + auth("u", "p") + `","username":[1],"password":null}}}`, login},
 	} {

@@ -164,7 +164,7 @@ huggingface value from ~/.huggingface/token: token=` + hf},
 kubernetes/dev value from ~/.kube/config: cluster="{\"server\":\"https://k8s.example:6443\",\"certificate-authority-data\":\"Q0EtRkFLRQ==\"}" context="{\"cluster\":\"c1\",\"user\":\"dev\",\"namespace\":\"ml\"}" user="{\"token\":\"tok-FAKE\"}"
 kubernetes/ops%20team value from ~/.kube/config: cluster="{\"server\":\"https://k8s.example:6443\",\"certificate-authority-data\":\"Q0EtRkFLRQ==\"}" context="{\"cluster\":\"c1\",\"user\":\"ops\"}" user="{\"client-certificate-data\":\"Q1JU\",\"client-key-data\":\"S0VZ\"}"`},
 		{"kubernetes", "a command, even beside a token", tree{".kube/config": "contexts: [{name: e, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: s}}]\nusers: [{name: u, user: {token: old, exec: {command: aws}}}]\n"}, `
-kubernetes/e exec from ~/.kube/config:`},
+kubernetes/e exec from ~/.kube/config: (a secret value stands in ~/.kube/config all the same, which the tool does not use)`},
 		{"kubernetes", "a context without its user", tree{".kube/config": "contexts: [{name: e, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: s}}]\nusers: []\n"}, `
 kubernetes/e invalid from ~/.kube/config: read ~/.kube/config, e: user is missing`},
 		{"kubernetes", "several files, the first wins", tree{"$KUBECONFIG": ":/srv/a::" + home + "b:/srv/none", "/srv/a": "contexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: a}}]\nusers: [{name: u, user: {token: ta}}]\n", "b": "contexts: [{name: x, context: {cluster: c, user: u}}, {name: y, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: b}}]\nusers: [{name: u, user: {token: tb}}]\n", ".kube/config": kubeconfig}, `
@@ -183,7 +183,7 @@ docker value from ~/.docker/config.json: password=p@ss:word server=https://index
 docker/ghcr.io value from ~/.docker/config.json: password=pw server=ghcr.io username=jd
 docker/bad.io invalid from ~/.docker/config.json: read ~/.docker/config.json: username: line 1: the text does not have the form that the spec says`},
 		{"docker", "credentials in a helper, which docker then uses alone", tree{".docker/config.json": `{"auths": {"a.io": {}, "b.io": {"auth": "amQ6cHc="}}, "credHelpers": {"b.io": "x"}}`}, `
-docker/b.io keyring from ~/.docker/config.json:`},
+docker/b.io keyring from ~/.docker/config.json: (a secret value stands in ~/.docker/config.json all the same, which the tool does not use)`},
 		{"docker", "a store of credentials", tree{".docker/config.json": `{"auths": {"a.io": {}}, "credsStore": "desktop"}`}, `
 docker/a.io keyring from ~/.docker/config.json:`},
 		{"docker", "the variables of SkyPilot, named by their server", tree{"$SKYPILOT_DOCKER_USERNAME": "jane", "$SKYPILOT_DOCKER_PASSWORD": "pw", "$SKYPILOT_DOCKER_SERVER": "ghcr.io"}, `

@@ -50,6 +50,9 @@ type Found struct {
 	// Notes are things worth knowing: a value of unusual form, a variable that
 	// differs from the file.
 	Notes []string
+	// Unused reports that a secret value stands in the file, which the tool does not use:
+	// it gets one from where State says.
+	Unused bool
 	// odd reports that a value does not match its pattern in the spec.
 	odd bool
 }
