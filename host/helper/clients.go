@@ -32,6 +32,7 @@ func clients() []Client {
 				return []string{cargoHome(info) + "/config.toml", cargoHome(info) + "/config"}
 			}},
 		{Name: "docker", Protocol: spec.ProtocolDocker, vars: []string{"DOCKER_CONFIG"}, file: dockerConfig, link: "docker-credential-rhx",
+			note: "docker looks no more at what is in auths of its file: rhx harden docker takes that into the store",
 			files: func(info machine.Info) []string {
 				return moved(info, "DOCKER_CONFIG", "config.json", "~/.docker/config.json")
 			}},
