@@ -33,6 +33,17 @@ func private(path string, info fs.FileInfo, forbidden fs.FileMode) error {
 	return nil
 }
 
+// peer returns whose process the other side of a connection is.
+func peer(c *net.UnixConn) (uid int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	uid = -1
+	e := raw.Control(func(fd uintptr) { uid, err = peerOf(int(fd)) })
+	return uid, errors.Join(e, err)
+}
+
 // dial connects to the agent in a folder, and makes sure that it is a process of this user.
 // Its error is ErrNone where nobody is there.
 func dial(dir string, until time.Time) (*net.UnixConn, error) {

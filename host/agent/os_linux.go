@@ -2,8 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"errors"
-	"net"
 	"os"
 	"unsafe"
 
@@ -12,20 +10,13 @@ import (
 
 const bootClock = unix.CLOCK_BOOTTIME
 
-// peer returns whose process the other side of a connection is.
-func peer(c *net.UnixConn) (uid int, err error) {
-	raw, err := c.SyscallConn()
+// peerOf returns whose process the other side of a socket is.
+func peerOf(fd int) (uid int, err error) {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return -1, err
 	}
-	uid = -1
-	e := raw.Control(func(fd uintptr) {
-		var cred *unix.Ucred
-		if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			uid = int(cred.Uid)
-		}
-	})
-	return uid, errors.Join(e, err)
+	return int(cred.Uid), nil
 }
 
 // lockMemory keeps what this process has in memory from being swapped to a disk: all of it

@@ -30,9 +30,9 @@ const (
 	maxSSHConns = 256
 	// maxSSHRequest is how long a request may be, as OpenSSH has it.
 	maxSSHRequest = 256 << 10
-	// sshPatience is how long a request may take to arrive once it has begun, and an answer to
+	// sshTimeout is how long a request may take to arrive once it has begun, and an answer to
 	// be taken. Between requests a connection may wait as long as it likes.
-	sshPatience = 10 * time.Second
+	sshTimeout = 10 * time.Second
 	// fresh is for how long keys are listed without a look into the store.
 	fresh = time.Minute
 	// lockExtension, renewExtension and stopExtension are requests of rhx's own: to forget the
@@ -324,7 +324,7 @@ func (s *SSHServer) serve(c *net.UnixConn) {
 			return
 		}
 		n := binary.BigEndian.Uint32(head[:])
-		if n == 0 || n > maxSSHRequest || c.SetDeadline(time.Now().Add(sshPatience)) != nil {
+		if n == 0 || n > maxSSHRequest || c.SetDeadline(time.Now().Add(sshTimeout)) != nil {
 			return
 		}
 		frame := make([]byte, 4+n)
@@ -339,7 +339,7 @@ func (s *SSHServer) serve(c *net.UnixConn) {
 			io.Reader
 			io.Writer
 		}{bytes.NewReader(frame), &out}) // until the frame ends
-		_ = c.SetDeadline(time.Now().Add(sshPatience))
+		_ = c.SetDeadline(time.Now().Add(sshTimeout))
 		if _, err := c.Write(out.Bytes()); err != nil || out.Len() == 0 {
 			return
 		}
