@@ -160,8 +160,10 @@ func (h *Helpers) all(ctx context.Context, q question) ([]*Answer, error) {
 		return nil, nil
 	}
 	// Naming secrets can be cheap where describing them is a request for each.
+	var read []string
 	if names, ok := records.Names(ctx, st); ok {
-		if out, err := h.answers(ctx, q, st, h.likely(q, names)); err != nil || len(out) > 0 {
+		read = h.likely(q, names)
+		if out, err := h.answers(ctx, q, st, read); err != nil || len(out) > 0 {
 			return out, err
 		}
 	}
@@ -169,6 +171,7 @@ func (h *Helpers) all(ctx context.Context, q question) ([]*Answer, error) {
 	if err != nil && len(infos) == 0 {
 		return nil, err
 	}
+	infos = slices.DeleteFunc(infos, func(i store.Info) bool { return slices.Contains(read, i.Name) })
 	first, others := h.candidates(q, infos)
 	out, err := h.answers(ctx, q, st, first)
 	if err != nil || len(out) > 0 {

@@ -496,8 +496,12 @@ func TestFewAreDecrypted(t *testing.T) {
 	if out := h.git("get", "protocol=https", "host=two.example"); out == "" || st.listed != 0 || strings.Join(st.got, " ") != "git/b@two.example github git/gone@two.example" {
 		t.Errorf("%q, %q, listed %d times", out, st.got, st.listed)
 	}
+	st.got = nil
 	if out := h.git("get", "protocol=https", "host=three.example"); out == "" || st.listed != 1 {
 		t.Errorf("%q, listed %d times", out, st.listed)
+	}
+	if slices.Sort(st.got); len(slices.Compact(slices.Clone(st.got))) < len(st.got) {
+		t.Errorf("read twice: %q", st.got)
 	}
 }
 
