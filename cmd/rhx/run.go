@@ -85,13 +85,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return hintUnsafe(err)
 	}
-	var masker *mask.Masker
-	if c.Mask {
-		hidden, err := e.Project.Hidden(env)
-		if err != nil {
-			return err
-		}
-		masker = mask.New(hidden)
+	masker, err := c.masker(e, env)
+	if err != nil {
+		return err
 	}
 	if a.On != "" {
 		spec := machine.RunSpec{Argv: argv, Unset: bundleUnsets(env), TTY: c.TTY, Files: files, FileVars: vars}
@@ -155,6 +151,18 @@ func endedAs(status int, err error) error {
 		child.EndAs(status)
 	}
 	return ended(status, err)
+}
+
+// masker hides what a command gets, and more, in what it writes; nil where that is not wanted.
+func (c *runCmd) masker(e *engine.Engine, env *project.Environment, more ...secret.Value) (*mask.Masker, error) {
+	if !c.Mask {
+		return nil, nil
+	}
+	hidden, err := e.Project.Hidden(env)
+	if err != nil {
+		return nil, err
+	}
+	return mask.New(append(hidden, more...)), nil
 }
 
 // withFiles runs a command beside files that are gone when it ends. rhx stays, as

@@ -55,21 +55,16 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 	if err != nil {
 		return hintUnsafe(err)
 	}
-	var masker *mask.Masker
-	if c.Mask {
-		hidden, err := e.Project.Hidden(env)
-		if err != nil {
-			return err
-		}
-		for _, one := range s.secrets() {
-			hidden = append(hidden, one.Hidden()...) // it may read them elsewhere
-		}
-		masker = mask.New(hidden)
-	}
+	var elsewhere []secret.Value // where it may read what it does not get
 	for _, one := range s.secrets() {
+		elsewhere = append(elsewhere, one.Hidden()...)
 		if one.InQuery() {
 			a.warn(one.Name + " goes into URLs, which servers write into their logs")
 		}
+	}
+	masker, err := c.masker(e, env, elsewhere...)
+	if err != nil {
+		return err
 	}
 	uses := newUseLog(e)
 	b, err := broker.Start(broker.Options{Secrets: s.secrets(), Only: c.BrokerOnly, Used: uses.add, Warn: a.warn})
