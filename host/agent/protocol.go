@@ -68,7 +68,7 @@ func (a *answer) clear() {
 	}
 }
 
-// DigestOf is how requests name the key in a file of such content.
+// DigestOf returns the digest of a key file, by which requests say which key they mean.
 func DigestOf(file []byte) string {
 	sum := sha256.Sum256(file)
 	return hex.EncodeToString(sum[:])

@@ -63,7 +63,7 @@ func fill(text string, value func(key string) string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// hides reports that there is something to put in.
+// hides reports whether the field has a placeholder, so that there is a value to put in.
 func (f *field) hides() bool { return f.from != f.to }
 
 // in returns the text with the values, for one with the placeholders.

@@ -23,12 +23,12 @@ type Secret struct {
 
 	uses   []spec.Use
 	values secret.Values
-	// placeholders are of the values that the command does not get. The others are
-	// public.
+	// placeholders has a text for each secret value, which the command gets instead. Public
+	// values have none: the command gets those themselves.
 	placeholders map[string]string
 }
 
-// Limit narrows where a secret is put in. What is empty does not.
+// Limit says into which requests a secret is put. An empty field limits nothing.
 type Limit struct {
 	// Hosts are patterns as in [spec.Use].
 	Hosts   []string
@@ -40,9 +40,9 @@ type Limit struct {
 // ErrNoRule is in the error of a value that the broker could not put in anywhere.
 var ErrNoRule = errors.New("no rule says where it is put in")
 
-// NewSecret makes the placeholders of a provider's secret. An error is of a value that
-// no rule of the spec uses, or that nothing can stand for: the command would get a
-// text that is of no use to it.
+// NewSecret makes the placeholders of a provider's secret. It is an error if no rule of the
+// spec uses one of the values, or if no placeholder can be made for one: the command would
+// get a text that is of no use to it.
 func NewSecret(sp *spec.Spec, sec *secret.Secret) (*Secret, error) {
 	s := &Secret{Name: sec.Name, values: sec.Values, placeholders: map[string]string{}}
 	for _, u := range sp.Use {

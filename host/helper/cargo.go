@@ -44,8 +44,8 @@ type cargoAnswer struct {
 	Err *cargoErr `json:"Err,omitempty"`
 }
 
-// Cargo answers cargo, line by line. What fails is an answer, too; the error is for a
-// client that does not speak the protocol.
+// Cargo answers cargo's requests, one on each line. A request that fails is answered with
+// what failed; Cargo returns an error only if the client does not speak the protocol.
 func (h *Helpers) Cargo(ctx context.Context, in io.Reader, out io.Writer) error {
 	if _, err := h.Records.Store(ctx); err != nil { // may start rhx anew
 		return err

@@ -86,7 +86,7 @@ type Bundle struct {
 	Line int
 }
 
-// Limit narrows where a secret is put into requests. What is empty does not.
+// Limit says into which requests a secret is put. An empty field limits nothing.
 type Limit struct {
 	Secret string
 	// Hosts are patterns as a provider's spec has them.

@@ -158,8 +158,8 @@ type expiryChange struct {
 	done   chan error
 }
 
-// changeExpiries changes the file, and returns when that is on the disk. Other processes
-// wait, or have been waited for.
+// changeExpiries changes the list of times, and returns when it is on the disk. A lock keeps
+// other processes out meanwhile; changes of this process that come together are written once.
 func (b *Book) changeExpiries(ctx context.Context, change func([]Expiry) []Expiry) error {
 	q := &b.expiries
 	mine := &expiryChange{change, make(chan error, 1)}

@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// Whose files of the record count: those that this user's key has signed last, and that no
-// other such file makes void.
+// A file of the record counts if one of this user's keys made its last signature, and if no
+// other file that counts makes it void.
 
 // signaturePurpose is what the keys that sign are derived for.
 const signaturePurpose = "store record"
