@@ -23,6 +23,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	sshagent "golang.org/x/crypto/ssh/agent"
+
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 const (
@@ -445,9 +447,12 @@ func tellSSH(dir, extension string) (told bool, err error) {
 	return told, errors.Join(errs...)
 }
 
+// maxWord is how long the word in an agent's lock may be.
+const maxWord = 256
+
 // wordOf reads what is in the lock beside an agent's socket.
 func wordOf(socket string) ([]byte, error) {
-	word, err := os.ReadFile(strings.TrimSuffix(socket, socketEnd) + lockEnd)
+	word, err := ownfile.ReadNoLink(strings.TrimSuffix(socket, socketEnd)+lockEnd, maxWord)
 	if err == nil && len(word) == 0 {
 		err = errors.New("the SSH agent's lock is empty")
 	}

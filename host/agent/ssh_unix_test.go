@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -380,5 +381,34 @@ func BenchmarkSSHSign(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// A pipe in the place of the lock is not waited for, and one that is huge is not read.
+func TestTheWordIsAFile(t *testing.T) {
+	dir := folder(t)
+	socket := filepath.Join(dir, sshName+socketEnd)
+	lock := filepath.Join(dir, sshName+lockEnd)
+	noError(t, syscall.Mkfifo(lock, 0o600))
+	done := make(chan error, 1)
+	go func() {
+		_, err := wordOf(socket)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("a pipe has a word")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for the pipe")
+	}
+	noError(t, os.Remove(lock), os.WriteFile(lock, make([]byte, 1<<20), 0o600))
+	if _, err := wordOf(socket); err == nil {
+		t.Error("a MiB is a word")
+	}
+	noError(t, os.WriteFile(lock, []byte("word"), 0o600))
+	if word, err := wordOf(socket); err != nil || string(word) != "word" {
+		t.Errorf("%q, %v", word, err)
 	}
 }
