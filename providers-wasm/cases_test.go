@@ -21,6 +21,20 @@ import (
 
 var update = flag.Bool("update", false, "write the rendered files of cases anew; see mylogin/cases/README.md for what to check then")
 
+// cache holds the compiled modules of all tests. Without it they are interpreted, which
+// is slow with the race detector and not what users have.
+var cache string
+
+func TestMain(m *testing.M) {
+	var err error
+	if cache, err = os.MkdirTemp("", "rhx-wasm-"); err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(cache)
+	os.Exit(status)
+}
+
 const login = "~/.mylogin.cnf"
 
 // guest runs a module of one file.
@@ -40,7 +54,13 @@ func newGuestOf(t testing.TB, module string) *guest {
 	// What is right is tested here, not what is fast: on a busy machine with the
 	// race detector a call may take long.
 	limits := sandbox.Limits{Call: time.Minute}
-	return &guest{t, sandbox.New(sandbox.Config{Limits: limits}), sandbox.Module{Name: module, Wasm: code, Trusted: true}}
+	return &guest{t, sandbox.New(sandbox.Config{CacheDir: cache, Limits: limits}), sandbox.Module{Name: module, Wasm: code, Trusted: true}}
+}
+
+// hurried is g with less time: a file that takes too long gives the limit's error, and
+// how long the limit is says nothing about the module.
+func (g *guest) hurried() *guest {
+	return &guest{g.t, sandbox.New(sandbox.Config{CacheDir: cache, Limits: sandbox.Limits{Call: 50 * time.Millisecond}}), g.mod}
 }
 
 func (g *guest) extract(data []byte) ([]sandbox.Secret, error) {
@@ -132,6 +152,7 @@ type expectation struct {
 // Each case is a home folder and what is in it. The values were printed by
 // MySQL's own reader; the error cases are one change away from a good file.
 func TestCases(t *testing.T) {
+	t.Parallel()
 	newGuest(t).runCases(t, "mylogin", ".mylogin.cnf", "user", "new")
 }
 
@@ -190,6 +211,7 @@ func (g *guest) keeps(data []byte, got, want []sandbox.Secret) {
 // Rendering changes the lines of this login path's values and no other byte.
 // The results are committed: MySQL's own reader has read them.
 func TestRenderChangesOnlyItsLines(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t)
 	for _, c := range []struct {
 		name, into string
@@ -269,6 +291,7 @@ func TestRenderChangesOnlyItsLines(t *testing.T) {
 }
 
 func TestRenderRefusesWhatALoginPathCannotHold(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t)
 	for name, s := range map[string]sandbox.Secret{
 		"another value":       {Profile: "client", Values: map[string]string{"token": "fake"}},
@@ -288,6 +311,7 @@ func TestRenderRefusesWhatALoginPathCannotHold(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t)
 	resp, err := g.box.Run(t.Context(), g.mod, &sandbox.Request{Op: sandbox.Describe})
 	if err != nil {
@@ -299,6 +323,7 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestAbsentAndEmptyFilesHaveNoSecrets(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t)
 	for _, f := range []sandbox.File{{Path: login}, {Path: login, Exists: true}} {
 		resp, err := g.box.Run(t.Context(), g.mod, &sandbox.Request{Op: sandbox.Extract, Files: []sandbox.File{f}})
@@ -309,6 +334,7 @@ func TestAbsentAndEmptyFilesHaveNoSecrets(t *testing.T) {
 }
 
 func TestOneProfile(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t)
 	resp, err := g.box.Run(t.Context(), g.mod, &sandbox.Request{Op: sandbox.Extract, Profile: "backup", Files: []sandbox.File{
 		{Path: login, Content: read(t, "mylogin/cases/editor/home/.mylogin.cnf"), Exists: true}}})
@@ -320,6 +346,7 @@ func TestOneProfile(t *testing.T) {
 // A file of a thousand times the usual size is read; one of a size that nobody
 // has ends in an answer or in a limit, never in less.
 func TestLargeFiles(t *testing.T) {
+	t.Parallel()
 	editor := read(t, "mylogin/cases/editor/home/.mylogin.cnf")
 	_, _, sealed := records(t, editor)
 	grow := func(line string, n int) []byte {
@@ -331,7 +358,7 @@ func TestLargeFiles(t *testing.T) {
 		if _, err := g.extract(grow(line, 32<<10)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		g.box = sandbox.New(sandbox.Config{})
+		g = g.hurried()
 		if _, err := g.extract(grow(line, 4<<20-100)); err != nil && !errors.Is(err, sandbox.ErrLimit) {
 			t.Errorf("4 MiB of %s: %v", name, err)
 		}

@@ -29,12 +29,14 @@ func clearMLSecret(pairs ...string) *sandbox.Secret {
 // The files were written by clearml-init or are its package's own examples, or
 // are what people write; the values are what ClearML's own package reads.
 func TestClearMLCases(t *testing.T) {
+	t.Parallel()
 	newClearML(t).runCases(t, "clearml", "clearml.conf", "access_key", "")
 }
 
 // Rendering changes the texts of values that differ, adds what is missing, and
 // changes no other byte.
 func TestClearMLRenderChangesOnlyItsPlaces(t *testing.T) {
+	t.Parallel()
 	g := newClearML(t)
 	const written = "# mine\napi {\n    # web\n    web_server: http://w # c\n    api_server: http://a\n    credentials {\"access_key\": \"A\", \"secret_key\": \"S\"}\n}\nsdk {x: [1, {y: 2}]}"
 	for _, c := range []struct {
@@ -78,6 +80,7 @@ func TestClearMLRenderChangesOnlyItsPlaces(t *testing.T) {
 }
 
 func TestClearMLRenderRefusesWhatItCannotKeep(t *testing.T) {
+	t.Parallel()
 	g := newClearML(t)
 	for _, c := range []struct {
 		name, before string
@@ -145,6 +148,7 @@ func askClearML(t *testing.T, texts []string) []*reading {
 // them; and in what the module wrote, ClearML finds the new values and the rest
 // as it was.
 func TestClearMLReadsTheSame(t *testing.T) {
+	t.Parallel()
 	g := newClearML(t)
 	texts := handMadeHOCON()
 	handMade := len(texts)
@@ -285,6 +289,7 @@ func FuzzClearML(f *testing.F) {
 }
 
 func TestClearMLDeepAndLargeFiles(t *testing.T) {
+	t.Parallel()
 	g := newClearML(t)
 	for name, text := range map[string]string{"blocks": "a{", "lists": "[", "values": "a=[{", "dots": "a.", "closed": "a{}"} {
 		for _, n := range []int{100, 4000} {
@@ -305,14 +310,14 @@ func TestClearMLDeepAndLargeFiles(t *testing.T) {
 	}
 	for name, lines := range map[string]string{"entries": "api.host: x\n", "lists": "x: [1, 2]\n"} {
 		var reported *sandbox.GuestError
-		hurried := &guest{t, sandbox.New(sandbox.Config{}), g.mod}
-		if _, err := hurried.extract([]byte(strings.Repeat(lines, (4<<20-100)/len(lines)))); err != nil && !errors.Is(err, sandbox.ErrLimit) && !errors.As(err, &reported) {
+		if _, err := g.hurried().extract([]byte(strings.Repeat(lines, (4<<20-100)/len(lines)))); err != nil && !errors.Is(err, sandbox.ErrLimit) && !errors.As(err, &reported) {
 			t.Errorf("4 MiB of %s: %v", name, err)
 		}
 	}
 }
 
 func TestClearMLDescribe(t *testing.T) {
+	t.Parallel()
 	g := newClearML(t)
 	resp, err := g.box.Run(t.Context(), g.mod, &sandbox.Request{Op: sandbox.Describe})
 	if err != nil || resp.Name != "clearml" || resp.Version != "1" || len(resp.Ops) != 3 {

@@ -25,6 +25,7 @@ func newLineGuest(t testing.TB, name string) *guest {
 // What a file has is what its expect.json says; it renders into its own file
 // without a change, and alone into a new one that reads back, twice the same.
 func TestLineCases(t *testing.T) {
+	t.Parallel()
 	for name, base := range lineModules {
 		folders, err := filepath.Glob(name + "/cases/*/expect.json")
 		if err != nil || len(folders) < 2 {
@@ -52,6 +53,7 @@ func TestLineCases(t *testing.T) {
 }
 
 func TestLinesChangeOnlyWhatTheyMust(t *testing.T) {
+	t.Parallel()
 	git := func(profile, url, user, password string) sandbox.Secret {
 		return sandbox.Secret{Profile: profile, Values: map[string]string{"url": url, "username": user, "password": password}}
 	}
@@ -82,6 +84,7 @@ func TestLinesChangeOnlyWhatTheyMust(t *testing.T) {
 }
 
 func TestLinesRefuseWhatTheyCannotHold(t *testing.T) {
+	t.Parallel()
 	ok := map[string]string{"url": "https://h", "username": "a", "password": "fake"}
 	with := func(k, v string) map[string]string {
 		m := map[string]string{}
@@ -118,6 +121,7 @@ func TestLinesRefuseWhatTheyCannotHold(t *testing.T) {
 
 // Whatever the file, the module answers in time: with secrets or an error.
 func TestLinesSurviveHostileFiles(t *testing.T) {
+	t.Parallel()
 	random := make([]byte, 64<<10)
 	source := rand.NewChaCha8([32]byte{1})
 	if _, err := source.Read(random); err != nil {
@@ -144,7 +148,7 @@ func TestLinesSurviveHostileFiles(t *testing.T) {
 		}
 		// Such a file is past anything that people have: an answer or the limit.
 		var reported *sandbox.GuestError
-		g.box = sandbox.New(sandbox.Config{})
+		g = g.hurried()
 		_, err := g.extract([]byte(strings.Repeat("https://a:b@h\n", 4<<20/14)))
 		if err != nil && !errors.As(err, &reported) && !errors.Is(err, sandbox.ErrLimit) {
 			t.Errorf("%s: 4 MiB: %v", name, err)
@@ -179,6 +183,7 @@ func FuzzLines(f *testing.F) {
 // A token that stands in the user's place is in no profile's name, whatever stands
 // for the password.
 func TestTokensAreInNoName(t *testing.T) {
+	t.Parallel()
 	g := newGuestOf(t, "gitcredentials")
 	for _, form := range []string{"ghp_", "gho_", "github_pat_", "glpat-", "hf_", "npm_", "pypi-", "sk-", "hvs.", "ATATT3", "eyJ"} {
 		token := form + strings.Repeat("fake", 7)

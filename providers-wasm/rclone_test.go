@@ -58,6 +58,7 @@ func reveal(t testing.TB, obscured string) (text, iv string) {
 // The files were written by rclone, or by hand and read by it; the values are
 // what rclone config dump and rclone reveal print.
 func TestRcloneCases(t *testing.T) {
+	t.Parallel()
 	newRclone(t).runCases(t, "rclone", ".config/rclone/rclone.conf", "user", "new")
 }
 
@@ -66,6 +67,7 @@ const someRemotes = "# mine\n[a]\ntype = sftp\nuser=u\nhost : h \npass = %A%\n; 
 // Rendering changes the lines of one remote's options and no other byte. "%A%"
 // stands for the obscured "fake-a", "<TEXT>" for TEXT obscured with a new IV.
 func TestRcloneRenderChangesOnlyItsLines(t *testing.T) {
+	t.Parallel()
 	g := newRclone(t)
 	old := obscure(t, "fake-a", "0123456789abcdef")
 	a := map[string]string{"type": "sftp", "user": "u", "host": "h", "pass": "fake-a"}
@@ -128,6 +130,7 @@ func TestRcloneRenderChangesOnlyItsLines(t *testing.T) {
 // A sandbox has no randomness: the IV is made of what is obscured, so that the
 // same is the same everywhere, and what differs in anything shares none.
 func TestRcloneIVs(t *testing.T) {
+	t.Parallel()
 	g := newRclone(t)
 	line := regexp.MustCompile(`(?m)^(?:pass|password) = (.*)$`)
 	seen := map[string]string{}
@@ -156,6 +159,7 @@ func TestRcloneIVs(t *testing.T) {
 }
 
 func TestRcloneRenderRefusesWhatTheFileCannotHold(t *testing.T) {
+	t.Parallel()
 	g := newRclone(t)
 	for name, s := range map[string]sandbox.Secret{
 		"no name":                {Values: map[string]string{"user": "u"}},
@@ -185,6 +189,7 @@ func TestRcloneRenderRefusesWhatTheFileCannotHold(t *testing.T) {
 // The module keeps public options that a secret does not have, and rhx asks
 // nobody about them: both go by one list.
 func TestRclonePublicOptionsAreThoseOfTheSpec(t *testing.T) {
+	t.Parallel()
 	g := newRclone(t)
 	sp, err := spec.NewRegistry(specs.All(), "").Get("rclone")
 	if err != nil {
@@ -208,12 +213,13 @@ func TestRclonePublicOptionsAreThoseOfTheSpec(t *testing.T) {
 }
 
 func TestRcloneLargeFiles(t *testing.T) {
+	t.Parallel()
 	for name, lines := range map[string]string{"remotes": "[a]\nx=y\n", "options": "x = y\n", "passwords": "pass = " + obscure(t, strings.Repeat("x", 5000), "0123456789abcdef") + "\n"} {
 		g := newRclone(t)
 		if _, err := g.extract([]byte(strings.Repeat(lines, 32<<10/len(lines)))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		g.box = sandbox.New(sandbox.Config{})
+		g = g.hurried()
 		if _, err := g.extract([]byte(strings.Repeat(lines, (4<<20-100)/len(lines)))); err != nil && !errors.Is(err, sandbox.ErrLimit) {
 			t.Errorf("4 MiB of %s: %v", name, err)
 		}
@@ -277,6 +283,7 @@ func FuzzRclone(f *testing.F) {
 }
 
 func TestRcloneDescribe(t *testing.T) {
+	t.Parallel()
 	g := newRclone(t)
 	resp, err := g.box.Run(t.Context(), g.mod, &sandbox.Request{Op: sandbox.Describe})
 	if err != nil || resp.Name != "rclone" || resp.Version != "1" || len(resp.Ops) != 3 {
