@@ -115,8 +115,8 @@ func (a *app) known() map[string]func() []string {
 		}
 	}
 	return map[string]func() []string{
-		"stored":   a.storedNames,
-		"client":   helperClients,
+		"stored": a.storedNames,
+		"client": helperClients,
 		"command": func() (names []string) {
 			for _, c := range commands() {
 				names = append(names, c.name)
