@@ -3,6 +3,7 @@
 # make mutate    PKG=host/codec: the small faults that its own tests do not notice
 # make soak      random comparisons with other programs, SEEDS of each
 # make vuln      known faults in what rhx links; needs https://vuln.go.dev
+# make docs      docs/reference.md, from the help of the commands
 # make bench     ratios of whole commands and of the parts, in one run
 
 SHELL := /bin/sh
@@ -14,12 +15,12 @@ SEEDS ?= 100
 MIN ?= 85
 LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: install build test test-deps soak bench lint wasm fuzz mutate vuln vet
+.PHONY: install build docs test test-deps soak bench lint wasm fuzz mutate vuln vet
 
 # rhx starts faster without the C library, the Vault client and the wasm runtime, and goes
 # on as rhx-full where it needs the last two: docs/ARCHITECTURE.md, RATIONALE. The checks
 # share what is compiled for it.
-install build vet lint: export CGO_ENABLED = 0
+install build docs vet lint: export CGO_ENABLED = 0
 
 install:
 	dir="$$($(GO) env GOBIN)"; dir="$${dir:-$$($(GO) env GOPATH)/bin}"; mkdir -p "$$dir" && \
@@ -54,6 +55,10 @@ vet:
 # The committed modules, from their sources.
 wasm:
 	sh providers-wasm/build.sh
+
+# What the help of the commands says, as a page.
+docs:
+	$(GO) run ./cmd/rhx man --markdown > docs/reference.md.new && mv docs/reference.md.new docs/reference.md
 
 bench: build
 	sh .ci/bench.sh

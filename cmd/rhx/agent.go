@@ -39,7 +39,11 @@ func (c *unlockCmd) Help() string {
 
 The agent is a process of yours that keeps the key in memory, not on the disk. It decrypts for every program that runs as you.
 
-With --keyring the passphrase is asked for only where the system's keyring (the Secret Service, such as that of GNOME or KeePassXC, or the keychain of macOS) does not have it, and put there. rhx lock --keyring takes it out.`
+With --keyring the passphrase is asked for only where the system's keyring (the Secret Service, such as that of GNOME or KeePassXC, or the keychain of macOS) does not have it, and put there. rhx lock --keyring takes it out.
+
+Examples:
+  rhx unlock
+  rhx unlock --for 1h --keyring`
 }
 
 func (c *unlockCmd) Run(a *app) error {
@@ -116,6 +120,11 @@ type lockCmd struct {
 	Keyring bool `help:"Take the passphrase out of the system's keyring, too."`
 }
 
+func (c *lockCmd) Help() string {
+	return `Examples:
+  rhx lock`
+}
+
 func (c *lockCmd) Run(a *app) error {
 	if err := hasAgents(); err != nil {
 		return err
@@ -170,6 +179,12 @@ type agentStartCmd struct {
 	Foreground bool `help:"Stay, for a service manager; its socket is taken (LISTEN_FDS)."`
 }
 
+func (c *agentStartCmd) Help() string {
+	return `Examples:
+  rhx agent start
+  rhx agent start --foreground   # as a service`
+}
+
 func (c *agentStartCmd) Run(ctx context.Context, a *app) error {
 	client, err := a.agentClient()
 	if err != nil {
@@ -193,6 +208,11 @@ func (c *agentStartCmd) Run(ctx context.Context, a *app) error {
 
 type agentStopCmd struct{}
 
+func (c *agentStopCmd) Help() string {
+	return `Examples:
+  rhx agent stop`
+}
+
 func (c *agentStopCmd) Run(a *app) error {
 	client, err := a.agentClient()
 	if err != nil {
@@ -211,7 +231,10 @@ func (c *agentStopCmd) Run(a *app) error {
 type agentStatusCmd struct{}
 
 func (c *agentStatusCmd) Help() string {
-	return `Exit status 1 says that no agent runs.`
+	return `Exit status 1 says that no agent runs.
+
+Examples:
+  rhx agent status`
 }
 
 // agentState is the status for programs.

@@ -28,7 +28,11 @@ type planCmd struct {
 func (c *planCmd) Help() string {
 	return `Compares, of every secret on every machine of the manifest, what rhx put there last, what is there, and what is wanted; nothing is changed. Values are shown as short fingerprints that mean something on this machine only: key was>is.
 
-What was changed by hand is a conflict, which rhx apply leaves alone.`
+What was changed by hand is a conflict, which rhx apply leaves alone.
+
+Examples:
+  rhx plan
+  rhx plan --exit-code -o json`
 }
 
 type applyCmd struct {
@@ -39,7 +43,11 @@ type applyCmd struct {
 }
 
 func (c *applyCmd) Help() string {
-	return `Does what rhx plan says: makes the values that the manifest has generated, asks for those that it has you asked for, and brings every machine to what its bundles say. Conflicts and failures stop nothing else; then the exit status is 3. rhx undo takes it back.`
+	return `Does what rhx plan says: makes the values that the manifest has generated, asks for those that it has you asked for, and brings every machine to what its bundles say. Conflicts and failures stop nothing else; then the exit status is 3. rhx undo takes it back.
+
+Examples:
+  rhx apply
+  rhx apply --yes --parallel 8`
 }
 
 // stepJSON is one element of plan's and apply's JSON.

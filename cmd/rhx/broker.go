@@ -25,6 +25,7 @@ type brokerCheckCmd struct {
 func (c *brokerCheckCmd) Help() string {
 	return `By the rules of the providers, as rhx run --broker follows them, with no request and no value. The exit status is 1 where nothing would be put in.
 
+Examples:
   rhx broker check https://api.github.com/user -s github`
 }
 

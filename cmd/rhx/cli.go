@@ -49,7 +49,7 @@ func commands() []command {
 		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
 		{"broker", "Say what rhx run --broker would put into a request.", &brokerCmd{}, usesSecrets},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
-		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", &helperCmd{}, usesStore | usesLog},
+		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", newHelperCmd(), usesStore | usesLog},
 		{"harden", "Take credentials out of files: their clients ask rhx instead.", &hardenCmd{}, usesStore | usesLog},
 		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesSecrets},
 		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets | sweeps},
@@ -73,6 +73,7 @@ func commands() []command {
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, 0},
 		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, 0},
 		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}, 0},
+		{"man", "Print a page of the manual, for man.", &manCmd{}, 0},
 		{"version", "Print the version.", &versionCmd{}, 0},
 	}
 }
@@ -257,6 +258,7 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 		kong.Exit(func(int) { a.helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: min(100, a.Width())}),
 		kong.Vars{"formats": strings.Join(bundle.Formats(), ", "), "methods": "token, userpass, ldap, approle, jwt, oidc, kubernetes, cert"},
+		kong.Help(printHelp),
 		kong.Bind(a),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	}

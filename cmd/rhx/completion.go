@@ -26,9 +26,12 @@ type completionCmd struct {
 }
 
 func (c *completionCmd) Help() string {
-	return `For bash, in ~/.bashrc:   source <(rhx completion bash)
-For zsh, in ~/.zshrc:     source <(rhx completion zsh)
-For fish:                 rhx completion fish > ~/.config/fish/completions/rhx.fish`
+	return `Completes commands, flags, secrets, bundles, hosts and more at Tab. Of what is stored it reads names only: no network, no question.
+
+Examples:
+  source <(rhx completion bash)    # in ~/.bashrc
+  source <(rhx completion zsh)     # in ~/.zshrc
+  rhx completion fish > ~/.config/fish/completions/rhx.fish`
 }
 
 func (c *completionCmd) Run(a *app) error {
@@ -112,8 +115,14 @@ func (a *app) known() map[string]func() []string {
 		}
 	}
 	return map[string]func() []string{
-		"stored":   a.storedNames,
-		"client":   helperClients,
+		"stored": a.storedNames,
+		"client": helperClients,
+		"command": func() (names []string) {
+			for _, c := range commands() {
+				names = append(names, c.name)
+			}
+			return names
+		},
 		"provider": providers,
 		"savable":  func() []string { return append(a.storedNames(), providers()...) },
 		"format":   bundle.Formats,

@@ -17,7 +17,11 @@ type deleteCmd struct {
 }
 
 func (c *deleteCmd) Help() string {
-	return `The older versions of a deleted secret stay readable by number (rhx get --version) until --destroy. --contents takes the secret's keys out of its native files, and the file only where nothing else is left in it; values that differ from the stored ones are left.`
+	return `The older versions of a deleted secret stay readable by number (rhx get --version) until --destroy. --contents takes the secret's keys out of its native files, and the file only where nothing else is left in it; values that differ from the stored ones are left.
+
+Examples:
+  rhx delete openai
+  rhx delete aws/prod --contents`
 }
 
 // deletedJSON is one element of delete's JSON.

@@ -18,7 +18,12 @@ type detectCmd struct {
 }
 
 func (c *detectCmd) Help() string {
-	return `Looks at the default files and variables of every known provider, and at the files of variables (.env and the like) in this folder. Values are masked unless they are public, such as a key's id. A file that is broken is named, with the line, and does not hide the others; the exit status is then 3.`
+	return `Looks at the default files and variables of every known provider, and at the files of variables (.env and the like) in this folder. Values are masked unless they are public, such as a key's id. A file that is broken is named, with the line, and does not hide the others; the exit status is then 3.
+
+Examples:
+  rhx detect
+  rhx detect aws github --reveal
+  rhx detect --on gpu-01`
 }
 
 // foundJSON is one element of detect's JSON.

@@ -15,7 +15,11 @@ type getCmd struct {
 }
 
 func (c *getCmd) Help() string {
-	return `Prints the value as it is. On a terminal a line break is added, and a value with control characters, which the terminal would obey, is refused: it goes to a file, a pipe, or with -o json.`
+	return `Prints the value as it is. On a terminal a line break is added, and a value with control characters, which the terminal would obey, is refused: it goes to a file, a pipe, or with -o json.
+
+Examples:
+  rhx get openai
+  rhx get aws/prod access_key --version 2`
 }
 
 func (c *getCmd) Run(ctx context.Context, a *app) error {

@@ -31,7 +31,11 @@ func (c *hardenCmd) Help() string {
 
 What no client can ask for stays where it is, and is listed; --all takes it out, too.
 
-rhx undo brings all back, the client's configuration too.`
+rhx undo brings all back, the client's configuration too.
+
+Examples:
+  rhx harden --dry-run
+  rhx harden aws git`
 }
 
 // hardenJSON is one credential in harden's JSON.

@@ -34,10 +34,28 @@ type helperAskCmd struct {
 	Secret  string   `predictor:"stored" help:"The only secret that answers." placeholder:"NAME"`
 	Profile string   `help:"The profile, for aws." placeholder:"NAME"`
 	Words   []string `arg:"" optional:"" help:"What the client adds: get, store, erase and the like."`
+
+	example string // as the client asks
+}
+
+// newHelperCmd returns the grammar, in which each protocol has its own example.
+func newHelperCmd() *helperCmd {
+	return &helperCmd{
+		AWS:       helperAskCmd{example: "rhx helper aws --profile prod"},
+		Cargo:     helperAskCmd{example: "rhx helper cargo"},
+		Docker:    helperAskCmd{example: "echo registry.example.com | rhx helper docker get"},
+		Git:       helperAskCmd{example: `printf 'protocol=https\nhost=github.com\n\n' | rhx helper git get`},
+		Keyring:   helperAskCmd{example: "rhx helper keyring get https://pypi.example.com/simple/ jane"},
+		Kubectl:   helperAskCmd{example: "rhx helper kubectl"},
+		Terraform: helperAskCmd{example: "rhx helper terraform get app.terraform.io"},
+	}
 }
 
 func (c *helperAskCmd) Help() string {
-	return `Clients run this: rhx helper install writes it into their configuration. It speaks the client's protocol on stdin and stdout; a passphrase is asked on the terminal itself.`
+	return `Clients run this: rhx helper install writes it into their configuration. It speaks the client's protocol on stdin and stdout; a passphrase is asked on the terminal itself.
+
+Examples:
+  ` + c.example
 }
 
 func (c *helperAskCmd) Run(ctx context.Context, a *app) error {

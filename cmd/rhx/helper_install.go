@@ -40,7 +40,17 @@ type helperUninstallCmd struct {
 	DryRun bool   `help:"Say what would be changed; change nothing."`
 }
 
+func (c *helperUninstallCmd) Help() string {
+	return `Examples:
+  rhx helper uninstall git`
+}
+
 type helperListCmd struct{}
+
+func (c *helperListCmd) Help() string {
+	return `Examples:
+  rhx helper list`
+}
 
 // changedJSON is one file that an installation changes.
 type changedJSON struct {

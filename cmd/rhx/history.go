@@ -16,6 +16,11 @@ type historyCmd struct {
 	Secret string `arg:"" predictor:"stored" help:"The secret's name."`
 }
 
+func (c *historyCmd) Help() string {
+	return `Examples:
+  rhx history aws/prod`
+}
+
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
 	e, err := a.engine()
 	if err != nil {
@@ -51,7 +56,10 @@ type rollbackCmd struct {
 }
 
 func (c *rollbackCmd) Help() string {
-	return `Saves the values of an older version as a new one; nothing is lost by it.`
+	return `Saves the values of an older version as a new one; nothing is lost by it.
+
+Examples:
+  rhx rollback aws/prod --to 3`
 }
 
 func (c *rollbackCmd) Run(ctx context.Context, a *app) error {

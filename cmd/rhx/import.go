@@ -24,7 +24,10 @@ type importRunhouseCmd struct {
 }
 
 func (c *importRunhouseCmd) Help() string {
-	return `Reads secrets/*.json, secrets/login.env, and in config.yaml where Runhouse has placed secrets, and saves them to the store. Nothing of ~/.rh is changed, and the account's token is not read. A kubeconfig becomes a secret for each context; variables of login.env that no provider knows become the secret runhouse-env.`
+	return `Reads secrets/*.json, secrets/login.env, and in config.yaml where Runhouse has placed secrets, and saves them to the store. Nothing of ~/.rh is changed, and the account's token is not read. A kubeconfig becomes a secret for each context; variables of login.env that no provider knows become the secret runhouse-env.
+
+Examples:
+  rhx import runhouse --dry-run`
 }
 
 // importJSON is the JSON of an import.

@@ -16,7 +16,11 @@ type importDotenvCmd struct {
 }
 
 func (c *importDotenvCmd) Help() string {
-	return `Reads .env, .env.NAME and the other files of docs/projects.md in this folder, and saves their variables: those that a provider knows as PROVIDER/FOLDER (OPENAI_API_KEY of the folder api as openai/api), all others as one secret that is called as the folder is. Another file than .env adds its own name: .env.prod gives api.prod. What is empty, a placeholder or refers to other variables is left. The file is not changed; rhx load writes the same variables into it again.`
+	return `Reads .env, .env.NAME and the other files of docs/projects.md in this folder, and saves their variables: those that a provider knows as PROVIDER/FOLDER (OPENAI_API_KEY of the folder api as openai/api), all others as one secret that is called as the folder is. Another file than .env adds its own name: .env.prod gives api.prod. What is empty, a placeholder or refers to other variables is left. The file is not changed; rhx load writes the same variables into it again.
+
+Examples:
+  rhx import dotenv
+  rhx import dotenv .env.prod --name api.prod --dry-run`
 }
 
 func (c *importDotenvCmd) Run(ctx context.Context, a *app) error {

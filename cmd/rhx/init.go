@@ -16,11 +16,11 @@ import (
 type initCmd struct{}
 
 func (c *initCmd) Help() string {
-	return `Writes rhx.yaml in this folder, or the file that --manifest names: the names of the secrets that rhx detect finds, and a bundle "default" of those that have variables. No value is written. Comments show what else can be said. With --store the manifest says where the secrets are kept. A file that is there is left alone.
+	return `Writes rhx.yaml in this folder, or the file that --manifest names: the names of the secrets that rhx detect finds, and a bundle "default" of those that have variables. No value is written. Comments show what else can be said. With --store the manifest says where the secrets are kept. A file that is there is left alone. Then rhx save --all keeps what they name, and rhx run -b default -- COMMAND gives it to a command.
 
+Examples:
   rhx init
-  rhx save --all
-  rhx run -b default -- COMMAND`
+  rhx init --store vault://secret/ml-team`
 }
 
 // initJSON is init's JSON.

@@ -11,6 +11,12 @@ import (
 
 type listCmd struct{}
 
+func (c *listCmd) Help() string {
+	return `Examples:
+  rhx list
+  rhx list -o json`
+}
+
 // emptyStore is said where there is no secret.
 const emptyStore = "The store is empty. rhx save --all saves what rhx detect finds."
 

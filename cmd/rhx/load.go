@@ -32,7 +32,13 @@ type loadCmd struct {
 func (c *loadCmd) Help() string {
 	return `Merges each secret into its provider's file: other profiles, comments and order stay as they are. Values that are there already change nothing. Values that differ are refused, unless --overwrite is given or you say yes when asked.
 
-With --ttl the secrets are taken out again when the time has passed: their own keys, and only where they have the values that rhx put there. The next rhx that changes something does so, or rhx sweep; of several loads of a secret the latest counts.`
+With --ttl the secrets are taken out again when the time has passed: their own keys, and only where they have the values that rhx put there. The next rhx that changes something does so, or rhx sweep; of several loads of a secret the latest counts.
+
+Examples:
+  rhx load aws github
+  rhx load --all --dry-run
+  rhx load openai --env
+  rhx load aws --ttl 8h`
 }
 
 // loadedJSON is one element of load's and sync's JSON.

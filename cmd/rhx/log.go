@@ -22,7 +22,11 @@ type logCmd struct {
 }
 
 func (c *logCmd) Help() string {
-	return `The local log: when, who, by which command and from which program, which secret, to which machine and place or which program, and what the broker used it for. It has every write to the store and every read of values, what --reason said, and no values. It is never sent anywhere.`
+	return `The local log: when, who, by which command and from which program, which secret, to which machine and place or which program, and what the broker used it for. It has every write to the store and every read of values, what --reason said, and no values. It is never sent anywhere.
+
+Examples:
+  rhx log aws/prod
+  rhx log --verify`
 }
 
 func (c *logCmd) Run(ctx context.Context, a *app) error {

@@ -46,7 +46,11 @@ type logoutCmd struct {
 func (c *logoutCmd) Help() string {
 	return `Asks for each secret that load or login placed on this machine whether to delete it there: its own keys only, and a file only where rhx made it and nothing else is in it. Then the token is revoked and deleted, and rhx asks whether its configuration shall go.
 
-Without a terminal and without --delete-secrets or --yes, secrets and configuration stay. Values that differ from the stored ones are deleted only by a yes at their own question.`
+Without a terminal and without --delete-secrets or --yes, secrets and configuration stay. Values that differ from the stored ones are deleted only by a yes at their own question.
+
+Examples:
+  rhx logout
+  rhx logout --keep-secrets`
 }
 
 func (c *logoutCmd) Run(ctx context.Context, a *app) error {

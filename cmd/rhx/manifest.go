@@ -209,7 +209,11 @@ type trustCmd struct {
 }
 
 func (c *trustCmd) Help() string {
-	return `A manifest can come with what you clone. rhx does nothing by it before you trust it, as it is: a change asks again. This shows what it can do, and trusts it.`
+	return `A manifest can come with what you clone. rhx does nothing by it before you trust it, as it is: a change asks again. This shows what it can do, and trusts it.
+
+Examples:
+  rhx trust
+  rhx trust --revoke`
 }
 
 func (c *trustCmd) Run(ctx context.Context, a *app) error {

@@ -15,6 +15,11 @@ type providerBuildCmd struct {
 	Dir string `arg:"" optional:"" default:"." help:"The package's folder."`
 }
 
+func (c *providerBuildCmd) Help() string {
+	return `Examples:
+  rhx provider build ./acme`
+}
+
 func (c *providerBuildCmd) Run(ctx context.Context, a *app) error {
 	module, err := author.Build(ctx, c.Dir)
 	if err != nil {
@@ -42,7 +47,10 @@ func (c *providerTestCmd) Help() string {
 
   {"secrets": [{"profile": "default", "values": {"token": "fake-token"}}]}
 
-The profile is as the file spells it. For a file that is broken in line 3 there is {"error": {"code": "invalid", "line": 3}}, and for a secret that the tool keeps elsewhere "state": "keyring" or "exec" instead of values. rhx must find just that, and bring each secret back.`
+The profile is as the file spells it. For a file that is broken in line 3 there is {"error": {"code": "invalid", "line": 3}}, and for a secret that the tool keeps elsewhere "state": "keyring" or "exec" instead of values. rhx must find just that, and bring each secret back.
+
+Examples:
+  rhx provider test ./acme`
 }
 
 func (c *providerTestCmd) Run(ctx context.Context, a *app) error {
@@ -99,6 +107,11 @@ func (a *app) printChecks(results []author.Result) error {
 
 type providerDescribeCmd struct {
 	Dir string `arg:"" optional:"" default:"." help:"The package's folder."`
+}
+
+func (c *providerDescribeCmd) Help() string {
+	return `Examples:
+  rhx provider describe ./acme`
 }
 
 func (c *providerDescribeCmd) Run(ctx context.Context, a *app) error {

@@ -27,7 +27,11 @@ type providerNewCmd struct {
 }
 
 func (c *providerNewCmd) Help() string {
-	return "Languages: " + strings.Join(guestsdk.Languages(), ", ") + ". With --from-file, a module is written only where a spec cannot say the file's format."
+	return "Languages: " + strings.Join(guestsdk.Languages(), ", ") + `. With --from-file, a module is written only where a spec cannot say the file's format.
+
+Examples:
+  rhx provider new acme --from-file ~/.acme/config.toml
+  rhx provider new acme --lang go`
 }
 
 // newJSON is provider new's JSON.

@@ -25,7 +25,11 @@ type providerAddCmd struct {
 func (c *providerAddCmd) Help() string {
 	return `Shows what the provider may read, write, set and run, and asks once. Then its files are copied, and pinned by sha256 in rhx.lock in the data folder: if a byte of them changes, the provider is not used until it is added anew, which shows how its permissions differ.
 
-A provider in .rhx/providers/NAME of a project is used from that folder and nowhere else, and not before you have added it. docs/providers.md has more.`
+A provider in .rhx/providers/NAME of a project is used from that folder and nowhere else, and not before you have added it. docs/providers.md has more.
+
+Examples:
+  rhx provider add ./acme
+  rhx provider add https://example.com/acme.tar.gz`
 }
 
 // addedJSON is provider add's JSON.
@@ -197,6 +201,11 @@ type providerRemoveCmd struct {
 	DistrustKey string   `placeholder:"KEY" help:"Stop trusting this minisign public key, or the one in this file. What it signed stays until it is removed."`
 }
 
+func (c *providerRemoveCmd) Help() string {
+	return `Examples:
+  rhx provider remove acme`
+}
+
 func (c *providerRemoveCmd) Run(_ context.Context, a *app) error {
 	e, err := a.engine()
 	if err != nil {
@@ -266,6 +275,11 @@ func (a *app) notAdded(e *engine.Engine, name string) error {
 }
 
 type providerListCmd struct{}
+
+func (c *providerListCmd) Help() string {
+	return `Examples:
+  rhx provider list`
+}
 
 // providerListJSON is the JSON of provider list and provider verify.
 type providerListJSON struct {
@@ -338,7 +352,10 @@ func module(files map[string]string) string {
 type providerVerifyCmd struct{}
 
 func (c *providerVerifyCmd) Help() string {
-	return `Compares every file of every added provider with its digest in rhx.lock, and checks the signatures anew. Needs no network. The exit status is 1 if anything differs. Modules that are no longer in the cache of compiled ones, as after an update of rhx, are compiled again.`
+	return `Compares every file of every added provider with its digest in rhx.lock, and checks the signatures anew. Needs no network. The exit status is 1 if anything differs. Modules that are no longer in the cache of compiled ones, as after an update of rhx, are compiled again.
+
+Examples:
+  rhx provider verify`
 }
 
 func (c *providerVerifyCmd) Run(ctx context.Context, a *app) error {

@@ -19,10 +19,11 @@ type providersCmd struct {
 }
 
 func (c *providersCmd) Help() string {
-	return `Without a name lists what rhx knows, by groups. A word that is no provider's name is looked for in names, titles, groups, variables and files:
+	return `Without a name lists what rhx knows, by groups. A word that is no provider's name is looked for in names, titles, groups, variables and files.
 
+Examples:
+  rhx providers
   rhx providers digitalocean
-  rhx providers registry
   rhx providers OPENAI_API_KEY
   rhx providers --group clouds`
 }

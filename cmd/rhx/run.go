@@ -45,8 +45,8 @@ func (c *runCmd) Help() string {
 
 Examples:
   rhx run -s openai -- python train.py
-  rhx run --broker -s github -- ./agent   which uses the token and does not have it
-  rhx run -- make test                    with the bundle default of the project's rhx.yaml
+  rhx run --broker -s github -- ./agent    # which uses the token and does not have it
+  rhx run -- make test                     # with the bundle default of the project's rhx.yaml
   rhx run --mask -b deploy -- terraform apply`
 }
 

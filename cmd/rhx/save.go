@@ -32,15 +32,15 @@ type saveCmd struct {
 }
 
 func (c *saveCmd) Help() string {
-	return `Examples:
-  rhx save --all                       everything that rhx detect finds
-  rhx save aws aws/prod                two profiles
-  rhx save aws --from ./credentials --name ci-aws
-  rhx save openai api_key=-            a key typed at a hidden prompt, or from a pipe
-  rhx save db user=@user.txt password=-
-  rhx save db --values db.json         a base secret: any keys
+	return `Saving the values that the store has already makes no new version. KEY=… keeps the other keys of the secret, --values replaces them all.
 
-Saving the values that the store has already makes no new version. KEY=… keeps the other keys of the secret, --values replaces them all.`
+Examples:
+  rhx save --all                  # everything that rhx detect finds
+  rhx save aws aws/prod           # two profiles
+  rhx save aws --from ./credentials --name ci-aws
+  rhx save openai api_key=-       # a key typed at a hidden prompt, or from a pipe
+  rhx save db user=@user.txt password=-
+  rhx save db --values db.json    # a base secret: any keys`
 }
 
 // savedJSON is one element of save's JSON.

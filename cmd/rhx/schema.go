@@ -13,13 +13,13 @@ type schemaCmd struct {
 }
 
 func (c *schemaCmd) Help() string {
-	return `For editors, which then complete fields and mark mistakes:
+	return `For editors, which then complete fields and mark mistakes. Those that use yaml-language-server take it from the first line of rhx.yaml:
 
+  # yaml-language-server: $schema=rhx.schema.json
+
+Examples:
   rhx schema manifest > rhx.schema.json
-
-and, for the editors that use yaml-language-server, as the first line of rhx.yaml:
-
-  # yaml-language-server: $schema=rhx.schema.json`
+  rhx schema spec`
 }
 
 func (c *schemaCmd) Run(a *app) error {

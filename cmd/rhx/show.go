@@ -21,6 +21,12 @@ type showCmd struct {
 	Version int    `help:"An older version." placeholder:"N"`
 }
 
+func (c *showCmd) Help() string {
+	return `Examples:
+  rhx show aws/prod
+  rhx show openai --version 2 --reveal`
+}
+
 // showJSON is show's JSON.
 type showJSON struct {
 	Name      string            `json:"name"`

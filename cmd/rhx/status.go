@@ -22,7 +22,11 @@ type statusCmd struct {
 }
 
 func (c *statusCmd) Help() string {
-	return `A row for each secret of the manifest, a column for the store, this machine and each host: same, differs, missing, unreachable, or nothing where it is not to be. Without a manifest: all of the store, and this machine.`
+	return `A row for each secret of the manifest, a column for the store, this machine and each host: same, differs, missing, unreachable, or nothing where it is not to be. Without a manifest: all of the store, and this machine.
+
+Examples:
+  rhx status
+  rhx status --html status.html`
 }
 
 // statusJSON is one element of status's JSON.

@@ -23,7 +23,11 @@ type storeImportCmd struct {
 func (c *storeImportCmd) Help() string {
 	return `Reads all of the backup first, and changes nothing where anything is wrong with it. A secret that the store does not have comes back with all versions, in their order; one that it has with the same values stays as it is; one with other values is a conflict, unless --overwrite is given: then the backup's newest version is put on top. An import that was interrupted is continued by another one.
 
-The passphrase is asked for, or taken from RHX_BACKUP_PASSPHRASE.`
+The passphrase is asked for, or taken from RHX_BACKUP_PASSPHRASE.
+
+Examples:
+  rhx store import backup.age --dry-run
+  ssh nas 'cat backup.age' | rhx store import - --yes`
 }
 
 // importedJSON is the JSON of an import from a backup.

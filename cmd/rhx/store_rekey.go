@@ -15,7 +15,10 @@ type storeRekeyCmd struct {
 func (c *storeRekeyCmd) Help() string {
 	return `Encrypts all versions of all secrets anew, to a new key that takes the place of the one that rhx made, with a passphrase if that had one or RHX_AGE_IDENTITY=passphrase. With --from the new key is the one that RHX_AGE_IDENTITY or identity: in config.yaml names, of age or SSH.
 
-It can be interrupted at any time, and called again goes on. The old key opens nothing that is in the store then; copies of the folder from before it does. If it may be known to others, change the secrets, too.`
+It can be interrupted at any time, and called again goes on. The old key opens nothing that is in the store then; copies of the folder from before it does. If it may be known to others, change the secrets, too.
+
+Examples:
+  rhx store rekey`
 }
 
 func (c *storeRekeyCmd) Run(ctx context.Context, a *app) error {

@@ -25,7 +25,11 @@ type sweepCmd struct {
 func (c *sweepCmd) Help() string {
 	return `Takes out what was placed with --ttl, or with ttl: in a manifest, and whose time has passed, on this machine and on hosts. Of this machine, load, save, sync, run, apply, delete, import, login and logout do so by themselves before anything else.
 
-What somebody gave another value since is left, and said. rhx undo brings back what was taken out, for good.`
+What somebody gave another value since is left, and said. rhx undo brings back what was taken out, for good.
+
+Examples:
+  rhx sweep
+  rhx sweep --local --dry-run`
 }
 
 func (c *sweepCmd) Run(ctx context.Context, a *app) error {

@@ -42,7 +42,12 @@ func (c *syncCmd) Help() string {
 
 With --via vault no secret goes over SSH, but for each one a token that Vault takes once (response wrapping). The host needs rhx or the vault command, and has to reach Vault. A token that somebody used on the way is an error there.
 
-With --ttl the secrets are taken out again when the time has passed, as rhx load --ttl does. A file that rhx made there goes by itself, with a process that rhx leaves on the host; what is in a file beside other things goes at the next rhx sync, apply or load there, or by rhx sweep.`
+With --ttl the secrets are taken out again when the time has passed, as rhx load --ttl does. A file that rhx made there goes by itself, with a process that rhx leaves on the host; what is in a file beside other things goes at the next rhx sync, apply or load there, or by rhx sweep.
+
+Examples:
+  rhx sync gpu-01 gpu-02 -s aws -s github
+  rhx sync 'gpu-[01:64]' -b train --dry-run
+  rhx sync --retry-failed`
 }
 
 func (c *syncCmd) Run(ctx context.Context, a *app) error {

@@ -10,7 +10,10 @@ type undeleteCmd struct {
 }
 
 func (c *undeleteCmd) Help() string {
-	return `Brings a deleted secret back, with the values of its newest version. What rhx delete --destroy removed is gone for good.`
+	return `Brings a deleted secret back, with the values of its newest version. What rhx delete --destroy removed is gone for good.
+
+Examples:
+  rhx undelete openai`
 }
 
 // undeletedJSON is undelete's JSON.

@@ -18,7 +18,11 @@ type undoCmd struct {
 }
 
 func (c *undoCmd) Help() string {
-	return `Brings every file that the last apply, load, sync, harden, helper install or uninstall, login, logout or delete --contents changed back to what it was before, byte for byte, on hosts too. A file that was changed since is left alone. What delete --contents deleted from the store is there again; what was saved to it stays: rhx rollback is for that.`
+	return `Brings every file that the last apply, load, sync, harden, helper install or uninstall, login, logout or delete --contents changed back to what it was before, byte for byte, on hosts too. A file that was changed since is left alone. What delete --contents deleted from the store is there again; what was saved to it stays: rhx rollback is for that.
+
+Examples:
+  rhx undo --dry-run
+  rhx undo`
 }
 
 // undoneJSON is one element of undo's JSON.

@@ -23,11 +23,12 @@ type vaultPolicyCmd struct {
 }
 
 func (c *vaultPolicyCmd) Help() string {
-	return `Asks Vault which engine is at the store's path, so the token must be allowed something there. For "vault policy write NAME -":
+	return `Asks Vault which engine is at the store's path, so the token must be allowed something there.
 
-  rhx vault policy -s aws -s openai | vault policy write ci -
+Without --write it is what run, env, get, load and show need. "delete --destroy" needs "delete" on the metadata besides.
 
-Without --write it is what run, env, get, load and show need. "delete --destroy" needs "delete" on the metadata besides.`
+Examples:
+  rhx vault policy -s aws -s openai | vault policy write ci -`
 }
 
 func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {

@@ -20,6 +20,11 @@ type whyCmd struct {
 	Yes      bool   `short:"y" help:"Trust the manifest without asking."`
 }
 
+func (c *whyCmd) Help() string {
+	return `Examples:
+  rhx why DATABASE_URL -b train`
+}
+
 // whyJSON is why's JSON.
 type whyJSON struct {
 	Variable string `json:"variable"`
@@ -75,7 +80,10 @@ type whereCmd struct {
 }
 
 func (c *whereCmd) Help() string {
-	return `Where it is: the store, this machine, the places that it was saved from; and, with a manifest, where it goes: bundles and hosts. rhx status asks the hosts.`
+	return `Where it is: the store, this machine, the places that it was saved from; and, with a manifest, where it goes: bundles and hosts. rhx status asks the hosts.
+
+Examples:
+  rhx where aws/prod`
 }
 
 // whereJSON is where's JSON.

@@ -1,0 +1,112 @@
+// Package manual makes pages of the manual from the grammar of the command line: for a
+// terminal, for man(1) and in Markdown. A page has three parts: what a command does, its
+// flags, and examples.
+package manual
+
+import (
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Page is what there is to say of a command.
+type Page struct {
+	// Name is the words of the command, such as "rhx store export".
+	Name string `json:"name"`
+	// Short is one sentence; Usage a line with the arguments; Text paragraphs with an
+	// empty line between them. An indented paragraph stands as it is.
+	Short string `json:"short"`
+	Usage string `json:"usage"`
+	Text  string `json:"text,omitempty"`
+	// Commands are those below this one.
+	Commands  []Item `json:"commands,omitempty"`
+	Arguments []Item `json:"arguments,omitempty"`
+	Flags     []Item `json:"flags,omitempty"`
+	// Global are the flags of all commands that this one has a use for.
+	Global   []Item   `json:"global_flags,omitempty"`
+	Examples []string `json:"examples,omitempty"`
+}
+
+// Item is a term, such as a flag, and what it means.
+type Item struct {
+	Term string `json:"term"`
+	Text string `json:"text"`
+}
+
+// examplesTitle begins the last part of a command's help.
+const examplesTitle = "Examples:\n"
+
+// CutExamples parts a command's help into its text and its examples: the indented lines
+// at its end, below "Examples:".
+func CutExamples(detail string) (text string, examples []string) {
+	before, after, found := strings.Cut("\n"+detail, "\n"+examplesTitle)
+	if !found {
+		return detail, nil
+	}
+	for line := range strings.Lines(after) {
+		if line = strings.TrimSpace(line); line != "" {
+			examples = append(examples, line)
+		}
+	}
+	return strings.TrimSpace(before), examples
+}
+
+// Of returns the page of a command, or of the program. The flags of all commands that
+// are named in without mean nothing to it.
+func Of(node *kong.Node, without []string) *Page {
+	p := &Page{Name: node.FullPath(), Short: node.Help}
+	root := node
+	for root.Parent != nil {
+		root = root.Parent
+	}
+	p.Usage = strings.TrimSpace(root.Name + " " + node.Summary())
+	p.Text, p.Examples = CutExamples(node.Detail)
+	for _, c := range node.Leaves(true) {
+		p.Commands = append(p.Commands, Item{c.FullPath(), c.Help})
+	}
+	for _, arg := range node.Positional {
+		p.Arguments = append(p.Arguments, Item{arg.Summary(), arg.Help})
+	}
+	for n := node; n != root; n = n.Parent {
+		p.Flags = append(p.Flags, items(n.Flags, nil)...)
+	}
+	p.Global = items(root.Flags, without)
+	return p
+}
+
+func items(flags []*kong.Flag, without []string) []Item {
+	skip := make(map[string]bool, len(without))
+	for _, name := range without {
+		skip[name] = true
+	}
+	var out []Item
+	for _, f := range flags {
+		if !skip[f.Name] && !f.Hidden {
+			out = append(out, Item{f.String(), f.Help})
+		}
+	}
+	return out
+}
+
+// paragraphs parts a text at its empty lines, and where indented lines begin or end: such
+// ones stand as they are (code).
+func paragraphs(text string, each func(lines []string, code bool)) {
+	var lines []string
+	code := false
+	flush := func() {
+		if len(lines) > 0 {
+			each(lines, code)
+		}
+		lines = nil
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		indented := strings.HasPrefix(line, " ")
+		if line == "" || indented != code {
+			flush()
+		}
+		if code = indented; line != "" {
+			lines = append(lines, line)
+		}
+	}
+	flush()
+}
