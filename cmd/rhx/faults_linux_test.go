@@ -4,17 +4,22 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"filippo.io/age"
 
 	"github.com/rhx-dev/rhx/host/store/agestore"
 )
@@ -37,6 +42,8 @@ type tried struct {
 	reads bool
 	// parts is for one that writes several secrets to a file: those that it can.
 	parts bool
+	// once is for one that says, called again, what is left to do by another command.
+	once bool
 }
 
 func triedCommands() []tried {
@@ -62,6 +69,10 @@ func triedCommands() []tried {
 		{args: "copy own own2"},
 		{args: "move own own3"},
 		{args: "import dotenv .env --yes"},
+		{args: "init --manifest new.yaml", once: true},
+		{args: "store import backup --identity backup.key"},
+		{args: "store export made --to " + backupKey().Recipient().String()},
+		{args: "store rekey --yes"},
 		{args: "trust --revoke"},
 		{args: "provider add acme --yes"},
 		{args: "provider remove added"},
@@ -84,6 +95,31 @@ func triedCommands() []tried {
 		{args: "providers aws", reads: true},
 		{args: "provider verify", reads: true},
 	}
+}
+
+// backupKey is the key of the backups that are tried.
+var backupKey = sync.OnceValue(func() *age.X25519Identity {
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// times are those of a backup's text.
+var times = regexp.MustCompile(`"(updated|created)":"[^"]+"`)
+
+// opened is what is in a backup, without times; a torn one is what it is.
+func opened(data []byte) string {
+	plain, err := age.Decrypt(bytes.NewReader(data), backupKey())
+	if err != nil {
+		return string(data)
+	}
+	text, err := io.ReadAll(plain)
+	if err != nil {
+		return string(data)
+	}
+	return times.ReplaceAllString(string(text), "")
 }
 
 // trials is a home folder in which commands are tried, each time from the same beginning.
@@ -161,6 +197,13 @@ func newTrials(t *testing.T) *trials {
 	}
 	tr.must("delete gone --yes", "")
 	tr.must("provider add added --yes", "")
+	// A backup with a secret that is here no more, and one that is.
+	tr.must("save back --values -", `{"USER": "fake-back"}`)
+	tr.must("store export backup --to "+backupKey().Recipient().String(), "")
+	if err := os.WriteFile(filepath.Join(tr.home, "backup.key"), []byte(backupKey().String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr.must("delete back --yes", "")
 	tr.must("trust", "")
 	tr.must("load huggingface --overwrite --to ~/undone.json", "") // for undo
 	if err := os.CopyFS(tr.template, os.DirFS(tr.home)); err != nil {
@@ -214,11 +257,16 @@ func (tr *trials) state() map[string]string {
 			return filepath.SkipDir
 		case d.IsDir() && tr.killed && temporary(d.Name()):
 			return filepath.SkipDir
-		case rel == ".local/share/rhx/store.seen", d.Type().IsRegular() && temporary(d.Name()):
+		case slices.Contains(notes, rel), d.Type().IsRegular() && temporary(d.Name()):
 			return nil
 		case d.Type().IsRegular():
 			data, err := os.ReadFile(path)
-			out[rel] = string(data)
+			switch out[rel] = string(data); rel {
+			case "made":
+				out[rel] = opened(data)
+			case ".local/share/rhx/retired.age":
+				out[rel] = "the keys before a rekey"
+			}
 			return err
 		}
 		return nil
@@ -246,6 +294,10 @@ func (tr *trials) state() map[string]string {
 	}
 	return out
 }
+
+// notes are rhx's own files that are never the same twice: whether they are right shows
+// when the store is read.
+var notes = []string{".local/share/rhx/store.seen", ".local/share/rhx/identity.txt"}
 
 // temporary reports whether a file is one that a write begins with. A later one takes it
 // away (TestSoakApplyKilled, package atomicfile).
@@ -364,6 +416,9 @@ func TestSoakFaults(t *testing.T) {
 func (tr *trials) again(i int, what string) {
 	tr.t.Helper()
 	c := tr.commands[i]
+	if c.once {
+		return
+	}
 	cmd := tr.command(c.args)
 	cmd.Stdin = strings.NewReader(c.stdin)
 	out, err := cmd.CombinedOutput()
