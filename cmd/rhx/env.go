@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/secret"
 )
 
 type envCmd struct {
@@ -24,7 +26,7 @@ func (c *envCmd) Help() string {
 	return `Examples:
   eval "$(rhx env -s openai)"
   rhx env -s openai -s aws --format dotenv > .env
-  rhx env -s openai --format github >> "$GITHUB_ENV"
+  rhx env -s openai --format github >> "$GITHUB_ENV"    # docs/ci.md
   rhx env -s db --format k8s | kubectl apply -f -`
 }
 
@@ -32,6 +34,10 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	e, err := a.engine()
 	if err != nil {
 		return err
+	}
+	if c.Format == "gitlab" {
+		return fault.WithHint(fault.WithKind(errors.New("GitLab cannot be told by a job what to hide in its log, and keeps the variables that one job leaves for others readable"), fault.Usage),
+			"rhx run --mask -- COMMAND hides them in what a command writes; --format shell is for the job itself")
 	}
 	if !slices.Contains(bundle.Formats(), c.Format) {
 		return fault.WithHint(fault.WithKind(errors.New("unknown format "+c.Format+fault.DidYouMean(c.Format, bundle.Formats())), fault.Usage),
@@ -49,12 +55,23 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	vars := env.Vars
-	if format == "shell" || format == "fish" {
+	if format == "shell" || format == "fish" || format == "buildkite" {
 		vars = bundle.Beside(a.environ(), vars) // for the shell that rhx has its environment from
 	}
-	text, err := bundle.Format(format, vars)
+	var hidden []secret.Value
+	if bundle.Masks(format) {
+		if hidden, err = e.Project.Hidden(env); err != nil {
+			return err
+		}
+	}
+	log, text, err := bundle.FormatMasked(format, vars, hidden)
 	if err != nil {
 		return err
+	}
+	if a.Getenv("GITHUB_ACTIONS") == "true" { // else it is no log where they would be taken away
+		if _, err := a.ErrData().Write(log); err != nil {
+			return fmt.Errorf("have the log hide the values: %w", err)
+		}
 	}
 	logGiven(e, "env", place.Here, format, env)
 	if format == "json" {

@@ -17,12 +17,13 @@ import (
 
 // Formats lists the names that Format knows.
 func Formats() []string {
-	return []string{"shell", "fish", "dotenv", "json", "yaml", "docker", "github", "k8s", "systemd"}
+	return []string{"shell", "fish", "dotenv", "json", "yaml", "docker", "github", "azure", "buildkite", "k8s", "systemd"}
 }
 
 // Format returns vars as text that the consumer named by format reads back as
 // the same values. A value that it cannot hold is an error that names the
-// variable.
+// variable. What goes to a system of CI is hidden there as a whole; FormatMasked says
+// what of it.
 func Format(format string, vars []Var) ([]byte, error) {
 	if !slices.Contains(Formats(), format) {
 		return nil, fmt.Errorf("unknown format %q", format)
@@ -31,6 +32,10 @@ func Format(format string, vars []Var) ([]byte, error) {
 		if problem := unfit(format, v.Value.Reveal()); problem != "" {
 			return nil, fmt.Errorf("%s %s", v.Name, problem)
 		}
+	}
+	if format == "azure" || format == "buildkite" {
+		_, text, err := FormatMasked(format, vars, valuesOf(vars))
+		return text, err
 	}
 	var b bytes.Buffer
 	for _, v := range vars {
@@ -85,6 +90,8 @@ func unfit(format, text string) string {
 		return "has a line break, which a docker env file cannot hold"
 	case format == "docker" && len(text) > dockerLine:
 		return "is longer than the 64 KiB that docker reads of a line"
+	case format == "azure" && strings.ContainsAny(text, "\r\n"):
+		return "has a line break, which Azure Pipelines does not take in a secret"
 	case format == "systemd" && strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }):
 		// env_value_is_valid in systemd's source: it leaves such a variable out.
 		return "has a control character, which systemd does not take"

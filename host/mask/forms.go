@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/rhx-dev/rhx/host/secret"
 )
 
 // parts are the texts that must not be seen of a value: itself, as it is and with
@@ -23,14 +25,41 @@ func parts(value string) []string {
 	}
 	unix := strings.ReplaceAll(value, "\r\n", "\n")
 	out = append(out, unix, strings.ReplaceAll(unix, "\n", "\r\n"))
-	for _, line := range strings.FieldsFunc(value, func(r rune) bool { return r == '\r' || r == '\n' }) {
-		line = strings.TrimSpace(line)
-		// What begins and ends a PEM block is in every such file.
-		if len(line) >= lineLength && !strings.HasPrefix(line, "-----BEGIN ") && !strings.HasPrefix(line, "-----END ") {
+	for _, line := range lines(value) {
+		if len(line) >= lineLength {
 			out = append(out, line)
 		}
 	}
 	return slices.DeleteFunc(out, func(s string) bool { return len(s) < MinLength })
+}
+
+// Lines are the lines of values, each once, for what hides texts in a log line by line.
+// Those that are shorter than [MinLength] are in too much else; so is what begins and ends
+// a PEM block.
+func Lines(values []secret.Value) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, v := range values {
+		for _, line := range lines(trim(v.Reveal())) {
+			if len(line) >= MinLength && !seen[line] {
+				seen[line] = true
+				out = append(out, line)
+			}
+		}
+	}
+	return out
+}
+
+// lines are the lines of a text, without those that begin and end a PEM block.
+func lines(text string) []string {
+	var out []string
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "-----BEGIN ") && !strings.HasPrefix(line, "-----END ") {
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 // trim takes away what is around a value and not a part of it: line ends, and
