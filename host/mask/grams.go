@@ -2,9 +2,11 @@ package mask
 
 import "math/bits"
 
-// hash is Fibonacci hashing: by 2^32 over the golden ratio, of which the upper bits
-// remain.
-func hash(gram uint32, shift int) uint32 { return gram * 0x9E3779B1 >> shift }
+// multiplier is 2^32 over the golden ratio.
+const multiplier = 0x9E3779B1
+
+// hash is Fibonacci hashing, of which the upper bits remain.
+func hash(gram uint32, shift int) uint32 { return gram * multiplier >> shift }
 
 // bitmap is a set of grams that may have more in it than were put there: a Bloom
 // filter with one hash function.
@@ -36,36 +38,53 @@ func (b *bitmap) has(gram uint32) bool {
 	return b.bits[h/64]>>(h%64)&1 != 0
 }
 
-// quads is a set of substrings of four bytes, by open addressing. It is exact: where
-// it has none there is nothing.
+// quads are the substrings of four bytes that are in words, by open addressing. It is
+// exact: where it has none there is nothing.
 type quads struct {
-	slots []uint32 // 0 is free
-	zero  bool     // it has four zeros, which is 0
+	slots []quad
 	shift int
+}
+
+// quad is a substring. needs is how many substrings one after another, of which it is
+// one, the shortest word with it has, or fewer; 0 where the slot is free.
+type quad struct {
+	bytes uint32
+	needs int32
 }
 
 func newQuads(n int) quads {
 	size := bits.Len(uint(2 * n))
-	return quads{slots: make([]uint32, 1<<size), shift: 32 - size}
+	return quads{slots: make([]quad, 1<<size), shift: 32 - size}
 }
 
-func (q *quads) add(quad uint32) {
-	if at, ok := q.slot(quad); !ok {
-		q.slots[at] = quad
+func (q *quads) add(bytes uint32, needs int) {
+	s := q.slot(bytes)
+	if s.needs == 0 || int(s.needs) > needs {
+		*s = quad{bytes, int32(needs)}
 	}
-	q.zero = q.zero || quad == 0
 }
 
-func (q *quads) has(quad uint32) bool {
-	_, ok := q.slot(quad)
-	return ok && (quad != 0 || q.zero)
-}
+// needs is that of a substring; 0 where no word has it.
+func (q *quads) needs(bytes uint32) int { return int(q.slot(bytes).needs) }
 
 // slot is where a substring is or would be.
-func (q *quads) slot(quad uint32) (int, bool) {
-	at := int(hash(quad, q.shift))
-	for q.slots[at] != 0 && q.slots[at] != quad {
+func (q *quads) slot(bytes uint32) *quad {
+	at := int(hash(bytes, q.shift))
+	for q.slots[at].needs != 0 && q.slots[at].bytes != bytes {
 		at = (at + 1) & (len(q.slots) - 1)
 	}
-	return at, q.slots[at] == quad
+	return &q.slots[at]
+}
+
+// pairs is the set of two bytes one after the other that are in words.
+type pairs [1 << 16 / 64]uint64
+
+func (p *pairs) add(a, b byte) {
+	n := int(a)<<8 | int(b)
+	p[n/64] |= 1 << (n % 64)
+}
+
+func (p *pairs) has(a, b byte) bool {
+	n := int(a)<<8 | int(b)
+	return p[n/64]>>(n%64)&1 != 0
 }

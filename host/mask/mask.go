@@ -30,8 +30,8 @@ const lineLength = 8
 // use it at once.
 type Masker struct {
 	words *words
-	// quotes says that a value has a quote in it, so that doubled ones matter.
-	quotes bool
+	// readings are the ways to read a stream beside as it is.
+	readings []reading
 	// sameLength says that what is masked keeps its length.
 	sameLength bool
 }
@@ -41,10 +41,10 @@ type Masker struct {
 // [MinLength] are left out.
 func New(values []secret.Value) *Masker {
 	var list []word
-	m := &Masker{}
+	quotes := false
 	for _, v := range values {
 		for _, p := range parts(v.Reveal()) {
-			m.quotes = m.quotes || strings.ContainsAny(p, `'"`)
+			quotes = quotes || strings.ContainsAny(p, `'"`)
 			for _, text := range plain(p) {
 				list = append(list, word{text: text})
 			}
@@ -53,7 +53,27 @@ func New(values []secret.Value) *Masker {
 			}
 		}
 	}
-	m.words = newWords(list)
+	return newMasker(list, quotes, false)
+}
+
+// newMasker returns the Masker for words. quotes says that a value has a quote in it, so
+// that doubled ones matter.
+func newMasker(list []word, quotes, sameLength bool) *Masker {
+	m := &Masker{words: newWords(list), sameLength: sameLength}
+	m.readings = []reading{
+		{leads: [2]byte{'%', '%'}, escape: percent},
+		{leads: [2]byte{'\\', '\\'}, escape: backslash},
+		{leads: [2]byte{'&', '&'}, signs: []string{";"}, escape: entity},
+		{leads: [2]byte{'\n', '\r'}, escape: lineBreak, code: true},
+	}
+	if quotes {
+		m.readings = append(m.readings, reading{leads: [2]byte{'\'', '"'}, signs: []string{`''`, `""`, `'\'`, `'"'`}, escape: quote})
+	}
+	for i := range m.readings {
+		if r := &m.readings[i]; !r.code {
+			r.behind = r.behindLead(m.words)
+		}
+	}
 	return m
 }
 
@@ -70,13 +90,13 @@ type StandIn struct {
 // and with blanks at the same places, none of which is at an end.
 func NewStandIns(list []StandIn) (*Masker, error) {
 	var words []word
-	m := &Masker{sameLength: true}
+	quotes := false
 	for _, s := range list {
 		value := s.Value.Reveal()
 		if err := alike(value, s.Text); err != nil {
 			return nil, err
 		}
-		m.quotes = m.quotes || strings.ContainsAny(value, `'"`)
+		quotes = quotes || strings.ContainsAny(value, `'"`)
 		as := plain(s.Text)
 		for i, text := range plain(value) {
 			words = append(words, word{text: text, as: as[i]})
@@ -86,8 +106,7 @@ func NewStandIns(list []StandIn) (*Masker, error) {
 			words = append(words, word{text: text, code: true, as: as[i]})
 		}
 	}
-	m.words = newWords(words)
-	return m, nil
+	return newMasker(words, quotes, true), nil
 }
 
 // alike returns an error unless the forms of a text are as long as those of a value.

@@ -366,12 +366,20 @@ func BenchmarkWrite(b *testing.B) {
 		values = append(values, fmt.Sprintf("fake-%d-%s", i, strings.Repeat("FAKEfake", 4)))
 	}
 	m := masker(values...)
-	line := []byte("2026-01-01T00:00:00Z INFO step=120 loss=0.1234 some other text of a log line\n")
-	block := bytes.Repeat(line, 400)
-	w := m.Writer(io.Discard, Pipe())
-	b.SetBytes(int64(len(block)))
-	for b.Loop() {
-		_, _ = w.Write(block)
+	for name, text := range map[string]string{
+		"log":  "2026-01-01T00:00:00Z INFO step=120 loss=0.1234 some other text of a log line\n",
+		"json": `{"msg":"some \"quoted\" text\nwith lines \u0026 more","path":"a\\b\/c"}` + "\n",
+		"code": "func f() {\n\tif a && b {\n\t\treturn fmt.Sprintf(\"%d%%\\n\", a)\n\t}\n}\n",
+		"zero": "\x00",
+	} {
+		text := bytes.Repeat([]byte(text), 32<<10/len(text))
+		b.Run(name, func(b *testing.B) {
+			w := m.Writer(io.Discard, Pipe())
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				_, _ = w.Write(text)
+			}
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package mask
 
 import (
 	"bytes"
-	"encoding/binary"
 	"sort"
 )
 
@@ -14,6 +13,8 @@ type reading struct {
 	// rarer than the leads.
 	signs  []string
 	escape escape
+	// behind is what the byte behind a lead byte says; nil where it says nothing.
+	behind *[256]byte
 	// code says that only words in code are in it; its escapes stand for nothing.
 	code bool
 	// from is an offset in the stream at which no escape is open, and before which no
@@ -55,9 +56,9 @@ func (s *span) join(o span) {
 type decoded struct {
 	text  []byte
 	marks []mark
-	buf   [longestEscape]byte
 	// read is how much of the text with escapes was read: what follows is incomplete.
-	read int
+	read    int
+	escapes escapes
 }
 
 // mark is where an escape was: at an offset in the decoded text, with so many bytes,
@@ -72,43 +73,76 @@ func (r *reading) decode(d *decoded, raw []byte, whole bool) {
 		return
 	}
 	done := 0
-	next := [2]int{r.lead(raw, 0, 0), r.lead(raw, 1, 0)}
-	for {
-		at := min(next[0], next[1])
-		if at == len(raw) {
-			break
-		}
-		text, n := r.escape(d.buf[:0], raw[at:])
-		if n == incomplete && !whole {
-			d.read = at
-			break
-		}
-		end := at + max(n, 1)
-		if n > 0 {
-			d.text = append(append(d.text, raw[done:at]...), text...)
-			d.marks = append(d.marks, mark{len(d.text) - len(text), len(text), at, end})
-			done = end
-		}
-		for i := range next {
-			if next[i] < end {
-				next[i] = r.lead(raw, i, end)
-			}
-		}
+	e := &d.escapes
+	for e.start(r, raw, whole); e.next(); done = e.end {
+		d.text = append(append(d.text, raw[done:e.at]...), e.text...)
+		d.marks = append(d.marks, mark{len(d.text) - len(e.text), len(e.text), e.at, e.end})
 	}
+	d.read = e.read
 	if len(d.marks) > 0 || d.read < len(raw) {
 		d.text = append(d.text, raw[done:d.read]...)
 	}
 }
 
-// lead is where the next of a lead byte is; the end if there is none.
-func (r *reading) lead(raw []byte, which, from int) int {
-	if which == 1 && r.leads[0] == r.leads[1] {
-		return len(raw)
+// escapes goes from one escape of a text to the next.
+type escapes struct {
+	r     *reading
+	raw   []byte
+	whole bool
+	leads [2]int // where the next of each lead byte is; the end if there is none
+	// The escape is of raw[at:end], and stands for text.
+	at, end int
+	text    []byte
+	buf     [longestEscape]byte
+	// read is how much was read when there is no other escape: what follows is incomplete.
+	read int
+}
+
+// start begins with a text. whole says that no more of it will come.
+func (e *escapes) start(r *reading, raw []byte, whole bool) {
+	e.r, e.raw, e.whole, e.at, e.end, e.read = r, raw, whole, 0, 0, len(raw)
+	e.leads = [2]int{e.lead(0, 0), e.lead(1, 0)}
+}
+
+// next goes to the next escape, and reports whether there is one.
+func (e *escapes) next() bool {
+	for {
+		at := min(e.leads[0], e.leads[1])
+		if at == len(e.raw) {
+			return false
+		}
+		text, n := e.r.escape(e.buf[:0], e.raw[at:])
+		if n == incomplete && !e.whole {
+			e.read = at
+			return false
+		}
+		end := at + max(n, 1)
+		e.skip(end)
+		if n > 0 {
+			e.at, e.end, e.text = at, end, text
+			return true
+		}
 	}
-	if i := bytes.IndexByte(raw[from:], r.leads[which]); i >= 0 {
+}
+
+// skip has the next escape begin at an offset or behind it.
+func (e *escapes) skip(end int) {
+	for i := range e.leads {
+		if e.leads[i] < end {
+			e.leads[i] = e.lead(i, end)
+		}
+	}
+}
+
+// lead is where the next of a lead byte is; the end if there is none.
+func (e *escapes) lead(which, from int) int {
+	if which == 1 && e.r.leads[0] == e.r.leads[1] {
+		return len(e.raw)
+	}
+	if i := bytes.IndexByte(e.raw[from:], e.r.leads[which]); i >= 0 {
 		return from + i
 	}
-	return len(raw)
+	return len(e.raw)
 }
 
 // signed reports that there may be an escape in a text.
@@ -135,27 +169,4 @@ func (d *decoded) raw(i int) span {
 	}
 	start := m.rawEnd + i - m.at - m.length
 	return span{start: start, end: start + 1}
-}
-
-// matters reports that a word, or the beginning of one at the end, may have a part
-// on both sides of an escape or in one. Most often none has, and there is nothing to
-// find that is not in the text as it is.
-func (d *decoded) matters(w *words) bool {
-	for _, m := range d.marks {
-		for i := max(0, m.at-3); i < m.at+m.length || i < m.at; i++ {
-			if i+4 > len(d.text) || w.quads.has(binary.LittleEndian.Uint32(d.text[i:])) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// lastEnd is where the last escape ends in the text with escapes; its beginning where
-// there is none.
-func (d *decoded) lastEnd() int {
-	if len(d.marks) == 0 {
-		return 0
-	}
-	return d.marks[len(d.marks)-1].rawEnd
 }

@@ -28,6 +28,7 @@ type stream struct {
 	// masked is up to where the last mask reaches.
 	masked int
 	dec    decoded
+	glance glance
 	spans  []span
 }
 
@@ -39,19 +40,7 @@ func (m *Masker) stream() *stream {
 	if m.Empty() {
 		return &stream{words: m.words}
 	}
-	s := &stream{
-		words: m.words, sameLength: m.sameLength,
-		escaped: []reading{
-			{leads: [2]byte{'%', '%'}, escape: percent},
-			{leads: [2]byte{'\\', '\\'}, escape: backslash},
-			{leads: [2]byte{'&', '&'}, signs: []string{";"}, escape: entity},
-			{leads: [2]byte{'\n', '\r'}, escape: lineBreak, code: true},
-		},
-	}
-	if m.quotes {
-		s.escaped = append(s.escaped, reading{leads: [2]byte{'\'', '"'}, signs: []string{`''`, `""`, `'\'`, `'"'`}, escape: quote})
-	}
-	return s
+	return &stream{words: m.words, sameLength: m.sameLength, escaped: slices.Clone(m.readings)}
 }
 
 // write takes the next piece, and appends to out what is sure.
@@ -93,13 +82,24 @@ func (s *stream) read(whole bool) {
 }
 
 func (s *stream) readEscaped(r *reading, whole bool) {
-	from, d := r.from, &s.dec
-	r.decode(d, s.raw[from-s.base:], whole)
-	complete := from+d.read == s.end()
-	if complete && !d.matters(s.words) {
-		r.from = max(from+d.lastEnd(), s.plain)
+	from, d, g := r.from, &s.dec, &s.glance
+	raw := s.raw[from-s.base:]
+	if !g.look(r, s.words, raw, whole) {
+		read := g.escapes.read
+		n := 0
+		switch {
+		case read == len(raw):
+			r.from = max(from+g.lastEnd, s.plain)
+			return
+		case read > g.lastEnd:
+			n = s.words.tail(raw[g.lastEnd:read], r.code, little)
+		}
+		if r.from = from + read - n; n == 0 && r.code {
+			r.from = s.end()
+		}
 		return
 	}
+	r.decode(d, raw, whole)
 	s.spans = s.words.find(d.text, r.code, s.spans[:0])
 	for _, f := range s.spans {
 		s.found = append(s.found, span{from + d.raw(f.start).start, from + d.raw(f.end-1).end, f.as})

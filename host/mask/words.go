@@ -33,8 +33,13 @@ type words struct {
 	entries    []entry
 	// heads are the first four bytes of the words.
 	heads bitmap
-	// quads are all substrings of four bytes that are in words.
-	quads quads
+	// quads are all substrings of four bytes that are in words, and pairs those of two:
+	// in all of them, and in those in code.
+	quads     quads
+	pairs     pairs
+	codePairs pairs
+	// bytes are those in words, codes those in words in code.
+	bytes, codes [256]bool
 }
 
 // word is what is searched for. One in code is text that tools break into lines. as is
@@ -93,8 +98,19 @@ func newWords(list []word) *words {
 	for i, s := range w.sorted {
 		w.add(int32(i), s.text)
 		w.heads.set(load(s.text))
+		needs := min(len(s.text)-3, mostNeeded)
 		for at := range len(s.text) - 3 {
-			w.quads.add(load(s.text[at:]))
+			w.quads.add(load(s.text[at:]), needs)
+		}
+		for _, c := range []byte(s.text) {
+			w.bytes[c] = true
+			w.codes[c] = w.codes[c] || s.code
+		}
+		for at := range len(s.text) - 1 {
+			w.pairs.add(s.text[at], s.text[at+1])
+			if s.code {
+				w.codePairs.add(s.text[at], s.text[at+1])
+			}
 		}
 	}
 	return w
@@ -172,17 +188,42 @@ func (w *words) find(text []byte, code bool, found []span) []span {
 		return found
 	}
 	i := 0
-	for ; i+4 <= len(text); i += w.stride {
-		g := binary.LittleEndian.Uint32(text[i:]) & w.mask
-		if w.filter.has(g) {
-			found = w.compare(text, i, g, code, found)
+	for {
+		if i = w.skip(text, i); i+4 > len(text) {
+			break
 		}
+		g := binary.LittleEndian.Uint32(text[i:]) & w.mask
+		found = w.compare(text, i, g, code, found)
+		i += w.stride
 	}
 	if i+w.gram <= len(text) { // one of three bytes
 		g := uint32(text[i]) | uint32(text[i+1])<<8 | uint32(text[i+2])<<16
 		found = w.compare(text, i, g, code, found)
 	}
 	return found
+}
+
+// skip goes on from i, by steps, to where the filter says that there may be a gram. It is
+// where the time goes, so it has only what fits into registers.
+func (w *words) skip(text []byte, i int) int {
+	bits, shift, mask, stride := w.filter.bits, w.filter.shift&31, w.mask, w.stride
+	for ; i+3*stride+4 <= len(text); i += 4 * stride {
+		t := text[i:]
+		h0 := binary.LittleEndian.Uint32(t) & mask * multiplier >> shift
+		h1 := binary.LittleEndian.Uint32(t[stride:]) & mask * multiplier >> shift
+		h2 := binary.LittleEndian.Uint32(t[2*stride:]) & mask * multiplier >> shift
+		h3 := binary.LittleEndian.Uint32(t[3*stride:]) & mask * multiplier >> shift
+		if (bits[h0/64]>>(h0%64)|bits[h1/64]>>(h1%64)|bits[h2/64]>>(h2%64)|bits[h3/64]>>(h3%64))&1 != 0 {
+			break
+		}
+	}
+	for ; i+4 <= len(text); i += stride {
+		h := binary.LittleEndian.Uint32(text[i:]) & mask * multiplier >> shift
+		if bits[h/64]>>(h%64)&1 != 0 {
+			break
+		}
+	}
+	return i
 }
 
 // compare finds the words that have a gram where it is in the text.

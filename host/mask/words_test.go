@@ -126,22 +126,28 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// The set of substrings is exact, also with zeros in it and when it is full.
+// The set of substrings is exact, also with zeros in it and when it is full, and has the
+// least that was said of each.
 func TestQuads(t *testing.T) {
 	for _, zero := range []bool{true, false} {
 		q := newQuads(300)
 		for i := range uint32(300) {
 			if i > 0 || zero {
-				q.add(i * 0x10001)
+				q.add(i*0x10001, 7)
 			}
-			q.add(i * 0x10001)
+			q.add(i*0x10001, int(5+i%2))
+			q.add(i*0x10001, 9)
 			if i == 0 && !zero {
 				q = newQuads(300)
 			}
 		}
 		for i := range uint32(1000) {
-			if got, want := q.has(i*0x10001), i < 300 && (i > 0 || zero); got != want {
-				t.Errorf("%d: %v", i, got)
+			want := 0
+			if i < 300 && (i > 0 || zero) {
+				want = int(5 + i%2)
+			}
+			if got := q.needs(i * 0x10001); got != want {
+				t.Errorf("%d: %d, not %d", i, got, want)
 			}
 		}
 	}
