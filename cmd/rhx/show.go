@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/expiry"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
@@ -72,8 +73,8 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if j.Locations == nil {
 		j.Locations = []secret.Source{}
 	}
-	if !rec.Secret.Expires.IsZero() {
-		j.Expires = &rec.Secret.Expires
+	if end := expiry.Of(&rec.Secret); !end.IsZero() {
+		j.Expires = &end
 	}
 	var versions []string
 	if unknown {
@@ -94,7 +95,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	rows := [][2]string{{"name", j.Name}, {"provider", j.Provider}, {"profile", j.Profile},
 		{"version", strconv.Itoa(j.Version)}, {"updated", rec.Updated.Local().Format(time.RFC1123)}}
 	if j.Expires != nil {
-		rows = append(rows, [2]string{"expires", j.Expires.Local().Format(time.RFC1123)})
+		rows = append(rows, [2]string{"expires", j.Expires.Local().Format(time.RFC1123) + " (" + until(*j.Expires, time.Now()) + ")"})
 	}
 	rows = append(rows, [2]string{"locations", placesCell(rec.Secret.Sources)}, [2]string{"versions", strings.Join(versions, ", ")})
 	for _, r := range rows {

@@ -35,6 +35,8 @@ type statusJSON struct {
 	Places map[string]string `json:"places"`
 	// Expires says when it is taken out of a place again, where it is.
 	Expires map[string]time.Time `json:"expires,omitempty"`
+	// ValidUntil says when the secret itself stops working, where that is known.
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
@@ -66,6 +68,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.say("written: " + c.HTML)
 		return partly
 	}
+	ends, now := false, time.Now()
 	out := make([]statusJSON, 0, len(status.Rows))
 	table := make([][]string, 0, len(status.Rows))
 	for _, r := range status.Rows {
@@ -83,6 +86,10 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 			}
 			cells = append(cells, cmp.Or(r.States[at], "-"))
 		}
+		if !r.Ends.IsZero() {
+			j.ValidUntil, ends = &r.Ends, true
+			cells = append(cells, until(r.Ends, now))
+		}
 		out, table = append(out, j), append(table, cells)
 	}
 	if done, err := a.data(out); done {
@@ -95,6 +102,9 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	header := []string{"SECRET"}
 	for _, at := range status.Places {
 		header = append(header, at.String())
+	}
+	if ends {
+		header = append(header, "EXPIRES")
 	}
 	if err := a.stateTable(header, table, 1); err != nil {
 		return err

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/detect"
+	"github.com/rhx-dev/rhx/host/expiry"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/place"
@@ -126,6 +128,7 @@ const manySecrets = 32
 // create saves a secret that the store most likely does not have: without a look,
 // and only if it is so. False means that it has one.
 func create(ctx context.Context, st store.Store, sec *secret.Secret) (Saved, bool) {
+	sec.Expires = expiry.Of(sec)
 	s := Saved{Name: sec.Name, Action: provider.Created, Keys: sec.Values.Keys()}
 	s.Version, s.Err = st.Put(ctx, sec, 0)
 	if errors.Is(s.Err, store.ErrConflict) {
@@ -150,6 +153,21 @@ func (x *Exchange) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, e
 	return s, s.Err
 }
 
+// Replace saves a secret with other values than those of a version of it, which has to be
+// the newest still.
+func (x *Exchange) Replace(ctx context.Context, old *store.Record, values secret.Values) (Saved, error) {
+	st, err := x.Records.Store(ctx)
+	if err != nil {
+		return Saved{}, err
+	}
+	sec := old.Secret.Clone()
+	sec.Values, sec.Expires = values, time.Time{} // which was that of the old values
+	sec.Expires = expiry.Of(sec)
+	s := Saved{Name: sec.Name, Action: provider.Updated, Keys: values.Diff(old.Secret.Values)}
+	putExpecting(ctx, st, sec, old.Version, &s)
+	return s, s.Err
+}
+
 // Rollback saves the values of an older version as a new one.
 func (x *Exchange) Rollback(ctx context.Context, name string, to int) (Saved, error) {
 	if to < 1 {
@@ -167,6 +185,7 @@ func (x *Exchange) Rollback(ctx context.Context, name string, to int) (Saved, er
 // read: a save by somebody else in between is a conflict.
 func put(ctx context.Context, st store.Store, sec *secret.Secret, may func(old *store.Record) error) Saved {
 	s := Saved{Name: sec.Name}
+	sec.Expires = expiry.Of(sec)
 	old, err := st.Get(ctx, sec.Name, 0)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

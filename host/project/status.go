@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/expiry"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -33,6 +34,8 @@ type Row struct {
 	States map[place.Place]string
 	// Expires says when the secret is to be taken out of a place again, where it is.
 	Expires map[place.Place]time.Time
+	// Ends is when the secret itself stops working; zero where that is not known.
+	Ends time.Time
 }
 
 // Status is the matrix of secrets and places.
@@ -93,9 +96,9 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 		out.Broken = append(out.Broken, err)
 	}
 	for _, n := range names {
-		row := Row{n, map[place.Place]string{place.Store: StateMissing}, expires[in[n]]}
-		if stored[in[n]] != nil {
-			row.States[place.Store] = StateSame
+		row := Row{Secret: n, States: map[place.Place]string{place.Store: StateMissing}, Expires: expires[in[n]]}
+		if rec := stored[in[n]]; rec != nil {
+			row.States[place.Store], row.Ends = StateSame, expiry.Of(&rec.Secret)
 		}
 		if state := stateHere(here[in[n]], m, n, stored[in[n]]); state != "" {
 			row.States[place.Here] = state

@@ -34,6 +34,9 @@ type Info struct {
 	Version int
 	// Updated is when this version was written, in UTC.
 	Updated time.Time
+	// Expires is when the values stop working, in UTC; zero where the store does not
+	// know that without reading them.
+	Expires time.Time
 	// Deleted reports that the version is deleted: Get does not return it.
 	Deleted bool
 	// Destroyed reports that its values are gone, so that Undelete cannot bring

@@ -24,7 +24,7 @@ const (
 )
 
 // stateColors are the colours of states, by the first word of a cell.
-var stateColors = map[string]string{"same": "32", "differs": "33", "missing": "31", "unreachable": "1;31"}
+var stateColors = map[string]string{"same": "32", "differs": "33", "missing": "31", "unreachable": "1;31", "expired": "31"}
 
 // Print prints a table. On a terminal it is as wide as that at most: cells have
 // several lines where they must, and columns that find no place follow in a table

@@ -136,6 +136,13 @@ func (s *Store) NeedsUnlock() bool {
 	return err == nil && k == nil
 }
 
+// Opens reports whether the key is there and decrypts without asking anybody: it has no
+// passphrase or an agent holds it, and it is of no plugin.
+func (s *Store) Opens() bool {
+	k, err := s.ready()
+	return err == nil && k != nil && k.plugins == nil
+}
+
 // Held returns what reports whether the agent still holds the key that the store has used, see
 // [agent.Remote.Held]; nil where that is not the agent's.
 func (s *Store) Held() func(use bool) bool {

@@ -111,17 +111,29 @@ func testMetadata(t *testing.T, c Config) {
 	} {
 		roundTrip(t, s, sec)
 	}
+	// A store may know when values end without reading them, and says nothing else then.
+	infos, err := s.List(t.Context())
+	if err != nil || len(infos) != 4 {
+		t.Fatalf("List = %+v, %v", infos, err)
+	}
+	for _, i := range infos {
+		if r := get(t, s, i.Name, 0); !i.Expires.IsZero() && !i.Expires.Equal(r.Secret.Expires) || !r.Info.Expires.Equal(i.Expires) {
+			t.Errorf("%q: List says that it expires %v, Get %v and %v", i.Name, i.Expires, r.Info.Expires, r.Secret.Expires)
+		}
+	}
 	// A newer version has its own.
 	roundTrip(t, s, &secret.Secret{Name: "aws/prod%20eu", Provider: "aws", Profile: "prod eu", Values: values, Sources: []secret.Source{{Kind: secret.SourceEnv, Var: "FAKE"}}})
 	roundTrip(t, s, &secret.Secret{Name: "aws/prod%20eu", Provider: "aws", Profile: "prod eu", Values: values})
-	infos, err := s.List(t.Context())
-	if err != nil {
+	if infos, err = s.List(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{"aws/prod%20eu": "aws", "free name": "", "not/its/provider": "openai", "sources": "ssh"}
 	for _, i := range infos {
 		if p, ok := want[i.Name]; !ok || i.Provider != p {
 			t.Errorf("List has %q with provider %q, want %q", i.Name, i.Provider, p)
+		}
+		if !i.Expires.IsZero() {
+			t.Errorf("%q expires as an older version did: %v", i.Name, i.Expires)
 		}
 	}
 }

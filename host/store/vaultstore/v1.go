@@ -40,7 +40,7 @@ func (e *v1) info(ctx context.Context, path, name string) (*store.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &store.Info{Name: name, Provider: d.meta.provider, Version: max(d.version, 1), Updated: d.updated}, nil
+	return &store.Info{Name: name, Provider: d.meta.provider, Version: max(d.version, 1), Updated: d.updated, Expires: d.meta.expires}, nil
 }
 
 func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Record, error) {
@@ -52,7 +52,7 @@ func (e *v1) get(ctx context.Context, path, name string, version int) (*store.Re
 		return nil, notFound(name, version)
 	}
 	return &store.Record{
-		Info:   store.Info{Name: name, Provider: d.meta.provider, Version: d.version, Updated: d.updated},
+		Info:   store.Info{Name: name, Provider: d.meta.provider, Version: d.version, Updated: d.updated, Expires: d.meta.expires},
 		Secret: d.meta.secret(name, c.values),
 	}, nil
 }

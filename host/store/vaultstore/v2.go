@@ -60,7 +60,7 @@ func (e *v2) get(ctx context.Context, path, name string, version int) (*store.Re
 	e.seen.add(path, v.number, v.values, v.foreign)
 	m := metaFrom(v.custom, v.number)
 	return &store.Record{
-		Info:   store.Info{Name: name, Provider: m.provider, Version: v.number, Updated: v.created},
+		Info:   store.Info{Name: name, Provider: m.provider, Version: v.number, Updated: v.created, Expires: m.expires},
 		Secret: m.secret(name, v.values),
 	}, nil
 }
@@ -332,8 +332,9 @@ func (m *metadata) info(name string, n int) (store.Info, bool) {
 	if !ok {
 		return store.Info{}, false
 	}
+	said := metaFrom(m.custom, n)
 	return store.Info{
-		Name: name, Provider: metaFrom(m.custom, n).provider, Version: n,
+		Name: name, Provider: said.provider, Version: n, Expires: said.expires,
 		Updated: when(about["created_time"]), Deleted: gone(about), Destroyed: about["destroyed"] == true,
 	}, true
 }

@@ -140,7 +140,7 @@ func Unwrap(ctx context.Context, o Options, name string, token secret.Value) (*s
 		}
 	}
 	return &store.Record{
-		Info:   store.Info{Name: name, Provider: m.provider, Version: v.number, Updated: v.created},
+		Info:   store.Info{Name: name, Provider: m.provider, Version: v.number, Updated: v.created, Expires: m.expires},
 		Secret: m.secret(name, v.values),
 	}, nil
 }
