@@ -165,6 +165,11 @@ func (a *app) readValues(name string, into secret.Values) error {
 	if err != nil {
 		return err
 	}
+	return parseValues(name, data, into)
+}
+
+// parseValues reads what a file of values holds.
+func parseValues(name string, data []byte, into secret.Values) error {
 	format := "dotenv"
 	if t := strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff")); strings.HasPrefix(t, "{") {
 		format = "json"

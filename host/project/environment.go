@@ -276,38 +276,50 @@ func fillIn(s *manifest.Secret, sec *secret.Secret, pending bool) error {
 	if s.Provider != "" {
 		return nil
 	}
-	values := secret.Values{}
-	var lacks []string
-	hint := "rhx save " + s.StoreName() + " KEY=- keeps a value"
+	values, lacks, made := filled(s, sec.Values, pending)
+	sec.Values = values
+	if len(lacks) > 0 {
+		hint := "rhx save " + s.StoreName() + " KEY=- keeps a value"
+		if made {
+			hint = "rhx apply makes what is to be generated, and asks for the rest"
+		}
+		return fault.WithHint(fmt.Errorf("%s has no value for %s in the store", s.Name, strings.Join(lacks, ", ")), hint)
+	}
+	return notOne(s, values)
+}
+
+// filled are the values of a base secret that the manifest declares, with defaults, and the
+// keys that lack one; made reports that apply would make one of these, or ask for it.
+func filled(s *manifest.Secret, have secret.Values, pending bool) (values secret.Values, lacks []string, made bool) {
+	values = secret.Values{}
 	for _, v := range s.Values {
 		keys := []string{v.Key}
 		if v.Generate != nil && v.Generate.Public(v.Key) != "" {
 			keys = append(keys, v.Generate.Public(v.Key))
 		}
 		for _, key := range keys {
-			if have := sec.Values[key]; !have.Empty() {
-				values[key] = have
+			if v := have[key]; !v.Empty() {
+				values[key] = v
 			}
 		}
 		switch {
 		case !values[v.Key].Empty():
 		case v.Default != nil:
 			values[v.Key] = secret.NewValue(*v.Default)
-		case pending && (v.Generate != nil || v.Prompt != "") && !chosen(s, v.Key, sec.Values):
+		case pending && (v.Generate != nil || v.Prompt != "") && !chosen(s, v.Key, have):
 			for _, key := range keys {
 				values[key] = secret.NewValue(pendingText)
 			}
 		case !v.Optional:
 			lacks = append(lacks, v.Key)
-			if v.Generate != nil || v.Prompt != "" {
-				hint = "rhx apply makes what is to be generated, and asks for the rest"
-			}
+			made = made || v.Generate != nil || v.Prompt != ""
 		}
 	}
-	sec.Values = values
-	if len(lacks) > 0 {
-		return fault.WithHint(fmt.Errorf("%s has no value for %s in the store", s.Name, strings.Join(lacks, ", ")), hint)
-	}
+	return values, lacks, made
+}
+
+// notOne is the error for a group of keys of which there is not exactly one.
+func notOne(s *manifest.Secret, values secret.Values) error {
 	for _, group := range s.OneOf {
 		var have []string
 		for _, key := range group {

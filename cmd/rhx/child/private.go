@@ -38,6 +38,9 @@ func PrivateFolder(getenv func(string) string) (dir string, release func() error
 	}, nil
 }
 
+// InMemory reports whether private folders are in memory, and never on a disk.
+func InMemory(getenv func(string) string) bool { return memoryFolder(getenv) != os.TempDir() }
+
 // memoryFolder is where files are that never reach a disk: XDG_RUNTIME_DIR or
 // /dev/shm. Without one of them it is the folder for temporary files.
 func memoryFolder(getenv func(string) string) string {
