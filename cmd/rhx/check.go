@@ -27,8 +27,8 @@ func (c *checkCmd) Help() string {
 With --ask it asks for each missing value, at a prompt that does not show it, makes those that are to be generated, and saves them. An empty answer leaves one out.
 
 Examples:
-  rhx check              before the first rhx run
-  rhx check -b deploy    in CI, before the work begins
+  rhx check              # before the first rhx run
+  rhx check -b deploy    # in CI, before the work begins
   rhx check --ask`
 }
 

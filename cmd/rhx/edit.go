@@ -33,7 +33,11 @@ type editCmd struct {
 func (c *editCmd) Help() string {
 	return `Opens the values in $VISUAL, $EDITOR or vi, as lines KEY=VALUE, or as JSON where such lines cannot hold them. What you save there becomes a new version. Nothing is saved where the editor fails or the file is unchanged, or where somebody else has saved the secret meanwhile.
 
-The file is in a folder in memory (XDG_RUNTIME_DIR or /dev/shm) that only you can read, and that goes with the editor, however rhx ends. vim and emacs are told to keep no copies elsewhere; for other editors see docs/stores.md.`
+The file is in a folder in memory (XDG_RUNTIME_DIR or /dev/shm) that only you can read, and that goes with the editor, however rhx ends. vim and emacs are told to keep no copies elsewhere; for other editors see docs/stores.md.
+
+Examples:
+  rhx edit aws/prod
+  VISUAL='code --wait' rhx edit db`
 }
 
 // maxEdited is how much an edited file may hold, in bytes.

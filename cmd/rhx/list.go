@@ -23,14 +23,10 @@ func (c *listCmd) Help() string {
 	return `When a secret expires is shown where that is known: from the file that it came from, or because its values say it, as JSON Web Tokens and certificates do. Where the local store's key would have to be asked for, rhx list does not read that; --expiring does.
 
 Examples:
-  rhx list aws             aws, aws/prod, aws/staging
-  rhx list '*prod*'        in every provider
-  rhx list --expiring 7d`
-}
-
-func (c *listCmd) Help() string {
-	return `Examples:
   rhx list
+  rhx list aws             # aws, aws/prod, aws/staging
+  rhx list '*prod*'        # in every provider
+  rhx list --expiring 7d
   rhx list -o json`
 }
 
