@@ -39,40 +39,9 @@ type brokerJSON struct {
 }
 
 func (c *brokerCheckCmd) Run(ctx context.Context, a *app) error {
-	host, port, err := brokerTarget(c.URL)
+	host, port, found, err := a.brokerPuts(ctx, c.URL, c.Secret)
 	if err != nil {
 		return err
-	}
-	e, err := a.engine()
-	if err != nil {
-		return err
-	}
-	names, err := a.stored(c.Secret...)
-	if err != nil {
-		return err
-	}
-	if _, err := a.openStore(ctx); err != nil {
-		return err
-	}
-	recs, err := e.Records.GetAll(ctx, names)
-	if err != nil {
-		return err
-	}
-	found := []brokerJSON{}
-	for _, rec := range recs {
-		if rec.Secret.Provider == "" {
-			continue
-		}
-		sp, err := e.Specs.Get(rec.Secret.Provider)
-		if err != nil {
-			return fmt.Errorf("secret %s: %w", rec.Secret.Name, err)
-		}
-		for _, u := range sp.Use {
-			lacks := func(key string) bool { return rec.Secret.Values[key].Empty() && !u.Optional(key) }
-			if u.Covers(host, port) && !slices.ContainsFunc(u.Keys(), lacks) {
-				found = append(found, brokerJSON{rec.Secret.Name, host, u.How(), u.Keys()})
-			}
-		}
 	}
 	if done, err := a.data(found); done || err != nil {
 		return errors.Join(err, brokerStatus(found))
@@ -84,6 +53,46 @@ func (c *brokerCheckCmd) Run(ctx context.Context, a *app) error {
 		a.say(fmt.Sprintf("Nothing of %s is put into requests to %s:%d.", list(c.Secret), host, port))
 	}
 	return brokerStatus(found)
+}
+
+// brokerPuts says what would be put into a request to a URL, of secrets as the user calls
+// them.
+func (a *app) brokerPuts(ctx context.Context, text string, secrets []string) (host string, port int, found []brokerJSON, err error) {
+	if host, port, err = brokerTarget(text); err != nil {
+		return "", 0, nil, err
+	}
+	e, err := a.engine()
+	if err != nil {
+		return "", 0, nil, err
+	}
+	names, err := a.stored(secrets...)
+	if err != nil {
+		return "", 0, nil, err
+	}
+	if _, err := a.openStore(ctx); err != nil {
+		return "", 0, nil, err
+	}
+	recs, err := e.Records.GetAll(ctx, names)
+	if err != nil {
+		return "", 0, nil, err
+	}
+	found = []brokerJSON{}
+	for _, rec := range recs {
+		if rec.Secret.Provider == "" {
+			continue
+		}
+		sp, err := e.Specs.Get(rec.Secret.Provider)
+		if err != nil {
+			return "", 0, nil, fmt.Errorf("secret %s: %w", rec.Secret.Name, err)
+		}
+		for _, u := range sp.Use {
+			lacks := func(key string) bool { return rec.Secret.Values[key].Empty() && !u.Optional(key) }
+			if u.Covers(host, port) && !slices.ContainsFunc(u.Keys(), lacks) {
+				found = append(found, brokerJSON{rec.Secret.Name, host, u.How(), u.Keys()})
+			}
+		}
+	}
+	return host, port, found, nil
 }
 
 func brokerStatus(found []brokerJSON) error {

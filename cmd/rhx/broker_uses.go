@@ -26,9 +26,10 @@ const (
 
 // useLog writes what the broker used secrets for to the log.
 type useLog struct {
-	e    *engine.Engine
-	stop chan struct{}
-	done sync.WaitGroup
+	e       *engine.Engine
+	command string // of rhx
+	stop    chan struct{}
+	done    sync.WaitGroup
 
 	mu    sync.Mutex
 	times map[broker.Used]int
@@ -37,8 +38,8 @@ type useLog struct {
 	err   error
 }
 
-func newUseLog(e *engine.Engine) *useLog {
-	u := &useLog{e: e, stop: make(chan struct{}), times: map[broker.Used]int{}}
+func newUseLog(e *engine.Engine, command string) *useLog {
+	u := &useLog{e: e, command: command, stop: make(chan struct{}), times: map[broker.Used]int{}}
 	u.done.Go(func() {
 		tick := time.NewTicker(usesEvery)
 		defer tick.Stop()
@@ -82,7 +83,7 @@ func (u *useLog) write() {
 	u.mu.Unlock()
 	var events []session.Event
 	for _, use := range order {
-		e := session.Event{Command: "run", Machine: place.Here.String(), Secret: use.Secret, To: use.Method + " " + use.Host + use.Path, Action: "used", Status: use.Status}
+		e := session.Event{Command: u.command, Machine: place.Here.String(), Secret: use.Secret, To: use.Method + " " + use.Host + use.Path, Action: "used", Status: use.Status}
 		if use.Left != "" {
 			e.Action = "not used (" + use.Left + ")"
 		}

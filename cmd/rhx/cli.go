@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ func commands() []command {
 		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets | sweeps},
 		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
 		{"broker", "Say what rhx run --broker would put into a request.", &brokerCmd{}, usesSecrets},
+		{"mcp", "Serve an agent: it uses secrets, by commands that you list, and sees none.", &mcpCmd{}, usesSecrets},
 		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
 		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", newHelperCmd(), usesStore | usesLog},
 		{"harden", "Take credentials out of files: their clients ask rhx instead.", &hardenCmd{}, usesStore | usesLog},
@@ -137,7 +139,7 @@ func usesOf(name string) uses {
 
 const description = `Finds the credentials that this machine has, keeps them in a store (encrypted files, or HashiCorp Vault), and puts them where they are needed: native files, hosts over SSH, the environment of a command.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 partly done. "rhx run" gives that of the command.`
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 partly done. "rhx run" gives that of the command. "rhx help agents" is a page for agents.`
 
 // exitCode ends a command with a status and no message of its own.
 type exitCode int
@@ -177,6 +179,10 @@ func (a *app) run(args []string) int {
 			return a.fail(err)
 		}
 		return a.complete(parser, args)
+	}
+	if slices.Equal(args, []string{"help", "agents"}) {
+		_, err := io.WriteString(a.Out, agentsPage)
+		return a.fail(err)
 	}
 	if len(args) == 0 || args[0] == "help" {
 		args = append(slices.Clone(args[min(1, len(args)):]), "--help")

@@ -79,6 +79,16 @@ func summaryLines(e *engine.Engine, m *manifest.Manifest) []string {
 			line("  bundle %s: without %s", b.Name, list(b.Unset))
 		}
 	}
+	for _, c := range m.Commands {
+		with := "no secrets"
+		if len(c.Bundles) > 0 {
+			with = "placeholders of the bundles " + list(c.Bundles)
+		}
+		line("  agents can run: %s, with %s", shortened(strings.Join(c.Run, " ")), with)
+		for _, a := range c.Args {
+			line("    where {%s} is %s", a.Name, shortened(cmp.Or(strings.Join(a.Choices, ", "), a.Pattern)))
+		}
+	}
 	for _, g := range m.Hosts {
 		line("  hosts %s: bundles %s go to %s", g.Name, list(g.Bundles), list(g.Addresses))
 	}

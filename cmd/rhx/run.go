@@ -179,21 +179,30 @@ func (c *runCmd) withFiles(a *app, r *child.Runner, argv, environ []string, file
 			a.warn(left.Error() + "; the next rhx run with files tries again")
 		}
 	}()
+	if environ, err = filesIn(dir, environ, files, vars); err != nil {
+		return 0, err
+	}
+	a.close()
+	return r.Supervise(argv, environ)
+}
+
+// filesIn writes the files of a command into a folder, and returns its environment with
+// the variables that name them.
+func filesIn(dir string, environ []string, files []machine.RunFile, vars []machine.Var) ([]string, error) {
 	for _, f := range files {
 		file := filepath.Join(dir, filepath.FromSlash(f.Path))
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := os.WriteFile(file, f.Data, f.Mode&0o700); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	var moved []bundle.Var
 	for _, v := range vars {
 		moved = append(moved, bundle.Var{Name: v.Name, Value: secret.NewValue(path.Join(filepath.ToSlash(dir), v.Value))})
 	}
-	a.close()
-	return r.Supervise(argv, bundle.Environ(environ, moved))
+	return bundle.Environ(environ, moved), nil
 }
 
 // remote runs the command on the hosts that --on names.

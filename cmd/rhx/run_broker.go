@@ -36,71 +36,97 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 	if err := c.byDefault(ctx, a); err != nil {
 		return err
 	}
-	if other := broker.OtherProxy(a.Getenv); other != "" {
-		return fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
-	}
-	plain, err := a.stored(c.Plain...)
+	p, err := a.placeholders(ctx, e, c)
 	if err != nil {
 		return err
 	}
-	s := &standIns{e: e, plain: plain, made: map[string]*broker.Secret{}, used: map[string]bool{}, given: map[string]bool{}}
-	env, err := a.swappedEnvironment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes, s.swap)
+	masker, err := c.masker(e, p.env, p.elsewhere...)
 	if err != nil {
 		return err
 	}
-	if err := s.check(); err != nil {
-		return err
-	}
-	files, vars, err := e.Deliver.PrivateFiles(ctx, env.Files, false, deliver.Options{Unsafe: c.Unsafe})
-	if err != nil {
-		return hintUnsafe(err)
-	}
-	var elsewhere []secret.Value // where it may read what it does not get
-	for _, one := range s.secrets() {
-		elsewhere = append(elsewhere, one.Hidden()...)
-		if one.InQuery() {
-			a.warn(one.Name + " goes into URLs, which servers write into their logs")
-		}
-	}
-	masker, err := c.masker(e, env, elsewhere...)
-	if err != nil {
-		return err
-	}
-	uses := newUseLog(e)
-	b, err := broker.Start(broker.Options{Secrets: s.secrets(), Only: c.BrokerOnly, Used: uses.add, Warn: a.warn})
+	uses := newUseLog(e, "run")
+	b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Used: uses.add, Warn: a.warn})
 	if err != nil {
 		return err
 	}
 	ended := func() error { return errors.Join(b.Close(), uses.close()) }
-	status, err := c.beside(a, s, b, argv, env, files, vars, masker)
+	status, err := c.beside(a, p, b, argv, masker)
 	if left := ended(); left != nil {
 		a.warn(left.Error())
 	}
 	return endedAs(status, err)
 }
 
+// placeholders are what a command gets in the place of values, and what it may read
+// elsewhere.
+type placeholders struct {
+	s         *standIns
+	env       *project.Environment
+	files     []machine.RunFile
+	vars      []machine.Var // which name files
+	elsewhere []secret.Value
+}
+
+// placeholders makes those of a command.
+func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd) (*placeholders, error) {
+	if other := broker.OtherProxy(a.Getenv); other != "" {
+		return nil, fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
+	}
+	plain, err := a.stored(c.Plain...)
+	if err != nil {
+		return nil, err
+	}
+	p := &placeholders{s: newStandIns(e, plain)}
+	if p.env, err = a.swappedEnvironment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes, p.s.swap); err != nil {
+		return nil, err
+	}
+	if err := p.s.check(); err != nil {
+		return nil, err
+	}
+	if p.files, p.vars, err = e.Deliver.PrivateFiles(ctx, p.env.Files, false, deliver.Options{Unsafe: c.Unsafe}); err != nil {
+		return nil, hintUnsafe(err)
+	}
+	for _, one := range p.s.secrets() {
+		p.elsewhere = append(p.elsewhere, one.Hidden()...)
+		if one.InQuery() {
+			a.warn(one.Name + " goes into URLs, which servers write into their logs")
+		}
+	}
+	return p, nil
+}
+
 // beside runs the command of a broker that listens.
-func (c *runCmd) beside(a *app, s *standIns, b *broker.Broker, argv []string, env *project.Environment, files []machine.RunFile, vars []machine.Var, masker *mask.Masker) (int, error) {
-	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
-	s.hide(a, b, environ, files)
-	client, err := b.Client(getenvOf(environ))
+func (c *runCmd) beside(a *app, p *placeholders, b *broker.Broker, argv []string, masker *mask.Masker) (int, error) {
+	environ, err := p.meet(a, b, a.environ())
 	if err != nil {
 		return 0, err
 	}
+	logGivenAs(p.s.e, "run", place.Here, argv[0], p.s.action, p.env)
+	r := a.runner(masker)
+	r.Connections = true
+	return c.withFiles(a, r, argv, environ, p.files, p.vars)
+}
+
+// meet returns an environment with the placeholders and what leads to a broker, and adds
+// the broker's files to those of the command.
+func (p *placeholders) meet(a *app, b *broker.Broker, environ []string) ([]string, error) {
+	environ = bundle.Environ(environ, p.env.Vars, p.env.Strip...)
+	p.s.hide(a, b, environ, p.files)
+	client, err := b.Client(getenvOf(environ))
+	if err != nil {
+		return nil, err
+	}
 	for name, data := range client.Files {
-		files = append(files, machine.RunFile{Path: path.Join(brokerFiles, name), Data: data, Mode: 0o600})
+		p.files = append(p.files, machine.RunFile{Path: path.Join(brokerFiles, name), Data: data, Mode: 0o600})
 	}
 	for _, v := range client.FileVars {
-		vars = append(vars, machine.Var{Name: v[0], Value: path.Join(brokerFiles, v[1])})
+		p.vars = append(p.vars, machine.Var{Name: v[0], Value: path.Join(brokerFiles, v[1])})
 	}
 	var set []bundle.Var
 	for _, v := range client.Vars {
 		set = append(set, bundle.Var{Name: v[0], Value: secret.NewValue(v[1])})
 	}
-	logGivenAs(s.e, "run", place.Here, argv[0], s.action, env)
-	r := a.runner(masker)
-	r.Connections = true
-	return c.withFiles(a, r, argv, bundle.Environ(environ, set, client.Unset...), files, vars)
+	return bundle.Environ(environ, set, client.Unset...), nil
 }
 
 // hide puts placeholders where an environment, or a file for the command, has the values
@@ -152,6 +178,10 @@ type standIns struct {
 	given map[string]bool           // the secrets that the command gets themselves
 	shown []secret.Value            // those of plain
 	order []string
+}
+
+func newStandIns(e *engine.Engine, plain []string) *standIns {
+	return &standIns{e: e, plain: plain, made: map[string]*broker.Secret{}, used: map[string]bool{}, given: map[string]bool{}}
 }
 
 func (s *standIns) swap(rec *store.Record, limits []manifest.Limit) (secret.Values, error) {

@@ -52,6 +52,9 @@ func (a *app) logout(context.Context, *logoutCmd) error { return a.asFull() }
 // brokered goes on as rhx-full, which has an HTTP server.
 func (c *runCmd) brokered(_ context.Context, a *app, _ []string) error { return a.asFull() }
 
+// serveAgents goes on as rhx-full, which has the server, before anything is read.
+func (a *app) serveAgents(context.Context) error { return a.asFull() }
+
 // unwrapper goes on as rhx-full, before anything is read.
 func (a *app) unwrapper() (func(context.Context, string, secret.Value) (*store.Record, error), error) {
 	return nil, a.asFull()

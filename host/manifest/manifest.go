@@ -23,6 +23,8 @@ type Manifest struct {
 	Secrets []*Secret
 	Bundles []*Bundle
 	Hosts   []*HostGroup
+	// Commands are those that agents may have rhx mcp run.
+	Commands []*Command
 	// Profiles are the names of its overlays.
 	Profiles []string
 }

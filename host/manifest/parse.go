@@ -77,6 +77,7 @@ func Parse(file string, data []byte, opts Options) (*Manifest, error) {
 		"secrets":  p.secrets,
 		"bundles":  func(n *yaml.Node) { bundles = n },
 		"hosts":    p.hosts,
+		"mcp":      p.mcp,
 		"profiles": func(*yaml.Node) {},
 	})
 	if p.Err == nil && !version {

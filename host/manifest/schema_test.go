@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func onlyParse() []string {
 
 func TestSchema(t *testing.T) {
 	check := schematest.Compile(t, Schema())
-	for _, text := range []string{sample, "version: 1\n", "version: \"1\"\nsecrets: {aws: }\n"} {
+	for _, text := range []string{sample, commands, "version: 1\n", "version: \"1\"\nsecrets: {aws: }\n"} {
 		if err := check([]byte(text)); err != nil {
 			t.Errorf("%v\n%s", err, text)
 		}
@@ -52,6 +53,12 @@ func TestSchema(t *testing.T) {
 		"bundles: {b: {env: {A: \"${a\"}}}", "bundles: {b: {env: {A: \"${a}\"}}}", "bundles: {b: {env: {A: \"$$x${a.b|c}\"}}}", "hosts: {g: {addresses: []}}",
 	} {
 		if err := check([]byte("version: 1\n" + text)); err == nil {
+			t.Errorf("the schema accepts %s", text)
+		}
+	}
+	for text, want := range refusedCommands() {
+		shape := slices.ContainsFunc([]string{"cannot be called", "text expected", "must be a list", "has no field", "must be a mapping", "an empty list"}, func(part string) bool { return strings.Contains(want, part) })
+		if err := check([]byte("version: 1\nmcp:\n  commands:\n    " + text + "\n")); shape && err == nil {
 			t.Errorf("the schema accepts %s", text)
 		}
 	}

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -25,16 +26,7 @@ type used struct {
 func (p *Project) Hidden(env *Environment) ([]secret.Value, error) {
 	out := slices.Clone(env.texts)
 	for _, u := range env.used {
-		public := p.public(u)
-		for key, v := range u.rec.Secret.Values {
-			if public(key) {
-				continue
-			}
-			out = append(out, v)
-			if tree, ok := codec.TreeIn(v.Reveal()); ok {
-				out = leaves(tree, out)
-			}
-		}
+		out = p.hiddenOf(u, out)
 		if u.rec.Secret.Provider == "" {
 			continue
 		}
@@ -47,6 +39,43 @@ func (p *Project) Hidden(env *Environment) ([]secret.Value, error) {
 		}
 	}
 	return out, nil
+}
+
+// HiddenOfAll are the values that the secrets keep secret which a manifest declares, as
+// far as the store has them.
+func (p *Project) HiddenOfAll(ctx context.Context, m *manifest.Manifest) ([]secret.Value, error) {
+	var names []string
+	for _, s := range m.Secrets {
+		if !slices.Contains(names, s.StoreName()) {
+			names = append(names, s.StoreName())
+		}
+	}
+	stored, err := p.Records.Those(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	var out []secret.Value
+	for _, s := range m.Secrets {
+		if rec := stored[s.StoreName()]; rec != nil {
+			out = p.hiddenOf(used{rec, s}, out)
+		}
+	}
+	return out, nil
+}
+
+// hiddenOf adds the values that one keeps secret.
+func (p *Project) hiddenOf(u used, out []secret.Value) []secret.Value {
+	public := p.public(u)
+	for key, v := range u.rec.Secret.Values {
+		if public(key) {
+			continue
+		}
+		out = append(out, v)
+		if tree, ok := codec.TreeIn(v.Reveal()); ok {
+			out = leaves(tree, out)
+		}
+	}
+	return out
 }
 
 // public says which values of a secret may be seen.

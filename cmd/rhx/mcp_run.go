@@ -1,0 +1,225 @@
+//go:build !slim
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rhx-dev/rhx/cmd/rhx/child"
+	"github.com/rhx-dev/rhx/host/broker"
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/mask"
+	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/session"
+)
+
+const (
+	// agentTimeout is when a command is ended where the manifest does not say it.
+	agentTimeout = 2 * time.Minute
+	// maxAgentOutput bounds what an agent gets of a command's output, and of its errors.
+	maxAgentOutput = 32 << 10
+)
+
+// agentRan is what an agent is told of a command.
+type agentRan struct {
+	Status int    `json:"status"`
+	Stdout string `json:"stdout"`
+	Stderr string `json:"stderr"`
+	// Ended says why rhx ended it.
+	Ended string `json:"ended,omitempty"`
+	// Notes are rhx's own.
+	Notes string `json:"notes,omitempty"`
+}
+
+// run runs a command of the manifest with what the agent chose.
+func (c *agentCall) run(ctx context.Context, name string, args json.RawMessage) (*agentRan, error) {
+	a := c.app
+	m, err := a.manifest(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	command := m.Command(name)
+	if command == nil {
+		return nil, fmt.Errorf("%s has no command %s any more", m.File, name)
+	}
+	values, err := agentValues(args)
+	if err != nil {
+		return nil, err
+	}
+	argv, err := command.Argv(values)
+	if err != nil {
+		return nil, err
+	}
+	file, _, err := a.readManifest()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	environ := withoutFolder(a.environ(), dir)
+	program, err := programOf(argv[0], getenvOf(environ)("PATH"), dir)
+	if err != nil {
+		return nil, err
+	}
+	hidden, err := a.made.Project.HiddenOfAll(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	b := &child.Bounded{Path: program, Argv: argv, Environ: environ, Dir: dir, Mask: mask.New(hidden), Timeout: command.Timeout, Keep: maxAgentOutput}
+	if b.Timeout == 0 {
+		b.Timeout = agentTimeout
+	}
+	ran, err := a.runForAgent(ctx, command.Bundles, b, hidden)
+	if err != nil {
+		return nil, err
+	}
+	a.made.Book.Note([]session.Event{{Command: "mcp", Machine: place.Here.String(), To: toolName(name), Action: fmt.Sprintf("ended with %d", ran.Status)}})
+	valid := func(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+	return &agentRan{ran.Status, valid(ran.Out), valid(ran.Err), ran.Ended, valid(c.notes.String())}, nil
+}
+
+// runForAgent runs a command, with the placeholders of bundles where it has some. The proxy
+// leads to the hosts of their secrets alone.
+func (a *app) runForAgent(ctx context.Context, bundles []string, b *child.Bounded, hidden []secret.Value) (ran *child.Ran, err error) {
+	if len(bundles) == 0 {
+		return b.Run(ctx)
+	}
+	e := a.made
+	p, err := a.placeholders(ctx, e, &runCmd{Bundle: bundles})
+	if err != nil {
+		return nil, err
+	}
+	also, err := e.Project.Hidden(p.env)
+	if err != nil {
+		return nil, err
+	}
+	b.Mask = mask.New(slices.Concat(hidden, p.elsewhere, also))
+	uses := newUseLog(e, "mcp")
+	proxy, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: true, Used: uses.add, Warn: a.warn})
+	if err != nil {
+		return nil, errors.Join(err, uses.close())
+	}
+	defer func() {
+		// The command's status stays: it has done what it did.
+		if left := errors.Join(proxy.Close(), uses.close()); left != nil {
+			a.warn(left.Error())
+		}
+	}()
+	if b.Environ, err = p.meet(a, proxy, b.Environ); err != nil {
+		return nil, err
+	}
+	dir, release, err := child.PrivateFolder(a.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if left := release(); left != nil {
+			a.warn(left.Error())
+		}
+	}()
+	if b.Environ, err = filesIn(dir, b.Environ, p.files, p.vars); err != nil {
+		return nil, err
+	}
+	logGivenAs(e, "mcp", place.Here, b.Argv[0], p.s.action, p.env)
+	return b.Run(ctx)
+}
+
+// plainEnvironment has of an environment what programs need to run, and nothing that says
+// what they do: the agent's client may have secrets of its own in there.
+func plainEnvironment(environ []string) []string {
+	keep := []string{
+		"HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
+		"SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "PATHEXT", "COMSPEC", "TEMP", "TMP", // Windows
+	}
+	out := []string{"TERM=dumb"}
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		if runtime.GOOS == "windows" {
+			name = strings.ToUpper(name) // case does not count there
+		}
+		if slices.Contains(keep, name) || strings.HasPrefix(name, "LC_") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// withoutFolder takes out of PATH the folders below one, and those that are not absolute:
+// an agent can write programs there.
+func withoutFolder(environ []string, folder string) []string {
+	out := slices.Clone(environ)
+	for i, kv := range out {
+		name, value, _ := strings.Cut(kv, "=")
+		if !strings.EqualFold(name, "PATH") {
+			continue
+		}
+		dirs := slices.DeleteFunc(filepath.SplitList(value), func(dir string) bool {
+			real, err := filepath.EvalSymlinks(dir)
+			return !filepath.IsAbs(dir) || err != nil || within(folder, real)
+		})
+		out[i] = name + "=" + strings.Join(dirs, string(os.PathListSeparator))
+	}
+	return out
+}
+
+// programOf finds a program that an agent may have run: none that the agent, or another
+// user, can have written, and not rhx.
+func programOf(name, path, folder string) (string, error) {
+	candidates := []string{name}
+	if !filepath.IsAbs(name) {
+		candidates = nil
+		for _, dir := range filepath.SplitList(path) {
+			candidates = append(candidates, filepath.Join(dir, name))
+		}
+	}
+	for _, file := range candidates {
+		file, err := exec.LookPath(file)
+		if err != nil {
+			continue
+		}
+		real, err := filepath.EvalSymlinks(file)
+		if err != nil {
+			continue
+		}
+		if within(folder, real) {
+			return "", fmt.Errorf("%s is in the project's folder, where an agent can write it", name)
+		}
+		if err := ownfile.Check(real); err != nil {
+			return "", err
+		}
+		if self, err := os.Executable(); err == nil && sameFile(real, self) {
+			return "", errors.New("an agent cannot run rhx, which shows values")
+		}
+		return file, nil
+	}
+	return "", fault.WithHint(fmt.Errorf("there is no program %s", name), "PATH is that of rhx mcp, without folders of the project")
+}
+
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// within reports that a path is a folder, or in it.
+func within(folder, path string) bool {
+	rel, err := filepath.Rel(folder, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
