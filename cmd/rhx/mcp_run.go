@@ -169,7 +169,7 @@ func withoutFolder(environ []string, folder string) []string {
 		}
 		dirs := slices.DeleteFunc(filepath.SplitList(value), func(dir string) bool {
 			real, err := filepath.EvalSymlinks(dir)
-			return !filepath.IsAbs(dir) || err != nil || inFolder(folder, real)
+			return !filepath.IsAbs(dir) || err != nil || insideFolder(folder, real)
 		})
 		out[i] = name + "=" + strings.Join(dirs, string(os.PathListSeparator))
 	}
@@ -195,7 +195,7 @@ func programOf(name, path, folder string) (string, error) {
 		if err != nil {
 			continue
 		}
-		if inFolder(folder, real) {
+		if insideFolder(folder, real) {
 			return "", fmt.Errorf("%s is in the project's folder, where an agent can write it", name)
 		}
 		if err := ownfile.Check(real); err != nil {
@@ -218,8 +218,8 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// inFolder reports that a path is a folder, or in it.
-func inFolder(folder, path string) bool {
+// insideFolder reports that a path is a folder, or in it.
+func insideFolder(folder, path string) bool {
 	rel, err := filepath.Rel(folder, path)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
