@@ -22,13 +22,14 @@ import (
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
 )
 
+// Of the command wait, the files pid and child have its process and a child's.
 const agentManifest = `version: 1
 secrets: {base: {values: {KEY: }}}
 bundles: {plain: {secrets: base}}
 mcp:
   commands:
     say: {run: [printf, "%s.", "{words...}"], args: {words: ".*"}}
-    wait: {run: [sh, -c, "echo $$ > %s/pid.tmp; mv %s/pid.tmp %s/pid; exec sleep 1000"]}
+    wait: {run: [sh, -c, "sleep 1000 & echo $! > %s/child; echo $$ > %s/pid.tmp; mv %s/pid.tmp %s/pid; wait"]}
     plain: {run: [env], bundles: plain}
 `
 
@@ -143,7 +144,7 @@ func TestAgentCancels(t *testing.T) {
 		_, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "run_wait"})
 		done <- err
 	}()
-	pid := waitingIn(t, home)
+	pid, child := waitingIn(t, home)
 	if text, failed := callAgent(t, session, "list_secrets", nil); failed {
 		t.Error(text)
 	}
@@ -152,6 +153,7 @@ func TestAgentCancels(t *testing.T) {
 		t.Error("the call went on")
 	}
 	goneSoon(t, pid)
+	goneSoon(t, child)
 	// More than a few at once, and more than many in all, are refused.
 	for len(s.busy) > 0 {
 		time.Sleep(time.Millisecond)
@@ -173,20 +175,24 @@ func TestAgentCancels(t *testing.T) {
 	}
 }
 
-// waitingIn waits for the command wait of an agent, and returns its process.
-func waitingIn(t *testing.T, home string) int {
+// waitingIn waits for the command wait of an agent, and returns its process and its child.
+func waitingIn(t *testing.T, home string) (pid, child int) {
 	t.Helper()
-	for t.Context().Err() == nil {
-		if data, err := os.ReadFile(filepath.Join(home, "pid")); err == nil {
-			pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return pid
+	read := func(name string) int {
+		data, err := os.ReadFile(filepath.Join(home, name))
+		if err != nil {
+			return 0
 		}
-		time.Sleep(time.Millisecond)
+		n, err := strconv.Atoi(strings.TrimSpace(string(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
 	}
-	return 0
+	for pid = 0; pid == 0; pid = read("pid") {
+		time.Sleep(time.Millisecond) // the test's own time is the limit
+	}
+	return pid, read("child")
 }
 
 // goneSoon waits until a process is gone; the test's own time is the limit.
@@ -241,7 +247,7 @@ func TestAgentEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, _ = io.WriteString(in, hello+waiting)
-			pid := waitingIn(t, home)
+			pid, child := waitingIn(t, home)
 			go end(in, cmd.Process)
 			for lines := bufio.NewScanner(out); lines.Scan(); {
 				if !json.Valid(lines.Bytes()) {
@@ -250,6 +256,10 @@ func TestAgentEnds(t *testing.T) {
 			}
 			_ = cmd.Wait()
 			goneSoon(t, pid)
+			if name == "killed" {
+				_ = syscall.Kill(child, syscall.SIGKILL) // nobody was there to do so
+			}
+			goneSoon(t, child)
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -30,6 +31,8 @@ const (
 	maxAgentCalls   = 10000 // each is a line of the log, which would push others out of it
 	maxAgentAtOnce  = 8
 	maxAgentNotes   = 8 << 10
+	// agentEndWait is longer than a command takes that is ended.
+	agentEndWait = 15 * time.Second
 )
 
 const agentInstructions = `rhx keeps the secrets of this project. You can use them and never see them: the commands of the tools run_* get placeholders, and a proxy puts the values into their requests to the hosts that they are for. No tool gives a value. What commands there are is for the user to say, in rhx.yaml.`
@@ -52,11 +55,25 @@ func (a *app) serveAgents(ctx context.Context) error {
 	gone, leave := context.WithCancel(ctx)
 	defer leave()
 	s := &agentServer{a: a, gone: gone, busy: make(chan struct{}, maxAgentAtOnce)}
-	err := s.server(a.Err).Run(gone, &mcp.IOTransport{Reader: io.NopCloser(leaving{in, leave}), Writer: notClosed{out}, MaxLineLength: maxAgentMessage})
+	err := s.server(a.Err).Run(ctx, &mcp.IOTransport{Reader: io.NopCloser(leaving{in, leave}), Writer: notClosed{out}, MaxLineLength: maxAgentMessage})
 	if ctx.Err() == nil && gone.Err() != nil {
-		return nil // the client is gone, however it said so
+		err = nil // the client is gone, however it said so
 	}
+	leave()
+	s.wait()
 	return err
+}
+
+// wait waits for calls whose commands are being ended, which takes seconds at most.
+func (s *agentServer) wait() {
+	late := time.After(agentEndWait)
+	for range maxAgentAtOnce {
+		select {
+		case s.busy <- struct{}{}:
+		case <-late:
+			return
+		}
+	}
 }
 
 // leaving calls leave when there is nothing more to read.

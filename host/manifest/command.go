@@ -63,6 +63,12 @@ func runners() []string {
 	}
 }
 
+// interpreters run the program that their first argument names, or one that is text behind
+// an option.
+func interpreters() []string {
+	return []string{"python", "pypy", "perl", "ruby", "node", "nodejs", "deno", "bun", "php", "lua", "luajit", "osascript", "Rscript", "R", "julia", "java", "tclsh", "wish", "guile", "elixir", "erl", "ghci"}
+}
+
 // mcp reads what agents may do.
 func (p *parser) mcp(n *yaml.Node) {
 	p.Mapping(n, "mcp", map[string]func(*yaml.Node){
@@ -171,6 +177,8 @@ func (c *Command) check() error {
 				return errors.New("the program is no argument: an agent cannot choose it")
 			case slices.Contains(runners(), base):
 				return fmt.Errorf("%s runs what its arguments say, so an agent cannot choose one", base)
+			case slices.Contains(interpreters(), strings.TrimRight(base, "0123456789.-")) && (i == 1 || strings.HasPrefix(c.Run[i-1], "-")):
+				return fmt.Errorf("{%s} can be a program that %s would run: an agent can choose what comes behind the program", p.name, base)
 			case p.several && (len(textParts(text)) > 1 || used[p.name]):
 				return fmt.Errorf("{%s...} must be a whole argument, and the only one of its name", p.name)
 			case used[p.name] && a.Several:

@@ -22,6 +22,7 @@ mcp:
       timeout: 30s
     sort: {run: [sort, "{how}"], args: {how: [-r, -n, ""]}}
     fixed: {run: [/bin/true]}
+    script: {run: [python3, -c, "print(1)", "{n}"], args: {n: "[0-9]"}}
 `
 
 func parseCommands(t *testing.T) *Manifest {
@@ -100,36 +101,39 @@ func TestCommands(t *testing.T) {
 // refusedCommands are what a command cannot be, by how it is written, with what is said.
 func refusedCommands() map[string]string {
 	return map[string]string{
-		"A: {run: [x]}":                                    `a command cannot be called "A"`,
-		"a b: {run: [x]}":                                  `a command cannot be called "a b"`,
-		strings.Repeat("a", 51) + ": {run: [x]}":           "a command cannot be called",
-		"a: {}":                                            "a command needs run: the program, and each of its arguments",
-		"a: {run: []}":                                     "a command needs run: the program, and each of its arguments",
-		"a: {run: x}":                                      "run must be a list",
-		"a: {run: [[x]]}":                                  "text expected",
-		"a: {run: [x], shell: y}":                          `a command has no field "shell"`,
-		"a: {run: [x], args: [y]}":                         "args must be a mapping",
-		"a: {run: [x], args: {A: y}}":                      `an argument cannot be called "A"`,
-		"a: {run: [x, '{y}'], args: {y: []}}":              "an empty list allows nothing",
-		"a: {run: [x, '{y}'], args: {y: {}}}":              "text expected",
-		"a: {run: [x], timeout: 61m}":                      "a command has 1h0m0s at most",
-		"a: {run: [x], timeout: -1s}":                      `"-1s" is no time of a second or more`,
-		"a: {run: [x], bundles: c}":                        `there is no bundle "c"`,
-		"a: {run: [x, '{y}'], args: {y: 'a)|(b'}}":         `"a)|(b" is no regular expression as Go has it`,
-		"a: {run: [x, '{y}'], args: {y: '['}}":             `"[" is no regular expression as Go has it`,
-		"a: {run: [x, '{y}']}":                             "{y} is not among the args",
-		"a: {run: [x], args: {y: z}}":                      "run does not have {y}",
-		"a: {run: ['{y}'], args: {y: z}}":                  "the program is no argument: an agent cannot choose it",
-		"a: {run: [sh, -c, '{y}'], args: {y: z}}":          "sh runs what its arguments say, so an agent cannot choose one",
-		"a: {run: [/usr/bin/env, '{y...}'], args: {y: z}}": "env runs what its arguments say, so an agent cannot choose one",
-		"a: {run: [x, '-{y...}'], args: {y: z}}":           "{y...} must be a whole argument, and the only one of its name",
-		"a: {run: [x, '{y}', '{y...}'], args: {y: z}}":     "{y...} must be a whole argument, and the only one of its name",
-		"a: {run: [x, '{y...}', '{y}'], args: {y: z}}":     "{y} and {y...} cannot both be there",
-		"a: {run: [rhx, get, aws]}":                        "an agent cannot run rhx, which shows values",
-		"a: {run: [/usr/bin/rhx-full]}":                    "an agent cannot run rhx, which shows values",
-		"a: {run: [bin/x]}":                                "the program is a name that PATH has, or an absolute path",
-		"a: {run: ['']}":                                   "the program is a name that PATH has, or an absolute path",
-		"a: {run: [x]}\n    a: {run: [x]}":                 `"a" is set twice`,
+		"A: {run: [x]}":                                          `a command cannot be called "A"`,
+		"a b: {run: [x]}":                                        `a command cannot be called "a b"`,
+		strings.Repeat("a", 51) + ": {run: [x]}":                 "a command cannot be called",
+		"a: {}":                                                  "a command needs run: the program, and each of its arguments",
+		"a: {run: []}":                                           "a command needs run: the program, and each of its arguments",
+		"a: {run: x}":                                            "run must be a list",
+		"a: {run: [[x]]}":                                        "text expected",
+		"a: {run: [x], shell: y}":                                `a command has no field "shell"`,
+		"a: {run: [x], args: [y]}":                               "args must be a mapping",
+		"a: {run: [x], args: {A: y}}":                            `an argument cannot be called "A"`,
+		"a: {run: [x, '{y}'], args: {y: []}}":                    "an empty list allows nothing",
+		"a: {run: [x, '{y}'], args: {y: {}}}":                    "text expected",
+		"a: {run: [x], timeout: 61m}":                            "a command has 1h0m0s at most",
+		"a: {run: [x], timeout: -1s}":                            `"-1s" is no time of a second or more`,
+		"a: {run: [x], bundles: c}":                              `there is no bundle "c"`,
+		"a: {run: [x, '{y}'], args: {y: 'a)|(b'}}":               `"a)|(b" is no regular expression as Go has it`,
+		"a: {run: [x, '{y}'], args: {y: '['}}":                   `"[" is no regular expression as Go has it`,
+		"a: {run: [x, '{y}']}":                                   "{y} is not among the args",
+		"a: {run: [x], args: {y: z}}":                            "run does not have {y}",
+		"a: {run: ['{y}'], args: {y: z}}":                        "the program is no argument: an agent cannot choose it",
+		"a: {run: [sh, -c, '{y}'], args: {y: z}}":                "sh runs what its arguments say, so an agent cannot choose one",
+		"a: {run: [/usr/bin/env, '{y...}'], args: {y: z}}":       "env runs what its arguments say, so an agent cannot choose one",
+		"a: {run: [python3.11, '{y}'], args: {y: z}}":            "{y} can be a program that python3.11 would run",
+		"a: {run: [/usr/bin/node, --eval, '{y}'], args: {y: z}}": "{y} can be a program that node would run",
+		"a: {run: [perl, a.pl, -e, 'x{y}'], args: {y: z}}":       "{y} can be a program that perl would run",
+		"a: {run: [x, '-{y...}'], args: {y: z}}":                 "{y...} must be a whole argument, and the only one of its name",
+		"a: {run: [x, '{y}', '{y...}'], args: {y: z}}":           "{y...} must be a whole argument, and the only one of its name",
+		"a: {run: [x, '{y...}', '{y}'], args: {y: z}}":           "{y} and {y...} cannot both be there",
+		"a: {run: [rhx, get, aws]}":                              "an agent cannot run rhx, which shows values",
+		"a: {run: [/usr/bin/rhx-full]}":                          "an agent cannot run rhx, which shows values",
+		"a: {run: [bin/x]}":                                      "the program is a name that PATH has, or an absolute path",
+		"a: {run: ['']}":                                         "the program is a name that PATH has, or an absolute path",
+		"a: {run: [x]}\n    a: {run: [x]}":                       `"a" is set twice`,
 	}
 }
 
