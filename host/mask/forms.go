@@ -12,6 +12,9 @@ import (
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
+// wholes is how many of the parts of a value of several lines are the whole value.
+const wholes = 3
+
 // parts are the texts that must not be seen of a value: itself, as it is and with
 // the line ends of a terminal, and its lines.
 func parts(value string) []string {

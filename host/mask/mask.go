@@ -44,7 +44,7 @@ func New(values []secret.Value) *Masker {
 	quotes := false
 	for _, v := range values {
 		for _, p := range parts(v.Reveal()) {
-			quotes = quotes || strings.ContainsAny(p, `'"`)
+			quotes = quotes || hasQuote(p)
 			for _, text := range plain(p) {
 				list = append(list, word{text: text})
 			}
@@ -61,13 +61,13 @@ func New(values []secret.Value) *Masker {
 func newMasker(list []word, quotes, sameLength bool) *Masker {
 	m := &Masker{words: newWords(list), sameLength: sameLength}
 	m.readings = []reading{
-		{leads: [2]byte{'%', '%'}, escape: percent},
-		{leads: [2]byte{'\\', '\\'}, escape: backslash},
-		{leads: [2]byte{'&', '&'}, signs: []string{";"}, escape: entity},
-		{leads: [2]byte{'\n', '\r'}, escape: lineBreak, code: true},
+		{name: "url", leads: [2]byte{'%', '%'}, escape: percent},
+		{name: "escapes", leads: [2]byte{'\\', '\\'}, escape: backslash},
+		{name: "entities", leads: [2]byte{'&', '&'}, signs: []string{";"}, escape: entity},
+		{name: "lines", leads: [2]byte{'\n', '\r'}, escape: lineBreak, code: true},
 	}
 	if quotes {
-		m.readings = append(m.readings, reading{leads: [2]byte{'\'', '"'}, signs: []string{`''`, `""`, `'\'`, `'"'`}, escape: quote})
+		m.readings = append(m.readings, reading{name: "quotes", leads: [2]byte{'\'', '"'}, signs: []string{`''`, `""`, `'\'`, `'"'`}, escape: quote})
 	}
 	for i := range m.readings {
 		if r := &m.readings[i]; !r.code {
@@ -96,7 +96,7 @@ func NewStandIns(list []StandIn) (*Masker, error) {
 		if err := alike(value, s.Text); err != nil {
 			return nil, err
 		}
-		quotes = quotes || strings.ContainsAny(value, `'"`)
+		quotes = quotes || hasQuote(value)
 		as := plain(s.Text)
 		for i, text := range plain(value) {
 			words = append(words, word{text: text, as: as[i]})
@@ -108,6 +108,8 @@ func NewStandIns(list []StandIn) (*Masker, error) {
 	}
 	return newMasker(words, quotes, true), nil
 }
+
+func hasQuote(text string) bool { return strings.ContainsAny(text, `'"`) }
 
 // alike returns an error unless the forms of a text are as long as those of a value.
 func alike(value, text string) error {

@@ -7,6 +7,8 @@ import (
 
 // reading is a way to read a stream: what its escapes stand for.
 type reading struct {
+	// name is what the form of a value is called that is found by it.
+	name string
 	// leads are the bytes that an escape begins with.
 	leads [2]byte
 	// signs are texts of which one is in all text with escapes; only where those are
@@ -38,6 +40,9 @@ const longestEscape = len(`\ud83d\ude00`)
 type span struct {
 	start, end int
 	as         string
+	// word is the number of the word, or of one of several; reading is by which it was
+	// found, counted from 1, and 0 where its text is as it is.
+	word, reading int
 }
 
 // join makes a span reach over one that overlaps it. What stands for the larger of both
@@ -48,7 +53,7 @@ func (s *span) join(o span) {
 	case o.start <= s.start && s.end <= o.end:
 		*s = o
 	default:
-		*s = span{min(s.start, o.start), max(s.end, o.end), ""}
+		s.start, s.end, s.as = min(s.start, o.start), max(s.end, o.end), ""
 	}
 }
 

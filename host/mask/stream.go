@@ -43,6 +43,14 @@ func (m *Masker) stream() *stream {
 	return &stream{words: m.words, sameLength: m.sameLength, escaped: slices.Clone(m.readings)}
 }
 
+// reset begins another stream.
+func (s *stream) reset() {
+	s.plain, s.raw, s.base, s.shown, s.found, s.masked = 0, s.raw[:0], 0, 0, s.found[:0], 0
+	for i := range s.escaped {
+		s.escaped[i].from = 0
+	}
+}
+
 // write takes the next piece, and appends to out what is sure.
 func (s *stream) write(out, p []byte) []byte {
 	for piece := range slices.Chunk(p, block) {
@@ -72,16 +80,18 @@ func (s *stream) read(whole bool) {
 	text := s.raw[s.plain-s.base:]
 	s.spans = s.words.find(text, false, s.spans[:0])
 	for _, f := range s.spans {
-		s.found = append(s.found, span{s.plain + f.start, s.plain + f.end, f.as})
+		f.start, f.end = s.plain+f.start, s.plain+f.end
+		s.found = append(s.found, f)
 	}
 	s.plain = s.end() - s.words.tail(text, false, little)
 	for i := range s.escaped {
-		s.readEscaped(&s.escaped[i], whole)
+		s.readEscaped(i, whole)
 	}
 	s.found = merge(s.found)
 }
 
-func (s *stream) readEscaped(r *reading, whole bool) {
+func (s *stream) readEscaped(which int, whole bool) {
+	r := &s.escaped[which]
 	from, d, g := r.from, &s.dec, &s.glance
 	raw := s.raw[from-s.base:]
 	if !g.look(r, s.words, raw, whole) {
@@ -102,7 +112,12 @@ func (s *stream) readEscaped(r *reading, whole bool) {
 	r.decode(d, raw, whole)
 	s.spans = s.words.find(d.text, r.code, s.spans[:0])
 	for _, f := range s.spans {
-		s.found = append(s.found, span{from + d.raw(f.start).start, from + d.raw(f.end-1).end, f.as})
+		length := f.end - f.start
+		f.start, f.end = from+d.raw(f.start).start, from+d.raw(f.end-1).end
+		if f.end-f.start != length {
+			f.reading = which + 1
+		}
+		s.found = append(s.found, f)
 	}
 	switch n := s.words.tail(d.text, r.code, little); {
 	case n > 0:

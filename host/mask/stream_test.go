@@ -220,8 +220,8 @@ type fails struct{ n int }
 func (f *fails) Write([]byte) (int, error) { f.n++; return 0, errors.New(fmt.Sprint("failure ", f.n)) }
 
 func TestMerge(t *testing.T) {
-	got := merge([]span{{5, 9, "a"}, {0, 4, "b"}, {4, 5, ""}, {8, 12, "c"}, {20, 30, "d"}, {22, 24, "e"}, {30, 31, ""}, {40, 42, "f"}, {40, 44, "g"}})
-	if want := []span{{0, 4, "b"}, {4, 5, ""}, {5, 12, ""}, {20, 30, "d"}, {30, 31, ""}, {40, 44, "g"}}; fmt.Sprint(got) != fmt.Sprint(want) {
+	got := merge([]span{{start: 5, end: 9, as: "a"}, {start: 0, end: 4, as: "b"}, {start: 4, end: 5, as: ""}, {start: 8, end: 12, as: "c"}, {start: 20, end: 30, as: "d"}, {start: 22, end: 24, as: "e"}, {start: 30, end: 31, as: ""}, {start: 40, end: 42, as: "f"}, {start: 40, end: 44, as: "g"}})
+	if want := []span{{start: 0, end: 4, as: "b"}, {start: 4, end: 5, as: ""}, {start: 5, end: 12, as: ""}, {start: 20, end: 30, as: "d"}, {start: 30, end: 31, as: ""}, {start: 40, end: 44, as: "g"}}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v", got)
 	}
 	if secret.Redacted != "********" {

@@ -48,6 +48,9 @@ type word struct {
 	text string
 	code bool
 	as   string
+	// of and form say of a word in a [Search] which value it is of, and how it is written.
+	of   int
+	form string
 }
 
 // entry is a gram of a word.
@@ -236,7 +239,7 @@ func (w *words) compare(text []byte, at int, g uint32, code bool, found []span) 
 		if entry.gram != g || code && !word.code || start < 0 || end > len(text) || string(text[start:end]) != word.text {
 			continue
 		}
-		s := span{start, end, word.as}
+		s := span{start: start, end: end, as: word.as, word: int(entry.word)}
 		if last := len(found) - 1; last >= 0 && found[last].start <= start && start < found[last].end {
 			found[last].join(s)
 			continue
