@@ -55,6 +55,8 @@ func commands() []command {
 		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", newHelperCmd(), usesStore | usesLog},
 		{"harden", "Take credentials out of files: their clients ask rhx instead.", &hardenCmd{}, usesStore | usesLog},
 		{"check", "Say whether all is there that the manifest needs.", &checkCmd{}, usesSecrets},
+		{"scan", "Find the store's values where they should not be: files, git's history, images.", &scanCmd{}, usesSecrets},
+		{"redact", "Pass text on without the store's values.", &redactCmd{}, usesSecrets},
 		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesSecrets},
 		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets | sweeps},
 		{"sweep", "Take out what was placed for a time that has passed.", &sweepCmd{}, usesLog},

@@ -43,6 +43,7 @@ func (b *bitmap) has(gram uint32) bool {
 type quads struct {
 	slots []quad
 	shift int
+	n     int // of slots that are not free
 }
 
 // quad is a substring. needs is how many substrings one after another, of which it is
@@ -52,15 +53,31 @@ type quad struct {
 	needs int32
 }
 
-func newQuads(n int) quads {
-	size := bits.Len(uint(2 * n))
-	return quads{slots: make([]quad, 1<<size), shift: 32 - size}
-}
+func newQuads() quads { return quads{slots: make([]quad, 1<<quadBits), shift: 32 - quadBits} }
+
+// quadBits says how many slots there are for a start.
+const quadBits = 8
 
 func (q *quads) add(bytes uint32, needs int) {
 	s := q.slot(bytes)
-	if s.needs == 0 || int(s.needs) > needs {
+	switch {
+	case s.needs == 0:
 		*s = quad{bytes, int32(needs)}
+		if q.n++; 2*q.n > len(q.slots) {
+			q.grow()
+		}
+	case int(s.needs) > needs:
+		s.needs = int32(needs)
+	}
+}
+
+func (q *quads) grow() {
+	old := q.slots
+	q.slots, q.shift = make([]quad, 2*len(old)), q.shift-1
+	for _, s := range old {
+		if s.needs > 0 {
+			*q.slot(s.bytes) = s
+		}
 	}
 }
 

@@ -83,10 +83,9 @@ func newWords(list []word) *words {
 	if len(w.sorted) == 0 {
 		return w
 	}
-	shortest, total := len(w.sorted[0].text), 0
+	shortest := len(w.sorted[0].text)
 	for _, s := range w.sorted {
 		w.longest, shortest = max(w.longest, len(s.text)), min(shortest, len(s.text))
-		total += len(s.text)
 	}
 	w.gram, w.mask = longGram, 1<<32-1
 	if shortest == MinLength {
@@ -94,7 +93,7 @@ func newWords(list []word) *words {
 	}
 	w.stride = min(shortest-w.gram+1, maxStride)
 	grams := len(w.sorted) * w.stride
-	w.filter, w.heads, w.quads = newBitmap(grams), newBitmap(len(w.sorted)), newQuads(total)
+	w.filter, w.heads, w.quads = newBitmap(grams), newBitmap(len(w.sorted)), newQuads()
 	size := bits.Len(uint(grams))
 	w.lists, w.listsShift = make([]int32, 1<<size), 32-size
 	w.entries = make([]entry, 1, 1+grams)

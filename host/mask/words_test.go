@@ -129,7 +129,7 @@ func TestTail(t *testing.T) {
 // least that was said of each.
 func TestQuads(t *testing.T) {
 	for _, zero := range []bool{true, false} {
-		q := newQuads(300)
+		q := newQuads()
 		for i := range uint32(300) {
 			if i > 0 || zero {
 				q.add(i*0x10001, 7)
@@ -137,7 +137,7 @@ func TestQuads(t *testing.T) {
 			q.add(i*0x10001, int(5+i%2))
 			q.add(i*0x10001, 9)
 			if i == 0 && !zero {
-				q = newQuads(300)
+				q = newQuads()
 			}
 		}
 		for i := range uint32(1000) {

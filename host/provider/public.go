@@ -113,7 +113,12 @@ var secretForms = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY` +
 		`|://[^/?#\s"'@]*:[^/?#\s"'@]+@` +
 		`|AGE-SECRET-KEY-1` +
-		`|(?:^|[^A-Za-z0-9])(?:` + strings.Join([]string{
+		`|(?:^|[^A-Za-z0-9])(?:` + strings.Join(TokenForms(), "|") + `)`)
+})
+
+// TokenForms are expressions for the tokens of services that have a prefix of their own.
+func TokenForms() []string {
+	return []string{
 		`gh[opusr]_[A-Za-z0-9]{20,}`, `github_pat_[A-Za-z0-9_]{20,}`, `gl[a-z]{2,5}-[A-Za-z0-9_-]{20,}`,
 		`(?:hf|api_org)_[A-Za-z0-9]{20,}`, `sk-[A-Za-z0-9_-]{20,}`, `[sr]k_(?:live|test)_[A-Za-z0-9]{10,}`, `gsk_[A-Za-z0-9]{20,}`, `nvapi-[A-Za-z0-9_-]{20,}`,
 		`xox[a-z]-[A-Za-z0-9-]{10,}`, `xapp-[A-Za-z0-9-]{10,}`, `AIza[A-Za-z0-9_-]{35}`, `ya29\.[A-Za-z0-9_-]{20,}`, `GOCSPX-[A-Za-z0-9_-]{20,}`, `1//0[A-Za-z0-9_-]{20,}`,
@@ -121,8 +126,8 @@ var secretForms = sync.OnceValue(func() *regexp.Regexp {
 		`SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`, `gls[ac]_[A-Za-z0-9_=]{20,}`, `dapi[a-f0-9]{32}`, `tskey-[A-Za-z0-9-]{20,}`, `lin_api_[A-Za-z0-9]{20,}`,
 		`shp(?:at|ss|ca|pa)_[a-fA-F0-9]{20,}`, `ATATT3[A-Za-z0-9_=-]{20,}`, `r8_[A-Za-z0-9]{20,}`, `pat[A-Za-z0-9]{14}\.[a-f0-9]{20,}`, `wandb_v1_[A-Za-z0-9_]{20,}`,
 		`eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*`,
-	}, "|") + `)`)
-})
+	}
+}
 
 // secretForm reports whether a text contains what is a secret wherever it occurs.
 func secretForm(text string) bool { return secretForms().MatchString(text) }

@@ -332,3 +332,68 @@ func providerOf(name string) string {
 	p, _ := secret.SplitName(name)
 	return p
 }
+
+// Versions returns every version of secrets that can still be read, in the order of names
+// and the newest first; for no names of all secrets. What cannot be read is joined in the
+// error, beside the others.
+func (r *Records) Versions(ctx context.Context, names []string) ([]*store.Record, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var listErr error
+	if len(names) == 0 {
+		var infos []store.Info
+		if infos, listErr = st.List(ctx); listErr != nil && fault.KindOf(listErr) != fault.Partial {
+			return nil, listErr
+		}
+		for _, info := range infos {
+			names = append(names, info.Name)
+		}
+	}
+	recs, err := r.versions(ctx, st, names)
+	return recs, errors.Join(listErr, err)
+}
+
+func (r *Records) versions(ctx context.Context, st store.Store, names []string) ([]*store.Record, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	type all struct {
+		recs []*store.Record
+		err  error
+	}
+	found := make([]all, len(names))
+	r.Each("reading", len(names), func(i int) {
+		infos, err := r.History(ctx, names[i])
+		if err != nil && fault.KindOf(err) != fault.Partial {
+			found[i].err = err
+			return
+		}
+		for _, info := range infos {
+			if info.Deleted {
+				continue
+			}
+			rec, getErr := st.Get(ctx, names[i], info.Version)
+			if getErr == nil {
+				found[i].recs = append(found[i].recs, rec)
+			} else if !errors.Is(getErr, store.ErrNotFound) { // deleted meanwhile
+				err = errors.Join(err, getErr)
+			}
+		}
+		found[i].err = err
+	})
+	var recs []*store.Record
+	var infos []store.Info
+	var errs []error
+	for _, f := range found {
+		if len(f.recs) > 0 {
+			infos = append(infos, f.recs[0].Info)
+		}
+		recs, errs = append(recs, f.recs...), append(errs, f.err)
+	}
+	if len(infos) > 0 && r.Read != nil {
+		r.Read(st.URL(), infos)
+	}
+	return recs, errors.Join(errs...)
+}

@@ -385,3 +385,51 @@ func TestReadsAreTold(t *testing.T) {
 		t.Errorf("%s\nwant:\n%s", got, want)
 	}
 }
+
+// Every version that can be read is, the newest first, and what cannot is said beside them.
+func TestVersions(t *testing.T) {
+	r, st, _ := newRecords(t)
+	var told []string
+	r.Read = func(_ string, read []store.Info) {
+		for _, i := range read {
+			told = append(told, fmt.Sprintf("%s@%d", i.Name, i.Version))
+		}
+	}
+	ctx := t.Context()
+	if recs, err := r.Versions(ctx, nil); err != nil || len(recs) > 0 {
+		t.Error(recs, err)
+	}
+	put(t, st, "a", "1", "2", "3")
+	put(t, st, "b", "1")
+	put(t, st, "broken", "1")
+	if err := st.Delete(ctx, "b"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, st, "b", "2")
+	st.get["broken"] = errors.New("broken")
+	versions := func(names ...string) string {
+		t.Helper()
+		recs, err := r.Versions(ctx, names)
+		out := ""
+		for _, rec := range recs {
+			out += fmt.Sprintf("%s@%d ", rec.Name, rec.Version)
+		}
+		return fmt.Sprint(out, err)
+	}
+	if got := versions(); got != "a@3 a@2 a@1 b@2 broken" {
+		t.Error(got)
+	}
+	if got := strings.Join(told, " "); got != "a@3 b@2" {
+		t.Errorf("told of %s", got)
+	}
+	if got := versions("b"); got != "b@2 <nil>" {
+		t.Error(got)
+	}
+	if got := versions("b", "no"); got != `b@2 no secret "no" in the local store` {
+		t.Error(got)
+	}
+	st.list[""] = fault.WithKind(errors.New("some are damaged"), fault.Partial)
+	if got := versions(); !strings.HasSuffix(got, "some are damaged") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,41 @@
+package scan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// Of each version the values count that are secret, and of a document the texts in it. Of
+// those only the ones are searched for that no other document has.
+func TestHoldersOfRecords(t *testing.T) {
+	record := func(name string, version int, values map[string]string) *store.Record {
+		r := &store.Record{Info: store.Info{Name: name, Version: version}, Secret: secret.Secret{Values: secret.Values{}}}
+		for k, v := range values {
+			r.Secret.Values[k] = secret.NewValue(v)
+		}
+		return r
+	}
+	document := `{"type":"service_account","id":"FAKE0123456789abcdefghi","list":[{"k":"FAKE9876543210abcdefghi"}]}`
+	var got []string
+	var all []Holder
+	for _, h := range Holders([]*store.Record{
+		record("a", 3, map[string]string{"user": "me", "pass": "new"}), record("a", 1, map[string]string{"pass": "old"}), record("b", 1, map[string]string{"json": document}),
+	}, func(r *store.Record) func(string) bool { return func(key string) bool { return r.Name == "a" && key == "user" } }) {
+		got = append(got, fmt.Sprintf("%s %d %v %.25s", h.Name(), h.Version, h.Current, h.Value.Reveal()))
+		all = append(all, h)
+	}
+	want := []string{"a pass 3 true new", "a pass 1 false old", "b json 1 true " + document[:25], "b json 1 true service_account", "b json 1 true FAKE0123456789abcdefghi", "b json 1 true FAKE9876543210abcdefghi"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	s, _ := New(all)
+	s.Text("x", strings.NewReader("service_account\nFAKE9876543210abcdefghi"))
+	if got := lines(s); !slices.Equal(got, []string{"x:2:1 b plain"}) {
+		t.Error(got)
+	}
+}

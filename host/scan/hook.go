@@ -1,0 +1,86 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+// hookMark is in a hook that is rhx's.
+const hookMark = "# Written by rhx scan --install-hook."
+
+// HookLine is what a hook of others needs.
+const HookLine = "rhx scan --staged || exit 1"
+
+const hookText = `#!/bin/sh
+` + hookMark + ` To take it out, remove this file.
+command -v rhx >/dev/null 2>&1 || {
+	echo "rhx is not in PATH: what is staged was not searched for secrets" >&2
+	exit 1
+}
+exec rhx scan --staged
+`
+
+// InstallHook has each commit of a repository searched before it is made. It returns the
+// hook's path, and whether it was there already. A hook of others stays as it is, and so
+// does a folder of hooks that is not this repository's alone.
+func (g *Git) InstallHook(ctx context.Context) (path string, already bool, err error) {
+	dir, err := g.Output(ctx, "rev-parse", "--path-format=absolute", "--git-path", "hooks")
+	if err != nil {
+		return "", false, err
+	}
+	common, err := g.Output(ctx, "rev-parse", "--path-format=absolute", "--git-common-dir")
+	if err != nil {
+		return "", false, err
+	}
+	top, err := g.Top(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	dir = filepath.FromSlash(dir)
+	path = filepath.Join(dir, "pre-commit")
+	if !below(dir, filepath.FromSlash(common)) && (top == "" || !below(dir, top)) {
+		return "", false, fault.WithHint(fmt.Errorf("the hooks of this repository are in %s, which others may use (core.hooksPath)", dir),
+			"to have them all search, put this line into "+path+": "+HookLine)
+	}
+	if text, err := os.ReadFile(path); err == nil {
+		if strings.Contains(string(text), hookMark) {
+			return path, true, nil
+		}
+		return "", false, fault.WithHint(fmt.Errorf("%s is there already, and is not rhx's", path), "put this line into it: "+HookLine)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", false, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", false, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return "", false, err
+	}
+	_, err = f.WriteString(hookText)
+	return path, false, errors.Join(err, f.Close())
+}
+
+// below reports whether a folder is another one or in it, symbolic links followed.
+func below(dir, other string) bool {
+	resolve := func(p string) string {
+		for rest := ""; ; {
+			if real, err := filepath.EvalSymlinks(p); err == nil {
+				return filepath.Join(real, rest)
+			}
+			if filepath.Dir(p) == p {
+				return filepath.Join(p, rest)
+			}
+			p, rest = filepath.Dir(p), filepath.Join(filepath.Base(p), rest)
+		}
+	}
+	rel, err := filepath.Rel(resolve(other), resolve(dir))
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}

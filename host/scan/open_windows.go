@@ -1,0 +1,3 @@
+package scan
+
+const noWait, noFollow = 0, 0

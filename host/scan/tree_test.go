@@ -1,0 +1,148 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Below a folder links are not followed, Git's objects and rhx's own folders not looked
+// into; what rhx placed is counted alone.
+func TestTrees(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	write(t, outside, map[string]string{"file": value, "tree/file": value})
+	write(t, dir, map[string]string{
+		"a/found": value, ".git/config": value, ".git/objects/aa/bb": value, "a/objects/found": value, "rhx/secret": value, "a/rhx/found": value,
+		"placed": value + "\nother-fake-value-1", "empty": "", "a/.zsh_history": ": 1:0;echo zsh-v\x83\xe3\x83\x84lue-12", "a/archive.tar": archive("x", value),
+	})
+	for _, name := range []string{"file", "tree"} {
+		if err := os.Symlink(filepath.Join(outside, name), filepath.Join(dir, "a", "link-"+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(dir, "gone"), filepath.Join(dir, "a", "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	s := searcher(t, holder("other", "other-fake-value-1"), holder("zsh", "zsh-välue-12"))
+	s.Skip = []string{filepath.Join(dir, "rhx")}
+	s.Placed = func(path, name string) bool { return path == filepath.Join(dir, "placed") && name == "s" }
+	if err := s.Trees(context.Background(), []string{dir, filepath.Join(dir, "a", "link-file"), filepath.Join(dir, "missing")}); err != nil {
+		t.Fatal(err)
+	}
+	got := lines(s)
+	for i := range got {
+		got[i] = strings.ReplaceAll(got[i], dir+"/", "")
+	}
+	want := []string{
+		".git/config:1:1 s plain", "a/.zsh_history:1:12 zsh plain", "a/archive.tar:2:1 s plain", "a/found:1:1 s plain", "a/link-file:1:1 s plain", "a/objects/found:1:1 s plain", "a/rhx/found:1:1 s plain",
+		"placed:2:1 other plain", "unread missing",
+	}
+	i := slices.IndexFunc(got, func(line string) bool { return strings.HasPrefix(line, "a/archive.tar:1:") })
+	if i < 0 {
+		t.Fatalf("%q", got)
+	}
+	want[2] = got[i]
+	if !slices.Equal(got, want) || s.PlacedCount() != 1 {
+		t.Errorf("%d placed, and %q, not %q", s.PlacedCount(), got, want)
+	}
+	// A folder that is named as a link is looked into, and keeps its name.
+	s = searcher(t)
+	_ = s.Trees(context.Background(), []string{filepath.Join(dir, "a", "link-tree")})
+	if got := lines(s); len(got) != 1 || !strings.HasSuffix(got[0], "/a/link-tree/file:1:1 s plain") {
+		t.Error(got)
+	}
+	if s.Bytes() != int64(len(value)) {
+		t.Errorf("%d bytes", s.Bytes())
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a": value})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := searcher(t).Trees(ctx, []string{dir}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// What zsh writes is read as it was typed, wherever a read ends.
+func TestUnmeta(t *testing.T) {
+	for size := 1; size < 8; size++ {
+		var out bytes.Buffer
+		u := &unmeta{in: strings.NewReader("a\x83\xe3b\x83\x83\x83c")}
+		buf := make([]byte, size)
+		for {
+			n, err := u.Read(buf)
+			out.Write(buf[:n])
+			if err != nil {
+				break
+			}
+		}
+		if out.String() != "a\xc3b\xa3C" {
+			t.Errorf("%q by %d", &out, size)
+		}
+	}
+}
+
+func TestHistories(t *testing.T) {
+	home, elsewhere := t.TempDir(), t.TempDir()
+	write(t, home, map[string]string{".bash_history": "", ".zsh_history": "", ".local/share/fish/fish_history": "", ".sh_history/folder": ""})
+	write(t, elsewhere, map[string]string{"own": "", "fish/fish_history": ""})
+	short := func(vars map[string]string) string {
+		text := strings.Join(Histories(home, func(name string) string { return vars[name] }), " ")
+		return strings.NewReplacer(home+"/", "", elsewhere, "E").Replace(text)
+	}
+	if got := short(nil); got != ".bash_history .zsh_history .local/share/fish/fish_history" {
+		t.Error(got)
+	}
+	if got := short(map[string]string{"HISTFILE": elsewhere + "/own", "XDG_DATA_HOME": elsewhere}); got != ".bash_history .zsh_history E/fish/fish_history E/own" {
+		t.Error(got)
+	}
+	if got := short(map[string]string{"HISTFILE": home + "/.bash_history"}); got != ".bash_history .zsh_history .local/share/fish/fish_history" {
+		t.Error(got)
+	}
+}
+
+// What is damaged, or comes to too much, is named, and what came before it is searched.
+func TestDamagedArchives(t *testing.T) {
+	dir := t.TempDir()
+	bomb := packed(packed(value + strings.Repeat("\x00", 40<<20)))
+	good := packed(value + "\n" + strings.Repeat("text that is not repeated alone ", 100) + value)
+	write(t, dir, map[string]string{
+		"bomb.gz": bomb, "cut.gz": good[:len(good)-8], "no.gz": "\x1f\x8b\x08 no gzip " + value, "cut.tar": archive("a", value, "b", value)[:1560],
+		"no.zst": "\x28\xb5\x2f\xfd" + value, "in.tar": archive("damaged.gz", good[:len(good)-8], "after", value), "short": value[:3],
+		"deep.gz": packed(packed(packed(packed(value)))),
+	})
+	for name, want := range map[string]string{
+		"bomb.gz": "bomb.gz:1:1 s plain unread bomb.gz", "cut.gz": "cut.gz:1:1 s plain cut.gz:2:3201 s plain unread cut.gz", "no.gz": "unread no.gz",
+		"cut.tar": "cut.tar!a:1:1 s plain unread cut.tar", "no.zst": "unread no.zst", "in.tar": "in.tar!after:1:1 s plain in.tar!damaged.gz:1:1 s plain in.tar!damaged.gz:2:3201 s plain unread in.tar", "short": "", "deep.gz": "",
+	} {
+		s := searcher(t)
+		_ = s.Trees(context.Background(), []string{filepath.Join(dir, name)})
+		if got := strings.ReplaceAll(strings.Join(lines(s), " "), dir+"/", ""); got != want {
+			t.Errorf("%s: %q, not %q (%v)", name, got, want, s.Unread())
+		}
+	}
+}
+
+// No archive harms.
+func FuzzArchive(f *testing.F) {
+	for _, text := range []string{archive("a", value), packed(archive("a", value)), zstandard(value), packed(zstandard(archive("a", packed(value)))), value} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, _ := New([]Holder{holder("s", value)})
+		x := s.texts()
+		x.budget = freeBytes
+		_ = x.perhapsArchive(Place{Path: "x"}, "", bytes.NewReader(data), 0)
+		if found, _ := s.Findings(); bytes.Contains(data, []byte(value)) && bytes.HasPrefix(data, []byte(value)) && len(found) == 0 {
+			t.Error("a text is not found as it is")
+		}
+	})
+}
