@@ -62,12 +62,11 @@ func (g *glance) next(r *reading, w *words) bool {
 			return e.next()
 		default:
 			switch r.behind[e.raw[end]] {
-			case literal:
+			case unclear:
+				return e.next()
 			case foreign:
 				end++
 				g.before, g.lastEnd = nil, end
-			default:
-				return e.next()
 			}
 		}
 		e.skip(end)

@@ -137,7 +137,7 @@ func (t *texts) open(ctx context.Context, f file) error {
 		return err
 	}
 	// One that grows has an end.
-	text := io.Reader(io.LimitReader(reading{ctx, in}, info.Size()))
+	var text io.Reader = io.LimitReader(reading{ctx, in}, info.Size())
 	switch base := filepath.Base(f.path); {
 	case strings.HasPrefix(base, ".zsh") || base == ".zhistory" || base == ".histfile":
 		text = &unmeta{in: text}
