@@ -58,7 +58,7 @@ wasm:
 
 # What the help of the commands says, as a page.
 docs:
-	$(GO) run ./cmd/rhx man --markdown > docs/reference.md.new && mv docs/reference.md.new docs/reference.md
+	$(GO) run ./cmd/rhx man --markdown > docs/reference.md.new && mv docs/reference.md.new docs/reference.md || { rm -f docs/reference.md.new; exit 1; }
 
 bench: build
 	sh .ci/bench.sh

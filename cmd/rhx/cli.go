@@ -267,7 +267,7 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 		kong.Writers(a.Out, a.Err),
 		kong.Exit(func(int) { a.helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: min(100, a.Width())}),
-		kong.Vars{"formats": strings.Join(bundle.Formats(), ", "), "methods": "token, userpass, ldap, approle, jwt, oidc, kubernetes, cert"},
+		kong.Vars{"formats": strings.Join(bundle.Formats(), ", "), "methods": strings.Join(loginMethods, ", ")},
 		kong.Help(printHelp),
 		kong.Bind(a),
 		kong.BindTo(ctx, (*context.Context)(nil)),

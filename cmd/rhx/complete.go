@@ -13,7 +13,7 @@ import (
 type completer struct {
 	root *kong.Node
 	// known tells the values that an argument or a flag can have, by its tag predictor.
-	known map[string]func() []string
+	known map[string]func(parted) []string
 	// path is the PATH in which commands are looked for.
 	path string
 }
@@ -24,7 +24,7 @@ func (c completer) next(words []string, cur string) []string {
 	p := part(c.root, words)
 	flags := flagsOf(p.node)
 	if p.lacking != "" {
-		return fitting(c.valuesOf(flagOf(flags, p.lacking)), cur)
+		return fitting(c.valuesOf(flagOf(flags, p.lacking), p), cur)
 	}
 	rest := slices.DeleteFunc(slices.Clone(p.rest), func(arg string) bool { return arg == "--" })
 	switch ended := len(rest) < len(p.rest); {
@@ -35,7 +35,7 @@ func (c completer) next(words []string, cur string) []string {
 		return nil
 	case strings.HasPrefix(cur, "-"):
 		if name, _, ok := strings.Cut(cur, "="); ok {
-			return fitting(withPrefix(name+"=", c.valuesOf(flagOf(flags, name))), cur)
+			return fitting(withPrefix(name+"=", c.valuesOf(flagOf(flags, name), p)), cur)
 		}
 		return fitting(flagNames(flags, p.words), cur)
 	case passesOn(p.node):
@@ -55,7 +55,7 @@ func (c completer) next(words []string, cur string) []string {
 	if len(rest) >= len(p.node.Positional) && !at.IsCumulative() {
 		return nil
 	}
-	return slices.DeleteFunc(fitting(c.valuesOf(at), cur), func(name string) bool { return slices.Contains(rest, name) })
+	return slices.DeleteFunc(fitting(c.valuesOf(at, p), cur), func(name string) bool { return slices.Contains(rest, name) })
 }
 
 // flagNames are the flags that can be given to the command of some words.
@@ -75,7 +75,7 @@ func flagNames(flags []*kong.Flag, words []string) []string {
 
 // valuesOf are the values that a flag or an argument can have, as far as they are
 // known; v can be nil.
-func (c completer) valuesOf(v *kong.Value) []string {
+func (c completer) valuesOf(v *kong.Value, line parted) []string {
 	if v == nil {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (c completer) valuesOf(v *kong.Value) []string {
 		return nil
 	}
 	// A name that is read as a flag cannot be given like this.
-	return slices.DeleteFunc(ask(), isFlag)
+	return slices.DeleteFunc(ask(line), isFlag)
 }
 
 // flagsOf are the flags of a command, its own first.
@@ -111,22 +111,17 @@ func flagOf(flags []*kong.Flag, arg string) *kong.Value {
 	return nil
 }
 
-// fitting are the names that begin with cur, sorted, each once. A name that means
-// something to a shell is left out: the shell takes a candidate as it is, and a name
-// in a store can be another person's.
+// fitting are the names that begin with cur, sorted, each once, without those that nobody
+// could see for what they are.
 func fitting(names []string, cur string) []string {
 	var out []string
 	for _, name := range names {
-		if strings.HasPrefix(name, cur) && strings.IndexFunc(name, unsafeInShell) < 0 {
+		if strings.HasPrefix(name, cur) && offered(name) {
 			out = append(out, name)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-func unsafeInShell(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_./@:,+%=", r)
 }
 
 func withPrefix(prefix string, names []string) []string {
@@ -159,40 +154,4 @@ func executables(path, cur string) []string {
 		}
 	}
 	return fitting(names, cur)
-}
-
-// splitLine splits a command line as a shell does that has not expanded it. The last
-// word is the one that the line ends in, "" behind a space.
-func splitLine(line string) []string {
-	var words []string
-	var word strings.Builder
-	var quote rune
-	escaped, inWord := false, false
-	for _, r := range line {
-		switch {
-		case escaped:
-			escaped = false
-			word.WriteRune(r)
-		case r == '\\' && quote != '\'':
-			escaped, inWord = true, true
-		case quote != 0:
-			if r == quote {
-				quote = 0
-			} else {
-				word.WriteRune(r)
-			}
-		case r == '\'' || r == '"':
-			quote, inWord = r, true
-		case r == ' ' || r == '\t' || r == '\n':
-			if inWord {
-				words = append(words, word.String())
-				word.Reset()
-			}
-			inWord = false
-		default:
-			inWord = true
-			word.WriteRune(r)
-		}
-	}
-	return append(words, word.String())
 }

@@ -23,12 +23,16 @@ func testCompleter(t *testing.T) completer {
 			t.Fatal(err)
 		}
 	}
-	set := func(names ...string) func() []string { return func() []string { return slices.Clone(names) } }
+	set := func(names ...string) func(parted) []string {
+		return func(parted) []string { return slices.Clone(names) }
+	}
 	return completer{
 		root: parser.Model.Node, path: bin + string(os.PathListSeparator) + filepath.Join(bin, "away"),
-		known: map[string]func() []string{
+		known: map[string]func(parted) []string{
 			"stored": set("openai", "db", "db", "db/prod", "-n", "a;b", "a b", "$(id)", "a\u202eb"), "bundle": set("train", "deploy"), "host": set("gpu1", "gpu2"),
 			"format": set("shell", "dotenv"), "provider": set("aws"), "savable": set("aws", "db"),
+			"key": func(p parted) []string { return []string{firstOf(p.rest) + "-key"} }, "version": func(p parted) []string { return []string{firstOf(p.rest) + "1"} },
+			"deleted": set("gone"), "method": set("oidc", "ldap"),
 		},
 	}
 }
@@ -46,10 +50,14 @@ func TestNext(t *testing.T) {
 		{"store import |", ""},
 		{"store export b --to |", ""},
 		{"store import |--id", "--identity"},
-		{"get |", "db db/prod openai"}, // each once, none that a shell would read as more than a word
+		{"get |", "$(id) a b a;b db db/prod openai"}, // each once, none that cannot be seen or is read as a flag
 		{"get |db", "db db/prod"},
-		{"get db |", ""},                // a key: only the values know it
-		{"load db |", "db/prod openai"}, // what is there already is not offered again
+		{"get db |", "db-key"},
+		{"get db --version |", "db1"},
+		{"rollback db --to |", "db1"},
+		{"undelete |", "gone"},
+		{"login --method |", "ldap oidc"},
+		{"load db |d", "db/prod"}, // what is there already is not offered again
 		{"load --overwrite |o", "openai"},
 		{"history db |", ""},
 		{"version |", ""},
@@ -57,7 +65,7 @@ func TestNext(t *testing.T) {
 		{"run -s |o", "openai"},
 		{"run -ms |o", "openai"},
 		{"run --secret |o", "openai"},
-		{"run --secret=|", "--secret=db --secret=db/prod --secret=openai"},
+		{"run --secret=|", "--secret=$(id) --secret=a b --secret=a;b --secret=db --secret=db/prod --secret=openai"},
 		{"env --format |s", "shell"},
 		{"env --format=s|", ""},
 		{"run -b |", "deploy train"},
@@ -68,7 +76,7 @@ func TestNext(t *testing.T) {
 		{"list --output=|", "--output=json --output=table --output=yaml"},
 		{"save --values |", ""}, // a file
 		{"list --color |", "always auto never"},
-		{"completion |", "bash fish zsh"},
+		{"completion |", "bash fish powershell zsh"},
 		{"schema |s", "spec"},
 		// Flags.
 		{"load |--ov", "--overwrite"},
@@ -109,7 +117,7 @@ func TestPredictors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := a.known()
+	known := a.known("")
 	for _, leaf := range parser.Model.Leaves(false) {
 		values := leaf.Positional
 		for _, f := range flagsOf(leaf) {
@@ -125,19 +133,67 @@ func TestPredictors(t *testing.T) {
 
 func TestSplitLine(t *testing.T) {
 	for line, want := range map[string][]string{
-		"":                    {""},
-		"rhx":                 {"rhx"},
-		"rhx ":                {"rhx", ""},
-		"rhx  get\tdb ":       {"rhx", "get", "db", ""},
-		`rhx get my\ db x`:    {"rhx", "get", "my db", "x"},
-		`rhx --on 'a b`:       {"rhx", "--on", "a b"},
-		`rhx "a\"b" 'c\d'"e"`: {"rhx", `a"b`, `c\de`},
-		`rhx '' x`:            {"rhx", "", "x"},
-		`rhx a\`:              {"rhx", "a"},
+		"":                     {""},
+		"rhx":                  {"rhx"},
+		"rhx ":                 {"rhx", ""},
+		"rhx  get\tdb ":        {"rhx", "get", "db", ""},
+		`rhx get my\ db x`:     {"rhx", "get", "my db", "x"},
+		`rhx --on 'a b`:        {"rhx", "--on", "a b"},
+		`rhx "a\"b" 'c\d'"e"`:  {"rhx", `a"b`, `c\de`},
+		`rhx '' x`:             {"rhx", "", "x"},
+		`rhx a\`:               {"rhx", "a"},
+		`rhx 'it'\''s é' ü\ x`: {"rhx", "it's é", "ü x"},
 	} {
-		if got := splitLine(line); !slices.Equal(got, want) {
+		if got, _ := splitLine(line, ""); !slices.Equal(got, want) {
 			t.Errorf("splitLine(%q) = %q, want %q", line, got, want)
 		}
+	}
+	if got, _ := splitLine(`rhx 'a\'b\\c\d' "x\"\y" z\ `, "fish"); !slices.Equal(got, []string{"rhx", `a'b\c\d`, `x"\y`, "z "}) {
+		t.Errorf("fish: %q", got)
+	}
+	for line, want := range map[string]lastWord{
+		`rhx get a\ b`:  {text: "a b", raw: `a\ b`},
+		`rhx get 'a b`:  {text: "a b", raw: `'a b`, quote: '\''},
+		`rhx get x"é`:   {text: "xé", raw: `x"é`, quote: '"'},
+		`rhx get --s=x`: {text: "--s=x", raw: `--s=x`},
+		`rhx get `:      {},
+	} {
+		if _, got := splitLine(line, ""); got != want {
+			t.Errorf("splitLine(%q) ends in %+v, want %+v", line, got, want)
+		}
+	}
+}
+
+// What bash is told to insert, where it takes a part of the word for the word.
+func TestInBash(t *testing.T) {
+	for _, test := range []struct{ raw, word, name, want string }{
+		{"", "", `a b;'"$(id)!é`, `a\ b\;\'\"\$\(id\)\!é`},
+		{"a", "a", "a~*%+,@x", `a\~\*%+,@x`},
+		{"x:y", "y", "x:y z", `y\ z`},
+		{"x:", "", "x:y", "y"},
+		{"--secret=a", "a", "--secret=a b", `a\ b`},
+		{`a\ b:c`, "c", "a b:cd", "cd"},
+		{`a\ b:c`, "c", "other", "-"},
+		{"'a", "a", "a'b c", `a'\''b c`},
+		{`"a`, "a", "a\"b$c`d\\ e", "a\\\"b\\$c\\`d\\\\ e"},
+		{`"a`, "a", "a!b", "-"},
+		{`x"a`, "a", "xab", "-"},
+		{`'a'\''b`, "b", "a'bc", "-"},
+	} {
+		_, last := splitLine("rhx get "+test.raw, "bash")
+		got, ok := last.inBash(test.name, test.word)
+		if !ok {
+			got = "-"
+		}
+		if got != test.want {
+			t.Errorf("%s, %s: %s, want %s", test.raw, test.name, got, test.want)
+		}
+	}
+}
+
+func TestInPowerShell(t *testing.T) {
+	if got := inPowerShell("C:\\it's \u2018a\u2019\u201b\\rhx.exe"); got != "'C:\\it''s \u2018\u2018a\u2019\u2019\u201b\u201b\\rhx.exe'" {
+		t.Error(got)
 	}
 }
 

@@ -1,37 +1,25 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
-	"github.com/alecthomas/kong"
-
-	guestsdk "github.com/rhx-dev/rhx/guest-sdk"
 	"github.com/rhx-dev/rhx/host/bundle"
-	"github.com/rhx-dev/rhx/host/inventory"
-	"github.com/rhx-dev/rhx/host/manifest"
-	"github.com/rhx-dev/rhx/host/ownfile"
-	"github.com/rhx-dev/rhx/host/spec"
 )
 
 type completionCmd struct {
-	Shell string `arg:"" help:"bash, zsh or fish." enum:"bash,zsh,fish"`
+	Shell string `arg:"" help:"bash, zsh, fish or powershell." enum:"bash,zsh,fish,powershell"`
 }
 
 func (c *completionCmd) Help() string {
-	return `Completes commands, flags, secrets, bundles, hosts and more at Tab. Of what is stored it reads names only: no network, no question.
+	return `Completes commands, flags, secrets, their keys and versions, bundles, hosts and more at Tab. It asks nobody and no network: of a store in Vault, or one whose key waits for its passphrase, it knows what files of this machine say.
 
 Examples:
   source <(rhx completion bash)    # in ~/.bashrc
   source <(rhx completion zsh)     # in ~/.zshrc
-  rhx completion fish > ~/.config/fish/completions/rhx.fish`
+  rhx completion fish > ~/.config/fish/completions/rhx.fish
+  rhx completion powershell | Out-String | Invoke-Expression    # in $PROFILE`
 }
 
 func (c *completionCmd) Run(a *app) error {
@@ -39,143 +27,85 @@ func (c *completionCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	exe = bundle.ShellQuote(exe)
-	switch c.Shell {
-	case "bash":
-		fmt.Fprintf(a.Data(), "complete -o default -o bashdefault -C %s rhx\n", exe)
-	case "zsh":
-		fmt.Fprintf(a.Data(), "autoload -U +X bashcompinit && bashcompinit\ncomplete -o default -o bashdefault -C %s rhx\n", exe)
-	case "fish":
-		fmt.Fprintf(a.Data(), `function __complete_rhx
+	quoted := bundle.ShellQuote(exe)
+	if c.Shell == "powershell" {
+		quoted = inPowerShell(exe)
+	}
+	_, err = fmt.Fprint(a.Data(), strings.ReplaceAll(completionScripts[c.Shell], "PROGRAM", quoted))
+	return err
+}
+
+// inPowerShell is a text between quotes of PowerShell, which knows five of them.
+func inPowerShell(text string) string {
+	for _, quote := range []string{"'", "\u2018", "\u2019", "\u201a", "\u201b"} {
+		text = strings.ReplaceAll(text, quote, quote+quote)
+	}
+	return "'" + text + "'"
+}
+
+// completionScripts have each shell call rhx (PROGRAM) with the line up to the cursor, and
+// take the candidates, one a line. They go by variables: others can read arguments. For
+// bash rhx quotes them, as it inserts them as they are; the other shells do so themselves.
+// Where there is none, the shell completes files.
+var completionScripts = map[string]string{
+	"bash": `_rhx_complete() {
+    local name
+    COMPREPLY=()
+    while IFS= read -r name; do
+        COMPREPLY+=("$name")
+    done < <(COMP_LINE="${COMP_LINE:0:COMP_POINT}" RHX_COMPLETE=bash RHX_COMPLETE_WORD="$2" PROGRAM)
+}
+complete -o default -o bashdefault -F _rhx_complete rhx
+`,
+	"zsh": `#compdef rhx
+_rhx_complete() {
+    local -a before names
+    local word=$PREFIX
+    [[ -n $compstate[quote] ]] || word=${(Q)PREFIX}
+    before=("${(@Q)words[1,CURRENT-1]}")
+    names=("${(@f)$(COMP_LINE="${(j: :)${(@qq)before}} ${(qq)word}" RHX_COMPLETE=zsh PROGRAM)}")
+    if [[ -n $names[1] ]]; then
+        compadd -- "${names[@]}"
+    else
+        _default
+    fi
+}
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+compdef _rhx_complete rhx
+`,
+	"fish": `function __rhx_complete
+    set -lx RHX_COMPLETE fish
     set -lx COMP_LINE (commandline -cp)
     test -z (commandline -ct)
     and set COMP_LINE "$COMP_LINE "
-    set -l names (%s)
+    set -l names (PROGRAM)
     and test -n "$names"
     and string join \n -- $names
     or __fish_complete_path (commandline -ct)
 end
-complete -f -c rhx -a "(__complete_rhx)"
-`, exe)
-	}
-	return nil
+complete -f -c rhx -a "(__rhx_complete)"
+`,
+	"powershell": `Register-ArgumentCompleter -Native -CommandName rhx -ScriptBlock {
+    param($word, $ast, $cursor)
+    $words = @($ast.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object {
+        if ($_ -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $_.Value } else { $_.Extent.Text }
+    }) + @("$word".Trim("'", '"'))
+    $encoding = [Console]::OutputEncoding
+    try {
+        [Console]::OutputEncoding = [System.Text.UTF8Encoding]::new()
+        $env:RHX_COMPLETE = 'powershell'
+        $env:COMP_LINE = ($words | ForEach-Object { "'" + $_.Replace("'", "'\''") + "'" }) -join ' '
+        & PROGRAM | ForEach-Object {
+            $text = $_
+            if ($text -notmatch '^[-\w./:=]+$') {
+                $text = "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($text) + "'"
+            }
+            [System.Management.Automation.CompletionResult]::new($text, $_, 'ParameterValue', $_)
+        }
+    } finally {
+        Remove-Item Env:RHX_COMPLETE, Env:COMP_LINE -ErrorAction Ignore
+        [Console]::OutputEncoding = $encoding
+    }
 }
-
-// complete answers a shell that asks what may follow: COMP_LINE is the line, of which
-// the cursor is at the byte COMP_POINT. Of args, which bash gives, the second is the
-// word at the cursor as bash breaks words: also behind ":" and "=".
-func (a *app) complete(parser *kong.Kong, args []string) int {
-	line := a.Getenv("COMP_LINE")
-	if point, err := strconv.Atoi(a.Getenv("COMP_POINT")); err == nil && point >= 0 && point < len(line) {
-		line = line[:point]
-	}
-	words := splitLine(line)
-	cur := words[len(words)-1]
-	words = words[min(1, len(words)-1) : len(words)-1]
-
-	// What is asked for must not disturb the line: no question, and not a word.
-	a.NoInput, a.Quiet, a.Err = true, true, io.Discard
-	flags := part(parser.Model.Node, words).flags
-	for _, f := range []struct {
-		name  string
-		value *string
-	}{{"--store", &a.Store}, {"--manifest", &a.Manifest}, {"--profile", &a.Profile}} {
-		if values := given(flags, f.name); len(values) > 0 {
-			*f.value = values[0]
-		}
-	}
-	a.Store = cmp.Or(a.Store, a.Getenv("RHX_STORE"))
-	c := completer{root: parser.Model.Node, known: a.known(), path: a.Getenv("PATH")}
-	broken := ""
-	if len(args) > 1 && strings.HasSuffix(cur, args[1]) {
-		broken = strings.TrimSuffix(cur, args[1])
-	}
-	for _, name := range c.next(words, cur) {
-		fmt.Fprintln(a.Data(), strings.TrimPrefix(name, broken))
-	}
-	return 0
+`,
 }
-
-// known are the values that the tag predictor names.
-func (a *app) known() map[string]func() []string {
-	providers := func() []string {
-		e, err := a.engine()
-		if err != nil {
-			return nil
-		}
-		return e.Specs.Names()
-	}
-	ofManifest := func(names func(*manifest.Manifest) []string) func() []string {
-		return func() []string {
-			m, err := a.inProject()
-			if err != nil || m == nil {
-				return nil
-			}
-			return names(m)
-		}
-	}
-	return map[string]func() []string{
-		"stored": a.storedNames,
-		"client": helperClients,
-		"command": func() (names []string) {
-			for _, c := range commands() {
-				names = append(names, c.name)
-			}
-			return names
-		},
-		"provider": providers,
-		"savable":  func() []string { return append(a.storedNames(), providers()...) },
-		"format":   bundle.Formats,
-		"language": guestsdk.Languages,
-		"bundle": ofManifest(func(m *manifest.Manifest) (names []string) {
-			for _, b := range m.Bundles {
-				names = append(names, b.Name)
-			}
-			return names
-		}),
-		"profile": ofManifest(func(m *manifest.Manifest) []string { return m.Profiles }),
-		"host":    a.sshHosts,
-		"group": func() (names []string) {
-			for _, g := range spec.Groups() {
-				names = append(names, g.Name)
-			}
-			return names
-		},
-	}
-}
-
-// storedNames are the names in the store, where it can list them soon and without a
-// question to anybody.
-func (a *app) storedNames() []string {
-	e, err := a.engine()
-	if err != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), tabTimeout)
-	defer cancel()
-	infos, err := e.Records.List(ctx)
-	if err != nil {
-		return nil
-	}
-	names := make([]string, len(infos))
-	for i, info := range infos {
-		names[i] = info.Name
-	}
-	return names
-}
-
-// sshHosts are the hosts that the user's ssh_config names.
-func (a *app) sshHosts() []string {
-	home, err := a.home()
-	if err != nil {
-		return nil
-	}
-	config, err := ownfile.Read(filepath.Join(home, ".ssh", "config"), 1<<20)
-	if err != nil {
-		return nil
-	}
-	return inventory.SSHHosts(string(config))
-}
-
-// tabTimeout is how long a person waits for an answer to Tab.
-const tabTimeout = 3 * time.Second

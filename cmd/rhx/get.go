@@ -10,8 +10,8 @@ import (
 
 type getCmd struct {
 	Secret  string `arg:"" predictor:"stored" help:"The secret's name."`
-	Key     string `arg:"" optional:"" help:"The value's key, such as api_key; not needed where the secret has one value."`
-	Version int    `help:"An older version." placeholder:"N"`
+	Key     string `arg:"" predictor:"key" optional:"" help:"The value's key, such as api_key; not needed where the secret has one value."`
+	Version int    `predictor:"version" help:"An older version." placeholder:"N"`
 }
 
 func (c *getCmd) Help() string {

@@ -52,7 +52,7 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 
 type rollbackCmd struct {
 	Secret string `arg:"" predictor:"stored" help:"The secret's name."`
-	To     int    `required:"" help:"The version whose values to bring back." placeholder:"N"`
+	To     int    `predictor:"version" required:"" help:"The version whose values to bring back." placeholder:"N"`
 }
 
 func (c *rollbackCmd) Help() string {

@@ -6,7 +6,7 @@ import (
 
 type loginCmd struct {
 	Vault     string `help:"The server's address; else VAULT_ADDR, or the last login's." placeholder:"ADDR"`
-	Method    string `help:"How to log in: ${methods}. Else userpass with --username, token without." placeholder:"METHOD"`
+	Method    string `predictor:"method" help:"How to log in: ${methods}. Else userpass with --username, token without." placeholder:"METHOD"`
 	Namespace string `help:"The namespace (Vault Enterprise, HCP)." placeholder:"NS"`
 	Username  string `help:"Your name, for userpass and ldap." placeholder:"NAME"`
 	Role      string `help:"The role, for jwt, oidc, kubernetes and cert; the role ID, for approle." placeholder:"ROLE"`

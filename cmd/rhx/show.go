@@ -19,7 +19,7 @@ import (
 type showCmd struct {
 	Secret  string `arg:"" predictor:"stored" help:"The secret's name."`
 	Reveal  bool   `help:"Show the values themselves."`
-	Version int    `help:"An older version." placeholder:"N"`
+	Version int    `predictor:"version" help:"An older version." placeholder:"N"`
 }
 
 func (c *showCmd) Help() string {

@@ -6,7 +6,7 @@ import (
 )
 
 type undeleteCmd struct {
-	Secret string `arg:"" help:"The deleted secret's name."`
+	Secret string `arg:"" predictor:"deleted" help:"The deleted secret's name."`
 }
 
 func (c *undeleteCmd) Help() string {
