@@ -20,7 +20,7 @@ import (
 // globals are the flags of every command.
 type globals struct {
 	Store    string `help:"The store: local, or vault://MOUNT/PREFIX (${env})." env:"RHX_STORE" placeholder:"URL" group:"Global flags:"`
-	On       string `predictor:"host" help:"The machine HOST over SSH instead of this one; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST" group:"Global flags:"`
+	On       string `predictor:"host" help:"The machine HOST over SSH instead of this one, or a container, docker:NAME or k8s:NAMESPACE/POD; for run also several, with commas or as gpu-[01:64]." placeholder:"HOST" group:"Global flags:"`
 	Manifest string `help:"The manifest; by default rhx.yaml in this folder or one above." placeholder:"FILE" group:"Global flags:"`
 	Profile  string `predictor:"profile" help:"The manifest's profile, laid over the rest." placeholder:"NAME" group:"Global flags:"`
 	Output   string `short:"o" help:"Print a table, or JSON or YAML for programs." enum:"table,json,yaml" default:"table" placeholder:"table|json|yaml" group:"Global flags:"`

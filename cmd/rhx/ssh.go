@@ -9,7 +9,7 @@ import (
 	"github.com/rhx-dev/rhx/host/machine"
 )
 
-// ssh returns the machine at an SSH target. Nothing is connected yet. Questions
+// ssh returns the machine at an SSH target, or a container. Nothing is connected yet. Questions
 // of several hosts come one at a time.
 func (a *app) ssh(target string, acceptNew bool) machine.Machine {
 	opts := machine.SSHOptions{Getenv: a.Getenv, Environ: os.Environ, AcceptNew: acceptNew, Keys: &a.keys}
@@ -35,6 +35,6 @@ func (a *app) ssh(target string, acceptNew bool) machine.Machine {
 			return a.hidden(q.Host + ": " + strings.TrimSpace(q.Text) + " ")
 		}
 	}
-	a.note("host: %s, over SSH", target)
+	a.note("host: %s", target)
 	return machine.SSH(target, opts)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 type syncCmd struct {
-	Hosts       []string      `arg:"" predictor:"host" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory."`
+	Hosts       []string      `arg:"" predictor:"host" optional:"" name:"host" help:"Hosts as ssh names them ([USER@]HOST[:PORT], or a Host of ssh_config), ranges such as gpu-[01:64], groups of the inventory; containers, docker:NAME or k8s:NAMESPACE/POD[/CONTAINER]."`
 	Inventory   string        `short:"i" help:"A file with a host on each line and [GROUP] above those of a group, as Ansible's; - is standard input." placeholder:"FILE"`
 	RetryFailed bool          `help:"Try again what the last sync failed to do."`
 	Env         bool          `help:"As variables in rhx's env file there, instead of native files."`

@@ -71,7 +71,7 @@ var (
 
 const defaultConnectTimeout = 15 * time.Second
 
-// sshMachine is a machine over SSH. It needs a POSIX sh there and nothing else:
+// sshMachine is a machine over SSH, or a container. It needs a POSIX sh there and nothing else:
 // no sftp, no rhx, whatever the login shell.
 type sshMachine struct {
 	target string
@@ -85,7 +85,7 @@ type sshMachine struct {
 }
 
 // SSH returns the machine at target, [user@]host[:port] or a name from
-// ssh_config. It connects when it is first used, and again after the connection
+// ssh_config, or a container: docker:NAME, k8s:NAMESPACE/POD[/CONTAINER]. It connects when it is first used, and again after the connection
 // was lost. It is a Runner.
 //
 // ssh_config is followed as OpenSSH does, except that host keys are always
@@ -165,6 +165,11 @@ func (m *sshMachine) connect(ctx context.Context) (*sshConn, error) {
 
 // dial makes a connection.
 func (m *sshMachine) dial(ctx context.Context) (*sshConn, error) {
+	if c, ok, err := parseContainer(m.target); err != nil {
+		return nil, err
+	} else if ok {
+		return c.dial(ctx, m.target)
+	}
 	d := &dialer{opts: &m.opts, named: m.target}
 	client, err := d.dial(ctx, m.target, nil, 0)
 	if ctx.Err() != nil && err != nil {

@@ -333,11 +333,15 @@ func (m *sshMachine) judge(ctx context.Context, a *answer, stderr []byte, err er
 }
 
 func (m *sshMachine) noShell(answer, stderr []byte, harmless bool) error {
-	err := fmt.Errorf("%s: the host runs no POSIX sh for this user", m.target)
+	what, hint := "the host runs no POSIX sh for this user", "rhx needs sh on the host; an account that may only use sftp, or that runs a fixed command, will not do"
+	if c, ok, _ := parseContainer(m.target); ok {
+		what, hint = c.program+" exec runs no sh there", "the container has to run, and to have sh in it, and stty for a terminal"
+	}
+	err := fmt.Errorf("%s: %s", m.target, what)
 	if said := printable(string(stderr)+" "+string(answer), 200); harmless && said != "" {
 		err = fmt.Errorf("%w; it says: %s", err, said)
 	}
-	return fault.WithHint(err, "rhx needs sh on the host; an account that may only use sftp, or that runs a fixed command, will not do")
+	return fault.WithHint(err, hint)
 }
 
 // exchange runs remoteCommand with input on its standard input and reads what
