@@ -13,8 +13,21 @@ import (
 )
 
 type importCmd struct {
-	Dotenv   importDotenvCmd   `cmd:"" help:"Save the variables of a project's .env and similar files."`
-	Runhouse importRunhouseCmd `cmd:"" help:"Save what Runhouse keeps in ~/.rh."`
+	Dotenv      importDotenvCmd      `cmd:"" help:"Save the variables of a project's .env and similar files."`
+	OnePassword importOnePasswordCmd `cmd:"" name:"1password" help:"Save items of 1Password."`
+	Bitwarden   importBitwardenCmd   `cmd:"" help:"Save items of Bitwarden or Vaultwarden."`
+	KeePass     importKeePassCmd     `cmd:"" name:"keepass" help:"Save entries of KeePass or KeePassXC."`
+	Pass        importPassCmd        `cmd:"" help:"Save what pass or passage keeps in ~/.password-store."`
+	Gopass      importGopassCmd      `cmd:"" help:"Save what gopass keeps."`
+	Sops        importSopsCmd        `cmd:"" help:"Save what is in files that sops encrypted."`
+	Doppler     importDopplerCmd     `cmd:"" help:"Save the variables of a config of Doppler."`
+	Infisical   importInfisicalCmd   `cmd:"" help:"Save the variables of an environment of Infisical."`
+	AWSSecrets  importAWSCmd         `cmd:"" name:"aws-secrets" help:"Save what AWS Secrets Manager or Parameter Store has."`
+	Vault       importVaultCmd       `cmd:"" help:"Save what others keep in HashiCorp Vault."`
+	AWSVault    importAWSVaultCmd    `cmd:"" name:"aws-vault" help:"Save the profiles in aws-vault's file keyring."`
+	Chezmoi     importChezmoiCmd     `cmd:"" help:"Save the encrypted files of chezmoi."`
+	Rhx         importExportCmd      `cmd:"" name:"rhx" help:"Save what rhx export wrote."`
+	Runhouse    importRunhouseCmd    `cmd:"" help:"Save what Runhouse keeps in ~/.rh."`
 }
 
 type importRunhouseCmd struct {
@@ -29,6 +42,9 @@ func (c *importRunhouseCmd) Help() string {
 Examples:
   rhx import runhouse --dry-run`
 }
+
+// fromStdin is what is said of stdin as a place of secrets.
+const fromStdin = "stdin"
 
 // importJSON is the JSON of an import.
 type importJSON struct {
@@ -77,7 +93,9 @@ func (a *app) doImport(im *exchange.Import, from string, dryRun, yes bool, save 
 	}
 	todo := im.Plan
 	asked := false
-	if !yes && !dryRun && news+differ > 0 && a.canAsk() && a.Output == "table" {
+	// What comes through a pipe leaves the terminal to ask on.
+	can := a.canAsk() || from == fromStdin && a.hasTerminal()
+	if !yes && !dryRun && news+differ > 0 && can && a.Output == "table" {
 		asked = true
 		question := fmt.Sprintf("Save %s to the store?", plural(news+differ, "secret"))
 		if differ > 0 {
@@ -118,6 +136,15 @@ func (a *app) doImport(im *exchange.Import, from string, dryRun, yes bool, save 
 	return nil
 }
 
+// some are the first of a list, for a cell of a table.
+func some(keys []string) string {
+	const most = 6
+	if len(keys) > most+1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(keys[:most], ", "), len(keys)-most)
+	}
+	return strings.Join(keys, ", ")
+}
+
 // plannedList is what would be saved, for programs.
 func plannedList(plan []exchange.Upload) []savedJSON {
 	out := make([]savedJSON, 0, len(plan))
@@ -138,7 +165,9 @@ func (a *app) showImport(dir string, im *exchange.Import) (news, differ int, err
 		what := "new"
 		switch u.Action {
 		case provider.Created:
-			news++
+			if news++; im.Keys {
+				what = "new: " + some(u.Keys)
+			}
 		case provider.Updated:
 			differ++
 			what = fmt.Sprintf("differs from version %d: %s", u.Version, strings.Join(u.Keys, ", "))

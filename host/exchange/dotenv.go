@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/codec"
@@ -19,7 +20,8 @@ import (
 
 // DotenvOptions say what of a project's files is imported.
 type DotenvOptions struct {
-	// File is one file, by its absolute path; "" for all of the working folder.
+	// File is one file, by its absolute path, or a folder, of which and below which all
+	// project files are; "" for those of the working folder.
 	File string
 	// Project is what the secrets are called by; "" for the name of the file's folder.
 	Project string
@@ -60,6 +62,10 @@ func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import,
 				im.Left = append(im.Left, Leftover{Name: f.Name + ": " + some(variables(&sec.Secret)), Why: "it opens the store"})
 				continue
 			}
+			if slices.ContainsFunc(found, func(g provider.Found) bool { return g.Name == sec.Name }) {
+				im.Left = append(im.Left, Leftover{Name: f.Name + ": " + some(variables(&sec.Secret)), Why: "another file's secret is called " + sec.Name + ", too; rhx import dotenv FILE --name N gives this one another name"})
+				continue
+			}
 			sec.Notes = append(sec.Notes, notWrittenBack(&sec.Secret, &f.File)...)
 			found = append(found, *sec)
 			im.From = append(im.From, f.Name+": "+some(variables(&sec.Secret)))
@@ -70,7 +76,7 @@ func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import,
 			return nil
 		}
 		if from := fileOf(&old.Secret); from != fileOf(sec) {
-			return fault.WithHint(&OthersError{sec.Name, from}, "--name N gives this project's secrets another name; --overwrite replaces it")
+			return fault.WithHint(&OthersError{Name: sec.Name, From: from}, "--name N gives this project's secrets another name; --overwrite replaces it")
 		}
 		if err := x.stale(ctx, st, place.Here, sec, old); err != nil {
 			return fault.WithHint(err, storedOrHere(sec.Name, "--overwrite"))
@@ -101,17 +107,26 @@ type OthersError struct {
 	Name string
 	// From is the file that it was saved from, "" for none.
 	From string
+	// Tool is the tool of which another one was read; "" for a file.
+	Tool string
 }
 
 func (e *OthersError) Error() string {
-	if e.From == "" {
-		return "the store has another " + e.Name + ", which is not from this file"
+	text := "the store has another " + e.Name + ", "
+	switch {
+	case e.From != "":
+		return text + "from " + e.From
+	case e.Tool != "":
+		return text + "which is not from " + e.Tool
 	}
-	return "the store has another " + e.Name + ", from " + e.From
+	return text + "which is not from this file"
 }
 
-// projectFiles returns the file that is to be imported, or all of the working folder.
+// projectFiles returns the file that is to be imported, or all of a folder.
 func (x *Exchange) projectFiles(ctx context.Context, opts DotenvOptions) ([]detect.ProjectFile, error) {
+	if info, err := os.Stat(opts.File); err == nil && info.IsDir() {
+		return x.projectTree(ctx, opts)
+	}
 	if opts.File != "" {
 		f, err := x.Detector.ProjectFile(ctx, x.Local, opts.File, opts.Project)
 		return []detect.ProjectFile{f}, err
