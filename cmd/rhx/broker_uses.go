@@ -32,14 +32,20 @@ type useLog struct {
 	done    sync.WaitGroup
 
 	mu    sync.Mutex
-	times map[broker.Used]int
-	order []broker.Used
+	times map[useOf]int
+	order []useOf
 	lines int
 	err   error
 }
 
+// useOf is a use by a command on a machine.
+type useOf struct {
+	at place.Place
+	broker.Used
+}
+
 func newUseLog(e *engine.Engine, command string) *useLog {
-	u := &useLog{e: e, command: command, stop: make(chan struct{}), times: map[broker.Used]int{}}
+	u := &useLog{e: e, command: command, stop: make(chan struct{}), times: map[useOf]int{}}
 	u.done.Go(func() {
 		tick := time.NewTicker(usesEvery)
 		defer tick.Stop()
@@ -56,7 +62,12 @@ func newUseLog(e *engine.Engine, command string) *useLog {
 	return u
 }
 
-func (u *useLog) add(use broker.Used) {
+// of is what is told of the uses by a command on a machine.
+func (u *useLog) of(at place.Place) func(broker.Used) {
+	return func(use broker.Used) { u.add(useOf{at, use}) }
+}
+
+func (u *useLog) add(use useOf) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	much := u.lines >= maxLines
@@ -79,11 +90,11 @@ func (u *useLog) add(use broker.Used) {
 func (u *useLog) write() {
 	u.mu.Lock()
 	order, times := u.order, u.times
-	u.order, u.times = nil, map[broker.Used]int{}
+	u.order, u.times = nil, map[useOf]int{}
 	u.mu.Unlock()
 	var events []session.Event
 	for _, use := range order {
-		e := session.Event{Command: u.command, Machine: place.Here.String(), Secret: use.Secret, To: use.Method + " " + use.Host + use.Path, Action: "used", Status: use.Status}
+		e := session.Event{Command: u.command, Machine: use.at.String(), Secret: use.Secret, To: use.Method + " " + use.Host + use.Path, Action: "used", Status: use.Status}
 		if use.Left != "" {
 			e.Action = "not used (" + use.Left + ")"
 		}

@@ -157,9 +157,13 @@ func (b *Broker) Close() error {
 	return err
 }
 
-// ProxyURL is where clients find the proxy, with its password.
-func (b *Broker) ProxyURL() string {
-	u := url.URL{Scheme: "http", User: url.UserPassword(proxyUser, b.password), Host: b.listener.Addr().String()}
+// Address is where the proxy listens, as HOST:PORT.
+func (b *Broker) Address() string { return b.listener.Addr().String() }
+
+// ProxyURL is where clients find the proxy, with its password, where they reach it by an
+// address.
+func (b *Broker) ProxyURL(address string) string {
+	u := url.URL{Scheme: "http", User: url.UserPassword(proxyUser, b.password), Host: address}
 	return u.String()
 }
 
