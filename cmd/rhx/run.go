@@ -41,7 +41,7 @@ func (c *runCmd) Help() string {
 
 --mask has what the command writes go through rhx, which replaces secret values of 4 characters or more: as they are, line by line, and in base64, hex, URLs and JSON. On a terminal the command has one of its own, with this one's size, keys and signals; else its output and errors stay apart. It is for accidents: a command that shows a value in pieces is not caught.
 
---broker gives the command a placeholder in the place of each secret value, and a proxy that puts the value in on the way to the hosts that the provider's spec names (rhx providers NAME). The variables HTTPS_PROXY and those that name trusted certificates (SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO, NODE_EXTRA_CA_CERTS, AWS_CA_BUNDLE and others) lead its clients there. rhx log has each use. docs/broker.md says which clients that is for, and what it cannot stop.
+--broker gives the command a placeholder in the place of each secret value, and a proxy that puts the value in on the way to the hosts that the provider's spec names (rhx providers NAME). The variables HTTPS_PROXY and those that name trusted certificates (SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO, NODE_EXTRA_CA_CERTS, AWS_CA_BUNDLE and others) lead its clients there. rhx log has each use. With --on HOST the proxy and the values stay here: the command there reaches it through the SSH connection. docs/broker.md says which clients that is for, and what it cannot stop.
 
 Examples:
   rhx run -s openai -- python train.py

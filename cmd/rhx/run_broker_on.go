@@ -56,7 +56,8 @@ func (c *runCmd) besideThere(ctx context.Context, a *app, first *placeholders, a
 		}}
 		return func() { a.shut(b) }, nil
 	}
-	spec := machine.RunSpec{Argv: argv, TTY: c.TTY}
+	// Where nothing is plain, the files have placeholders and certificates.
+	spec := machine.RunSpec{Argv: argv, TTY: c.TTY, Disk: len(s.plain) == 0}
 	return 0, c.remote(ctx, a, s.e, hosts, spec, masker, prepare, func(at place.Place) { logGivenAs(s.e, "run", at, argv[0], s.action, first.env) })
 }
 

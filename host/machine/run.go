@@ -29,6 +29,9 @@ type RunSpec struct {
 	// whose values are paths in that folder.
 	Files    []RunFile
 	FileVars []Var
+	// Disk lets them be on a disk where the machine has no such place in memory: nothing in
+	// them is secret.
+	Disk bool
 	// Reach has the command reach a server of this machine; nil for none.
 	Reach *Reach
 	// Warn is told what went wrong beside the command once it had started, which does not

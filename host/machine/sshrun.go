@@ -52,7 +52,7 @@ func (m *sshMachine) Run(ctx context.Context, spec RunSpec) (int, error) {
 
 // runWithFiles runs a command beside the files that it has for itself.
 func (m *sshMachine) runWithFiles(ctx context.Context, conn *sshConn, spec RunSpec) (int, error) {
-	f, err := m.hold(ctx, conn, spec.Files)
+	f, err := m.hold(ctx, conn, spec.Files, spec.Disk)
 	if err != nil {
 		return 0, err
 	}
