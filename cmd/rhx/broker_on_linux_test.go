@@ -213,7 +213,8 @@ func (w *onHosts) search(host, pid, folder, needle string) (found []string) {
 			}
 		}
 		if n, err := strconv.Atoi(filepath.Base(p)); err != nil || inMemory(w.t, n, needle) {
-			found = append(found, p+"/mem")
+			comm, _ := os.ReadFile(p + "/cmdline")
+			found = append(found, p+"/mem "+string(comm))
 		}
 	}
 	if looked < 4 { // sshd, the shell, curl, and what keeps the files

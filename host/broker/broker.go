@@ -70,6 +70,8 @@ const (
 	handshakeWait  = 15 * time.Second
 	idleWait       = 3 * time.Minute
 	copyBuffer     = 64 << 10
+	// closeWithin is how long requests may take to end when the broker does.
+	closeWithin = 2 * time.Second
 )
 
 // Broker is a running proxy.
@@ -92,6 +94,7 @@ type Broker struct {
 	told    map[string]bool
 	closed  bool
 	done    sync.WaitGroup
+	serving sync.WaitGroup
 }
 
 // Start makes an authority and listens on a port of 127.0.0.1.
@@ -154,6 +157,16 @@ func (b *Broker) Close() error {
 	b.transport.CloseIdleConnections()
 	b.transport1.CloseIdleConnections()
 	b.done.Wait()
+	// What was being done is told of, too.
+	over := make(chan struct{})
+	go func() {
+		b.serving.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(closeWithin):
+	}
 	return err
 }
 
