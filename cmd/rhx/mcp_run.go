@@ -108,7 +108,7 @@ func (a *app) runForAgent(ctx context.Context, bundles []string, b *child.Bounde
 		return nil, err
 	}
 	b.Mask = mask.New(slices.Concat(hidden, p.elsewhere, also))
-	uses := newUseLog(e, "mcp")
+	uses := newUseLog(e.Book.Log, "mcp")
 	proxy, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: true, Used: uses.of(place.Here), Warn: a.warn})
 	if err != nil {
 		return nil, errors.Join(err, uses.close())

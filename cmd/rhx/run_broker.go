@@ -43,7 +43,7 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 	if a.On != "" {
 		run = c.besideThere
 	}
-	uses := newUseLog(e, "run")
+	uses := newUseLog(e.Book.Log, "run")
 	status, err := run(ctx, a, p, argv, uses)
 	if left := uses.close(); left != nil {
 		a.warn(left.Error())
