@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
+	"github.com/rhx-dev/rhx/host/machine"
 )
 
 // guestArg is the argument with which rhx starts rhx-full, or itself, to run one
@@ -27,6 +28,12 @@ func main() {
 	}
 	if len(os.Args) == 2 && os.Args[1] == agentArg {
 		os.Exit(newApp().fail(serveAgent(context.Background(), "")))
+	}
+	if len(os.Args) == 2 && os.Args[1] == machine.ReachArg {
+		if err := machine.ServeReach(os.Stdin, os.Stdout); err != nil {
+			os.Exit(newApp().fail(err))
+		}
+		return
 	}
 	if len(os.Args) > 2 && os.Args[1] == child.MonitorArg {
 		status, err := child.Monitor(os.Args[2:])

@@ -99,7 +99,7 @@ func (a *app) runForAgent(ctx context.Context, bundles []string, b *child.Bounde
 		return b.Run(ctx)
 	}
 	e := a.made
-	p, err := a.placeholders(ctx, e, &runCmd{Bundle: bundles})
+	p, err := a.placeholders(ctx, e, &runCmd{Bundle: bundles}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +108,8 @@ func (a *app) runForAgent(ctx context.Context, bundles []string, b *child.Bounde
 		return nil, err
 	}
 	b.Mask = mask.New(slices.Concat(hidden, p.elsewhere, also))
-	uses := newUseLog(e, "mcp")
-	proxy, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: true, Used: uses.add, Warn: a.warn})
+	uses := newUseLog(e.Book.Log, "mcp")
+	proxy, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: true, Used: uses.of(place.Here), Warn: a.warn})
 	if err != nil {
 		return nil, errors.Join(err, uses.close())
 	}

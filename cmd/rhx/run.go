@@ -41,7 +41,7 @@ func (c *runCmd) Help() string {
 
 --mask has what the command writes go through rhx, which replaces secret values of 4 characters or more: as they are, line by line, and in base64, hex, URLs and JSON. On a terminal the command has one of its own, with this one's size, keys and signals; else its output and errors stay apart. It is for accidents: a command that shows a value in pieces is not caught.
 
---broker gives the command a placeholder in the place of each secret value, and a proxy that puts the value in on the way to the hosts that the provider's spec names (rhx providers NAME). The variables HTTPS_PROXY and those that name trusted certificates (SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO, NODE_EXTRA_CA_CERTS, AWS_CA_BUNDLE and others) lead its clients there. rhx log has each use. docs/broker.md says which clients that is for, and what it cannot stop.
+--broker gives the command a placeholder in the place of each secret value, and a proxy that puts the value in on the way to the hosts that the provider's spec names (rhx providers NAME). The variables HTTPS_PROXY and those that name trusted certificates (SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO, NODE_EXTRA_CA_CERTS, AWS_CA_BUNDLE and others) lead its clients there. rhx log has each use. With --on HOST the proxy and the values stay here: the command there reaches it through the SSH connection. docs/broker.md says which clients that is for, and what it cannot stop.
 
 Examples:
   rhx run -s openai -- python train.py
@@ -67,9 +67,6 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	}
 	switch {
 	case c.Broker || c.BrokerOnly:
-		if a.On != "" {
-			return fault.WithKind(errors.New("--broker is for a command on this machine, and cannot be combined with --on"), fault.Usage)
-		}
 		return c.brokered(ctx, a, argv)
 	case len(c.Plain) > 0:
 		return fault.WithKind(errors.New("--plain is for --broker: without it the command gets all secrets themselves"), fault.Usage)
@@ -94,7 +91,11 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		for _, v := range env.Vars {
 			spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
 		}
-		return c.remote(ctx, a, e, env, spec, masker)
+		hosts, err := a.hostsOn()
+		if err != nil {
+			return err
+		}
+		return c.remote(ctx, a, e, hosts, spec, masker, nil, func(at place.Place) { logGiven(e, "run", at, argv[0], env) })
 	}
 	logGiven(e, "run", place.Here, argv[0], env)
 	r := a.runner(masker)
@@ -205,25 +206,28 @@ func filesIn(dir string, environ []string, files []machine.RunFile, vars []machi
 	return bundle.Environ(environ, moved), nil
 }
 
-// remote runs the command on the hosts that --on names.
-func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, env *project.Environment, spec machine.RunSpec, m *mask.Masker) error {
-	hosts, err := a.hostsOn()
-	if err != nil {
-		return err
-	}
+// remote runs the command on hosts. given is told where it was started: a host that was
+// not reached, or ran nothing, was given nothing. prepare, where it is not nil, makes what
+// is a host's own.
+func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, hosts []string, spec machine.RunSpec, m *mask.Masker, prepare child.Prepare, given func(at place.Place)) error {
 	spec.Warn = func(err error) { a.warn(err.Error()) }
 	r := a.runner(m)
-	// A host that was not reached, or ran nothing, was given nothing.
 	var logging sync.Mutex
-	given := func(at place.Place) {
+	started := func(at place.Place) {
 		logging.Lock()
 		defer logging.Unlock()
-		logGiven(e, "run", at, spec.Argv[0], env)
+		given(at)
 	}
 	defer a.tellInterrupt(ctx)()
 	if len(hosts) == 1 {
-		spec.Started = func() { given(place.Host(hosts[0])) }
-		return ended(r.RunOn(ctx, a.ssh(hosts[0], false), spec))
+		at, m := place.Host(hosts[0]), a.ssh(hosts[0], false)
+		spec.Started = func() { started(at) }
+		end, err := prepare.Do(at, m, &spec)
+		if err != nil {
+			return err
+		}
+		defer end()
+		return ended(r.RunOn(ctx, m, spec))
 	}
 	if c.TTY {
 		return fault.WithKind(errors.New("-t is for one host"), fault.Usage)
@@ -238,7 +242,7 @@ func (c *runCmd) remote(ctx context.Context, a *app, e *engine.Engine, env *proj
 	}
 	var failed []place.Place
 	tell := a.collectFailures()
-	r.RunOnAll(ctx, a.fleet(e, fleet.DefaultParallel, false), hostPlaces(hosts), spec, given, func(at place.Place, err error) {
+	r.RunOnAll(ctx, a.fleet(e, fleet.DefaultParallel, false), hostPlaces(hosts), spec, prepare, started, func(at place.Place, err error) {
 		if err != nil {
 			failed = append(failed, at)
 			a.failedAt(at, "", err)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -36,25 +35,40 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 	if err := c.byDefault(ctx, a); err != nil {
 		return err
 	}
-	p, err := a.placeholders(ctx, e, c)
+	p, err := a.placeholders(ctx, e, c, a.On != "")
 	if err != nil {
 		return err
 	}
-	masker, err := c.masker(e, p.env, p.elsewhere...)
-	if err != nil {
-		return err
+	run := c.besideHere
+	if a.On != "" {
+		run = c.besideThere
 	}
-	uses := newUseLog(e, "run")
-	b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Used: uses.add, Warn: a.warn})
-	if err != nil {
-		return err
-	}
-	ended := func() error { return errors.Join(b.Close(), uses.close()) }
-	status, err := c.beside(a, p, b, argv, masker)
-	if left := ended(); left != nil {
+	uses := newUseLog(e.Book.Log, "run")
+	status, err := run(ctx, a, p, argv, uses)
+	if left := uses.close(); left != nil {
 		a.warn(left.Error())
 	}
 	return endedAs(status, err)
+}
+
+// besideHere runs the command on this machine.
+func (c *runCmd) besideHere(_ context.Context, a *app, p *placeholders, argv []string, uses *useLog) (status int, err error) {
+	masker, err := c.masker(p.s.e, p.env, p.elsewhere...)
+	if err != nil {
+		return 0, err
+	}
+	b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Used: uses.of(place.Here), Warn: a.warn})
+	if err != nil {
+		return 0, err
+	}
+	defer a.shut(b)
+	return c.beside(a, p, b, argv, masker)
+}
+
+func (a *app) shut(b *broker.Broker) {
+	if err := b.Close(); err != nil {
+		a.warn(err.Error())
+	}
 }
 
 // placeholders are what a command gets in the place of values, and what it may read
@@ -67,8 +81,8 @@ type placeholders struct {
 	elsewhere []secret.Value
 }
 
-// placeholders makes those of a command.
-func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd) (*placeholders, error) {
+// placeholders makes those of a command, here or on a host.
+func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onHost bool) (*placeholders, error) {
 	if other := broker.OtherProxy(a.Getenv); other != "" {
 		return nil, fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
 	}
@@ -83,7 +97,7 @@ func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd) (*p
 	if err := p.s.check(); err != nil {
 		return nil, err
 	}
-	if p.files, p.vars, err = e.Deliver.PrivateFiles(ctx, p.env.Files, false, deliver.Options{Unsafe: c.Unsafe}); err != nil {
+	if p.files, p.vars, err = e.Deliver.PrivateFiles(ctx, p.env.Files, onHost, deliver.Options{Unsafe: c.Unsafe}); err != nil {
 		return nil, hintUnsafe(err)
 	}
 	for _, one := range p.s.secrets() {
@@ -111,17 +125,13 @@ func (c *runCmd) beside(a *app, p *placeholders, b *broker.Broker, argv []string
 // the broker's files to those of the command.
 func (p *placeholders) meet(a *app, b *broker.Broker, environ []string) ([]string, error) {
 	environ = bundle.Environ(environ, p.env.Vars, p.env.Strip...)
-	p.s.hide(a, b, environ, p.files)
-	client, err := b.Client(getenvOf(environ))
+	a.sayHidden(p.s.hide(b, environ, p.files))
+	client, err := b.Client(b.Here(getenvOf(environ)))
 	if err != nil {
 		return nil, err
 	}
-	for name, data := range client.Files {
-		p.files = append(p.files, machine.RunFile{Path: path.Join(brokerFiles, name), Data: data, Mode: 0o600})
-	}
-	for _, v := range client.FileVars {
-		p.vars = append(p.vars, machine.Var{Name: v[0], Value: path.Join(brokerFiles, v[1])})
-	}
+	files, vars := filesOf(client)
+	p.files, p.vars = append(p.files, files...), append(p.vars, vars...)
 	var set []bundle.Var
 	for _, v := range client.Vars {
 		set = append(set, bundle.Var{Name: v[0], Value: secret.NewValue(v[1])})
@@ -129,10 +139,21 @@ func (p *placeholders) meet(a *app, b *broker.Broker, environ []string) ([]strin
 	return bundle.Environ(environ, set, client.Unset...), nil
 }
 
+// filesOf are the broker's files for a command, and the variables that name them.
+func filesOf(client *broker.Client) (files []machine.RunFile, vars []machine.Var) {
+	for name, data := range client.Files {
+		files = append(files, machine.RunFile{Path: path.Join(brokerFiles, name), Data: data, Mode: 0o600})
+	}
+	for _, v := range client.FileVars {
+		vars = append(vars, machine.Var{Name: v[0], Value: path.Join(brokerFiles, v[1])})
+	}
+	return files, vars
+}
+
 // hide puts placeholders where an environment, or a file for the command, has the values
-// from elsewhere: of a variable by another name, or of a text of the manifest.
-func (s *standIns) hide(a *app, b *broker.Broker, environ []string, files []machine.RunFile) {
-	var names []string
+// from elsewhere: of a variable by another name, or of a text of the manifest. It returns
+// the names of such variables.
+func (s *standIns) hide(b *broker.Broker, environ []string, files []machine.RunFile) (names []string) {
 	for i, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
 		if hidden := b.Hide(value); hidden != value && !s.isPlain(b, value) {
@@ -140,13 +161,18 @@ func (s *standIns) hide(a *app, b *broker.Broker, environ []string, files []mach
 			names = append(names, name)
 		}
 	}
-	if len(names) > 0 {
-		a.warn(strings.Join(names, ", ") + " of the command's environment had values that the broker puts in; the command gets placeholders there, too")
-	}
 	for i, f := range files {
 		if text := string(f.Data); !s.isPlain(b, text) {
 			files[i].Data = []byte(b.Hide(text))
 		}
+	}
+	return names
+}
+
+// sayHidden says of which variables hide took the values.
+func (a *app) sayHidden(names []string) {
+	if len(names) > 0 {
+		a.warn(strings.Join(names, ", ") + " of the command's environment had values that the broker puts in; the command gets placeholders there, too")
 	}
 }
 

@@ -70,6 +70,8 @@ const (
 	handshakeWait  = 15 * time.Second
 	idleWait       = 3 * time.Minute
 	copyBuffer     = 64 << 10
+	// closeWithin is how long requests may take to end when the broker does.
+	closeWithin = 2 * time.Second
 )
 
 // Broker is a running proxy.
@@ -92,6 +94,7 @@ type Broker struct {
 	told    map[string]bool
 	closed  bool
 	done    sync.WaitGroup
+	serving sync.WaitGroup
 }
 
 // Start makes an authority and listens on a port of 127.0.0.1.
@@ -154,12 +157,26 @@ func (b *Broker) Close() error {
 	b.transport.CloseIdleConnections()
 	b.transport1.CloseIdleConnections()
 	b.done.Wait()
+	// What was being done is told of, too.
+	over := make(chan struct{})
+	go func() {
+		b.serving.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(closeWithin):
+	}
 	return err
 }
 
-// ProxyURL is where clients find the proxy, with its password.
-func (b *Broker) ProxyURL() string {
-	u := url.URL{Scheme: "http", User: url.UserPassword(proxyUser, b.password), Host: b.listener.Addr().String()}
+// Address is where the proxy listens, as HOST:PORT.
+func (b *Broker) Address() string { return b.listener.Addr().String() }
+
+// ProxyURL is where clients find the proxy, with its password, where they reach it by an
+// address.
+func (b *Broker) ProxyURL(address string) string {
+	u := url.URL{Scheme: "http", User: url.UserPassword(proxyUser, b.password), Host: address}
 	return u.String()
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,11 +42,39 @@ func around() []string {
 // maxRoots bounds a file with roots.
 const maxRoots = 8 << 20
 
-// Client says what the command's clients need. getenv is of the environment that the
-// command would have without the broker. Where a variable names roots already, those
+// Where is where a command runs.
+type Where struct {
+	// Getenv is of the environment that the command would have without the broker.
+	Getenv func(string) string
+	// Read returns a file with roots.
+	Read func(path string) ([]byte, error)
+	// Address is where the proxy is reached there, as HOST:PORT.
+	Address string
+}
+
+// Here is this machine.
+func (b *Broker) Here(getenv func(string) string) Where {
+	return Where{Getenv: getenv, Read: readRoots, Address: b.Address()}
+}
+
+// Asked are the variables that Client asks Getenv for.
+func Asked() []string { return append(append(trusting(), adding()...), "GIT_CONFIG_COUNT") }
+
+// Read are the files that Client may ask for.
+func Read(getenv func(string) string) []string {
+	paths := rootFiles()
+	for _, variable := range append(trusting(), adding()...) {
+		if path := getenv(variable); path != "" && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// Client says what the command's clients need. Where a variable names roots already, those
 // stay, beside the authority.
-func (b *Broker) Client(getenv func(string) string) (*Client, error) {
-	proxy := b.ProxyURL()
+func (b *Broker) Client(w Where) (*Client, error) {
+	proxy := b.ProxyURL(w.Address)
 	c := &Client{Files: map[string][]byte{}, Unset: around()}
 	c.set(proxy, "HTTPS_PROXY", "https_proxy", "npm_config_https_proxy", "PIP_PROXY", "CARGO_HTTP_PROXY")
 	c.set("1", "NODE_USE_ENV_PROXY")
@@ -53,7 +82,7 @@ func (b *Broker) Client(getenv func(string) string) (*Client, error) {
 		c.set(proxy, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "npm_config_proxy")
 		c.Unset = []string{"NO_PROXY", "no_proxy", "npm_config_noproxy"}
 	}
-	if err := c.git(getenv, proxy, b.hosts()); err != nil {
+	if err := c.git(w.Getenv, proxy, b.hosts()); err != nil {
 		return nil, err
 	}
 	var system []byte
@@ -66,14 +95,14 @@ func (b *Broker) Client(getenv func(string) string) (*Client, error) {
 		c.FileVars = append(c.FileVars, [2]string{variable, names[path]})
 	}
 	for _, variable := range trusting() {
-		path := getenv(variable)
+		path := w.Getenv(variable)
 		var roots []byte
 		var err error
 		switch {
 		case path != "":
-			roots, err = readRoots(path)
+			roots, err = w.Read(path)
 		case system == nil:
-			system, err = systemRoots(getenv)
+			system, err = systemRoots(w)
 			roots = system
 		default:
 			roots = system
@@ -84,11 +113,11 @@ func (b *Broker) Client(getenv func(string) string) (*Client, error) {
 		add(variable, path, roots)
 	}
 	for _, variable := range adding() {
-		path := getenv(variable)
+		path := w.Getenv(variable)
 		var roots []byte
 		if path != "" {
 			var err error
-			if roots, err = readRoots(path); err != nil {
+			if roots, err = w.Read(path); err != nil {
 				return nil, fmt.Errorf("the roots that the command trusts (%s): %w", variable, err)
 			}
 		}
@@ -149,17 +178,17 @@ func rootFiles() []string {
 	}
 }
 
-// systemRoots are the roots that this machine trusts, in PEM.
-func systemRoots(getenv func(string) string) ([]byte, error) {
-	if path := getenv("SSL_CERT_FILE"); path != "" {
-		return readRoots(path)
+// systemRoots are the roots that a machine trusts, in PEM.
+func systemRoots(w Where) ([]byte, error) {
+	if path := w.Getenv("SSL_CERT_FILE"); path != "" {
+		return w.Read(path)
 	}
 	for _, path := range rootFiles() {
-		if data, err := readRoots(path); err == nil {
+		if data, err := w.Read(path); err == nil {
 			return data, nil
 		}
 	}
-	return nil, fault.WithHint(errors.New("this machine has no file with the certificates that it trusts, where systems have one"), "SSL_CERT_FILE=FILE names one")
+	return nil, fault.WithHint(errors.New("there is no file with the certificates that the machine trusts, where systems have one"), "SSL_CERT_FILE=FILE names one")
 }
 
 func readRoots(path string) ([]byte, error) {
@@ -176,15 +205,21 @@ func readRoots(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a file", path)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxRoots+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(data) > maxRoots:
-		return nil, fmt.Errorf("%s has more than %d MiB", path, maxRoots>>20)
-	case !bytes.Contains(data, []byte("-----BEGIN CERTIFICATE-----")) && !bytes.Contains(data, []byte("-----BEGIN TRUSTED CERTIFICATE-----")):
-		return nil, fmt.Errorf("%s has no certificates in PEM", path)
 	}
-	return data, nil
+	return data, CheckRoots(path, data)
+}
+
+// CheckRoots returns an error unless a file has certificates in PEM.
+func CheckRoots(path string, data []byte) error {
+	switch {
+	case len(data) > maxRoots:
+		return fmt.Errorf("%s has more than %d MiB", path, maxRoots>>20)
+	case !bytes.Contains(data, []byte("-----BEGIN CERTIFICATE-----")) && !bytes.Contains(data, []byte("-----BEGIN TRUSTED CERTIFICATE-----")):
+		return fmt.Errorf("%s has no certificates in PEM", path)
+	}
+	return nil
 }
 
 // OtherProxy is the proxy that an environment has for https; the broker goes through

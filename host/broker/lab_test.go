@@ -224,7 +224,7 @@ func (l *lab) trust() *x509.CertPool {
 // client is one of the command, of HTTP/1.1 or 2.
 func (l *lab) client(h2 bool) *http.Client {
 	l.t.Helper()
-	proxy, err := url.Parse(l.ProxyURL())
+	proxy, err := url.Parse(l.ProxyURL(l.Address()))
 	if err != nil {
 		l.t.Fatal(err)
 	}

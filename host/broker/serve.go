@@ -77,6 +77,10 @@ func (p *buffers) Put(buf []byte) { p.pool.Put(&buf) }
 
 // serve answers a request to a host that rules name.
 func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
+	if !b.begin() {
+		return
+	}
+	defer b.serving.Done()
 	t, ok := r.Context().Value(targetKey{}).(target)
 	if !ok || !t.agrees(r) {
 		http.Error(w, "rhx: the host of the request, the TLS server name and the host of CONNECT are not the same", http.StatusMisdirectedRequest)
@@ -104,6 +108,16 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 	defer out.finish()
 	b.proxy.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
 	out.done = true
+}
+
+// begin notes a request that Close waits for; false where that has begun.
+func (b *Broker) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.serving.Add(1)
+	}
+	return !b.closed
 }
 
 // maxMethod bounds a method: the longest that is registered has 17 characters.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -34,6 +35,13 @@ const role = "RHX_MACHINE_TEST_ROLE"
 var readsHostile func(config string, hosts []string)
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == machine.ReachArg { // as rhx on a host
+		if err := machine.ServeReach(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	switch os.Getenv(role) {
 	case "rewrite":
 		rewriteForever(os.Getenv("RHX_MACHINE_TEST_PATH"))

@@ -29,8 +29,13 @@ type RunSpec struct {
 	// whose values are paths in that folder.
 	Files    []RunFile
 	FileVars []Var
-	// Warn is told what went wrong with the files once the command had started, which
-	// does not end it; it may be nil.
+	// Disk lets them be on a disk where the machine has no such place in memory: nothing in
+	// them is secret.
+	Disk bool
+	// Reach has the command reach a server of this machine; nil for none.
+	Reach *Reach
+	// Warn is told what went wrong beside the command once it had started, which does not
+	// end it; it may be nil.
 	Warn func(error)
 	// Stdin, Stdout and Stderr may be nil. Run can return while a read of Stdin
 	// is still waiting.

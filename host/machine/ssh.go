@@ -90,7 +90,7 @@ type sshMachine struct {
 //
 // ssh_config is followed as OpenSSH does, except that host keys are always
 // verified (StrictHostKeyChecking=no is as "ask") and that nothing is ever
-// forwarded to the host. A setting that cannot be followed, and that says whom to
+// forwarded to the host but what [RunSpec.Reach] says. A setting that cannot be followed, and that says whom to
 // trust or how to get to the host, is an error that names it.
 func SSH(target string, opts SSHOptions) Machine {
 	if opts.Getenv == nil {

@@ -386,6 +386,22 @@ func TestSSHRunFilesInterrupted(t *testing.T) {
 	isGone(t, strings.TrimSpace(<-said))
 }
 
+// Files with nothing secret in them may be on a disk, in a folder that is as private.
+func TestSSHRunFilesOnDisk(t *testing.T) {
+	m := newFake(t, inNamespace(`mkdir -p d && chmod 1777 d && mount --bind d /dev/shm && mount --bind d /tmp`)...).machine()
+	spec := withFiles(`cat "$A"; stat -c %a "$A" "$D" "${A%/a/*}"`)
+	spec.Disk, spec.Warn = true, func(err error) { t.Error(err) }
+	_, out, _ := runs(t, m, spec)
+	if file, rest, _ := strings.Cut(out, "\n"); rest != "[x]\nk = fake\n600\n700\n700\n" || !strings.HasPrefix(file, "/dev/shm/rhx-on-") {
+		t.Errorf("%q", out)
+	}
+	// A folder in which others can put what they like is none.
+	m = newFake(t, inNamespace(`mkdir d && chmod 0555 d && mount --bind d /dev/shm && mount -o remount,ro,bind /dev/shm && mount --bind /dev/shm /tmp`)...).machine()
+	if _, err := m.(machine.Runner).Run(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "no place in memory") {
+		t.Error(err)
+	}
+}
+
 // inNamespace is a shell for a fake that runs setup before each script, as root of a
 // mount namespace of its own.
 func inNamespace(setup string) []string {

@@ -137,11 +137,7 @@ func resolveConfig(ctx context.Context, target string, o *SSHOptions) (*sshConfi
 		return nil, err
 	}
 	c := defaultConfig(t.host)
-	program := o.SSH
-	if program == "" {
-		program, _ = exec.LookPath("ssh")
-	}
-	if program != "" {
+	if program := sshProgram(o); program != "" {
 		out, err := askSSH(ctx, program, t, o.ConfigFile, o)
 		if err != nil {
 			return nil, err
@@ -160,6 +156,15 @@ func resolveConfig(ctx context.Context, target string, o *SSHOptions) (*sshConfi
 	}
 	c.complete(t, sshUser(), o)
 	return c, nil
+}
+
+// sshProgram is the ssh program; "" for none.
+func sshProgram(o *SSHOptions) string {
+	if o.SSH != "" {
+		return o.SSH
+	}
+	found, _ := exec.LookPath("ssh")
+	return found
 }
 
 // newerSettings refuses settings that this program does not know: they can be

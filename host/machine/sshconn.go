@@ -21,8 +21,10 @@ type sshConn struct {
 	via    *sshConn      // the jump host, if any
 	gone   chan struct{} // closed when the connection is
 	turn   chan struct{} // held by the one session, see openSSH
-	master bool          // the connection is that of an ssh master
+	master *master       // whose connection it is, if it is that of an ssh master
 	dead   time.Duration // a silence of the host after which it is lost
+
+	forwards forwards // ports there that lead here
 
 	mu     sync.Mutex
 	next   chan opened // a channel opened ahead of its use, or nil

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -47,9 +51,38 @@ func (d *dialer) shared(ctx context.Context, c *sshConfig) (*sshConn, error) {
 		conn.Close()
 		return nil, nil
 	}
-	s.master = true
+	s.master = &master{c.controlPath, sshProgram(d.opts)}
 	s.use(client, channels, requests)
 	return s, nil
+}
+
+// master is an ssh master.
+type master struct{ socket, program string }
+
+// openPort has the master ask for a port: it passes no answer on to who asks for one
+// through its proxy mode.
+func (m *master) openPort(ctx context.Context, address string) (port uint32, end func(), err error) {
+	tell := func(ctx context.Context, what string) ([]byte, error) {
+		return exec.CommandContext(ctx, m.program, "-F", "none", "-S", strings.ReplaceAll(m.socket, "%", "%%"), "-O", what, "-R", loopback+":0:"+address, "host").Output()
+	}
+	out, err := tell(ctx, "forward")
+	if err != nil && ctx.Err() != nil {
+		return 0, nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return 0, nil, errNotForwarded
+	}
+	end = func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, _ = tell(ctx, "cancel")
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(out)), 10, 16)
+	if err != nil || n == 0 {
+		end()
+		return 0, nil, errWhichPort
+	}
+	return uint32(n), end, nil
 }
 
 var errForeignSocket = errors.New("it belongs to another user")

@@ -34,7 +34,7 @@ type folder struct {
 }
 
 // hold makes the files of a command.
-func (m *sshMachine) hold(ctx context.Context, conn *sshConn, files []RunFile) (*folder, error) {
+func (m *sshMachine) hold(ctx context.Context, conn *sshConn, files []RunFile, disk bool) (*folder, error) {
 	s := newScript(holdScript)
 	suffix := strings.ToLower(s.mark[len("rhx-") : len("rhx-")+8])
 	fmt.Fprintf(s, "R=%s\n", suffix)
@@ -44,7 +44,11 @@ func (m *sshMachine) hold(ctx context.Context, conn *sshConn, files []RunFile) (
 		}
 		s.content("n", i, f.Data)
 	}
-	s.WriteString("folder\n")
+	kind := ""
+	if disk {
+		kind = "safe"
+	}
+	s.WriteString("folder " + kind + "\n")
 	for i, f := range files {
 		mode := f.Mode & 0o700
 		if mode == 0 {

@@ -42,7 +42,7 @@ func proxyCommand(ctx context.Context, c *sshConfig, command string) (net.Conn, 
 	if err := p.start(); err != nil {
 		return nil, err
 	}
-	return &commandConn{Reader: out, WriteCloser: in, proxy: p}, nil
+	return &commandConn{streamConn{out, in}, p}, nil
 }
 
 func newProxy(command string) *proxy {
@@ -102,8 +102,7 @@ func (p *proxy) said() string {
 // commandConn is a connection through the standard input and output of a
 // ProxyCommand.
 type commandConn struct {
-	io.Reader
-	io.WriteCloser
+	streamConn
 	proxy *proxy
 }
 
@@ -114,16 +113,22 @@ func (c *commandConn) Close() error {
 	return err
 }
 
-func (c *commandConn) LocalAddr() net.Addr  { return commandAddr{} }
-func (c *commandConn) RemoteAddr() net.Addr { return commandAddr{} }
+// streamConn is a connection over what is none, such as the two streams of a program.
+type streamConn struct {
+	io.Reader
+	io.WriteCloser
+}
 
-var errNoDeadline = errors.New("a ProxyCommand has no deadlines")
+func (*streamConn) LocalAddr() net.Addr  { return streamAddr{} }
+func (*streamConn) RemoteAddr() net.Addr { return streamAddr{} }
 
-func (c *commandConn) SetDeadline(time.Time) error      { return errNoDeadline }
-func (c *commandConn) SetReadDeadline(time.Time) error  { return errNoDeadline }
-func (c *commandConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
+var errNoDeadline = errors.New("a stream has no deadlines")
 
-type commandAddr struct{}
+func (*streamConn) SetDeadline(time.Time) error      { return errNoDeadline }
+func (*streamConn) SetReadDeadline(time.Time) error  { return errNoDeadline }
+func (*streamConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
-func (commandAddr) Network() string { return "command" }
-func (commandAddr) String() string  { return "command:0" }
+type streamAddr struct{}
+
+func (streamAddr) Network() string { return "command" }
+func (streamAddr) String() string  { return "command:0" }

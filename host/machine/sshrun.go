@@ -34,15 +34,25 @@ func (m *sshMachine) Run(ctx context.Context, spec RunSpec) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(spec.Files) > 0 {
-		return m.runWithFiles(ctx, conn, spec)
+	if spec.Reach != nil {
+		end, err := m.reach(ctx, conn, &spec)
+		if err != nil {
+			return 0, err
+		}
+		defer end()
 	}
-	return m.runOn(ctx, conn, spec, sessionWithin)
+	var status int
+	if len(spec.Files) > 0 {
+		status, err = m.runWithFiles(ctx, conn, spec)
+	} else {
+		status, err = m.runOn(ctx, conn, spec, sessionWithin)
+	}
+	return status, outOfReach(err, &spec)
 }
 
 // runWithFiles runs a command beside the files that it has for itself.
 func (m *sshMachine) runWithFiles(ctx context.Context, conn *sshConn, spec RunSpec) (int, error) {
-	f, err := m.hold(ctx, conn, spec.Files)
+	f, err := m.hold(ctx, conn, spec.Files, spec.Disk)
 	if err != nil {
 		return 0, err
 	}

@@ -56,6 +56,7 @@ type Environment struct {
 	store string
 	// stored are the names in the store of the secrets, by their names here.
 	stored map[string]string
+	again  func(Swap) (*Environment, error)
 	// used and texts are what Hidden needs.
 	used  []used
 	texts []secret.Value
@@ -94,6 +95,9 @@ func (p *Project) SwappedEnvironment(ctx context.Context, m *manifest.Manifest, 
 	return p.environment(ctx, m, bundles, secrets, names, swap, false)
 }
 
+// Again is the same environment, of the same records, with other values.
+func (e *Environment) Again(swap Swap) (*Environment, error) { return e.again(swap) }
+
 // environment is Environment; pending lets values that apply would make be absent.
 func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles, secrets []string, names bundle.Names, swap Swap, pending bool) (*Environment, error) {
 	var chosen []*manifest.Bundle
@@ -114,23 +118,38 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 	if err != nil {
 		return nil, err
 	}
-	if swap != nil {
-		if err := swapped(m, chosen, recs, more, swap); err != nil {
-			return nil, err
-		}
-	}
-	env := bundle.Env{Names: names}
-	out := &Environment{stored: map[string]string{}, Paths: map[string]string{}, TTL: map[string]time.Duration{}}
-	for name, rec := range recs {
-		out.stored[name] = rec.Info.Name
-		out.used = append(out.used, used{rec, m.Secret(name)})
-	}
+	url := ""
 	if len(recs)+len(secrets) > 0 {
 		st, err := p.Records.Store(ctx)
 		if err != nil {
 			return nil, err
 		}
-		out.store = st.URL()
+		url = st.URL()
+	}
+	again := func(swap Swap) (*Environment, error) {
+		recs, more := maps.Clone(recs), slices.Clone(more)
+		if swap != nil {
+			if err := swapped(m, chosen, recs, more, swap); err != nil {
+				return nil, err
+			}
+		}
+		return p.compose(m, chosen, recs, more, names, url)
+	}
+	out, err := again(swap)
+	if err != nil {
+		return nil, err
+	}
+	out.again = again
+	return out, nil
+}
+
+// compose makes an environment of bundles with their records, and of further ones.
+func (p *Project) compose(m *manifest.Manifest, chosen []*manifest.Bundle, recs map[string]*store.Record, more []*store.Record, names bundle.Names, url string) (*Environment, error) {
+	env := bundle.Env{Names: names}
+	out := &Environment{store: url, stored: map[string]string{}, Paths: map[string]string{}, TTL: map[string]time.Duration{}}
+	for name, rec := range recs {
+		out.stored[name] = rec.Info.Name
+		out.used = append(out.used, used{rec, m.Secret(name)})
 	}
 	for _, b := range chosen {
 		for _, name := range b.Secrets {
@@ -171,6 +190,7 @@ func (p *Project) environment(ctx context.Context, m *manifest.Manifest, bundles
 	for _, b := range chosen {
 		env.Drop(b.Unset)
 	}
+	var err error
 	if out.Vars, err = env.Vars(); err != nil {
 		return nil, err
 	}

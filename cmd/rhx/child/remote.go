@@ -90,16 +90,32 @@ func runOn(ctx context.Context, m machine.Machine, spec machine.RunSpec) (int, e
 	return runner.Run(ctx, spec)
 }
 
+// Prepare makes what is one machine's own of a command, and returns what ends that.
+type Prepare func(at place.Place, m machine.Machine, spec *machine.RunSpec) (end func(), err error)
+
+// Do is the call; a nil one does nothing.
+func (p Prepare) Do(at place.Place, m machine.Machine, spec *machine.RunSpec) (end func(), err error) {
+	if p == nil {
+		return func() {}, nil
+	}
+	return p(at, m, spec)
+}
+
 // RunOnAll runs a command on several hosts, without an input, each line of its
 // output behind the host's name. started is called when it has started on a host, by
 // several at once; done with what came of it on each host, one at a time and never
 // within a line.
-func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Place, spec machine.RunSpec, started func(at place.Place), done func(at place.Place, err error)) {
+func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Place, spec machine.RunSpec, prepare Prepare, started func(at place.Place), done func(at place.Place, err error)) {
 	var mu sync.Mutex
 	run := func(ctx context.Context, at place.Place, m machine.Machine) (int, error) {
 		out := &prefixed{mu: &mu, w: r.Out, prefix: at.String() + ": "}
 		errOut := &prefixed{mu: &mu, w: r.Err, prefix: at.String() + ": "}
 		spec := spec
+		end, err := prepare.Do(at, m, &spec)
+		if err != nil {
+			return 0, err
+		}
+		defer end()
 		spec.Stdout, spec.Stderr = out, errOut
 		if warn := spec.Warn; warn != nil {
 			spec.Warn = func(err error) {

@@ -10,12 +10,16 @@ gone() {
 }
 trap gone 0
 trap 'exit 1' HUP INT TERM
-# memory: the folder $1 is one in memory, and nobody can put another into the place of
-# what is made in it. at is then its path.
-memory() {
+# safe: nobody can put another into the place of what is made in the folder $1. at is then
+# its path.
+safe() {
 	case $1 in /*) ;; *) return 1 ;; esac
-	[ -r /proc/mounts ] && [ -w "$1" ] && { [ -O "$1" ] || [ -k "$1" ]; } || return 1
-	at=$(cd -P "$1" 2>/dev/null && pwd -P) || return 1
+	[ -w "$1" ] && { [ -O "$1" ] || [ -k "$1" ]; } || return 1
+	at=$(cd -P "$1" 2>/dev/null && pwd -P)
+}
+# memory: the folder $1 is safe and in memory.
+memory() {
+	[ -r /proc/mounts ] && safe "$1" || return 1
 	longest=0 system=
 	while read -r device point kind rest; do
 		point=${point%/}
@@ -44,14 +48,17 @@ failed() {
 	say done
 	exit 1
 }
-# folder makes D in the first of the folders that is in memory.
+# folder makes D in the first of the folders that is in memory; where there is none, in the
+# first that is safe if $1 says that a disk will do.
 folder() {
-	for base in "${XDG_RUNTIME_DIR-}" /dev/shm /tmp; do
-		memory "$base" || continue
-		sweep "$at"
-		D=$at/rhx-on-$$-$R
-		mkdir -m 700 "$D" 2>/dev/null && return
-		D=
+	for fit in memory $1; do
+		for base in "${XDG_RUNTIME_DIR-}" /dev/shm /tmp; do
+			"$fit" "$base" || continue
+			sweep "$at"
+			D=$at/rhx-on-$$-$R
+			mkdir -m 700 "$D" 2>/dev/null && return
+			D=
+		done
 	done
 	say nomemory
 	say done
