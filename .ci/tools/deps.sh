@@ -10,7 +10,7 @@ wanted="sshd:openssh-server ssh:openssh-client dropbear:dropbear-bin ip:iproute2
 gcc:gcc python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld man:man-db fish:fish tcsh:tcsh busybox:busybox mksh:mksh ksh93:ksh93u+m git:git rclone:rclone skopeo:skopeo minisign:minisign slapd:slapd softhsm2-util:softhsm2
 hcloud:hcloud-cli redis-cli:redis-tools gem:ruby composer:composer
 node:nodejs npm:npm /usr/bin/rustc:rustc /usr/bin/cargo:cargo java:default-jdk-headless mvn:maven strace:strace
-gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon"
+gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon gpg:gpg gpg-agent:gpg-agent pass:pass"
 PATH="$PATH:/usr/sbin:/sbin"
 missing=
 for pair in $wanted; do
@@ -41,4 +41,5 @@ sh ./gh.sh >/dev/null
 sh ./guests.sh >/dev/null
 sh ./clients.sh >/dev/null
 sh ./tofu.sh >/dev/null
+sh ./sops.sh >/dev/null
 sh ./vault.sh >/dev/null

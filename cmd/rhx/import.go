@@ -13,8 +13,17 @@ import (
 )
 
 type importCmd struct {
-	Dotenv   importDotenvCmd   `cmd:"" help:"Save the variables of a project's .env and similar files."`
-	Runhouse importRunhouseCmd `cmd:"" help:"Save what Runhouse keeps in ~/.rh."`
+	Dotenv      importDotenvCmd      `cmd:"" help:"Save the variables of a project's .env and similar files."`
+	OnePassword importOnePasswordCmd `cmd:"" name:"1password" help:"Save items of 1Password."`
+	Bitwarden   importBitwardenCmd   `cmd:"" help:"Save items of Bitwarden or Vaultwarden."`
+	KeePass     importKeePassCmd     `cmd:"" name:"keepass" help:"Save entries of KeePass or KeePassXC."`
+	Pass        importPassCmd        `cmd:"" help:"Save what pass or passage keeps in ~/.password-store."`
+	Gopass      importGopassCmd      `cmd:"" help:"Save what gopass keeps."`
+	Sops        importSopsCmd        `cmd:"" help:"Save what is in files that sops encrypted."`
+	Doppler     importDopplerCmd     `cmd:"" help:"Save the variables of a config of Doppler."`
+	Infisical   importInfisicalCmd   `cmd:"" help:"Save the variables of an environment of Infisical."`
+	AWSSecrets  importAWSCmd         `cmd:"" name:"aws-secrets" help:"Save what AWS Secrets Manager or Parameter Store has."`
+	Runhouse    importRunhouseCmd    `cmd:"" help:"Save what Runhouse keeps in ~/.rh."`
 }
 
 type importRunhouseCmd struct {
@@ -118,6 +127,15 @@ func (a *app) doImport(im *exchange.Import, from string, dryRun, yes bool, save 
 	return nil
 }
 
+// some are the first of a list, for a cell of a table.
+func some(keys []string) string {
+	const most = 6
+	if len(keys) > most+1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(keys[:most], ", "), len(keys)-most)
+	}
+	return strings.Join(keys, ", ")
+}
+
 // plannedList is what would be saved, for programs.
 func plannedList(plan []exchange.Upload) []savedJSON {
 	out := make([]savedJSON, 0, len(plan))
@@ -138,7 +156,9 @@ func (a *app) showImport(dir string, im *exchange.Import) (news, differ int, err
 		what := "new"
 		switch u.Action {
 		case provider.Created:
-			news++
+			if news++; im.Keys {
+				what = "new: " + some(u.Keys)
+			}
 		case provider.Updated:
 			differ++
 			what = fmt.Sprintf("differs from version %d: %s", u.Version, strings.Join(u.Keys, ", "))

@@ -161,7 +161,7 @@ func cmdRace(ts *testscript.TestScript, neg bool, args []string) {
 // clients finds what .ci/tools installs for the scripts client_* and provider_*:
 // the folder of Python packages, VENV, a newer gh than Debian's, GH, compilers of wasm,
 // GUESTS, what reads .env files in Node and Python, DOTENV, clients for
-// Node, NODE, and VAULT. Programs from Debian's packages are in PATH.
+// Node, NODE, SOPS, TOFU and VAULT. Programs from Debian's packages are in PATH.
 var clients = sync.OnceValues(func() (map[string]string, error) {
 	found := map[string]string{}
 	for name, installed := range map[string]struct{ script, file string }{
@@ -171,6 +171,7 @@ var clients = sync.OnceValues(func() (map[string]string, error) {
 		"DOTENV":  {"dotenv.sh", "done"},
 		"VAULT":   {"vault.sh", ""},
 		"TOFU":    {"tofu.sh", ""},
+		"SOPS":    {"sops.sh", ""},
 		"NODE":    {"node.sh", "done"},
 		"CLIENTS": {"clients.sh", "done"},
 	} {
@@ -183,7 +184,7 @@ var clients = sync.OnceValues(func() (map[string]string, error) {
 			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
 		}
 	}
-	for _, name := range []string{"age", "aws", "composer", "curl", "gem", "gh", "git", "hcloud", "kubectl", "npm", "openssl", "python3", "rclone", "redis-cli", "skopeo", "ssh-keygen"} {
+	for _, name := range []string{"age", "aws", "composer", "curl", "gem", "gh", "git", "gpg", "hcloud", "kubectl", "npm", "openssl", "pass", "python3", "rclone", "redis-cli", "skopeo", "ssh-keygen"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, fmt.Errorf("a client of the tests is not there (%w): run make test-deps", err)
 		}

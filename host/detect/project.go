@@ -72,44 +72,20 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 	}
 	name := projfile.SecretName(project, f.Name)
 	own := projfile.Written(f.Name) // it goes back there
-	vars := machine.NewMemory(f.Name)
-	rest := secret.Values{}
-	known, names := secret.Values{}, map[string]string{} // as providers call them
-	for _, v := range f.Vars {
-		rest[v.Name] = v.Value
-		if name := projfile.Known(f.Name, v.Name); known[name].Empty() {
-			vars.SetEnv(name, v.Value.Reveal())
-			known[name], names[name] = v.Value, v.Name
-		}
-	}
-	specs, err := d.Specs.Possible(func(v string) bool { return !known[v].Empty() }, func(string) bool { return false })
-	if err != nil && len(specs) == 0 {
-		return pf, err
-	}
-	snap, err := provider.Take(ctx, vars, d.Guests, specs)
+	found, rest, err := d.Variables(ctx, f.Vars, func(name string) string { return projfile.Known(f.Name, name) })
 	if err != nil {
 		return pf, err
 	}
-	slices.SortStableFunc(specs, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) })
-	for _, sp := range specs {
-		for _, found := range snap.Extract(ctx, sp) {
-			taken := variablesOf(sp, &found, known)
-			if len(taken) == 0 {
-				continue
-			}
-			found.Profile = name
-			found.Name = secret.Name(sp.Name, name)
-			found.Sources = nil
-			for _, v := range taken {
-				delete(rest, names[v])
-				delete(known, v)
-				found.Sources = append(found.Sources, secret.Source{Kind: secret.SourceFile, Path: pf.Path, Var: names[v], Own: own})
-			}
-			pf.Secrets = append(pf.Secrets, found)
+	for _, sec := range found {
+		sec.Profile = name
+		sec.Name = secret.Name(sec.Provider, name)
+		for _, v := range sec.Vars {
+			sec.Sources = append(sec.Sources, secret.Source{Kind: secret.SourceFile, Path: pf.Path, Var: v, Own: own})
 		}
+		pf.Secrets = append(pf.Secrets, sec.Found)
 	}
 	if len(rest) > 0 {
-		if d.provider(name) {
+		if d.Provider(name) {
 			name += ".env" // it would be taken for that provider's
 		}
 		pf.Secrets = append(pf.Secrets, provider.Found{State: provider.HasValue, Secret: secret.Secret{
@@ -119,8 +95,58 @@ func (d *Detector) secretsOf(ctx context.Context, home, dir string, f projfile.F
 	return pf, nil
 }
 
-// provider reports whether a name is that of a provider, or another name of one.
-func (d *Detector) provider(name string) bool {
+// OfVariables is a provider's secret that variables are. It has no sources.
+type OfVariables struct {
+	provider.Found
+	// Vars are the variables.
+	Vars []string
+}
+
+// Variables returns the secrets of providers that are among variables, in the order of the
+// providers' names, and the variables that are none of theirs. known says what programs
+// call a variable.
+func (d *Detector) Variables(ctx context.Context, list []projfile.Var, known func(string) string) ([]OfVariables, secret.Values, error) {
+	vars := machine.NewMemory("variables")
+	rest := secret.Values{}
+	values, names := secret.Values{}, map[string]string{} // as providers call them
+	for _, v := range list {
+		rest[v.Name] = v.Value
+		if name := known(v.Name); values[name].Empty() {
+			vars.SetEnv(name, v.Value.Reveal())
+			values[name], names[name] = v.Value, v.Name
+		}
+	}
+	specs, err := d.Specs.Possible(func(v string) bool { return !values[v].Empty() }, func(string) bool { return false })
+	if err != nil && len(specs) == 0 {
+		return nil, nil, err
+	}
+	snap, err := provider.Take(ctx, vars, d.Guests, specs)
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(specs, func(a, b *spec.Spec) int { return strings.Compare(a.Name, b.Name) })
+	var out []OfVariables
+	for _, sp := range specs {
+		for _, found := range snap.Extract(ctx, sp) {
+			taken := variablesOf(sp, &found, values)
+			if len(taken) == 0 {
+				continue
+			}
+			found.Sources = nil
+			sec := OfVariables{Found: found}
+			for _, v := range taken {
+				sec.Vars = append(sec.Vars, names[v])
+				delete(rest, names[v])
+				delete(values, v)
+			}
+			out = append(out, sec)
+		}
+	}
+	return out, rest, nil
+}
+
+// Provider reports whether a name is that of a provider, or another name of one.
+func (d *Detector) Provider(name string) bool {
 	_, err := d.Specs.Get(name)
 	return err == nil || d.Specs.Known(name)
 }

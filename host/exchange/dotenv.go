@@ -70,7 +70,7 @@ func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import,
 			return nil
 		}
 		if from := fileOf(&old.Secret); from != fileOf(sec) {
-			return fault.WithHint(&OthersError{sec.Name, from}, "--name N gives this project's secrets another name; --overwrite replaces it")
+			return fault.WithHint(&OthersError{Name: sec.Name, From: from}, "--name N gives this project's secrets another name; --overwrite replaces it")
 		}
 		if err := x.stale(ctx, st, place.Here, sec, old); err != nil {
 			return fault.WithHint(err, storedOrHere(sec.Name, "--overwrite"))
@@ -101,13 +101,19 @@ type OthersError struct {
 	Name string
 	// From is the file that it was saved from, "" for none.
 	From string
+	// Tool is the tool of which another one was read; "" for a file.
+	Tool string
 }
 
 func (e *OthersError) Error() string {
-	if e.From == "" {
-		return "the store has another " + e.Name + ", which is not from this file"
+	text := "the store has another " + e.Name + ", "
+	switch {
+	case e.From != "":
+		return text + "from " + e.From
+	case e.Tool != "":
+		return text + "which is not from " + e.Tool
 	}
-	return "the store has another " + e.Name + ", from " + e.From
+	return text + "which is not from this file"
 }
 
 // projectFiles returns the file that is to be imported, or all of the working folder.

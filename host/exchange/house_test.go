@@ -63,7 +63,7 @@ func (noGuests) Run(context.Context, *spec.Spec, *spec.File, *abi.Request) (*abi
 
 // newHost returns an exchange whose machine is in memory and whose store and journal
 // are real, with the user's own specs.
-func newHost(t *testing.T, userSpecs ...string) (*house, *machine.Memory) {
+func newHost(t testing.TB, userSpecs ...string) (*house, *machine.Memory) {
 	t.Helper()
 	dir := t.TempDir()
 	providers := filepath.Join(dir, "providers")

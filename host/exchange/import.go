@@ -25,6 +25,8 @@ type Import struct {
 	From []string
 	// Left are what cannot be imported, and why.
 	Left []Leftover
+	// Keys reports that what a secret holds is not said by From.
+	Keys bool
 }
 
 // Leftover is something that stays where it is.

@@ -389,7 +389,7 @@ func (s *Snapshot) extractEntry(sp *spec.Spec, f *spec.File, p string, root *cod
 // named returns a finding unchanged, or without name and values if its name would have
 // a secret in it: names are shown, and are folders in stores.
 func (s *Snapshot) named(sp *spec.Spec, found Found, texts map[string]string) Found {
-	reveals := secretForm(found.Profile)
+	reveals := SecretForm(found.Profile)
 	for k, text := range texts {
 		reveals = reveals || !sp.Public(k) && len(text) >= 12 && strings.Contains(found.Profile, text)
 	}

@@ -118,7 +118,7 @@ func (s *Snapshot) noPath(sp *spec.Spec, text string) string {
 		return "a document"
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return "control characters"
-	case secretForm(text) || slices.ContainsFunc(sp.Values, func(v spec.Value) bool {
+	case SecretForm(text) || slices.ContainsFunc(sp.Values, func(v spec.Value) bool {
 		return !v.Public && v.Pattern != nil && v.Pattern.MatchString(text)
 	}):
 		return "a secret itself"

@@ -59,7 +59,7 @@ func revealing(text string, secrets []string) bool {
 			return true
 		}
 	}
-	return secretForm(text)
+	return SecretForm(text)
 }
 
 // texts appends a value and, where it is a tree, the texts in it. A lone "true" or
@@ -129,5 +129,5 @@ func TokenForms() []string {
 	}
 }
 
-// secretForm reports whether a text contains what is a secret wherever it occurs.
-func secretForm(text string) bool { return secretForms().MatchString(text) }
+// SecretForm reports whether a text contains what is a secret wherever it occurs.
+func SecretForm(text string) bool { return secretForms().MatchString(text) }

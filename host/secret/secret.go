@@ -91,13 +91,16 @@ const (
 	SourceEnv  SourceKind = "env"
 	// SourceClient is a client that stored it through rhx helper.
 	SourceClient SourceKind = "client"
+	// SourceTool is another tool, of which rhx import took it.
+	SourceTool SourceKind = "import"
 )
 
 // Source is one place a secret was found in or put: a file or a variable.
 type Source struct {
 	Kind SourceKind `json:"kind" yaml:"kind"`
 	// Path is the file, with "~/" for the machine's home folder where it lies
-	// below it; for SourceClient the client's protocol, such as git.
+	// below it; for SourceClient the client's protocol, such as git; for SourceTool the
+	// tool's name.
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	// Var is the variable's name; for SourceFile that of one in the file.
 	Var string `json:"var,omitempty" yaml:"var,omitempty"`
@@ -114,6 +117,8 @@ func (s Source) String() string {
 		return "$" + s.Var
 	case s.Kind == SourceClient:
 		return "stored by " + s.Path
+	case s.Kind == SourceTool:
+		return "imported from " + s.Path
 	case s.Var != "":
 		return "$" + s.Var + " in " + s.Path
 	}
