@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"github.com/rhx-dev/rhx/host/exchange"
 )
 
 type importDotenvCmd struct {
-	File      string `arg:"" optional:"" help:"One file, whatever it is called; without it all that rhx detect lists in this folder."`
+	File      string `arg:"" optional:"" help:"One file, whatever it is called, or a folder: all project files in it and below; without it all that rhx detect lists in this folder."`
 	Name      string `help:"What the secrets are called by, if not by the folder: N, and PROVIDER/N." placeholder:"N"`
 	DryRun    bool   `help:"Say what would be saved; save nothing."`
 	Yes       bool   `short:"y" help:"Do not ask; replace values that the file held before."`
@@ -20,7 +21,8 @@ func (c *importDotenvCmd) Help() string {
 
 Examples:
   rhx import dotenv
-  rhx import dotenv .env.prod --name api.prod --dry-run`
+  rhx import dotenv .env.prod --name api.prod --dry-run
+  rhx import dotenv ~/src`
 }
 
 func (c *importDotenvCmd) Run(ctx context.Context, a *app) error {
@@ -32,7 +34,11 @@ func (c *importDotenvCmd) Run(ctx context.Context, a *app) error {
 	from := "this folder"
 	if c.File != "" {
 		opts.File = a.path(c.File)
-		if dir := a.shortPath(filepath.Dir(opts.File)); dir != "." {
+		dir := opts.File
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			dir = filepath.Dir(dir)
+		}
+		if dir = a.shortPath(dir); dir != "." {
 			from = dir
 		}
 	}

@@ -34,10 +34,23 @@ func (d *Detector) Project(ctx context.Context, m machine.Machine, project strin
 	if err != nil || dir == "" {
 		return nil, err // a folder that is gone has no files
 	}
+	return d.projectIn(ctx, info.Home, dir, project)
+}
+
+// ProjectIn is Project for another folder, by its absolute path.
+func (d *Detector) ProjectIn(ctx context.Context, m machine.Machine, dir, project string) ([]ProjectFile, error) {
+	info, err := m.Info(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return d.projectIn(ctx, info.Home, dir, project)
+}
+
+func (d *Detector) projectIn(ctx context.Context, home, dir, project string) ([]ProjectFile, error) {
 	files, err := projfile.Find(dir)
 	out := make([]ProjectFile, 0, len(files))
 	for _, f := range files {
-		pf, err := d.secretsOf(ctx, info.Home, dir, f, project)
+		pf, err := d.secretsOf(ctx, home, dir, f, project)
 		if err != nil {
 			return out, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/codec"
@@ -19,7 +20,8 @@ import (
 
 // DotenvOptions say what of a project's files is imported.
 type DotenvOptions struct {
-	// File is one file, by its absolute path; "" for all of the working folder.
+	// File is one file, by its absolute path, or a folder, of which and below which all
+	// project files are; "" for those of the working folder.
 	File string
 	// Project is what the secrets are called by; "" for the name of the file's folder.
 	Project string
@@ -58,6 +60,10 @@ func (x *Exchange) PlanDotenv(ctx context.Context, opts DotenvOptions) (*Import,
 			}
 			if opens(*sec, st) {
 				im.Left = append(im.Left, Leftover{Name: f.Name + ": " + some(variables(&sec.Secret)), Why: "it opens the store"})
+				continue
+			}
+			if slices.ContainsFunc(found, func(g provider.Found) bool { return g.Name == sec.Name }) {
+				im.Left = append(im.Left, Leftover{Name: f.Name + ": " + some(variables(&sec.Secret)), Why: "another file's secret is called " + sec.Name + ", too; rhx import dotenv FILE --name N gives this one another name"})
 				continue
 			}
 			sec.Notes = append(sec.Notes, notWrittenBack(&sec.Secret, &f.File)...)
@@ -116,8 +122,11 @@ func (e *OthersError) Error() string {
 	return text + "which is not from this file"
 }
 
-// projectFiles returns the file that is to be imported, or all of the working folder.
+// projectFiles returns the file that is to be imported, or all of a folder.
 func (x *Exchange) projectFiles(ctx context.Context, opts DotenvOptions) ([]detect.ProjectFile, error) {
+	if info, err := os.Stat(opts.File); err == nil && info.IsDir() {
+		return x.projectTree(ctx, opts)
+	}
 	if opts.File != "" {
 		f, err := x.Detector.ProjectFile(ctx, x.Local, opts.File, opts.Project)
 		return []detect.ProjectFile{f}, err

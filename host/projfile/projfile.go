@@ -90,6 +90,12 @@ func Find(dir string) ([]File, error) {
 	return files, nil
 }
 
+// Has reports whether there may be project files in a folder.
+func Has(dir string) (bool, error) {
+	names, compose, err := list(dir)
+	return len(names) > 0 || compose != "", err
+}
+
 // inside reports whether a path leads through folders alone, and no link.
 func inside(root *os.Root, dir string) bool {
 	for ; dir != "."; dir = path.Dir(dir) {
