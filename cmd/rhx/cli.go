@@ -75,6 +75,7 @@ func commands() []command {
 		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore | usesLog | sweeps},
 		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, usesStore | usesLog | sweeps},
 		{"import", "Save what other tools keep.", &importCmd{}, usesSecrets | sweeps},
+		{"export", "Write the newest values for other programs, or to leave rhx.", &exportCmd{}, usesSecrets},
 		{"providers", "List the known providers, or all that is known of one.", &providersCmd{}, 0},
 		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, 0},
 		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, 0},

@@ -23,6 +23,10 @@ type importCmd struct {
 	Doppler     importDopplerCmd     `cmd:"" help:"Save the variables of a config of Doppler."`
 	Infisical   importInfisicalCmd   `cmd:"" help:"Save the variables of an environment of Infisical."`
 	AWSSecrets  importAWSCmd         `cmd:"" name:"aws-secrets" help:"Save what AWS Secrets Manager or Parameter Store has."`
+	Vault       importVaultCmd       `cmd:"" help:"Save what others keep in HashiCorp Vault."`
+	AWSVault    importAWSVaultCmd    `cmd:"" name:"aws-vault" help:"Save the profiles in aws-vault's file keyring."`
+	Chezmoi     importChezmoiCmd     `cmd:"" help:"Save the encrypted files of chezmoi."`
+	Rhx         importExportCmd      `cmd:"" name:"rhx" help:"Save what rhx export wrote."`
 	Runhouse    importRunhouseCmd    `cmd:"" help:"Save what Runhouse keeps in ~/.rh."`
 }
 
@@ -38,6 +42,9 @@ func (c *importRunhouseCmd) Help() string {
 Examples:
   rhx import runhouse --dry-run`
 }
+
+// fromStdin is what is said of stdin as a place of secrets.
+const fromStdin = "stdin"
 
 // importJSON is the JSON of an import.
 type importJSON struct {
@@ -86,7 +93,9 @@ func (a *app) doImport(im *exchange.Import, from string, dryRun, yes bool, save 
 	}
 	todo := im.Plan
 	asked := false
-	if !yes && !dryRun && news+differ > 0 && a.canAsk() && a.Output == "table" {
+	// What comes through a pipe leaves the terminal to ask on.
+	can := a.canAsk() || from == fromStdin && a.hasTerminal()
+	if !yes && !dryRun && news+differ > 0 && can && a.Output == "table" {
 		asked = true
 		question := fmt.Sprintf("Save %s to the store?", plural(news+differ, "secret"))
 		if differ > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,6 +62,23 @@ type importPassCmd struct {
 }
 
 type importGopassCmd struct{ itemFlags }
+
+type importChezmoiCmd struct {
+	Dir      string   `arg:"" optional:"" help:"The source folder, if not ~/.local/share/chezmoi."`
+	Identity []string `sep:"none" help:"The age identity, if not the one that chezmoi's configuration names." placeholder:"FILE"`
+	itemFlags
+}
+
+type importAWSVaultCmd struct {
+	Dir string `arg:"" optional:"" help:"The folder of the keyring, if not ~/.awsvault/keys."`
+	itemFlags
+}
+
+type importVaultCmd struct {
+	Path string `arg:"" optional:"" help:"Where in Vault: MOUNT/PATH, a secret or all below it."`
+	File string `help:"What vault kv get -format=json prints, instead; - for stdin." placeholder:"FILE"`
+	itemFlags
+}
 
 type importSopsCmd struct {
 	File []string `arg:"" help:"Files that sops encrypted: YAML, JSON, dotenv or ini."`
@@ -140,6 +158,29 @@ Examples:
   rhx import sops secrets/prod.enc.yaml --name api`
 }
 
+func (c *importChezmoiCmd) Help() string {
+	return itemsHelp + ` Only encrypted files are read, each as the file that chezmoi makes of it: a file of a provider, such as ~/.netrc, becomes its secrets, any other one secret with the whole text. gpg decrypts .asc files, rhx .age files.
+
+Examples:
+  rhx import chezmoi --dry-run
+  rhx import chezmoi ~/dotfiles --identity ~/key.txt`
+}
+
+func (c *importAWSVaultCmd) Help() string {
+	return itemsHelp + ` Reads the file backend (AWS_VAULT_BACKEND=file); its passphrase is asked for, or taken from AWS_VAULT_FILE_PASSPHRASE. Sessions are left: they end by themselves. For another backend: aws-vault exec PROFILE --no-session -- rhx save aws --from-env.
+
+Examples:
+  rhx import aws-vault --dry-run`
+}
+
+func (c *importVaultCmd) Help() string {
+	return itemsHelp + ` For what others keep in Vault, with the login that rhx login or vault login made; a store of rhx is copied by rhx copy --all.
+
+Examples:
+  rhx import vault secret/team/api
+  vault kv get -format=json secret/team/api | rhx import vault --file - --name api`
+}
+
 func (c *importOnePasswordCmd) Run(ctx context.Context, a *app) error {
 	return a.importFile(ctx, "1password", c.File, c.itemFlags, foreign.OnePassword)
 }
@@ -189,8 +230,12 @@ func (c *importPassCmd) Run(ctx context.Context, a *app) error {
 			dir = filepath.Join(home, ".password-store")
 		}
 	}
+	identities := c.Identity
+	if len(identities) == 0 {
+		identities = []string{filepath.Join(home, ".passage", "identities")}
+	}
 	return a.importItems(ctx, "pass", a.shortPath(dir), c.itemFlags, func() (*foreign.Export, error) {
-		e, err := foreign.Pass(ctx, dir, a.decrypting(home, c.Identity))
+		e, err := foreign.Pass(ctx, dir, a.decrypting(identities))
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", a.shortPath(dir), err)
 		}
@@ -216,6 +261,81 @@ func (c *importSopsCmd) Run(ctx context.Context, a *app) error {
 	return a.importItems(ctx, "sops", from, c.itemFlags, func() (*foreign.Export, error) { return foreign.SopsFiles(ctx, tool, files) })
 }
 
+func (c *importChezmoiCmd) Run(ctx context.Context, a *app) error {
+	home, err := a.home()
+	if err != nil {
+		return err
+	}
+	xdg := func(name, usual string) string {
+		if dir := a.Getenv(name); filepath.IsAbs(dir) {
+			return dir
+		}
+		return filepath.Join(home, filepath.FromSlash(usual))
+	}
+	dir := c.Dir
+	if dir == "" {
+		dir = filepath.Join(xdg("XDG_DATA_HOME", ".local/share"), "chezmoi")
+	}
+	return a.importItems(ctx, "chezmoi", a.shortPath(dir), c.itemFlags, func() (*foreign.Export, error) {
+		identities := c.Identity
+		if len(identities) == 0 {
+			if identities, err = foreign.ChezmoiIdentities(home, xdg("XDG_CONFIG_HOME", ".config")); err != nil {
+				return nil, err
+			}
+		}
+		e, err := foreign.Chezmoi(ctx, dir, a.decrypting(identities))
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", a.shortPath(dir), err)
+		}
+		return e, nil
+	})
+}
+
+func (c *importVaultCmd) Run(ctx context.Context, a *app) error {
+	switch {
+	case (c.Path == "") == (c.File == ""):
+		return fault.WithKind(errors.New("what is to be imported is a path in Vault, or --file"), fault.Usage)
+	case c.File != "":
+		return a.importFile(ctx, "vault", c.File, c.itemFlags, foreign.VaultKV)
+	}
+	return a.importItems(ctx, "vault", c.Path, c.itemFlags, func() (*foreign.Export, error) { return a.inVault(ctx, strings.Trim(c.Path, "/")) })
+}
+
+// inVault reads a secret in Vault, and all below its path.
+func (a *app) inVault(ctx context.Context, where string) (*foreign.Export, error) {
+	if where == "" {
+		return nil, fault.WithKind(errors.New("the path in Vault is MOUNT/PATH"), fault.Usage)
+	}
+	out := &foreign.Export{Sealed: true}
+	read := func(at, prefix string, only ...string) error {
+		st, err := a.openVault("vault://" + at)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = st.Close() }()
+		e, err := foreign.Records(ctx, st, prefix, only)
+		if err == nil {
+			out.Items, out.Left = append(out.Items, e.Items...), append(out.Left, e.Left...)
+		}
+		return err
+	}
+	up, base := path.Split(where)
+	if up != "" { // not all of a mount: the path can be a secret itself
+		if err := read(strings.TrimSuffix(up, "/"), "", base); err != nil {
+			return nil, err
+		}
+	} else {
+		base = ""
+	}
+	if err := read(where, base); err != nil {
+		return nil, err
+	}
+	if len(out.Items)+len(out.Left) == 0 {
+		return nil, fmt.Errorf("there is no secret at %s in Vault, nor below it", where)
+	}
+	return out, nil
+}
+
 // Times in which a program has to decrypt something: where somebody can be asked for a
 // passphrase, and where nobody can.
 const (
@@ -233,18 +353,21 @@ func (a *app) tool(name string, prefixes ...string) *foreign.Tool {
 }
 
 // decrypting opens files: of gpg by the program of that name, of age here.
-func (a *app) decrypting(home string, identities []string) foreign.Decrypt {
+func (a *app) decrypting(identities []string) foreign.Decrypt {
 	gpg := a.tool("gpg")
 	args := []string{"--quiet", "--batch", "--no-tty", "--decrypt"}
 	if !a.hasTerminal() {
 		args = slices.Insert(args, 0, "--pinentry-mode=error") // there is nobody to ask
 	}
-	if len(identities) == 0 {
-		identities = []string{filepath.Join(home, ".passage", "identities")}
+	ask := func(name string) (string, error) {
+		if name == "" {
+			return a.importPassphrase("Passphrase of the encrypted files")
+		}
+		return a.importPassphrase("Passphrase of " + a.shortPath(name))
 	}
 	return func(ctx context.Context, end string, data []byte) ([]byte, error) {
 		if end == ".age" {
-			return foreign.Age(data, identities, func(name string) (string, error) { return a.importPassphrase("Passphrase of " + a.shortPath(name)) })
+			return foreign.Age(data, identities, foreign.MaxSealed, ask)
 		}
 		return gpg.Run(ctx, data, args...)
 	}
@@ -255,7 +378,7 @@ func (a *app) importFile(ctx context.Context, tool, file string, flags itemFlags
 	if file == "-" && a.InTTY {
 		return fault.WithHint(fault.WithKind(errors.New("nothing is piped in"), fault.Usage), "name the file instead of -")
 	}
-	from := "stdin"
+	from := fromStdin
 	if file != "-" {
 		from = a.shortPath(a.path(file))
 	}
@@ -272,21 +395,25 @@ func (a *app) importFile(ctx context.Context, tool, file string, flags itemFlags
 		plain = !export.Sealed
 		return export, nil
 	})
+	return a.reminded(err, file, plain && !flags.DryRun)
+}
+
+// reminded says of a file that it still has in plain text what was imported with the
+// outcome err, and offers to remove it where everything arrived. It returns err.
+func (a *app) reminded(err error, file string, plain bool) error {
 	var status exitCode
-	if file == "-" || flags.DryRun || !plain || err != nil && !errors.As(err, &status) {
-		return err
+	if file != "-" && plain && (err == nil || errors.As(err, &status)) {
+		a.remindOf(a.path(file), err == nil)
 	}
-	a.remindOf(a.path(file), from, err == nil)
 	return err
 }
 
-// remindOf says that a file still has in plain text what was imported, and offers to
-// remove it where everything arrived.
-func (a *app) remindOf(path, shown string, all bool) {
+func (a *app) remindOf(path string, all bool) {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
+	shown := a.shortPath(path)
 	text := shown + " still has everything unencrypted"
 	if !all || a.Output != "table" || !a.canAsk() {
 		a.warn(text + "; remove it when nothing in it is needed any more")

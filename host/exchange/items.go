@@ -273,6 +273,11 @@ func (m *itemsImport) add(f provider.Found, from, user string, with func(suffix 
 func (m *itemsImport) provider(sp *spec.Spec, f provider.Found, it *foreign.Item, base, from string) {
 	f.Provider = sp.Name
 	profile := without(base, sp)
+	if it.Profile != "" && m.opts.Name == "" && !m.reveals(it.Profile, it) {
+		if profile = it.Profile; slices.ContainsFunc(sp.Files, func(f spec.File) bool { return f.Default() == profile }) {
+			profile = ""
+		}
+	}
 	if profile == "" && !sp.HasDefault() {
 		profile = strings.ReplaceAll(base, "/", "-")
 	}

@@ -226,3 +226,18 @@ func FuzzItems(f *testing.F) {
 		}
 	})
 }
+
+// The profile of another tool is the provider's, exactly.
+func TestItemsOfProfiles(t *testing.T) {
+	h, _ := newHost(t)
+	of := func(profile string) foreign.Item {
+		it := item(profile, "~AWS_ACCESS_KEY_ID", akia, "AWS_SECRET_ACCESS_KEY", awsKey+profile)
+		it.Name, it.Profile = profile, profile
+		return it
+	}
+	same(t, "profiles", planned(t, h, "", of("default"), of("prod eu"), of("aws"), of("key")), `
+aws aws/ from default: created access_key,secret_key
+aws/prod%20eu aws/prod eu from prod eu: created access_key,secret_key
+aws/aws aws/aws from aws: created access_key,secret_key
+aws/key aws/key from key: created access_key,secret_key`)
+}

@@ -122,14 +122,3 @@ func VaultKV(data []byte) (*Export, error) {
 	}
 	return e.checked()
 }
-
-// VaultItem is one secret of Vault that was read at a path.
-func VaultItem(path string, data []byte) (*Export, error) {
-	root, err := document(data)
-	if err != nil {
-		return nil, err
-	}
-	it := Item{Title: path, Name: path}
-	it.variables("", root)
-	return one(it)
-}

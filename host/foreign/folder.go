@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// maxSealed is how large an encrypted file of a folder may be, in bytes.
-	maxSealed = 2 << 20
+	// MaxSealed is how large an encrypted file of a folder may be, in bytes, and what is
+	// in it.
+	MaxSealed = 2 << 20
 	// maxFolders bounds how deep folders are in one another.
 	maxFolders = 32
 	// maxFailures is after how many failures without a success no more is decrypted: with
@@ -72,13 +73,13 @@ func (o *opener) open(ctx context.Context, root *os.Root, name, end string) ([]b
 	if err != nil {
 		return nil, errors.New("it cannot be read")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSealed+1))
+	data, err := io.ReadAll(io.LimitReader(f, MaxSealed+1))
 	_ = f.Close()
 	switch {
 	case err != nil:
 		return nil, errors.New("it cannot be read")
-	case len(data) > maxSealed:
-		return nil, fmt.Errorf("it is larger than %d MiB", maxSealed>>20)
+	case len(data) > MaxSealed:
+		return nil, fmt.Errorf("it is larger than %d MiB", MaxSealed>>20)
 	}
 	plain, err := o.decrypt(ctx, end, data)
 	if err != nil {

@@ -27,7 +27,17 @@ const (
 	maxFields = 500
 	// maxText is how large a value may be, in bytes.
 	maxText = 1 << 20
+	// maxCommas bounds the parts of JSON and CSV, and with them the memory that they take.
+	maxCommas = 2_000_000
 )
+
+// tooMany is the error of a text with more parts than an export has.
+func tooMany(data []byte) error {
+	if n := bytes.Count(data, []byte(",")) + bytes.Count(data, []byte("[")) + bytes.Count(data, []byte("{")); n > maxCommas {
+		return errors.New("it has too many parts for an export")
+	}
+	return nil
+}
 
 // Export is what a tool gave.
 type Export struct {
@@ -51,6 +61,8 @@ type Item struct {
 	Title string
 	// Name is what its secret may be called by; "" for one made of Title's last part.
 	Name string
+	// Profile is the provider's, as the provider has it; "" where the tool has none.
+	Profile string
 	// User tells items of one name apart.
 	User string
 	// URLs are the addresses that it is for.
@@ -142,6 +154,9 @@ func joined(parts ...string) string {
 
 // documents reads JSON: one document, or several behind one another.
 func documents(data []byte) ([]*codec.Node, error) {
+	if err := tooMany(data); err != nil {
+		return nil, err
+	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	d := json.NewDecoder(bytes.NewReader(data))
 	var out []*codec.Node
@@ -225,6 +240,9 @@ func (it *Item) variables(prefix string, n *codec.Node) {
 // table reads CSV whose first line has the names of its columns. It gives the value of a
 // column in each line.
 func table(data []byte, columns ...string) ([]func(string) string, error) {
+	if err := tooMany(data); err != nil {
+		return nil, err
+	}
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))
 	r.FieldsPerRecord = -1
 	head, err := r.Read()

@@ -219,6 +219,8 @@ func TestZipBomb(t *testing.T) {
 func TestBounds(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"items":[` + strings.Repeat(`{"name":"a"},`, maxItems+1) + `{"name":"a"}]}`:                                                "more than 20000 items",
+		`{"items":[` + strings.Repeat("0,", maxCommas) + `0]}`:                                                                       "too many parts",
+		strings.Repeat(",", maxCommas+1):                                                                                             "too many parts",
 		`{"items":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`:                                                    "not JSON",
 		`{"items":[{"name":"a","fields":[` + strings.Repeat(`{"name":"a","value":"b"},`, maxFields) + `{"name":"a","value":"b"}]}]}`: "more than 500 fields",
 	} {

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -86,10 +87,30 @@ func sopsTitle(file string) string {
 	return name
 }
 
-// Age opens a file of age with the identities in files, each age's own (also encrypted
-// with a passphrase) or a private key of SSH.
-func Age(data []byte, files []string, passphrase func(file string) (string, error)) ([]byte, error) {
+// IsAge reports whether data is a file of age.
+func IsAge(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("age-encryption.org/")) || bytes.HasPrefix(data, []byte(armor.Header))
+}
+
+// Age opens a file of age, of which at most so many bytes are taken. Its keys are the
+// identities in files: age's own (also encrypted with a passphrase), or private keys of
+// SSH. A file that is encrypted with a passphrase needs none. passphrase asks for that of
+// a file; "" is the one that is opened.
+func Age(data []byte, files []string, most int64, passphrase func(file string) (string, error)) ([]byte, error) {
+	var in io.Reader = bytes.NewReader(data)
+	if bytes.HasPrefix(data, []byte(armor.Header)) {
+		in = armor.NewReader(in)
+	}
+	start := bufio.NewReader(in)
+	head, _ := start.Peek(64)
 	var ids []age.Identity
+	if bytes.Contains(head, []byte("\n-> scrypt ")) {
+		id, err := typedIdentity("", passphrase)
+		if err != nil {
+			return nil, err
+		}
+		ids, files = []age.Identity{id}, nil
+	}
 	for _, name := range files {
 		more, err := identitiesIn(name, passphrase)
 		if err != nil {
@@ -97,26 +118,30 @@ func Age(data []byte, files []string, passphrase func(file string) (string, erro
 		}
 		ids = append(ids, more...)
 	}
-	return ageOpen(data, ids...)
-}
-
-func ageOpen(data []byte, ids ...age.Identity) ([]byte, error) {
-	var in io.Reader = bytes.NewReader(data)
-	if bytes.HasPrefix(data, []byte(armor.Header)) {
-		in = armor.NewReader(in)
+	if len(ids) == 0 {
+		return nil, errors.New("it needs an identity: --identity FILE names one")
 	}
-	r, err := age.Decrypt(in, ids...)
+	r, err := age.Decrypt(start, ids...)
 	if err != nil {
-		return nil, errors.New("no identity opens it")
+		return nil, errors.New("no key that is given opens it")
 	}
-	plain, err := io.ReadAll(io.LimitReader(r, maxSealed+1))
+	plain, err := io.ReadAll(io.LimitReader(r, most+1))
 	switch {
 	case err != nil:
 		return nil, errors.New("it is broken")
-	case len(plain) > maxSealed:
-		return nil, fmt.Errorf("it is larger than %d MiB", maxSealed>>20)
+	case int64(len(plain)) > most:
+		return nil, fmt.Errorf("it is larger than %d MiB", most>>20)
 	}
 	return plain, nil
+}
+
+// typedIdentity is the key of a passphrase.
+func typedIdentity(file string, passphrase func(string) (string, error)) (age.Identity, error) {
+	typed, err := passphrase(file)
+	if err != nil {
+		return nil, err
+	}
+	return age.NewScryptIdentity(typed)
 }
 
 func identitiesIn(name string, passphrase func(string) (string, error)) ([]age.Identity, error) {
@@ -124,22 +149,14 @@ func identitiesIn(name string, passphrase func(string) (string, error)) ([]age.I
 	if err != nil {
 		return nil, fmt.Errorf("the identity: %w", err)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSealed))
+	data, err := io.ReadAll(io.LimitReader(f, MaxSealed))
 	_ = f.Close()
 	if err != nil {
 		return nil, fmt.Errorf("the identity: %w", err)
 	}
-	if bytes.HasPrefix(data, []byte("age-encryption.org/")) || bytes.HasPrefix(data, []byte(armor.Header)) {
-		typed, err := passphrase(name)
-		if err != nil {
-			return nil, err
-		}
-		id, err := age.NewScryptIdentity(typed)
-		if err != nil {
-			return nil, err
-		}
-		if data, err = ageOpen(data, id); err != nil {
-			return nil, fmt.Errorf("the identity %s is not opened by the passphrase", name)
+	if IsAge(data) {
+		if data, err = Age(data, nil, MaxSealed, func(string) (string, error) { return passphrase(name) }); err != nil {
+			return nil, fmt.Errorf("the identity %s: %w", name, err)
 		}
 	}
 	if bytes.HasPrefix(data, []byte("-----BEGIN")) {

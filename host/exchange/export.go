@@ -1,0 +1,149 @@
+package exchange
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
+)
+
+// ExportFormat is what a document of an export is called by.
+const ExportFormat = "rhx-export"
+
+// exportVersion is the version of the form that is written and read.
+const exportVersion = 1
+
+// Exported is the newest version of each secret, as JSON that others can read:
+// docs/moving-in.md.
+type Exported struct {
+	Format  string           `json:"format"`
+	Version int              `json:"version"`
+	Created time.Time        `json:"created"`
+	Secrets []ExportedSecret `json:"secrets"`
+}
+
+// ExportedSecret is one secret. Bytes that are not UTF-8 are in Binary, as base64.
+type ExportedSecret struct {
+	Name      string            `json:"name"`
+	Provider  string            `json:"provider,omitempty"`
+	Profile   string            `json:"profile,omitempty"`
+	Locations []secret.Source   `json:"locations,omitempty"`
+	Updated   time.Time         `json:"updated,omitzero"`
+	Expires   time.Time         `json:"expires,omitzero"`
+	Values    map[string]string `json:"values"`
+	Binary    map[string]string `json:"binary,omitempty"`
+}
+
+// Export returns the newest version of secrets: those that names has, or all. Left are
+// those that cannot be read.
+func (x *Exchange) Export(ctx context.Context, names []string) (*Exported, []Leftover, error) {
+	if len(names) == 0 {
+		infos, err := x.Records.List(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, info := range infos {
+			names = append(names, info.Name)
+		}
+	}
+	reads, err := x.Records.ReadMany(ctx, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := &Exported{Format: ExportFormat, Version: exportVersion, Created: time.Now().UTC().Truncate(time.Second), Secrets: []ExportedSecret{}}
+	var left []Leftover
+	for _, r := range reads {
+		if r.Err != nil {
+			left = append(left, Leftover{Name: r.Name, Why: r.Err.Error()})
+			continue
+		}
+		out.Secrets = append(out.Secrets, exported(r.Record))
+	}
+	return out, left, nil
+}
+
+// exported is a record for an export: its values are revealed.
+func exported(rec *store.Record) ExportedSecret {
+	sec := &rec.Secret
+	e := ExportedSecret{Name: rec.Info.Name, Provider: sec.Provider, Profile: sec.Profile, Locations: sec.Sources, Updated: rec.Info.Updated, Expires: sec.Expires, Values: map[string]string{}}
+	for k, v := range sec.Values {
+		if text := v.Reveal(); utf8.ValidString(text) {
+			e.Values[k] = text
+			continue
+		}
+		if e.Binary == nil {
+			e.Binary = map[string]string{}
+		}
+		e.Binary[k] = base64.StdEncoding.EncodeToString([]byte(v.Reveal()))
+	}
+	return e
+}
+
+// PlanExport compares what Export gave with the store. It changes nothing.
+func (x *Exchange) PlanExport(ctx context.Context, data []byte) (*Import, error) {
+	var doc Exported
+	if err := json.Unmarshal(data, &doc); err != nil || doc.Format != ExportFormat {
+		return nil, fault.WithHint(errors.New("it is not what rhx export writes"), "a backup of rhx store export comes back by rhx store import")
+	}
+	if doc.Version != exportVersion {
+		return nil, fmt.Errorf("its version is %d, and this rhx reads %d", doc.Version, exportVersion)
+	}
+	st, err := x.Records.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	im := &Import{Keys: true}
+	var found []provider.Found
+	seen := map[string]bool{}
+	for i := range doc.Secrets {
+		s := &doc.Secrets[i]
+		f := provider.Found{State: provider.HasValue, Secret: secret.Secret{Name: s.Name, Provider: s.Provider, Profile: s.Profile, Sources: s.Locations, Expires: s.Expires, Values: secret.Values{}}}
+		why := s.into(f.Values)
+		if err := secret.ValidName(s.Name); err != nil {
+			why = err.Error()
+		}
+		switch {
+		case why == "" && seen[s.Name]:
+			why = "it is there twice"
+		case why == "" && opens(f, st):
+			why = "it opens the store"
+		}
+		if why != "" {
+			im.Left = append(im.Left, Leftover{Name: s.Name, Why: why})
+			continue
+		}
+		seen[s.Name] = true
+		found, im.From = append(found, f), append(im.From, s.Name)
+	}
+	im.Plan, err = x.planUpload(ctx, found, nil)
+	return im, err
+}
+
+// into puts the values of a secret into others; it says why it cannot.
+func (s *ExportedSecret) into(values secret.Values) string {
+	for k, v := range s.Values {
+		values[k] = secret.NewValue(v)
+	}
+	for k, v := range s.Binary {
+		raw, err := base64.StdEncoding.DecodeString(v)
+		if err != nil {
+			return "a value of it is not base64"
+		}
+		if _, ok := values[k]; ok {
+			return "a value of it is there twice"
+		}
+		values[k] = secret.NewValue(string(raw))
+	}
+	if len(values) == 0 {
+		return "it has no values"
+	}
+	return ""
+}

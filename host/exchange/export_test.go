@@ -1,0 +1,86 @@
+package exchange_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+// What is exported comes back as it was: bytes that are no text, profile, places.
+func TestExportAndBack(t *testing.T) {
+	h, _ := newHost(t)
+	sec := secret.Secret{Name: "aws/prod eu", Provider: "aws", Profile: "prod eu", Sources: []secret.Source{{Kind: secret.SourceFile, Path: "~/.aws/credentials"}},
+		Values: secret.Values{"access_key": secret.NewValue(akia), "secret_key": secret.NewValue(awsKey), "bytes": secret.NewValue("\xff\x00"), "empty": secret.NewValue("")}}
+	must(h.Exchange.SaveSecret(ctx, &sec))(t)
+	keep(t, h, "db", "password", "FAKE")
+	doc, left, err := h.Exchange.Export(ctx, nil)
+	if err != nil || len(left) != 0 || len(doc.Secrets) != 2 {
+		t.Fatal(doc, left, err)
+	}
+	if got := doc.Secrets[0]; got.Values["bytes"] != "" || got.Binary["bytes"] != "/wA=" || got.Updated.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	data, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := newHost(t)
+	im := must(other.Exchange.PlanExport(ctx, data))(t)
+	for _, s := range must(other.Exchange.Upload(ctx, im.Plan, false))(t) {
+		if s.Action != provider.Created {
+			t.Errorf("%+v", s)
+		}
+	}
+	got := must(other.Records.Get(ctx, "aws/prod eu", 0))(t).Secret
+	if !got.Values.Equal(sec.Values) || got.Provider != "aws" || got.Profile != "prod eu" || len(got.Sources) != 1 || got.Sources[0] != sec.Sources[0] {
+		t.Errorf("%+v", got)
+	}
+	// One that is named, and one that is not there.
+	doc, left, err = h.Exchange.Export(ctx, []string{"db", "none"})
+	if err != nil || len(doc.Secrets) != 1 || len(left) != 1 || left[0].Name != "none" {
+		t.Error(doc, left, err)
+	}
+}
+
+func TestPlanExport(t *testing.T) {
+	h, _ := newHost(t)
+	for data, want := range map[string]string{
+		"FAKE": "not what rhx export writes", "[]": "not what rhx export writes", `{"format":"x"}`: "not what rhx export writes",
+		`{"format":"rhx-export","version":2}`: "its version is 2",
+	} {
+		if im, err := h.Exchange.PlanExport(ctx, []byte(data)); im != nil || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "FAKE") {
+			t.Errorf("%s: %v", data, err)
+		}
+	}
+	im := must(h.Exchange.PlanExport(ctx, []byte(`{"format":"rhx-export","version":1,"secrets":[{"name":"a","values":{"k":"FAKE1"}},{"name":"a","values":{"k":"FAKE2"}},{"name":"../x","values":{"k":"FAKE"}},
+{"name":"b","values":{"k":"FAKE"},"binary":{"k":"AA=="}},{"name":"c","binary":{"k":"?"}},{"name":"d"}]}`)))(t)
+	same(t, "plan", said(im), `
+a / from a: created k
+left a: it is there twice
+left ../x: secret name "../x" has an empty, '.' or '..' step
+left b: a value of it is there twice
+left c: a value of it is not base64
+left d: it has no values`)
+}
+
+// Whatever a document says: only what it names arrives, once.
+func FuzzPlanExport(f *testing.F) {
+	h, _ := newHost(f)
+	f.Add([]byte(`{"format":"rhx-export","version":1,"secrets":[{"name":"a","provider":"aws","profile":"p","values":{"k":"FAKE"},"binary":{"b":"AA=="},"locations":[{"kind":"file","path":"~/x"}]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		im, err := h.Exchange.PlanExport(ctx, data)
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		for _, u := range im.Plan {
+			if seen[u.Found.Name] || secret.ValidName(u.Found.Name) != nil || len(u.Found.Values) == 0 {
+				t.Errorf("%q", u.Found.Name)
+			}
+			seen[u.Found.Name] = true
+		}
+	})
+}
