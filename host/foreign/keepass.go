@@ -88,7 +88,7 @@ type keepassReader struct {
 	it            *Item
 	key, value    string
 	title         string
-	sealed        bool
+	sealed, old   bool // a value that is encrypted; an entry with old versions
 	historyLevels int
 	text          strings.Builder
 }
@@ -137,8 +137,12 @@ func (r *keepassReader) start(t xml.StartElement) error {
 	case "Group":
 		r.groups = append(r.groups, keepassGroup{})
 	case "Entry":
-		if r.historyLevels == 0 {
-			r.it, r.title = &Item{}, ""
+		switch {
+		case r.historyLevels == 0:
+			r.it, r.title, r.old = &Item{}, "", false
+		case r.it != nil && !r.old:
+			r.old = true
+			r.it.gone("old versions", "they are replaced")
 		}
 	case "History":
 		r.historyLevels++
