@@ -13,7 +13,10 @@ Its tools say what the secrets, bundles and variables of the manifest are called
 
   {"mcpServers": {"rhx": {"command": "rhx", "args": ["mcp"]}}}    .mcp.json
 
-docs/mcp.md has the manifest's part, and what an agent can do with it.`
+docs/mcp.md has the manifest's part, and what an agent can do with it.
+
+Examples:
+  rhx mcp --manifest ~/work/app/rhx.yaml    # as an agent's client starts it`
 }
 
 func (c *mcpCmd) Run(ctx context.Context, a *app) error { return a.serveAgents(ctx) }

@@ -50,7 +50,7 @@ func testReach(t *testing.T, s *sshtest.Server, m machine.Machine) {
 	if status != 7 || errOut != "" || !strings.HasPrefix(at, "127.0.0.1:") {
 		t.Errorf("%d, %q, at %s", status, errOut, at)
 	}
-	if dropbear, _ := filepath.Glob(s.Dir+"/host_dropbear"); len(dropbear) == 0 { // which closes it with the connection
+	if dropbear, _ := filepath.Glob(s.Dir + "/host_dropbear"); len(dropbear) == 0 { // which closes it with the connection
 		isClosed(t, at)
 	}
 	// And with files, and a terminal, and again on the same connection.
@@ -153,7 +153,10 @@ func TestSSHReachNotPrepared(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	spec, _ := reaching(t, "echo started")
 	var at string
-	spec.Reach.Opened = func(_ context.Context, address string, _ *machine.RunSpec) error { at = address; return errors.New("not today") }
+	spec.Reach.Opened = func(_ context.Context, address string, _ *machine.RunSpec) error {
+		at = address
+		return errors.New("not today")
+	}
 	spec.Started = func() { t.Error("it has started") }
 	if _, err := over(t, s).(machine.Runner).Run(t.Context(), spec); err == nil || err.Error() != "not today" {
 		t.Error(err)
