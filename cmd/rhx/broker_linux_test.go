@@ -32,8 +32,35 @@ const insideVar = "RHX_TEST_INSIDE"
 // Real clients use secrets that they do not have, at the hosts that they know: in a
 // network of the test's own, where those names are its servers, on port 443.
 func TestBrokerWithRealClients(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	w := newWorld(t)
+	for _, c := range worldCases() {
+		t.Run(c.name, func(t *testing.T) { w.try(t, c) })
+	}
+	w.afterwards(t)
+}
+
+// A large push goes through whole.
+func TestSoakBrokerPush(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	size := soaked(2, 1) << 20 // 200 MB of make soak's 100
+	newWorld(t).try(t, worldCase{"git push", []string{"github"}, fmt.Sprintf(`set -e
+git config --global user.email a@b.test; git config --global user.name A
+git config --global credential.helper '!f() { echo username=x; echo "password=$GH_TOKEN"; }; f'
+git clone -q https://github.com/acme/repo.git large && cd large
+head -c %d /dev/urandom > big && git add big && git commit -qm big && git push -q origin HEAD:main
+git -C ../srv/acme/repo.git show main:big | cmp - big && echo all of it`, size), []string{"all of it"}})
+}
+
+// inside starts the test again in namespaces of its own, and reports that this is there.
+func inside(t *testing.T) bool {
+	t.Helper()
 	if os.Getenv(insideVar) == "" {
-		again := exec.Command("/proc/self/exe", append(slices.Clone(os.Args[1:]), "-test.run=^TestBrokerWithRealClients$", "-test.coverprofile=")...)
+		again := exec.Command("/proc/self/exe", append(slices.Clone(os.Args[1:]), "-test.run=^"+t.Name()+"$", "-test.coverprofile=")...)
 		again.Env = append(os.Environ(), insideVar+"=1")
 		again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
 		if os.Getuid() != 0 {
@@ -44,13 +71,8 @@ func TestBrokerWithRealClients(t *testing.T) {
 		if out, err := again.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("PASS")) {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		return
 	}
-	w := newWorld(t)
-	for _, c := range worldCases() {
-		t.Run(c.name, func(t *testing.T) { w.try(t, c) })
-	}
-	w.afterwards(t)
+	return os.Getenv(insideVar) != ""
 }
 
 // world are the servers, and a home folder with secrets for them.
