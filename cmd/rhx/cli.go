@@ -64,6 +64,7 @@ func commands() []command {
 		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, usesSecrets},
 		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
 		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
+		{"doctor", "Say what is wrong or unwise on this machine, and how to mend it.", &doctorCmd{}, usesStore | usesManifest},
 		{"log", "Show who read and wrote which secrets, and where they went.", &logCmd{}, 0},
 		{"store", "Back up the store; check and rekey the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
 		{"unlock", "Type the passphrase of the store's key once, for hours.", &unlockCmd{}, 0},
