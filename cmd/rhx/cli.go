@@ -188,6 +188,9 @@ func (a *app) run(args []string) int {
 		_, err := io.WriteString(a.Out, agentsPage)
 		return a.fail(err)
 	}
+	if len(args) == 0 && a.welcome(ctx) {
+		return 0
+	}
 	if len(args) == 0 || args[0] == "help" {
 		args = append(slices.Clone(args[min(1, len(args)):]), "--help")
 	}
