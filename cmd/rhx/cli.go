@@ -64,6 +64,7 @@ func commands() []command {
 		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, usesSecrets},
 		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
 		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
+		{"doctor", "Say what is wrong or unwise on this machine, and how to mend it.", &doctorCmd{}, usesStore | usesManifest},
 		{"log", "Show who read and wrote which secrets, and where they went.", &logCmd{}, 0},
 		{"store", "Back up the store; check and rekey the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
 		{"unlock", "Type the passphrase of the store's key once, for hours.", &unlockCmd{}, 0},
@@ -186,6 +187,9 @@ func (a *app) run(args []string) int {
 	if slices.Equal(args, []string{"help", "agents"}) {
 		_, err := io.WriteString(a.Out, agentsPage)
 		return a.fail(err)
+	}
+	if len(args) == 0 && a.welcome(ctx) {
+		return 0
 	}
 	if len(args) == 0 || args[0] == "help" {
 		args = append(slices.Clone(args[min(1, len(args)):]), "--help")

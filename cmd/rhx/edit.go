@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,12 +10,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/bundle"
-	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -77,7 +73,9 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 // edited returns the values that a person makes of those of a record; nil for none, which
 // is said.
 func (a *app) edited(e *engine.Engine, rec *store.Record) (values secret.Values, err error) {
-	name, text, err := valuesFile(rec, keysOf(specOf(e, rec.Secret.Provider), rec.Secret.Values))
+	about := fmt.Sprintf("%s, version %d: lines KEY=VALUE, as rhx save --values has them.", term.Line(rec.Name), rec.Version)
+	name, text, err := exchange.ValuesFile(&rec.Secret, keysOf(specOf(e, rec.Secret.Provider), rec.Secret.Values), about,
+		"A line that you take out takes the key out. A file that is not changed changes nothing.")
 	if err != nil {
 		return nil, err
 	}
@@ -160,43 +158,12 @@ func keepsNoCopies(editor string) []string {
 	return nil
 }
 
-// valuesFile is what a person edits: values in the form that rhx save --values reads.
-func valuesFile(rec *store.Record, keys []string) (name string, text []byte, err error) {
-	about := fmt.Sprintf("%s, version %d: lines KEY=VALUE, as rhx save --values has them.", term.Line(rec.Name), rec.Version)
-	var edits []codec.Edit
-	plain := map[string]string{}
-	for _, k := range keys {
-		v := rec.Secret.Values[k].Reveal()
-		if !utf8.ValidString(v) || !utf8.ValidString(k) {
-			return "", nil, fault.WithHint(fmt.Errorf("the value of %s is no text", k), "rhx save "+rec.Name+" "+k+"=@FILE takes it from a file")
-		}
-		edits = append(edits, codec.Edit{Path: codec.Keys(k), Value: codec.Text(v)})
-		plain[k] = v
-	}
-	dotenv, err := codec.New("dotenv", codec.Options{})
-	if err != nil {
-		return "", nil, err
-	}
-	text, err = codec.Apply(dotenv, []byte("# "+about+"\n# A line that you take out takes the key out. A file that is not changed changes nothing.\n\n"), edits)
-	if got := (secret.Values{}); err == nil && parseValues("", text, got) == nil && got.Equal(rec.Secret.Values) {
-		return "values.env", text, nil
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(plain); err != nil {
-		return "", nil, err
-	}
-	return "values.json", b.Bytes(), nil
-}
-
 // valuesOf are the values that a person has typed, checked as those of the record's
 // secret.
 func valuesOf(e *engine.Engine, rec *store.Record, data []byte) (secret.Values, error) {
 	sec := rec.Secret.Clone()
 	sec.Values = secret.Values{}
-	if err := parseValues("it", data, sec.Values); err != nil {
+	if err := exchange.ParseValues("it", data, sec.Values); err != nil {
 		return nil, err
 	}
 	changed := sec.Values.Diff(rec.Secret.Values)

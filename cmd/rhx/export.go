@@ -243,9 +243,6 @@ func (c *importExportCmd) Run(ctx context.Context, a *app) error {
 			return fmt.Errorf("open %s: %w", from, err)
 		}
 	}
-	if err := foreign.TooMany(data); err != nil {
-		return fmt.Errorf("read %s: %w", from, err)
-	}
 	im, err := e.Exchange.PlanExport(ctx, data)
 	if err != nil {
 		return fault.WithHint(fmt.Errorf("read %s: %w", from, err), fault.Hint(err))

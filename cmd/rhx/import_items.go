@@ -355,11 +355,7 @@ func (a *app) tool(name string, prefixes ...string) *foreign.Tool {
 // decrypting opens files: of gpg by the program of that name, of age here.
 func (a *app) decrypting(identities []string) foreign.Decrypt {
 	gpg := a.tool("gpg")
-	if a.Getenv("GPG_TTY") == "" && a.hasTerminal() {
-		gpg.Environ = append(gpg.Environ, "GPG_TTY="+ttyName())
-	}
-	// A file can be signed by a key that gpg would look for on a server.
-	args := []string{"--quiet", "--batch", "--no-tty", "--no-auto-key-retrieve", "--decrypt"}
+	args := []string{"--quiet", "--batch", "--no-tty", "--decrypt"}
 	if !a.hasTerminal() {
 		args = slices.Insert(args, 0, "--pinentry-mode=error") // there is nobody to ask
 	}
@@ -375,17 +371,6 @@ func (a *app) decrypting(identities []string) foreign.Decrypt {
 		}
 		return gpg.Run(ctx, data, args...)
 	}
-}
-
-// ttyName is the path of the terminal on which gpg's pinentry can ask, as far as Linux
-// says it: gpg itself looks at its stdin, which is the file that it decrypts. "" for none.
-func ttyName() string {
-	for fd := range 3 {
-		if name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && (strings.HasPrefix(name, "/dev/pts/") || strings.HasPrefix(name, "/dev/tty")) {
-			return name
-		}
-	}
-	return ""
 }
 
 // importFile imports what a tool has written into a file, or into a pipe.

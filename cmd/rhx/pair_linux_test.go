@@ -37,6 +37,9 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run("", "list"); err == nil || !strings.Contains(out, "make install puts it beside rhx") {
 		t.Fatalf("without rhx-full: %v\n%s", err, out)
 	}
+	if out, err := run("", "doctor"); err == nil || !strings.Contains(out, "warning: rhx-full: ~/rhx-full is not there\n") || !strings.Contains(out, "warning: store: ") {
+		t.Fatalf("doctor without rhx-full: %v\n%s", err, out)
+	}
 	// A provider package that is a spec alone is made and tried without it.
 	file, pkg := filepath.Join(dir, ".acme.yml"), filepath.Join(dir, "acme")
 	if err := os.WriteFile(file, []byte("token: FAKE\n"), 0o600); err != nil {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -165,34 +164,7 @@ func (a *app) readValues(name string, into secret.Values) error {
 	if err != nil {
 		return err
 	}
-	return parseValues(name, data, into)
-}
-
-// parseValues reads what a file of values holds.
-func parseValues(name string, data []byte, into secret.Values) error {
-	format := "dotenv"
-	if t := strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff")); strings.HasPrefix(t, "{") {
-		format = "json"
-	}
-	f, err := codec.New(format, codec.Options{})
-	if err != nil {
-		return err
-	}
-	root, err := f.Decode(data)
-	if err != nil {
-		return fmt.Errorf("read %s as %s: %w", name, format, err)
-	}
-	for _, p := range root.Pairs {
-		if p.Value.Scalar() {
-			into[p.Key] = secret.NewValue(p.Value.Text)
-		} else {
-			into[p.Key] = secret.NewValue(string(codec.ToJSON(p.Value)))
-		}
-	}
-	if len(into) == 0 {
-		return fmt.Errorf("%s has no values", name)
-	}
-	return nil
+	return exchange.ParseValues(name, data, into)
 }
 
 func (a *app) readInput(name string) ([]byte, error) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rhx-dev/rhx/host/doctor"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/sandbox/child"
@@ -93,6 +94,14 @@ func newRunner(cache string, warn func(string)) (engine.Runner, error) {
 
 // serveGuest is for rhx-full.
 func serveGuest(io.Reader, io.Writer) int { return 2 }
+
+// slimProgram reports that this is the rhx that has an rhx-full beside it.
+const slimProgram = true
+
+// vaultHealth is rhx-full's, as every store in Vault is.
+func vaultHealth(context.Context, store.Store) (*doctor.Health, error) {
+	return nil, errors.New("this rhx speaks to no Vault")
+}
 
 // logins are rhx-full's.
 type logins struct{}

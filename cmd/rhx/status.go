@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/project"
@@ -49,7 +50,13 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer a.tellInterrupt(ctx)()
-	status, err := e.Project.Status(ctx, m, a.fleet(e, c.Parallel, c.AcceptNew))
+	board := a.board(c.HTML == "")
+	status, err := e.Project.WatchStatus(ctx, m, a.fleet(e, c.Parallel, c.AcceptNew), func(s *project.Status) {
+		if board != nil {
+			board.Show(statusTable(s, time.Now()))
+		}
+	})
+	board.End()
 	if err != nil {
 		return err
 	}
@@ -68,9 +75,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.say("written: " + c.HTML)
 		return partly
 	}
-	ends, now := false, time.Now()
 	out := make([]statusJSON, 0, len(status.Rows))
-	table := make([][]string, 0, len(status.Rows))
 	for _, r := range status.Rows {
 		j := statusJSON{Secret: r.Secret, Places: map[string]string{}}
 		for at, due := range r.Expires {
@@ -79,18 +84,13 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 			}
 			j.Expires[at.String()] = due
 		}
-		cells := []string{r.Secret}
-		for _, at := range status.Places {
-			if state := r.States[at]; state != "" {
-				j.Places[at.String()] = state
-			}
-			cells = append(cells, cmp.Or(r.States[at], "-"))
+		for at, state := range r.States {
+			j.Places[at.String()] = state
 		}
 		if !r.Ends.IsZero() {
-			j.ValidUntil, ends = &r.Ends, true
-			cells = append(cells, until(r.Ends, now))
+			j.ValidUntil = &r.Ends
 		}
-		out, table = append(out, j), append(table, cells)
+		out = append(out, j)
 	}
 	if done, err := a.data(out); done {
 		return cmp.Or(err, partly)
@@ -99,18 +99,46 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.say("There is no secret yet. rhx save --all saves what rhx detect finds.")
 		return nil
 	}
-	header := []string{"SECRET"}
-	for _, at := range status.Places {
-		header = append(header, at.String())
-	}
-	if ends {
-		header = append(header, "EXPIRES")
-	}
-	if err := a.stateTable(header, table, 1); err != nil {
+	if err := a.Print(statusTable(status, time.Now())); err != nil {
 		return err
 	}
 	a.tellExpiring(status)
 	return partly
+}
+
+// board is what a table is drawn on while it fills in; nil where nobody watches.
+func (a *app) board(wanted bool) *term.Board {
+	if !wanted || a.Quiet || a.Output != "table" {
+		return nil
+	}
+	return a.Board()
+}
+
+// statusTable is the matrix for people. Places that have not answered yet have dots.
+func statusTable(s *project.Status, now time.Time) term.Table {
+	table := term.Table{Header: []string{"SECRET"}, States: 1}
+	for _, at := range s.Places {
+		table.Header = append(table.Header, at.String())
+	}
+	ends := slices.ContainsFunc(s.Rows, func(r project.Row) bool { return !r.Ends.IsZero() })
+	if ends {
+		table.Header = append(table.Header, "EXPIRES")
+	}
+	for _, r := range s.Rows {
+		cells := []string{r.Secret}
+		for _, at := range s.Places {
+			none := "-"
+			if s.Waiting[at] {
+				none = "..."
+			}
+			cells = append(cells, cmp.Or(r.States[at], none))
+		}
+		if !r.Ends.IsZero() {
+			cells = append(cells, until(r.Ends, now))
+		}
+		table.Rows = append(table.Rows, cells)
+	}
+	return table
 }
 
 // tellExpiring says what is taken out again, and when; also of hosts that the table does

@@ -172,15 +172,7 @@ func (m *itemsImport) item(ctx context.Context, i int, it *foreign.Item, alone b
 		} else if sp, err := m.x.Specs.Get(sec.Provider); err == nil {
 			m.provider(sp, sec.Found, it, base, from)
 		}
-		// Of two fields of one name the first is the variable; the other stays.
-		var gone []string
-		rest = slices.DeleteFunc(slices.Clone(rest), func(f foreign.Field) bool {
-			if !slices.Contains(sec.Vars, f.Name) || slices.Contains(gone, f.Name) {
-				return false
-			}
-			gone = append(gone, f.Name)
-			return true
-		})
+		rest = slices.DeleteFunc(slices.Clone(rest), func(f foreign.Field) bool { return slices.Contains(sec.Vars, f.Name) })
 	}
 	rest = m.keyPair(ctx, it, rest, base, from)
 	rest, note := m.known(it, rest, own, base, from)
@@ -237,7 +229,7 @@ func slug(text string) string {
 		}
 	}
 	out := strings.Join(steps, "/")
-	const most = 200
+	const most = 100
 	if len(out) > most {
 		out = strings.ToValidUTF8(out[:most], "")
 		out = strings.Trim(out, "-./")
@@ -394,21 +386,14 @@ func (m *itemsImport) file(ctx context.Context, it *foreign.Item, from string) (
 	if err != nil && len(found) == 0 {
 		return false, err
 	}
-	takes := func(f provider.Found) bool { return f.State == provider.HasValue && !opens(f, m.st) }
-	if !slices.ContainsFunc(found, takes) {
-		return false, nil
-	}
+	took := false
 	for _, f := range found {
-		switch {
-		case takes(f):
+		if f.State == provider.HasValue && !opens(f, m.st) {
 			m.add(f, from, "", func(suffix string) string { return strings.TrimSuffix(f.Name+"-"+suffix, "-") })
-		case f.Err != nil:
-			m.left(from+": "+f.Name, f.Err.Error(), false)
-		default:
-			m.left(from+": "+f.Name, "it holds no value that can be kept", false)
+			took = true
 		}
 	}
-	return true, nil
+	return took, nil
 }
 
 // keyPair takes a private key, and the public one beside it.

@@ -53,9 +53,6 @@ func TestItemsOfProviders(t *testing.T) {
 		{"a variable", item("My key", "OPENAI_API_KEY", sk, "PORT", "80"), `
 openai/my-key openai/my-key from My key: created api_key
 my-key / from My key: created PORT`},
-		{"a variable that is there twice", item("x", "OPENAI_API_KEY", sk, "OPENAI_API_KEY", sk+"2"), `
-openai/x openai/x from x: created api_key
-x / from x: created OPENAI_API_KEY`},
 		{"an address", item("x", "~url", "https://github.com/settings", "~username", "jane", "token", gho), `
 github-x github/ from x: created oauth_token left out, because github has no such value: ["url" "username"]`},
 		{"an address of another host of the site", item("OpenAI", "~url", "platform.openai.com", "api key", sk), `
@@ -193,9 +190,6 @@ func TestItemsOfFiles(t *testing.T) {
 	file := func(path, text string) foreign.Item {
 		return foreign.Item{Title: path, Name: path, File: path, Fields: []foreign.Field{{Name: "content", Value: secret.NewValue(text)}}}
 	}
-	same(t, "a file of which a part is broken", planned(t, h, "", file(".aws/credentials", awsFile("prod", akia2, awsKey2)+"[half]\naws_access_key_id = "+akia+"\n")), `
-aws/prod aws/prod from .aws/credentials: created access_key,secret_key
-left .aws/credentials: aws/half: read ~/.aws/credentials, half: secret_key is missing`)
 	same(t, "files", planned(t, h, "", file(".aws/credentials", awsFile("default", akia, awsKey)+awsFile("prod", akia2, awsKey2)), file(".config/x/key.txt", "FAKE")), `
 aws aws/ from .aws/credentials: created access_key,secret_key
 aws/prod aws/prod from .aws/credentials: created access_key,secret_key

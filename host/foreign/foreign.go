@@ -31,8 +31,8 @@ const (
 	maxCommas = 2_000_000
 )
 
-// TooMany is the error of a text of JSON or CSV with more parts than an export has.
-func TooMany(data []byte) error {
+// tooMany is the error of a text with more parts than an export has.
+func tooMany(data []byte) error {
 	if n := bytes.Count(data, []byte(",")) + bytes.Count(data, []byte("[")) + bytes.Count(data, []byte("{")); n > maxCommas {
 		return errors.New("it has too many parts for an export")
 	}
@@ -154,7 +154,7 @@ func joined(parts ...string) string {
 
 // documents reads JSON: one document, or several behind one another.
 func documents(data []byte) ([]*codec.Node, error) {
-	if err := TooMany(data); err != nil {
+	if err := tooMany(data); err != nil {
 		return nil, err
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
@@ -240,7 +240,7 @@ func (it *Item) variables(prefix string, n *codec.Node) {
 // table reads CSV whose first line has the names of its columns. It gives the value of a
 // column in each line.
 func table(data []byte, columns ...string) ([]func(string) string, error) {
-	if err := TooMany(data); err != nil {
+	if err := tooMany(data); err != nil {
 		return nil, err
 	}
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))

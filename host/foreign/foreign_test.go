@@ -74,11 +74,9 @@ func noPassword() (string, error) { return "", fmt.Errorf("nobody is there") }
 func TestKeePass(t *testing.T) {
 	same(t, "XML", said(KeePass(read(t, "keepassxc.xml"))), `
 Mail (jane) | password="FAKEnew" | username~"jane"
-  left old versions: they are replaced (no value)
 Empty password (nobody) | username~"nobody"
 Work/GitHub (jane@example.com) | notes="two\nlines" | password="FAKEpass <1>" | url~"https://github.com/login" | username~"jane@example.com"
   left the file a.txt: files are not taken
-  left old versions: they are replaced (no value)
 Work/Sub/Mail (bob) | password="FAKEsub" | username~"bob"
 left Recycle Bin/Deleted: it is in the recycle bin (no value)`)
 	same(t, "CSV", said(KeePass(read(t, "keepassxc.csv"))), `

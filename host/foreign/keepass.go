@@ -88,7 +88,7 @@ type keepassReader struct {
 	it            *Item
 	key, value    string
 	title         string
-	sealed, old   bool // a value that is encrypted; an entry with old versions
+	sealed        bool
 	historyLevels int
 	text          strings.Builder
 }
@@ -137,12 +137,8 @@ func (r *keepassReader) start(t xml.StartElement) error {
 	case "Group":
 		r.groups = append(r.groups, keepassGroup{})
 	case "Entry":
-		switch {
-		case r.historyLevels == 0:
-			r.it, r.title, r.old = &Item{}, "", false
-		case r.it != nil && !r.old:
-			r.old = true
-			r.it.gone("old versions", "they are replaced")
+		if r.historyLevels == 0 {
+			r.it, r.title = &Item{}, ""
 		}
 	case "History":
 		r.historyLevels++

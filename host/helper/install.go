@@ -258,6 +258,31 @@ func (i *Installer) Installed(ctx context.Context, c Client) ([]string, error) {
 	return out, nil
 }
 
+// Lacks names the program by which a client looks for rhx, if that is not there; "" where it
+// is, or the client starts rhx by its path. own reports that it is looked for in a folder of the
+// client's, and not in PATH.
+func (i *Installer) Lacks(ctx context.Context, c Client) (name string, own bool, err error) {
+	switch {
+	case c.link == "":
+		return "", false, nil
+	case c.own == nil:
+		if _, err := i.LookPath(c.link); err != nil {
+			return c.link, false, nil //nolint:nilerr // it is not there
+		}
+		return "", false, nil
+	}
+	info, err := i.Local.Info(ctx, c.vars)
+	if err != nil {
+		return "", true, err
+	}
+	at := path.Join(c.own(info), c.link)
+	files, err := i.read(ctx, []string{at})
+	if err != nil || !errors.Is(files[0].Err, fs.ErrNotExist) {
+		return "", true, err
+	}
+	return info.Short(at), true, nil
+}
+
 // read reads files; one that is there and cannot be read is an error.
 func (i *Installer) read(ctx context.Context, paths []string) ([]machine.File, error) {
 	quoted := make([]string, len(paths))

@@ -2,7 +2,6 @@ package mask
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/rhx-dev/rhx/host/secret"
 )
@@ -87,22 +86,19 @@ func (f *Finder) Search(found func(Match)) *Search {
 
 // Write searches a part of a text.
 func (s *Search) Write(p []byte) (int, error) {
-	for piece := range slices.Chunk(p, block) {
+	for n := len(p); ; {
+		piece := p[:min(block, len(p))]
 		s.s.raw = append(s.s.raw, piece...)
 		s.s.read(false)
 		s.pass(s.s.open())
+		if p = p[len(piece):]; len(p) == 0 {
+			return n, nil
+		}
 	}
-	return len(p), nil
 }
 
-// End searches the last part of a text, and ends it: that it is the last one saves looking
-// for what may go on. What is written then is another text.
-func (s *Search) End(p []byte) {
-	if more := len(p) - block; more > 0 {
-		_, _ = s.Write(p[:more])
-		p = p[more:]
-	}
-	s.s.raw = append(s.s.raw, p...)
+// End ends a text. What is written then is another one.
+func (s *Search) End() {
 	s.s.read(true)
 	s.pass(s.s.end())
 	s.s.reset()

@@ -21,10 +21,10 @@ func finder(values ...string) *Finder {
 // searched are the matches in a text that comes in pieces.
 func searched(f *Finder, text string, size int) (out []Match) {
 	s := f.Search(func(m Match) { out = append(out, m) })
-	for size = max(1, size); len(text) > size; text = text[size:] {
-		_, _ = s.Write([]byte(text[:size]))
+	for p := range chunks(text, max(1, size)) {
+		_, _ = s.Write([]byte(p))
 	}
-	s.End([]byte(text))
+	s.End()
 	return out
 }
 
@@ -82,7 +82,7 @@ func TestSearchOfSeveralTexts(t *testing.T) {
 	s := f.Search(func(m Match) { got = append(got, fmt.Sprint(m.Offset, ":", m.Line, ":", m.Column)) })
 	for _, text := range []string{"\n\nfake-key", "/1234 fake-key/1234", "fake-key/1234\nfake-key%2f", "1234\nfake-key/1234"} {
 		_, _ = s.Write([]byte(text))
-		s.End(nil)
+		s.End()
 	}
 	if want := "6:1:7 0:1:1 5:2:1"; strings.Join(got, " ") != want {
 		t.Errorf("%v, not %s", got, want)

@@ -83,9 +83,7 @@ func (s *stream) read(whole bool) {
 		f.start, f.end = s.plain+f.start, s.plain+f.end
 		s.found = append(s.found, f)
 	}
-	if s.plain = s.end(); !whole {
-		s.plain -= s.words.tail(text, false, little)
-	}
+	s.plain = s.end() - s.words.tail(text, false, little)
 	for i := range s.escaped {
 		s.readEscaped(i, whole)
 	}
@@ -100,9 +98,6 @@ func (s *stream) readEscaped(which int, whole bool) {
 		read := g.escapes.read
 		n := 0
 		switch {
-		case whole:
-			r.from = s.end()
-			return
 		case read == len(raw):
 			r.from = max(from+g.lastEnd, s.plain)
 			return
@@ -123,10 +118,6 @@ func (s *stream) readEscaped(which int, whole bool) {
 			f.reading = which + 1
 		}
 		s.found = append(s.found, f)
-	}
-	if whole {
-		r.from = s.end()
-		return
 	}
 	switch n := s.words.tail(d.text, r.code, little); {
 	case n > 0:

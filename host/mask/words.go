@@ -262,8 +262,7 @@ const (
 // automaton lead to.
 func (w *words) tail(text []byte, code bool, least grade) int {
 	for i := max(0, len(text)-w.longest+1); i < len(text); i++ {
-		if i+4 <= len(text) && !w.heads.has(binary.LittleEndian.Uint32(text[i:])) ||
-			i+8 <= len(text) && w.quads.needs(binary.LittleEndian.Uint32(text[i+4:])) == 0 {
+		if i+4 <= len(text) && !w.heads.has(binary.LittleEndian.Uint32(text[i:])) {
 			continue
 		}
 		if w.begins(text[i:], code, least) {

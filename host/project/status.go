@@ -45,6 +45,8 @@ type Status struct {
 	Places []place.Place
 	// Unreachable says why a place could not be asked.
 	Unreachable map[place.Place]error
+	// Waiting are the places that have not answered yet, while it is being shown.
+	Waiting map[place.Place]bool
 	// Broken are bundles that could not be composed, and files of this machine that
 	// could not be read.
 	Broken []error
@@ -62,6 +64,12 @@ func (s *Status) Err() error {
 // Status says of every secret whether the store has it, this machine, and each
 // host that is to have it. m is nil for all of the store and this machine alone.
 func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Fleet) (*Status, error) {
+	return p.WatchStatus(ctx, m, f, func(*Status) {})
+}
+
+// WatchStatus is Status, of which shown is told what is known whenever a place has answered,
+// one call at a time. The Status is that of the result, and not to be kept.
+func (p *Project) WatchStatus(ctx context.Context, m *manifest.Manifest, f fleet.Fleet, shown func(*Status)) (*Status, error) {
 	names, in := []string(nil), map[string]string{}
 	if m != nil {
 		for _, s := range m.Secrets {
@@ -86,11 +94,14 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 	if err != nil {
 		return nil, err
 	}
-	here, unread, err := p.here(ctx, stored)
-	if err != nil {
-		return nil, err
+	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Waiting: map[place.Place]bool{place.Here: true}}
+	if m != nil {
+		for _, t := range targetsOf(m) {
+			if t.at != place.Here {
+				out.Places, out.Waiting[t.at] = append(out.Places, t.at), true
+			}
+		}
 	}
-	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Broken: unread}
 	expires, err := p.expires()
 	if err != nil {
 		out.Broken = append(out.Broken, err)
@@ -100,13 +111,23 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 		if rec := stored[in[n]]; rec != nil {
 			row.States[place.Store], row.Ends = StateSame, expiry.Of(&rec.Secret)
 		}
-		if state := stateHere(here[in[n]], m, n, stored[in[n]]); state != "" {
-			row.States[place.Here] = state
-		}
 		out.Rows = append(out.Rows, row)
 	}
+	shown(out)
+	here, unread, err := p.here(ctx, stored)
+	if err != nil {
+		return nil, err
+	}
+	out.Broken = append(unread, out.Broken...)
+	for i, n := range names {
+		if state := stateHere(here[in[n]], m, n, stored[in[n]]); state != "" {
+			out.Rows[i].States[place.Here] = state
+		}
+	}
+	delete(out.Waiting, place.Here)
+	shown(out)
 	if m != nil {
-		p.statusOfHosts(ctx, m, f, out)
+		p.statusOfHosts(ctx, m, f, out, shown)
 	}
 	return out, nil
 }
@@ -193,7 +214,7 @@ func subset(rec *store.Record, f *provider.Found) bool {
 }
 
 // statusOfHosts says, of each host, which state each of its secrets is in.
-func (p *Project) statusOfHosts(ctx context.Context, m *manifest.Manifest, f fleet.Fleet, out *Status) {
+func (p *Project) statusOfHosts(ctx context.Context, m *manifest.Manifest, f fleet.Fleet, out *Status, shown func(*Status)) {
 	targets := targetsOf(m)
 	envs, broken := p.environments(ctx, m, targets, true)
 	asked := slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return broken[t.key()] != nil })
@@ -201,14 +222,13 @@ func (p *Project) statusOfHosts(ctx context.Context, m *manifest.Manifest, f fle
 		if err := broken[t.key()]; err != nil && !slices.Contains(out.Broken, err) {
 			out.Broken = append(out.Broken, err)
 		}
-		if t.at != place.Here {
-			out.Places = append(out.Places, t.at)
+		if broken[t.key()] != nil {
+			delete(out.Waiting, t.at)
 		}
 	}
-	results := fleet.Each(ctx, f, placesOf(asked), func(ctx context.Context, at place.Place, mach machine.Machine) ([]session.Outcome, error) {
+	fleet.Each(ctx, f, placesOf(asked), func(ctx context.Context, at place.Place, mach machine.Machine) ([]session.Outcome, error) {
 		return p.Deliver.Plan(ctx, at, mach, envs[targetAt(targets, at).key()].Delivery(), deliver.Options{Unsafe: true})
-	}, nil)
-	for _, r := range results {
+	}, func(r session.Result) {
 		env := envs[targetAt(targets, r.At).key()]
 		states := map[string]string{}
 		if r.Err != nil {
@@ -229,7 +249,9 @@ func (p *Project) statusOfHosts(ctx context.Context, m *manifest.Manifest, f fle
 				have[r.At] = state
 			}
 		}
-	}
+		delete(out.Waiting, r.At)
+		shown(out)
+	})
 }
 
 // file is the record of a secret that is also a native file; nil where it is none.

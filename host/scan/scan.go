@@ -203,15 +203,13 @@ func (t *texts) Write(p []byte) (int, error) {
 	return t.search.Write(p)
 }
 
-// end searches the last part of a text, and files what is in it under a place. path is the
-// absolute path of its file; "" for none.
-func (t *texts) end(p []byte, place Place, path string) {
-	t.n += int64(len(p))
+// end ends a text, and files what is in it under a place. path is the absolute path of
+// its file; "" for none.
+func (t *texts) end(place Place, path string) {
+	t.search.End()
 	if t.patterns != nil {
-		t.patterns.write(p)
 		t.patterns.end()
 	}
-	t.search.End(p)
 	type start struct{ line, column int }
 	known := map[start]bool{}
 	for _, f := range t.found {
@@ -240,25 +238,14 @@ func (t *texts) end(p []byte, place Place, path string) {
 
 // read searches all of a text. What was read before an error counts.
 func (t *texts) read(place Place, path string, in io.Reader) error {
-	for n := 0; ; {
-		more, err := in.Read(t.buf[n:])
-		switch n += more; {
-		case err != nil:
-			t.end(t.buf[:n], place, path)
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		case n == len(t.buf):
-			_, _ = t.Write(t.buf)
-			n = 0
-		}
-	}
+	_, err := io.CopyBuffer(struct{ io.Writer }{t}, struct{ io.Reader }{in}, t.buf)
+	t.end(place, path)
+	return err
 }
 
 // Text searches all of a text that is at a path.
 func (s *Scanner) Text(path string, in io.Reader) {
-	if err := s.texts().read(Place{Path: path}, "", in); err != nil {
+	if err := s.texts().read(Place{Path: path}, "", in); err != nil && !errors.Is(err, io.EOF) {
 		s.notRead(path, err)
 	}
 }

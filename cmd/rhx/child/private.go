@@ -62,6 +62,17 @@ func writable(dir string) bool {
 
 // sweepPrivate removes the user's folders whose rhx is gone.
 func sweepPrivate(base string) {
+	eachLeft(base, func(dir string) { _ = os.RemoveAll(dir) })
+}
+
+// Left are the private folders whose rhx is gone, and which are still there.
+func Left(getenv func(string) string) (dirs []string) {
+	eachLeft(memoryFolder(getenv), func(dir string) { dirs = append(dirs, dir) })
+	return dirs
+}
+
+// eachLeft calls do for the user's folders whose rhx is gone.
+func eachLeft(base string, do func(dir string)) {
 	left, _ := filepath.Glob(filepath.Join(base, privatePrefix+strconv.Itoa(os.Getuid())+"-*"))
 	for _, dir := range left {
 		info, err := os.Lstat(dir)
@@ -70,7 +81,7 @@ func sweepPrivate(base string) {
 		}
 		lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
 		if ok, err := lock.TryLock(); err == nil && ok {
-			_ = os.RemoveAll(dir)
+			do(dir)
 			_ = lock.Unlock()
 		}
 	}

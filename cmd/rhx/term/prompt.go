@@ -71,6 +71,7 @@ func (t *Terminal) Prompt(prompt string) (string, error) {
 	}
 	defer c.close()
 	defer t.live.hide()()
+	defer t.board.hide()()
 	// Reading does not end with a context.
 	stop := OnStop(func() {
 		fmt.Fprintln(c.out)
@@ -91,6 +92,7 @@ func (t *Terminal) Hidden(prompt string) (string, error) {
 	}
 	defer c.close()
 	defer t.live.hide()()
+	defer t.board.hide()()
 	fd := int(c.in.Fd())
 	old, err := xterm.MakeRaw(fd)
 	if err != nil {

@@ -38,6 +38,12 @@ func (t *Terminal) Print(tb Table) error {
 
 // print is Print for a width; 0 for lines as long as they come.
 func (t *Terminal) print(tb Table, width int) error {
+	_, err := io.WriteString(t.out, t.render(tb, width))
+	return err
+}
+
+// render is the text of a table.
+func (t *Terminal) render(tb Table, width int) string {
 	rows := make([][]string, 0, len(tb.Rows)+1)
 	for _, r := range append([][]string{tb.Header}, tb.Rows...) {
 		cells := make([]string, len(r))
@@ -55,8 +61,7 @@ func (t *Terminal) print(tb Table, width int) error {
 			t.writeRow(&b, r, block, j == 0, tb.States)
 		}
 	}
-	_, err := io.WriteString(t.out, b.String())
-	return err
+	return b.String()
 }
 
 // column is a column of the table that has its place in a block.

@@ -47,7 +47,8 @@ type Terminal struct {
 
 	raw      Streams
 	out, err *stream
-	live     *Live // nil where none is shown
+	live     *Live  // nil where none is shown
+	board    *Board // likewise
 }
 
 // New returns the terminal of some streams.
@@ -83,7 +84,11 @@ func (s *stream) Write(p []byte) (int, error) {
 		defer l.mu.Unlock()
 		l.erase()
 	}
-	n, err := s.w.Write(p)
+	write := s.w.Write
+	if b := s.t.board; b != nil && s.tty {
+		write = func(p []byte) (int, error) { return b.above(p, s.w.Write) }
+	}
+	n, err := write(p)
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -120,6 +125,11 @@ func (t *Terminal) Alarm(text string) {
 	for line := range strings.Lines(text) {
 		_, _ = io.WriteString(t.err, t.paint("31", Line(strings.TrimSuffix(line, "\n")), t.ErrTTY)+"\n")
 	}
+}
+
+// Say prints a line of a result, with a label in a colour before it.
+func (t *Terminal) Say(color, label, text string) {
+	_, _ = io.WriteString(t.out, t.paint(color, Line(label), t.OutTTY)+" "+Line(text)+"\n")
 }
 
 // Fail prints what failed, and the hint, if there is one, what can be done about it.
@@ -167,10 +177,19 @@ func (t *Terminal) Width() int { return widthOf(t.raw.Out) }
 
 // widthOf is how many columns the terminal has that w is; 80 where it is none.
 func widthOf(w io.Writer) int {
+	width, _ := sizeOf(w)
+	return width
+}
+
+// sizeOf is how many columns and lines the terminal has that w is; 80 and 24 where it is none.
+func sizeOf(w io.Writer) (width, height int) {
+	width, height = 80, 24
 	if f, ok := w.(*os.File); ok {
-		if w, _, err := xterm.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return w
+		if w, h, err := xterm.GetSize(int(f.Fd())); err == nil && w > 0 {
+			if width = w; h > 0 {
+				height = h
+			}
 		}
 	}
-	return 80
+	return width, height
 }

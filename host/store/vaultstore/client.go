@@ -86,6 +86,8 @@ type answer struct {
 	list []byte
 	// wrapped is the token for the answer, where that was asked for.
 	wrapped string
+	// date is the server's time; zero where it does not say it.
+	date time.Time
 }
 
 func (a *answer) found() bool { return a.status != http.StatusNotFound }
@@ -158,6 +160,7 @@ func (c *client) send(ctx context.Context, r *request) (*answer, error) {
 		return nil, readErr
 	}
 	a := &answer{status: resp.StatusCode}
+	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	switch {
 	case a.status >= http.StatusMultipleChoices && a.found():
 		// Neither done nor an error: a redirect to nowhere.

@@ -1,0 +1,19 @@
+package doctor
+
+import (
+	"context"
+	"os"
+)
+
+// leftoversCheck looks for folders in memory that a killed rhx has left.
+var leftoversCheck = Check{Name: "leftovers", Look: func(_ context.Context, d *Doctor) ([]Finding, error) {
+	var out []Finding
+	for _, dir := range d.LeftFolders() {
+		out = append(out, Finding{
+			Level: Warning, What: "a command that was killed has left its files in " + d.short(dir), Why: "They may hold secrets in plaintext.",
+			Command: "rm -r " + d.short(dir),
+			Fix:     func() error { return os.RemoveAll(dir) },
+		})
+	}
+	return out, nil
+}}
