@@ -297,7 +297,8 @@ var builtin = []spec.Builtin{
 		return &spec.Spec{Name: "postgres", Title: "PostgreSQL", Group: "data", Docs: "https://www.postgresql.org/docs/current/libpq-pgpass.html", Values: []spec.Value{
 			{Name: "password"}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.pgpass", Windows: "~/AppData/Roaming/postgresql/pgpass.conf"}, Override: []spec.Override{
-				{Var: "PGPASSFILE"}}, Wasm: "pgpass", Profiles: &spec.Profiles{}, Mode: 0600}}, Origin: "specs/postgres.yaml"}
+				{Var: "PGPASSFILE"}}, Wasm: "pgpass", Profiles: &spec.Profiles{}, Mode: 0600}}, Use: []spec.Use{
+			{Postgres: &spec.UsePostgres{Password: "password"}}}, Origin: "specs/postgres.yaml"}
 	}},
 	{Name: "git", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/git/credentials\n~/.git-credentials", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "git", Title: "git credential store", Group: "dev-platforms", Docs: "https://git-scm.com/docs/git-credential-store", Values: []spec.Value{

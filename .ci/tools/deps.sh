@@ -22,6 +22,7 @@ done
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 python3 -c 'import ctypes; ctypes.CDLL("libpq.so.5")' 2>/dev/null || missing="$missing libpq5"
 [ -n "$(find /usr/lib -name libnss_wrapper.so 2>/dev/null)" ] || missing="$missing libnss-wrapper"
+[ -n "$(find /usr/lib/postgresql -name initdb 2>/dev/null)" ] || missing="$missing postgresql"
 # What the cargo of clients.sh links.
 for lib in libcurl4 libgit2-1.5 libsqlite3-0 libssh2-1; do
 	dpkg -s "$lib" >/dev/null 2>&1 || missing="$missing $lib"

@@ -109,7 +109,7 @@ func (a *app) runForAgent(ctx context.Context, bundles []string, b *child.Bounde
 	}
 	b.Mask = mask.New(slices.Concat(hidden, p.elsewhere, also))
 	uses := newUseLog(e.Book.Log, "mcp")
-	proxy, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: true, Used: uses.of(place.Here), Warn: a.warn})
+	proxy, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: true, Getenv: a.Getenv, Used: uses.of(place.Here), Warn: a.warn})
 	if err != nil {
 		return nil, errors.Join(err, uses.close())
 	}

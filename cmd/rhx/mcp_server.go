@@ -257,7 +257,7 @@ func checkForAgent(ctx context.Context, a *app, m *manifest.Manifest, _ noInput)
 	out := &agentCheck{OK: true, Bundles: []agentBundleCheck{}}
 	for _, b := range m.Bundles {
 		s := newStandIns(a.made, nil)
-		_, err := a.swappedEnvironment(ctx, a.made, []string{b.Name}, nil, bundle.Names{}, false, s.swap)
+		_, err := a.swappedEnvironment(ctx, a.made, []string{b.Name}, nil, bundle.Names{Brokered: true}, false, s.swap)
 		one := agentBundleCheck{Name: b.Name, OK: err == nil}
 		if err != nil {
 			one.Problem, out.OK = err.Error(), false

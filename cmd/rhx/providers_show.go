@@ -52,6 +52,8 @@ type fileJSON struct {
 
 type useJSON struct {
 	Hosts []string `json:"hosts"`
+	// Where are the hosts, or what says which.
+	Where string `json:"where"`
 	// How says where in a request the secret is.
 	How string `json:"how"`
 }
@@ -81,7 +83,7 @@ func describeOn(sp *spec.Spec, goos string) providerJSON {
 		j.Harden = append(j.Harden, c.Name)
 	}
 	for i := range sp.Use {
-		j.Use = append(j.Use, useJSON{sp.Use[i].Hosts, sp.Use[i].How()})
+		j.Use = append(j.Use, useJSON{append([]string{}, sp.Use[i].Hosts...), sp.Use[i].Where(), sp.Use[i].How()})
 	}
 	for _, protocol := range spec.Protocols() {
 		helps := helpsJSON{Protocol: protocol}
@@ -164,7 +166,7 @@ func (a *app) printProvider(j providerJSON) error {
 		fmt.Fprintln(a.Out, "\nsent by clients to:")
 	}
 	for _, u := range j.Use {
-		fmt.Fprintf(a.Out, "  %s\n    %s\n", strings.Join(u.Hosts, ", "), u.How)
+		fmt.Fprintf(a.Out, "  %s\n    %s\n", u.Where, u.How)
 	}
 	fmt.Fprintln(a.Out, "\nwhat rhx can do with it:")
 	w := tabwriter.NewWriter(a.Out, 0, 4, 2, ' ', 0)

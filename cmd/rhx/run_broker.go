@@ -57,7 +57,7 @@ func (c *runCmd) besideHere(_ context.Context, a *app, p *placeholders, argv []s
 	if err != nil {
 		return 0, err
 	}
-	b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Used: uses.of(place.Here), Warn: a.warn})
+	b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Getenv: a.Getenv, Used: uses.of(place.Here), Warn: a.warn})
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +91,7 @@ func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onH
 		return nil, err
 	}
 	p := &placeholders{s: newStandIns(e, plain)}
-	if p.env, err = a.swappedEnvironment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes, p.s.swap); err != nil {
+	if p.env, err = a.swappedEnvironment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe, Brokered: true}, c.Yes, p.s.swap); err != nil {
 		return nil, err
 	}
 	if err := p.s.check(); err != nil {
@@ -102,6 +102,9 @@ func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onH
 	}
 	for _, one := range p.s.secrets() {
 		p.elsewhere = append(p.elsewhere, one.Hidden()...)
+		if onHost && one.ForDatabase() {
+			return nil, fault.WithKind(fmt.Errorf("%s: a database is for a command on this machine, and cannot be combined with --on", one.Name), fault.Usage)
+		}
 		if one.InQuery() {
 			a.warn(one.Name + " goes into URLs, which servers write into their logs")
 		}

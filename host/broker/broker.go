@@ -40,6 +40,9 @@ type Options struct {
 	Roots *x509.CertPool
 	// Dial connects to servers; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Getenv is of the environment of rhx, in which the user says how databases are verified
+	// (PGSSLMODE, PGSSLROOTCERT); nil for none.
+	Getenv func(string) string
 	// Used is told of each request that was to have a value, and Warn what the user
 	// should know. Both may be called from several goroutines.
 	Used func(Used)
@@ -85,6 +88,7 @@ type Broker struct {
 	outer     *http.Server
 	inner     *http.Server
 	conns     *connQueue
+	databases []*database
 	// transport1 is for requests over HTTP/1.1.
 	transport, transport1 *http.Transport
 	proxy                 *httputil.ReverseProxy
@@ -121,6 +125,11 @@ func Start(o Options) (*Broker, error) {
 	if b.opts.Dial == nil {
 		b.opts.Dial = (&net.Dialer{Timeout: headerWait}).DialContext
 	}
+	for _, s := range o.Secrets {
+		if err := b.addDatabases(s); err != nil {
+			return nil, err
+		}
+	}
 	b.transport, b.transport1 = newTransport(b.opts, true), newTransport(b.opts, false)
 	b.proxy = b.newProxy()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -136,6 +145,11 @@ func Start(o Options) (*Broker, error) {
 		ConnContext: withTarget, ConnState: b.watch, TLSConfig: b.authority.serverConfig(""), HTTP2: &http.HTTP2Config{MaxReceiveBufferPerConnection: 4<<20 - 1, MaxReceiveBufferPerStream: 2 << 20}}
 	b.done.Go(func() { _ = b.outer.Serve(b.listener) })
 	b.done.Go(func() { _ = b.inner.Serve(b.conns) })
+	for _, d := range b.databases {
+		if err := d.listen(); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+	}
 	return b, nil
 }
 
@@ -153,6 +167,12 @@ func (b *Broker) Close() error {
 	}
 	b.mu.Unlock()
 	err := errors.Join(b.outer.Close(), b.inner.Close())
+	for _, d := range b.databases {
+		d.stop()
+		if d.listener != nil {
+			err = errors.Join(err, d.listener.Close())
+		}
+	}
 	b.conns.stop()
 	b.transport.CloseIdleConnections()
 	b.transport1.CloseIdleConnections()

@@ -85,6 +85,10 @@ func (b *Broker) Client(w Where) (*Client, error) {
 	if err := c.git(w.Getenv, proxy, b.hosts()); err != nil {
 		return nil, err
 	}
+	for _, d := range b.databases {
+		set, unset := d.variables()
+		c.Vars, c.Unset = append(c.Vars, set...), append(c.Unset, unset...)
+	}
 	var system []byte
 	names := map[string]string{}
 	add := func(variable, path string, roots []byte) {

@@ -21,8 +21,10 @@ type Secret struct {
 	// Limits narrow what its rules allow; each must.
 	Limits []Limit
 
-	uses   []spec.Use
-	values secret.Values
+	uses []spec.Use
+	// profile is that of its provider, which for a database says where that is.
+	profile string
+	values  secret.Values
 	// placeholders has a text for each secret value, which the command gets instead. Public
 	// values have none: the command gets those themselves.
 	placeholders map[string]string
@@ -44,7 +46,7 @@ var ErrNoRule = errors.New("no rule says where it is put in")
 // spec uses one of the values, or if no placeholder can be made for one: the command would
 // get a text that is of no use to it.
 func NewSecret(sp *spec.Spec, sec *secret.Secret) (*Secret, error) {
-	s := &Secret{Name: sec.Name, values: sec.Values, placeholders: map[string]string{}}
+	s := &Secret{Name: sec.Name, profile: sec.Profile, values: sec.Values, placeholders: map[string]string{}}
 	for _, u := range sp.Use {
 		if !slices.ContainsFunc(u.Keys(), func(key string) bool { return sec.Values[key].Empty() && !u.Optional(key) }) {
 			s.uses = append(s.uses, u)
@@ -122,7 +124,9 @@ func (s *Secret) standIns() []mask.StandIn {
 func (s *Secret) rules() []*rule {
 	var out []*rule
 	for i := range s.uses {
-		out = append(out, newRule(s, &s.uses[i]))
+		if s.uses[i].Postgres == nil {
+			out = append(out, newRule(s, &s.uses[i]))
+		}
 	}
 	return out
 }
@@ -130,6 +134,11 @@ func (s *Secret) rules() []*rule {
 // InQuery reports that a rule puts a value into URLs, which servers write into logs.
 func (s *Secret) InQuery() bool {
 	return slices.ContainsFunc(s.uses, func(u spec.Use) bool { return len(u.Query) > 0 })
+}
+
+// ForDatabase reports that it is for a login to a database.
+func (s *Secret) ForDatabase() bool {
+	return slices.ContainsFunc(s.uses, func(u spec.Use) bool { return u.Postgres != nil })
 }
 
 // Beyond returns the first of some patterns that none of the secret's hosts is within; ""

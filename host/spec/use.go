@@ -22,7 +22,13 @@ type Use struct {
 	Basic *UseBasic
 	// Sign is how the request is signed; nil for not at all.
 	Sign *UseSign
+	// Postgres is a login to a PostgreSQL server, which the profile names as a line of
+	// .pgpass does (HOST:PORT:DATABASE:USER), so there are no Hosts; nil for none.
+	Postgres *UsePostgres
 }
+
+// UsePostgres is a login to PostgreSQL. Password is the value that proves it.
+type UsePostgres struct{ Password string }
 
 // UseField is a header or a parameter of the query. "{KEY}" in its text is the
 // value KEY.
@@ -53,6 +59,9 @@ func (u *Use) Keys() []string {
 			keys = append(keys, f.Text)
 		}
 	}
+	if u.Postgres != nil {
+		keys = append(keys, u.Postgres.Password)
+	}
 	return keys
 }
 
@@ -75,7 +84,18 @@ func (u *Use) How() string {
 	if u.Sign != nil {
 		parts = append(parts, "a signature, "+u.Sign.Method)
 	}
+	if u.Postgres != nil {
+		parts = append(parts, "a login by SCRAM with "+u.Postgres.Password)
+	}
 	return strings.Join(parts, ", ")
+}
+
+// Where says in one line where the secret is sent, for people.
+func (u *Use) Where() string {
+	if u.Postgres != nil {
+		return "the PostgreSQL server that its name says"
+	}
+	return strings.Join(u.Hosts, ", ")
 }
 
 // signParts are the parts that a way to sign needs, and those that it may have.
@@ -93,19 +113,28 @@ func (d *decoder) use(n *yaml.Node, s *Spec) Use {
 		"query":  func(n *yaml.Node) { u.Query = d.useFields(n, "query", s) },
 		"basic":  func(n *yaml.Node) { u.Basic = d.useBasic(n, s) },
 		"sign":   func(n *yaml.Node) { u.Sign = d.useSign(n, s) },
+		"postgres": func(n *yaml.Node) {
+			u.Postgres = &UsePostgres{}
+			d.Mapping(n, "postgres", map[string]func(*yaml.Node){
+				"password": func(n *yaml.Node) { u.Postgres.Password = d.Text(n) },
+			})
+			d.useKey(n, "use", u.Postgres.Password, s)
+		},
 	})
 	kinds := 0
-	for _, has := range []bool{u.Header != nil, u.Query != nil, u.Basic != nil, u.Sign != nil} {
+	for _, has := range []bool{u.Header != nil, u.Query != nil, u.Basic != nil, u.Sign != nil, u.Postgres != nil} {
 		if has {
 			kinds++
 		}
 	}
 	switch {
 	case d.Err != nil:
-	case len(u.Hosts) == 0:
+	case u.Postgres != nil && len(u.Hosts) > 0:
+		d.Fail(n, "postgres has no hosts: the profile says where it is")
+	case u.Postgres == nil && len(u.Hosts) == 0:
 		d.Fail(n, "use needs hosts")
 	case kinds != 1:
-		d.Fail(n, "use has one of header, query, basic and sign")
+		d.Fail(n, "use has one of header, query, basic, sign and postgres")
 	case !slices.ContainsFunc(u.Keys(), func(k string) bool { return !s.Public(k) }):
 		d.Fail(n, "use sends no secret value")
 	}

@@ -83,7 +83,7 @@ func permissions(s *spec.Spec) []string {
 	}
 	for i := range s.Use {
 		u := &s.Use[i]
-		out = append(out, fmt.Sprintf("have it sent to %s (%s)", strings.Join(u.Hosts, ", "), u.How()))
+		out = append(out, fmt.Sprintf("have it sent to %s (%s)", u.Where(), u.How()))
 	}
 	for i := range s.Helpers {
 		line := "have rhx answer " + s.Helpers[i].Protocol + " with it"
