@@ -23,7 +23,7 @@ import (
 
 type exportCmd struct {
 	File      string   `arg:"" help:"The file; - for stdout."`
-	Secret    []string `arg:"" optional:"" predictor:"secret" help:"Secrets; without any, all."`
+	Secret    []string `arg:"" optional:"" predictor:"stored" help:"Secrets; without any, all."`
 	To        []string `sep:"none" help:"Encrypt to a public key of age or SSH, or to those in a file, instead of a passphrase." placeholder:"KEY"`
 	Plain     bool     `help:"Write it unencrypted, after a question."`
 	Overwrite bool     `help:"Replace a file that is there."`
