@@ -25,7 +25,9 @@ func TestHoldersOfRecords(t *testing.T) {
 	var all []Holder
 	for _, h := range Holders([]*store.Record{
 		record("a", 3, map[string]string{"user": "me", "pass": "new"}), record("a", 1, map[string]string{"pass": "old"}), record("b", 1, map[string]string{"json": document}),
-	}, func(r *store.Record) func(string) bool { return func(key string) bool { return r.Name == "a" && key == "user" } }) {
+	}, func(r *store.Record) func(string) bool {
+		return func(key string) bool { return r.Name == "a" && key == "user" }
+	}) {
 		got = append(got, fmt.Sprintf("%s %d %v %.25s", h.Name(), h.Version, h.Current, h.Value.Reveal()))
 		all = append(all, h)
 	}
