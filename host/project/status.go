@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -47,8 +48,8 @@ type Status struct {
 	Unreachable map[place.Place]error
 	// Waiting are the places that have not answered yet, while it is being shown.
 	Waiting map[place.Place]bool
-	// Broken are bundles that could not be composed, and files of this machine that
-	// could not be read.
+	// Broken are bundles that could not be composed, and secrets of the store and files of this
+	// machine that could not be read.
 	Broken []error
 }
 
@@ -71,15 +72,19 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 // one call at a time. The Status is that of the result, and not to be kept.
 func (p *Project) WatchStatus(ctx context.Context, m *manifest.Manifest, f fleet.Fleet, shown func(*Status)) (*Status, error) {
 	names, in := []string(nil), map[string]string{}
+	var broken []error
 	if m != nil {
 		for _, s := range m.Secrets {
 			names = append(names, s.Name)
 			in[s.Name] = s.StoreName()
 		}
 	} else {
-		infos, err := p.Records.List(ctx)
+		infos, unread, err := p.Records.Readable(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if unread != nil {
+			broken = append(broken, unread)
 		}
 		for _, info := range infos {
 			names = append(names, info.Name)
@@ -90,11 +95,14 @@ func (p *Project) WatchStatus(ctx context.Context, m *manifest.Manifest, f fleet
 	for _, n := range names {
 		wanted = append(wanted, in[n])
 	}
-	stored, err := p.Records.Those(ctx, wanted)
+	stored, unreadable, err := p.Records.ThoseReadable(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
-	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Waiting: map[place.Place]bool{place.Here: true}}
+	for _, name := range slices.Sorted(maps.Keys(unreadable)) {
+		broken = append(broken, fmt.Errorf("%s: %w", name, unreadable[name]))
+	}
+	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Broken: broken, Waiting: map[place.Place]bool{place.Here: true}}
 	if m != nil {
 		for _, t := range targetsOf(m) {
 			if t.at != place.Here {
@@ -111,6 +119,9 @@ func (p *Project) WatchStatus(ctx context.Context, m *manifest.Manifest, f fleet
 		if rec := stored[in[n]]; rec != nil {
 			row.States[place.Store], row.Ends = StateSame, expiry.Of(&rec.Secret)
 		}
+		if unreadable[in[n]] != nil {
+			row.States[place.Store] = StateUnreachable
+		}
 		out.Rows = append(out.Rows, row)
 	}
 	shown(out)
@@ -120,6 +131,9 @@ func (p *Project) WatchStatus(ctx context.Context, m *manifest.Manifest, f fleet
 	}
 	out.Broken = append(unread, out.Broken...)
 	for i, n := range names {
+		if unreadable[in[n]] != nil {
+			continue
+		}
 		if state := stateHere(here[in[n]], m, n, stored[in[n]]); state != "" {
 			out.Rows[i].States[place.Here] = state
 		}
