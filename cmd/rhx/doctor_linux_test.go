@@ -75,7 +75,7 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 		{name: "a client that does not find rhx", plant: "mkdir .docker && echo '{\"credsStore\": \"rhx\"}' > .docker/config.json", check: "helpers", mends: asItIs},
 		{name: "what was to be taken out", plant: "rm -r .lambda_cloud && rhx load lambda --ttl 1h && sed -E -i 's/(\"due\": ?\")20/\\119/' .local/state/rhx/expiring.json", check: "sweep", mends: asItIs},
 		{name: "what a killed rhx has left in memory", plant: "mkdir -m 700 memory/rhx-run-$(id -u)-left", check: "leftovers", mends: asItIs},
-		{name: "what was being written", plant: "touch -d '2 days ago' " + data + "/.new-123", check: "temporary", mends: asItIs},
+		{name: "what was being written", plant: "touch -d '2 days ago' " + data + "/.new-123; chmod 600 " + data + "/.new-123", check: "temporary", mends: asItIs},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -269,7 +269,7 @@ func wrongClock(t *testing.T, addr string) string {
 func TestDoctorMends(t *testing.T) {
 	t.Parallel()
 	h := newHospital(t)
-	const plant = `chmod 644 .local/share/rhx/identity.txt .ssh/id_ed25519; touch -d '2 days ago' .local/share/rhx/.new-1; echo '{"k": "fake", "expires_at": "2024-01-01T00:00:00Z"}' | rhx save x --values -`
+	const plant = `chmod 644 .local/share/rhx/identity.txt .ssh/id_ed25519; touch -d '2 days ago' .local/share/rhx/.new-1; chmod 600 .local/share/rhx/.new-1; echo '{"k": "fake", "expires_at": "2024-01-01T00:00:00Z"}' | rhx save x --values -`
 	if out, err := h.sh(h.healthy, nil, plant, h.healthy); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

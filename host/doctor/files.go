@@ -32,28 +32,32 @@ func plain(word string) bool {
 	})
 }
 
-// mode is that of a file or folder; ok is false where there is none, and on systems whose
-// files have no such modes.
-func mode(path string) (m fs.FileMode, ok bool, err error) {
+// open is a finding where others have some of the forbidden rights to a path. They are taken
+// away from a file or folder of the user's own. Where a link leads, somebody may want these
+// rights: that is told. What is not there, and a device, is well.
+func (d *Doctor) open(path string, forbidden fs.FileMode, what, why string) ([]Finding, error) {
 	if runtime.GOOS == "windows" {
-		return 0, false, nil
+		return nil, nil // whose files have no such modes
 	}
-	info, err := os.Stat(path)
+	looked, err := os.Lstat(path)
+	info := looked
+	if err == nil && looked.Mode()&fs.ModeSymlink != 0 {
+		info, err = os.Stat(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return 0, false, err
-	}
-	return info.Mode(), true, nil
-}
-
-// open is a finding where others have some of the forbidden rights to a path; they are taken
-// away. What is not there is well.
-func (d *Doctor) open(path string, forbidden fs.FileMode, what, why string) ([]Finding, error) {
-	m, ok, err := mode(path)
-	if err != nil || !ok || m.Perm()&forbidden == 0 {
 		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() || info.Mode().Perm()&forbidden == 0 {
+		return nil, nil
+	}
+	f := Finding{Level: Warning, What: fmt.Sprintf("%s (mode %04o)", fmt.Sprintf(what, d.short(path)), info.Mode().Perm()), Why: why}
+	if looked.Mode()&fs.ModeSymlink != 0 {
+		f.What += ", a link"
+		f.Command = "ls -lL " + d.short(path)
+		return []Finding{f}, nil
 	}
 	letters := ""
 	for _, right := range []struct {
@@ -64,11 +68,11 @@ func (d *Doctor) open(path string, forbidden fs.FileMode, what, why string) ([]F
 			letters += right.letter
 		}
 	}
-	return []Finding{{
-		Level: Warning, What: fmt.Sprintf("%s (mode %04o)", fmt.Sprintf(what, d.short(path)), m.Perm()), Why: why,
-		Command: "chmod go-" + letters + " " + d.short(path),
-		Fix:     func() error { return os.Chmod(path, m.Perm()&^forbidden) },
-	}}, nil
+	f.Command = "chmod go-" + letters + " " + d.short(path)
+	if own(looked) {
+		f.Fix = func() error { return narrow(path, looked, forbidden) }
+	}
+	return []Finding{f}, nil
 }
 
 // reached reports whether others get as far as a path: each folder above lets them.

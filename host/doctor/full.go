@@ -2,10 +2,14 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // fullCheck looks for rhx-full, which is to be beside rhx and of its version.
@@ -15,8 +19,15 @@ var fullCheck = Check{Name: "rhx-full", Look: func(ctx context.Context, d *Docto
 	}
 	path := filepath.Join(filepath.Dir(d.Program), "rhx-full"+filepath.Ext(d.Program))
 	const why = "rhx goes on as rhx-full for Vault, for the broker and for modules of providers."
-	if _, err := os.Stat(path); err != nil {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return []Finding{{Level: Warning, What: fmt.Sprintf("%s is not there", d.short(path)), Why: why, Command: "make install"}}, nil
+	}
+	if err == nil {
+		err = ownfile.Check(path) // it is to be run
+	}
+	if err != nil {
+		return []Finding{{Level: Warning, What: fmt.Sprintf("%s was not run: %v", d.short(path), err), Why: why, Command: "make install"}}, nil
 	}
 	version, err := versionOf(ctx, path)
 	if err != nil {
@@ -30,9 +41,14 @@ var fullCheck = Check{Name: "rhx-full", Look: func(ctx context.Context, d *Docto
 	return nil, nil
 }}
 
-// versionOf asks another rhx for its version.
+// versionOf asks rhx-full for its version. It needs nothing of the environment for that,
+// which may have passphrases and tokens.
 func versionOf(ctx context.Context, path string) (string, error) {
-	out, err := output(ctx, path, "version")
+	env := []string{"LC_ALL=C"}
+	if root := os.Getenv("SYSTEMROOT"); root != "" {
+		env = append(env, "SYSTEMROOT="+root) // Windows starts nothing without
+	}
+	out, err := output(ctx, env, path, "version")
 	if err != nil {
 		return "", err
 	}

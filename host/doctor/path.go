@@ -2,15 +2,20 @@ package doctor
 
 import (
 	"context"
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // pathCheck looks for other programs that are called rhx.
-var pathCheck = Check{Name: "path", Look: func(ctx context.Context, d *Doctor) ([]Finding, error) {
+var pathCheck = Check{Name: "path", Look: func(_ context.Context, d *Doctor) ([]Finding, error) {
 	name := "rhx"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
@@ -27,18 +32,32 @@ var pathCheck = Check{Name: "path", Look: func(ctx context.Context, d *Doctor) (
 			continue
 		}
 		seen = append(seen, real(path))
-		version, err := versionOf(ctx, path)
-		if err == nil && version == d.Version {
+		// It is not run: anybody may have put it there.
+		version := builtAs(path)
+		if version != "" && version == builtAs(d.Program) {
 			continue
 		}
-		what := fmt.Sprintf("another rhx is in PATH: %s is %s, and this one, %s, is %s", d.short(path), version, d.short(d.Program), d.Version)
-		if err != nil {
-			what = fmt.Sprintf("another program in PATH is called rhx: %s", d.short(path))
+		what := fmt.Sprintf("another program in PATH is called rhx: %s", d.short(path))
+		if version != "" {
+			what = fmt.Sprintf("another rhx is in PATH: %s was built from %s; this one is %s", d.short(path), version, d.short(d.Program))
 		}
 		out = append(out, Finding{Level: Warning, What: what, Why: "Which one runs depends on the order in PATH; an older one may refuse what a newer one wrote.", Command: "rm " + d.short(path)})
 	}
 	return out, nil
 }}
+
+// builtAs is the version of the source of a program, as Go wrote it there; "" where that is
+// not told, or others can write the program.
+func builtAs(path string) string {
+	if ownfile.Check(path) != nil {
+		return ""
+	}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil || info.Path != "github.com/rhx-dev/rhx/cmd/rhx" || info.Main.Version == "(devel)" || strings.ContainsFunc(info.Main.Version, unicode.IsControl) {
+		return ""
+	}
+	return info.Main.Version
+}
 
 // real is a path without links, or as it is where that cannot be told.
 func real(path string) string {

@@ -9,14 +9,28 @@ import (
 
 var errNoProgram = errors.New("there is no such program")
 
-// output runs a program, and returns what it prints on both streams.
-func output(ctx context.Context, name string, args ...string) (string, error) {
+// said is how much of a program's output is kept.
+const said = 64 << 10
+
+// output runs a program, and returns the beginning of what it prints on both streams. A nil
+// environment is that of rhx.
+func output(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		return "", errNoProgram
 	}
+	var out head
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.WaitDelay = time.Second // a child of it may hold the pipe open
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &out // one writer: os/exec writes to it from one goroutine
+	cmd.WaitDelay = time.Second                       // a child of it may hold the pipe open
+	err = cmd.Run()
+	return string(out.kept), err
+}
+
+// head keeps the beginning of what is written to it.
+type head struct{ kept []byte }
+
+func (h *head) Write(p []byte) (int, error) {
+	h.kept = append(h.kept, p[:min(len(p), said-len(h.kept))]...)
+	return len(p), nil
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // sshConfigCheck has ssh read its own configuration.
@@ -15,7 +17,13 @@ var sshConfigCheck = Check{Name: "ssh-config", Look: func(ctx context.Context, d
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	out, err := output(ctx, "ssh", "-F", path, "-G", "localhost")
+	// Match exec in it runs programs, and with -F ssh does not look who can write it.
+	if err := ownfile.Check(path); err != nil {
+		return []Finding{{
+			Level: Warning, What: "ssh's configuration was not tried: " + err.Error(), Why: "ssh refuses it, or runs what others have put there.", Command: "ls -lL " + d.short(path),
+		}}, nil
+	}
+	out, err := output(ctx, nil, "ssh", "-F", path, "-G", "localhost")
 	if err == nil || errors.Is(err, errNoProgram) {
 		return nil, nil
 	}
