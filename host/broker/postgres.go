@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -36,7 +37,8 @@ const (
 	maxStartup       = 10000 // what PostgreSQL itself takes
 	maxLogin         = 4096
 	maxShown         = 100
-	maxServerMessage = 64 << 10 // before the login is done
+	maxServerMessage = 64 << 10  // before the login is done
+	maxServerLogin   = 256 << 10 // of all of them, with TLS's: pgconn keeps what the server sets
 	loginWait        = 30 * time.Second
 )
 
@@ -363,7 +365,16 @@ func (d *database) login(ctx context.Context, user, name string, params map[stri
 	config.MinProtocolVersion, config.MaxProtocolVersion = "3.0", "3.0"
 	config.KerberosSrvName, config.KerberosSpn = "", ""
 	config.ValidateConnect, config.AfterConnect, config.OAuthTokenProvider = nil, nil, nil
-	config.DialFunc = d.b.opts.Dial
+	var bound *bounded
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d.b.opts.Dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		bound = &bounded{Conn: c}
+		bound.left.Store(maxServerLogin)
+		return bound, nil
+	}
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // DialFunc does so
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
@@ -373,7 +384,33 @@ func (d *database) login(ctx context.Context, user, name string, params map[stri
 		_ = conn.Close(ctx)
 		return nil, err
 	}
-	return conn.Hijack()
+	hijacked, err := conn.Hijack()
+	if err == nil {
+		bound.done.Store(true)
+	}
+	return hijacked, err
+}
+
+// bounded is a connection to a server that may say so much until the login is done.
+type bounded struct {
+	net.Conn
+	left atomic.Int64
+	done atomic.Bool
+}
+
+var errLongLogin = fmt.Errorf("the server says more than %d KiB before the login is done", maxServerLogin>>10)
+
+func (c *bounded) Read(p []byte) (int, error) {
+	if c.done.Load() {
+		return c.Conn.Read(p)
+	}
+	left := c.left.Load()
+	if left <= 0 {
+		return 0, errLongLogin
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), left)])
+	c.left.Add(-int64(n))
+	return n, err
 }
 
 // loginError says why there is no login.
@@ -387,6 +424,9 @@ func loginError(err error) string {
 		return "the certificate of the server is not trusted: " + unknown.Err.Error()
 	case strings.Contains(text, "server refused TLS connection"):
 		return "the server has no TLS; PGSSLMODE=disable of rhx's environment does without"
+	}
+	if errors.Is(err, errLongLogin) {
+		return errLongLogin.Error()
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {

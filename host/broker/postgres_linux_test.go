@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -389,6 +390,33 @@ func TestHostilePostgres(t *testing.T) {
 				t.Errorf("the command: %q; the server: %q", out, got.String())
 			}
 		})
+	}
+}
+
+// A server that sets parameter after parameter before the login is not kept in memory.
+func TestEndlessPostgres(t *testing.T) {
+	sent := make(chan int, 1)
+	addr := fakePostgres(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		n := 0
+		for i := range 400 { // 24 MiB
+			m, _ := (&pgproto3.ParameterStatus{Name: fmt.Sprintf("k%d", i), Value: strings.Repeat("x", 60000)}).Encode(nil)
+			w, err := c.Write(m)
+			n += w
+			if err != nil {
+				break
+			}
+		}
+		sent <- n
+	})
+	host, port, _ := net.SplitHostPort(addr)
+	r := newPGRun(t, host+":"+port+":app:alice", Options{Roots: x509.NewCertPool(), Getenv: pgEnv("PGSSLMODE", "disable")})
+	out := pgLogin(t, r, r.b.databases[0].password)
+	if !strings.Contains(out, "the server says more than 256 KiB before the login is done") {
+		t.Errorf("%q", out)
+	}
+	if n := <-sent; n == 400*60000 {
+		t.Errorf("%d bytes were taken", n)
 	}
 }
 

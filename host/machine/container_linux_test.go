@@ -88,6 +88,16 @@ func runIn(t *testing.T, target string, spec machine.RunSpec) (status int, out, 
 	return status, stdout.String(), stderr.String()
 }
 
+// Without an rhx in the container nothing leads from there to this machine. No SSH server
+// is to blame.
+func TestContainerReach(t *testing.T) {
+	containers(t, "web")
+	_, err := inContainer(t, "docker:web").(machine.Runner).Run(t.Context(), machine.RunSpec{Argv: []string{"true"}, Reach: &machine.Reach{Address: "127.0.0.1:1"}})
+	if err == nil || !strings.Contains(err.Error(), "docker:web: a container has no SSH server that opens a port, and an rhx in it is needed for that: no rhx there listens") || fault.Hint(err) != "have this version of rhx in the PATH there" {
+		t.Errorf("%v (%s)", err, fault.Hint(err))
+	}
+}
+
 // A command gets its variables and its input, and no list of processes shows them.
 func TestContainerRun(t *testing.T) {
 	root := containers(t, "web", "ns/pod")

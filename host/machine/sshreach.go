@@ -32,6 +32,8 @@ const (
 	// port of a host's 127.0.0.1 is open to all its users.
 	maxForwarded = 256
 	maxWaiting   = 4096
+	// maxRejections is how many wait to be told to a host.
+	maxRejections = 4096
 	// halfOpenWithin is how long the other end of a connection that has ended here may
 	// stay.
 	halfOpenWithin = 30 * time.Second
@@ -43,6 +45,7 @@ const (
 // that does not say so.
 var (
 	errNotForwarded = errors.New("the SSH server there opens no port for rhx (AllowTcpForwarding, DisableForwarding, PermitListen)")
+	errNoServer     = errors.New("a container has no SSH server that opens a port, and an rhx in it is needed for that")
 	errNoPort       = fmt.Errorf("the host does not open a port within %v", forwardWithin)
 )
 
@@ -86,9 +89,12 @@ func (m *sshMachine) openPort(ctx context.Context, conn *sshConn, spec *RunSpec)
 	defer cancel()
 	l, err := conn.listen(within)
 	if err != nil {
+		if _, ok := conn.client.Conn.(*containerConn); ok {
+			return 0, nil, fault.WithHint(fmt.Errorf("%w: %w", errNoServer, err), "have this version of rhx in the PATH there")
+		}
 		return 0, nil, fault.WithHint(fmt.Errorf("%w, and %w", errNotForwarded, err), "let it open ports (AllowTcpForwarding remote), or have this version of rhx in the PATH there")
 	}
-	port, shut, err := new(forwards).open(within, l.client, spec.Reach.Address)
+	port, shut, err := (&forwards{cut: conn.client.Close}).open(within, l.client, spec.Reach.Address)
 	if err != nil {
 		l.leave()
 		return 0, nil, err
@@ -132,6 +138,8 @@ type forwardedMsg struct {
 
 // forwards are the ports of a host that lead here. The zero value is ready.
 type forwards struct {
+	// cut ends the connection to a host that opens channels and reads no answer.
+	cut   func() error
 	once  sync.Once
 	mu    sync.Mutex
 	ports map[uint32]*forwarded
@@ -155,6 +163,9 @@ func (s *forwards) open(ctx context.Context, client *ssh.Client, address string)
 	s.once.Do(func() {
 		s.ports = map[uint32]*forwarded{}
 		if in := client.HandleChannelOpen("forwarded-tcpip"); in != nil {
+			if s.cut == nil {
+				s.cut = client.Close
+			}
 			go s.accept(in)
 		}
 	})
@@ -194,8 +205,31 @@ func (s *forwards) open(ctx context.Context, client *ssh.Client, address string)
 
 var errWhichPort = errors.New("the host does not say which port it has opened")
 
-// accept takes what a host connects. It never waits.
+// rejection is the answer to a channel that is not taken.
+type rejection struct {
+	channel ssh.NewChannel
+	reason  ssh.RejectionReason
+	text    string
+}
+
+// accept takes what a host connects. It never waits: rejections are told by one goroutine,
+// for a host that does not read them keeps it. Where too many wait, the connection ends.
 func (s *forwards) accept(in <-chan ssh.NewChannel) {
+	rejections := make(chan rejection, maxRejections)
+	defer close(rejections)
+	go func() {
+		for r := range rejections {
+			_ = r.channel.Reject(r.reason, r.text)
+		}
+	}()
+	var cut sync.Once
+	reject := func(r rejection) {
+		select {
+		case rejections <- r:
+		default:
+			cut.Do(func() { go func() { _ = s.cut() }() })
+		}
+	}
 	for c := range in {
 		var msg forwardedMsg
 		var f *forwarded
@@ -206,10 +240,10 @@ func (s *forwards) accept(in <-chan ssh.NewChannel) {
 		}
 		switch {
 		case f == nil:
-			go func() { _ = c.Reject(ssh.Prohibited, "no such port") }()
+			reject(rejection{c, ssh.Prohibited, "no such port"})
 		case f.waiting.Add(1) > maxWaiting:
 			f.waiting.Add(-1)
-			go func() { _ = c.Reject(ssh.ResourceShortage, "too many connections") }()
+			reject(rejection{c, ssh.ResourceShortage, "too many connections"})
 		default:
 			go f.serve(c)
 		}
