@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/scan"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -20,7 +22,7 @@ type redactCmd struct {
 }
 
 func (c *redactCmd) Help() string {
-	return `Passes its input on with ******** in place of secret values of 4 characters or more, of every version that the store still has, in the forms that rhx run --mask knows. What may be the beginning of a value waits for more; everything else is passed on at once, so that it can stand behind tail -f.
+	return `Passes its input on with ******** in place of secret values of 4 bytes or more, of every version that the store still has, in the forms that rhx run --mask knows. What may be the beginning of a value waits for more; everything else is passed on at once, so that it can stand behind tail -f. Where there is nothing to hide it fails, and passes nothing on.
 
 Examples:
   kubectl logs -f web | rhx redact
@@ -36,9 +38,17 @@ func (c *redactCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	m := mask.New(values)
+	if m.Empty() {
+		what := "the store has no value of 4 bytes or more"
+		if len(c.Secret)+len(c.Bundle) > 0 {
+			what = "what is named has no secret value of 4 bytes or more"
+		}
+		return fault.WithHint(errors.New(what+": nothing would be hidden, and nothing was passed on"), "rhx status shows which store it is, rhx list what is in it")
+	}
 	a.close()
 	a.stopSignals()
-	return c.pass(mask.New(values), a.In, a.Streams().Out)
+	return c.pass(m, a.In, a.Streams().Out)
 }
 
 // values are those to hide. If one cannot be read, nothing is passed on.

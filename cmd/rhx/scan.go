@@ -20,7 +20,7 @@ import (
 )
 
 type scanCmd struct {
-	Path        []string `arg:"" optional:"" help:"Files, folders, images as a tar; by default this folder and the histories of shells."`
+	Path        []string `arg:"" optional:"" help:"Files, folders, images as a tar, - for stdin; by default this folder and the histories of shells."`
 	Git         bool     `help:"All objects of the git repository at PATH, those of packs and old commits too."`
 	Staged      bool     `help:"What git commit would commit now."`
 	Patterns    bool     `help:"Also tokens that look like those of known providers, whoever's they are."`
@@ -30,9 +30,9 @@ type scanCmd struct {
 }
 
 func (c *scanCmd) Help() string {
-	return `Searches for the secret values of your store, of every version that it still has: as they are, in base64, hex and UTF-16, in URLs, JSON and XML, quoted, and broken into lines. It tells the place, the secret's name and the form, and never a value. Places where rhx itself put the value are left out, and so are values that many texts have by chance: shorter than 8 characters, of fewer than 5 different ones, or of small letters or digits alone and shorter than 14.
+	return `Searches for the secret values of your store, of every version that it still has: as they are, in base64, hex and UTF-16, in URLs, JSON and XML, quoted, and broken into lines. It tells the place, the secret's name and the form, and never a value; of a file whose name has one, the name has asterisks. Places where rhx itself put the value are left out, and so are values that many texts have by chance: shorter than 8 bytes, of fewer than 5 different ones, or of small letters or digits alone and shorter than 14.
 
-Exit status: 0 nothing was found, 1 something was, 3 nothing was and not all could be read.
+Exit status: 0 nothing was found, 1 something was, 3 nothing was and not all could be read, or the store has nothing to search for.
 
 Examples:
   rhx scan                                  # this folder, and what you typed into shells
@@ -56,6 +56,7 @@ type findingJSON struct {
 	Version  int    `json:"version,omitempty"`
 	Current  bool   `json:"current"`
 	Form     string `json:"form"`
+	InName   bool   `json:"in_name,omitempty"`
 }
 
 func (c *scanCmd) Run(ctx context.Context, a *app) error {
@@ -81,7 +82,7 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if err := c.prepare(e, s); err != nil {
 		return err
 	}
-	baseline, err := c.openBaseline(ctx, e)
+	baseline, err := c.openBaseline(ctx, a, e)
 	if err != nil {
 		return err
 	}
@@ -90,6 +91,7 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	}
 	found, more := s.Findings()
 	if baseline != nil {
+		baseline.Shown = s.Shown
 		known := len(found)
 		found = baseline.Without(found)
 		a.note("%s known by %s", plural(known-len(found), "finding"), c.Baseline)
@@ -103,7 +105,7 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 			found = nil
 		}
 	}
-	return c.report(a, s, found, more, readErr != nil)
+	return c.report(a, s, found, more, readErr != nil || c.seeksNothing(a, s, len(recs)))
 }
 
 func (c *scanCmd) check() error {
@@ -136,6 +138,24 @@ func publicIn(e *engine.Engine) func(*store.Record) func(string) bool {
 		}
 		return provider.Public(sp, rec.Secret.Values)
 	}
+}
+
+// seeksNothing reports, and says, that the store has nothing to search for: of another
+// user, or in another place than was thought, it would find nothing anywhere.
+func (c *scanCmd) seeksNothing(a *app, s *scan.Scanner, secrets int) bool {
+	if s.Seeks() > 0 {
+		return false
+	}
+	why := "the store is empty"
+	if secrets > 0 {
+		why = "the store has no value that is long enough"
+	}
+	if c.Patterns {
+		a.warn(why + ": only tokens of known forms were searched for")
+		return false
+	}
+	a.Fail(why+": nothing was searched for", "rhx status shows which store it is, rhx list what is in it")
+	return true
 }
 
 // tellLeft says which values are not searched for.
@@ -214,13 +234,16 @@ func resolved(path string) string {
 	return filepath.Clean(path)
 }
 
-func (c *scanCmd) openBaseline(ctx context.Context, e *engine.Engine) (*scan.Baseline, error) {
+func (c *scanCmd) openBaseline(ctx context.Context, a *app, e *engine.Engine) (*scan.Baseline, error) {
 	if c.Baseline == "" {
 		return nil, nil
 	}
 	key, err := e.Stores.Derive(ctx, "scan baseline")
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(c.Baseline); errors.Is(err, fs.ErrNotExist) && !c.Accept {
+		a.warn(c.Baseline + " is not there: no finding is known")
 	}
 	return scan.OpenBaseline(c.Baseline, key)
 }
@@ -233,8 +256,12 @@ func (c *scanCmd) search(ctx context.Context, a *app, e *engine.Engine, s *scan.
 	case c.Staged:
 		return s.Staged(ctx, c.git(a))
 	}
-	paths := c.Path
-	if len(paths) == 0 {
+	paths := slices.Clone(c.Path)
+	if i := slices.Index(paths, "-"); i >= 0 {
+		s.Text("-", a.In)
+		paths = slices.DeleteFunc(paths, func(p string) bool { return p == "-" })
+	}
+	if len(c.Path) == 0 {
 		paths = []string{"."}
 		here, err := os.Getwd()
 		if err != nil {
@@ -277,17 +304,23 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 	out := make([]findingJSON, 0, len(found))
 	rows := make([][]string, 0, len(found))
 	for _, f := range found {
-		j := findingJSON{Path: f.Path, Line: f.Line, Column: f.Column, Commit: f.Commit, Object: f.Object, Also: f.Also, Secret: f.Secret, Key: f.Key, Version: f.Version, Current: f.Current, Form: f.Form}
-		place := f.String() + ":" + strconv.Itoa(f.Line) + ":" + strconv.Itoa(f.Column)
+		j := findingJSON{Path: f.Path, Line: f.Line, Column: f.Column, Commit: f.Commit, Object: f.Object, Also: f.Also, Secret: f.Secret, Key: f.Key, Version: f.Version, Current: f.Current, Form: f.Form, InName: f.InName}
+		place := f.String()
+		if !f.InName {
+			place += ":" + strconv.Itoa(f.Line) + ":" + strconv.Itoa(f.Column)
+		}
 		what := f.Name()
 		switch {
 		case f.Version == 0:
 			j.Secret, j.Provider = "", f.Secret
-			what = strings.TrimSpace("a token " + f.Secret)
+			what = strings.TrimSuffix("a token of "+f.Secret, " of ")
 		case !f.Current:
 			what += " (version " + strconv.Itoa(f.Version) + ")"
 		}
 		form := f.Form
+		if f.InName {
+			form += ", in its name"
+		}
 		if f.Also > 0 {
 			form += ", and in " + plural(f.Also, "later version")
 		}
@@ -319,13 +352,17 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 	case partly:
 		return exitCode(3)
 	case a.Output == "table" && !c.Accept && !c.Staged:
-		a.say("No value of the store was found.")
+		what := "No value of the store"
+		if c.Patterns {
+			what += " and no token of a known form"
+		}
+		a.say(what + " was found.")
 	}
 	return nil
 }
 
 func errNotSearched(err error) error {
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, scan.ErrNotRegular) {
 		return fmt.Errorf("not searched: %w", err)
 	}
 	return fmt.Errorf("not searched to its end: %w", err)

@@ -47,10 +47,6 @@ type Backup struct {
 // ageIntro begins every age file.
 const ageIntro = "age-encryption.org/v1\n"
 
-// maxWorkFactor bounds the work of a passphrase when a backup is opened: 1 GiB of memory
-// and some seconds. age itself uses 18.
-const maxWorkFactor = 20
-
 // ChoosePassphrase asks twice for the passphrase of a new backup, and returns what
 // encrypts with it. One that is guessed easily is an error, unless weak.
 func (b *Backup) ChoosePassphrase(file string, weak bool) ([]age.Recipient, error) {
@@ -302,11 +298,10 @@ func (o *opener) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 
 func (o *opener) byPassphrase(stanzas []*age.Stanza) (fileKey []byte, err error) {
 	err = o.b.Asking.Open("backup", o.path, func(passphrase string) (bool, error) {
-		id, err := age.NewScryptIdentity(passphrase)
+		id, err := agestore.PassphraseIdentity(passphrase)
 		if err != nil {
 			return false, err
 		}
-		id.SetMaxWorkFactor(maxWorkFactor)
 		fileKey, err = id.Unwrap(stanzas)
 		if errors.Is(err, age.ErrIncorrectIdentity) {
 			return false, nil

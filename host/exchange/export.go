@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -105,7 +108,11 @@ func (x *Exchange) PlanExport(ctx context.Context, data []byte) (*Import, error)
 	seen := map[string]bool{}
 	for i := range doc.Secrets {
 		s := &doc.Secrets[i]
-		f := provider.Found{State: provider.HasValue, Secret: secret.Secret{Name: s.Name, Provider: s.Provider, Profile: s.Profile, Sources: s.Locations, Expires: s.Expires, Values: secret.Values{}}}
+		f := provider.Found{State: provider.HasValue, Secret: secret.Secret{Name: s.Name, Provider: s.Provider, Profile: s.Profile, Expires: s.Expires, Values: secret.Values{}}}
+		f.Sources = slices.Clone(s.Locations)
+		for i := range f.Sources {
+			f.Sources[i].Own = false // else whoever wrote the document says which file rhx writes
+		}
 		why := s.into(f.Values)
 		if err := secret.ValidName(s.Name); err != nil {
 			why = err.Error()
@@ -127,7 +134,8 @@ func (x *Exchange) PlanExport(ctx context.Context, data []byte) (*Import, error)
 	return im, err
 }
 
-// into puts the values of a secret into others; it says why it cannot.
+// into puts the values of a secret into others; it says why it cannot, and what else of
+// the secret would mean something else than it shows.
 func (s *ExportedSecret) into(values secret.Values) string {
 	for k, v := range s.Values {
 		values[k] = secret.NewValue(v)
@@ -145,5 +153,21 @@ func (s *ExportedSecret) into(values secret.Values) string {
 	if len(values) == 0 {
 		return "it has no values"
 	}
+	for k := range values {
+		if k == "" || !printable(k) || strings.Contains(k, "=") {
+			return `the name of a value of it is empty, or no printable text without "="`
+		}
+	}
+	first, profile := secret.SplitName(s.Name)
+	switch {
+	case !printable(s.Profile):
+		return "its profile is no printable text"
+	case s.Provider != "" && first == s.Provider && profile != "" && s.Profile != "" && profile != s.Profile:
+		return "its profile is not that of its name"
+	}
 	return ""
+}
+
+func printable(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }

@@ -66,6 +66,29 @@ left c: a value of it is not base64
 left d: it has no values`)
 }
 
+// A document of another person neither says where a secret is written to nor gives it a
+// name within that means another one.
+func TestPlanExportOfOthers(t *testing.T) {
+	h, _ := newHost(t)
+	im := must(h.Exchange.PlanExport(ctx, []byte(`{"format":"rhx-export","version":1,"secrets":[
+{"name":"rc","values":{"store":"FAKE"},"locations":[{"kind":"file","path":"~/.config/rhx/config.yaml","own":true},{"kind":"env","var":"X"}]},
+{"name":"b","values":{"":"FAKE"}},{"name":"c","values":{"a\nb":"FAKE"}},{"name":"d","values":{"\u001b[31m":"FAKE"}},{"name":"e","values":{"a=b":"FAKE"}},
+{"name":"aws/p","provider":"aws","profile":"other","values":{"access_key":"FAKE"}},{"name":"f","provider":"netrc","profile":"x\nmachine y","values":{"password":"FAKE"}}]}`)))(t)
+	same(t, "plan", said(im), `
+rc / from rc: created store
+left b: the name of a value of it is empty, or no printable text without "="
+left c: the name of a value of it is empty, or no printable text without "="
+left d: the name of a value of it is empty, or no printable text without "="
+left e: the name of a value of it is empty, or no printable text without "="
+left aws/p: its profile is not that of its name
+left f: its profile is no printable text`)
+	for _, src := range im.Plan[0].Found.Sources {
+		if src.Own {
+			t.Errorf("%+v", src)
+		}
+	}
+}
+
 // Whatever a document says: only what it names arrives, once.
 func FuzzPlanExport(f *testing.F) {
 	h, _ := newHost(f)

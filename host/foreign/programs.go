@@ -14,6 +14,8 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
+
+	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
 // Gopass reads all that gopass has, mounted stores too, by the program itself.
@@ -122,8 +124,10 @@ func Age(data []byte, files []string, most int64, passphrase func(file string) (
 		return nil, errors.New("it needs an identity: --identity FILE names one")
 	}
 	r, err := age.Decrypt(start, ids...)
-	if err != nil {
+	if none := new(age.NoIdentityMatchError); errors.As(err, &none) {
 		return nil, errors.New("no key that is given opens it")
+	} else if err != nil {
+		return nil, errors.New("it is broken, or opening it takes more memory than rhx gives it")
 	}
 	plain, err := io.ReadAll(io.LimitReader(r, most+1))
 	switch {
@@ -141,7 +145,7 @@ func typedIdentity(file string, passphrase func(string) (string, error)) (age.Id
 	if err != nil {
 		return nil, err
 	}
-	return age.NewScryptIdentity(typed)
+	return agestore.PassphraseIdentity(typed)
 }
 
 func identitiesIn(name string, passphrase func(string) (string, error)) ([]age.Identity, error) {

@@ -51,6 +51,9 @@ func NewFinder(list []Sought) *Finder {
 	return &Finder{newMasker(words, quotes, false)}
 }
 
+// Replace masks what a Search would find in a text.
+func (f *Finder) Replace(text string) string { return f.m.Replace(text) }
+
 // plainForms are what the looks of plain are called.
 var plainForms = [...]string{"plain", "utf16", "url"}
 

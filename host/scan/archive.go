@@ -67,12 +67,13 @@ func (t *texts) tar(place Place, in io.Reader, depth int) error {
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
+		inner := Place{Path: place.Path + "!" + h.Name}
+		t.name(inner)
 		if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeGNUSparse {
 			continue
 		}
-		inner := Place{Path: place.Path + "!" + h.Name}
 		if err := t.perhapsArchive(inner, "", bounded{t, r}, depth+1); err != nil && len(errs) < 10 {
-			errs = append(errs, fmt.Errorf("%s: %w", h.Name, err))
+			errs = append(errs, fmt.Errorf("%s: %w", t.s.Shown(h.Name), err))
 		}
 	}
 }

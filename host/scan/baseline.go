@@ -26,6 +26,9 @@ const (
 // what is there is only in a fingerprint with a key of the user's, so that nobody else
 // can search it for a value.
 type Baseline struct {
+	// Shown is [Scanner.Shown]; nil for none.
+	Shown func(path string) string
+
 	path string
 	key  []byte
 	file baselineFile
@@ -70,6 +73,9 @@ func (b *Baseline) entry(f Finding) baselineEntry {
 		}
 	} else if place = "git:" + f.Path; f.Path == "" {
 		place += f.Object
+	}
+	if b.Shown != nil {
+		place = b.Shown(place) // the folder may have a name that is not to be seen, too
 	}
 	mac := hmac.New(sha256.New, b.key)
 	for _, part := range []string{place, f.Secret, f.Key, f.Value.Reveal()} {

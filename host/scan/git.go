@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -41,7 +42,7 @@ func NewGit(dir string, environ []string, hook bool) *Git {
 		}
 		g.Environ = append(g.Environ, v)
 	}
-	g.Environ = append(g.Environ, "GIT_NO_LAZY_FETCH=1", "GIT_NO_REPLACE_OBJECTS=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_PAGER=cat", "LC_ALL=C")
+	g.Environ = append(g.Environ, "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none", "GIT_NO_REPLACE_OBJECTS=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_PAGER=cat", "LC_ALL=C")
 	return g
 }
 
@@ -88,8 +89,8 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 // objects searches objects as git cat-file --batch prints them, and returns those in
-// which something was found. path has the paths of those that are known.
-func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, path map[string]string, args ...string) error {
+// which something was found. paths has the paths of those that are known.
+func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, paths map[string]string, args ...string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var errs bytes.Buffer
@@ -102,7 +103,7 @@ func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, path map[st
 	if err := cmd.Start(); err != nil {
 		return gitError(err, "")
 	}
-	readErr := s.batch(bufio.NewReaderSize(out, bufferSize), path)
+	readErr := s.batch(bufio.NewReaderSize(out, bufferSize), paths)
 	if readErr != nil {
 		cancel()
 	}
@@ -116,7 +117,7 @@ func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, path map[st
 }
 
 // batch searches the blobs, commits and tags of git cat-file --batch.
-func (s *Scanner) batch(in *bufio.Reader, path map[string]string) error {
+func (s *Scanner) batch(in *bufio.Reader, paths map[string]string) error {
 	t := s.texts()
 	for {
 		line, err := in.ReadSlice('\n')
@@ -140,15 +141,33 @@ func (s *Scanner) batch(in *bufio.Reader, path map[string]string) error {
 		}
 		text := io.LimitReader(in, size)
 		if fields[1] == "tree" {
-			_, err = io.Copy(io.Discard, text)
+			err = t.tree(fields[0], text)
 		} else {
-			err = t.read(Place{Path: path[fields[0]], Object: fields[0]}, "", text)
+			err = t.read(Place{Path: paths[fields[0]], Object: fields[0]}, "", text)
 		}
 		if err == nil {
 			_, err = in.Discard(1)
 		}
 		if err != nil {
 			return fmt.Errorf("git cat-file has ended early: %w", err)
+		}
+	}
+}
+
+// tree searches the names in a folder of a repository: a mode, a name, NUL, and an object
+// in binary.
+func (t *texts) tree(object string, text io.Reader) error {
+	in := bufio.NewReader(text)
+	for {
+		entry, err := readField(in)
+		if err == nil {
+			_, name, _ := strings.Cut(entry, " ")
+			t.name(Place{Path: name, Object: object})
+			_, err = in.Discard(len(object) / 2)
+		}
+		if err != nil {
+			_, err = io.Copy(io.Discard, text) // it is broken, or at its end
+			return err
 		}
 	}
 }
@@ -172,7 +191,12 @@ func (s *Scanner) History(ctx context.Context, g *Git) error {
 	}
 	for i := range s.findings[before:] {
 		f := &s.findings[before+i]
+		name := f.Path
 		f.Place = wanted[f.Object]
+		if f.InName { // of a tree
+			f.Path = path.Join(f.Path, name)
+		}
+		f.Path = s.Shown(f.Path)
 	}
 	s.findings = append(s.findings[:before], onceInEach(s.findings[before:])...)
 	return nil
@@ -181,11 +205,14 @@ func (s *Scanner) History(ctx context.Context, g *Git) error {
 // onceInEach leaves of one value in many versions of a file the oldest, which says where
 // it came in.
 func onceInEach(list []Finding) (out []Finding) {
-	type which struct{ path, secret, key, form string }
+	type which struct {
+		path, secret, key, form string
+		inName                  bool
+	}
 	at := map[which]int{}
 	objects := map[which]map[string]bool{}
 	for _, f := range list {
-		w := which{f.Path, f.Secret, f.Key, f.Form}
+		w := which{f.Path, f.Secret, f.Key, f.Form, f.InName}
 		i, ok := at[w]
 		if f.Commit == "" || f.Path == "" || !ok {
 			at[w], objects[w] = len(out), map[string]bool{f.Object: true}
@@ -206,7 +233,7 @@ func (g *Git) origins(ctx context.Context, wanted map[string]Place) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var errs bytes.Buffer
-	cmd := g.command(ctx, "log", "--all", "--reflog", "--topo-order", "-m", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-mailmap", "--format=commit %H", "-z", "--")
+	cmd := g.command(ctx, "log", "--all", "--reflog", "--topo-order", "-m", "--raw", "-t", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-mailmap", "--format=commit %H %T", "-z", "--")
 	cmd.Stderr = &limited{w: &errs}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -225,7 +252,7 @@ func (g *Git) origins(ctx context.Context, wanted map[string]Place) error {
 // maxPath is how long a path in a repository may be.
 const maxPath = 64 << 10
 
-// origins reads git log --raw -z --format="commit %H", the newest commit first.
+// origins reads git log --raw -z --format="commit %H %T", the newest commit first.
 func origins(in *bufio.Reader, wanted map[string]Place) error {
 	commit, object := "", ""
 	for age := 1; ; age++ {
@@ -251,9 +278,13 @@ func origins(in *bufio.Reader, wanted map[string]Place) error {
 			if commit, field, more = strings.Cut(commit, "\n"); more {
 				object = changed(strings.TrimLeft(field, "\n"))
 			}
-			if p, ok := wanted[commit]; ok {
-				p.Commit = commit
-				wanted[commit] = p
+			var tree string
+			commit, tree, _ = strings.Cut(commit, " ")
+			for _, object := range []string{commit, tree} {
+				if p, ok := wanted[object]; ok {
+					p.Commit, p.age = commit, age
+					wanted[object] = p
+				}
 			}
 		case strings.HasPrefix(field, ":"):
 			object = changed(field)
@@ -300,23 +331,27 @@ func (s *Scanner) Staged(ctx context.Context, g *Git) error {
 	if err != nil {
 		return err
 	}
-	path := map[string]string{}
+	paths := map[string]string{}
 	var ask strings.Builder
+	names := s.texts()
 	fields := strings.Split(list, "\x00")
 	for i := 0; i+1 < len(fields); i += 2 {
 		change := strings.Fields(fields[i])
+		if len(change) == 5 && strings.Trim(change[3], "0") != "" {
+			names.name(Place{Path: fields[i+1]})
+		}
 		// A submodule has no object here, and one that is deleted has zeros.
-		if len(change) != 5 || change[1] == "160000" || strings.Trim(change[3], "0") == "" || path[change[3]] != "" {
+		if len(change) != 5 || change[1] == "160000" || strings.Trim(change[3], "0") == "" || paths[change[3]] != "" {
 			continue
 		}
-		path[change[3]] = fields[i+1]
+		paths[change[3]] = fields[i+1]
 		ask.WriteString(change[3] + "\n")
 	}
 	if ask.Len() == 0 {
 		return nil
 	}
 	before := len(s.findings)
-	if err := s.objects(ctx, g, strings.NewReader(ask.String()), path); err != nil {
+	if err := s.objects(ctx, g, strings.NewReader(ask.String()), paths); err != nil {
 		return err
 	}
 	for i := range s.findings[before:] {

@@ -184,6 +184,12 @@ func TestHostileRepository(t *testing.T) {
 	if err := searcher(t).objects(context.Background(), NewGit(dir, environ, false), strings.NewReader(blob+"\n"), nil); err != nil {
 		t.Error(err)
 	}
+	// Nor by a git that does not know GIT_NO_LAZY_FETCH, whatever the repository allows.
+	git("config", "core.repositoryFormatVersion", "1")
+	git("config", "protocol.ext.allow", "always")
+	old := NewGit(dir, environ, false)
+	old.Environ = slices.DeleteFunc(old.Environ, func(v string) bool { return v == "GIT_NO_LAZY_FETCH=1" })
+	_ = searcher(t).objects(context.Background(), old, strings.NewReader(blob+"\n"), nil)
 	if text, err := os.ReadFile(ran); err == nil {
 		t.Errorf("was run: %s", text)
 	}
@@ -243,6 +249,38 @@ func TestInstallHook(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(outside); len(left) > 0 {
 		t.Error(left)
+	}
+}
+
+// A repository of another person can neither have rhx wait or run out of memory, nor have
+// it write elsewhere.
+func TestInstallHookHostile(t *testing.T) {
+	dir, git := repository(t)
+	ctx := context.Background()
+	g := NewGit(dir, append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null"), false)
+	path := filepath.Join(dir, ".git", "hooks", "pre-commit")
+	for _, target := range []string{os.DevNull, t.TempDir()} {
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := g.InstallHook(ctx); err == nil || !strings.Contains(err.Error(), "is not rhx's") {
+			t.Error(target, err)
+		}
+		_ = os.Remove(path)
+	}
+	parent := t.TempDir()
+	git("config", "core.worktree", parent)
+	git("config", "core.hooksPath", filepath.Join(parent, "hooks"))
+	if _, _, err := g.InstallHook(ctx); err == nil || !strings.Contains(err.Error(), "others may use") {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(parent); len(left) > 0 {
+		t.Error(left)
+	}
+	git("config", "--unset", "core.worktree")
+	git("config", "core.bare", "true")
+	if _, _, err := g.InstallHook(ctx); err == nil || !strings.Contains(err.Error(), "no commit is made") {
+		t.Error(err)
 	}
 }
 

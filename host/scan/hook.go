@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -43,14 +45,24 @@ func (g *Git) InstallHook(ctx context.Context) (path string, already bool, err e
 	if err != nil {
 		return "", false, err
 	}
+	if top == "" {
+		return "", false, errors.New("this is a bare repository: no commit is made in it")
+	}
+	// One that says itself where its files are could name any folder.
+	var exit *exec.ExitError
+	if _, err := g.Output(ctx, "config", "--get", "core.worktree"); err == nil {
+		top = ""
+	} else if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		return "", false, err
+	}
 	dir = filepath.FromSlash(dir)
 	path = filepath.Join(dir, "pre-commit")
 	if !below(dir, filepath.FromSlash(common)) && (top == "" || !below(dir, top)) {
 		return "", false, fault.WithHint(fmt.Errorf("the hooks of this repository are in %s, which others may use (core.hooksPath)", dir),
 			"to have them all search, put this line into "+path+": "+HookLine)
 	}
-	if text, err := os.ReadFile(path); err == nil {
-		if strings.Contains(string(text), hookMark) {
+	if _, err := os.Lstat(path); err == nil {
+		if ownHook(path) {
 			return path, true, nil
 		}
 		return "", false, fault.WithHint(fmt.Errorf("%s is there already, and is not rhx's", path), "put this line into it: "+HookLine)
@@ -66,6 +78,20 @@ func (g *Git) InstallHook(ctx context.Context) (path string, already bool, err e
 	}
 	_, err = f.WriteString(hookText)
 	return path, false, errors.Join(err, f.Close())
+}
+
+// ownHook reports that rhx wrote a hook. What is no file is not read: it may have no end.
+func ownHook(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	return err == nil && strings.Contains(string(text), hookMark)
 }
 
 // below reports whether a folder is another one or in it, symbolic links followed.

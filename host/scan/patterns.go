@@ -293,6 +293,7 @@ func (s *patternSearch) at(at int) {
 		if i := bytes.LastIndexByte(before, '\n'); i >= 0 {
 			f.Column = at - i
 		}
+		f.end = f.Column - 1 + n
 		s.found(f)
 		s.told = at + n
 		return

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -58,8 +59,10 @@ func (p Place) String() string {
 // Finding is a value at a place.
 type Finding struct {
 	Place
-	// Line and Column count from 1, Column in bytes.
+	// Line and Column count from 1, Column in bytes. They are 0 where it is InName.
 	Line, Column int
+	// InName says that it is not in the text but in the path, which has asterisks there.
+	InName bool
 	// Holder is whose value it is, a current one where there is one; its Version is 0 where
 	// a pattern was found: then Secret is the provider.
 	Holder
@@ -67,6 +70,8 @@ type Finding struct {
 	Form string
 	// Also is in how many other versions of the file it is in a repository's history.
 	Also int
+	// end is where in its line it ends.
+	end int
 }
 
 // MaxFindings is how many findings are kept: who has more has to begin somewhere.
@@ -90,6 +95,8 @@ type Scanner struct {
 	placed   int
 	unread   []Unread
 	bytes    int64
+	// named are the names, up to what is in them, that were told of.
+	named map[string]bool
 }
 
 // Unread is what could not be read, or not to its end.
@@ -101,7 +108,7 @@ type Unread struct {
 // New returns a Scanner for values, and the holders whose values are left out: they are
 // in too many texts by chance. See [Plain].
 func New(holders []Holder) (s *Scanner, left []Holder) {
-	s = &Scanner{}
+	s = &Scanner{named: map[string]bool{}}
 	at := map[string]int{}
 	var list []mask.Sought
 	for _, h := range holders {
@@ -151,6 +158,9 @@ func (s *Scanner) Unread() []Unread {
 	return s.unread
 }
 
+// Seeks returns how many values are searched for.
+func (s *Scanner) Seeks() int { return len(s.holders) }
+
 // PlacedCount returns how many values are where rhx put them.
 func (s *Scanner) PlacedCount() int { return s.placed }
 
@@ -160,8 +170,27 @@ func (s *Scanner) Bytes() int64 { return s.bytes }
 func (s *Scanner) notRead(place string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unread = append(s.unread, Unread{place, err})
+	s.unread = append(s.unread, Unread{s.Shown(place), err})
 }
+
+// Shown is a path as it may be shown: with asterisks for what is searched for.
+func (s *Scanner) Shown(path string) string {
+	path = s.finder.Replace(path)
+	if s.Patterns == nil {
+		return path
+	}
+	var found []Finding
+	search := s.Patterns.search(func(f Finding) { found = append(found, f) })
+	search.write([]byte(oneLine(path)))
+	search.end()
+	for _, f := range slices.Backward(found) {
+		path = path[:f.Column-1] + secret.Redacted + path[f.end:]
+	}
+	return path
+}
+
+// oneLine is a path in which a column is an offset.
+func oneLine(path string) string { return strings.ReplaceAll(path, "\n", " ") }
 
 // texts searches texts, one after the other.
 type texts struct {
@@ -180,7 +209,7 @@ const bufferSize = 256 << 10
 func (s *Scanner) texts() *texts {
 	t := &texts{s: s, buf: make([]byte, bufferSize)}
 	t.search = s.finder.Search(func(m mask.Match) {
-		t.add(Finding{Line: m.Line, Column: m.Column, Holder: s.holders[m.Value][0], Form: m.Form})
+		t.add(Finding{Line: m.Line, Column: m.Column, Holder: s.holders[m.Value][0], Form: m.Form, end: m.Column - 1 + m.Length})
 	})
 	if s.Patterns != nil {
 		t.patterns = s.Patterns.search(t.add)
@@ -203,9 +232,9 @@ func (t *texts) Write(p []byte) (int, error) {
 	return t.search.Write(p)
 }
 
-// end ends a text, and files what is in it under a place. path is the absolute path of
-// its file; "" for none.
-func (t *texts) end(place Place, path string) {
+// ended ends a text, and returns what is in it: of a value that is also a pattern, whose
+// it is.
+func (t *texts) ended() []Finding {
 	t.search.End()
 	if t.patterns != nil {
 		t.patterns.end()
@@ -217,23 +246,68 @@ func (t *texts) end(place Place, path string) {
 			known[start{f.Line, f.Column}] = true
 		}
 	}
+	found := slices.DeleteFunc(t.found, func(f Finding) bool { return f.Version == 0 && known[start{f.Line, f.Column}] })
+	t.found = t.found[:0]
+	return found
+}
+
+// end ends a text, and files what is in it under a place. path is the absolute path of
+// its file; "" for none.
+func (t *texts) end(place Place, path string) {
+	found := t.ended()
 	s := t.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range t.found {
+	if len(found) > 0 {
+		place.Path = s.Shown(place.Path)
+	}
+	for _, f := range found {
 		f.Place = place
-		switch {
-		case f.Version == 0 && known[start{f.Line, f.Column}]: // it is told whose it is
-		case path != "" && f.Version > 0 && s.Placed != nil && s.Placed(path, f.Secret):
+		if path != "" && f.Version > 0 && s.Placed != nil && s.Placed(path, f.Secret) {
 			s.placed++
-		case len(s.findings) >= MaxFindings:
-			s.more++
-		default:
-			s.findings = append(s.findings, f)
+			continue
 		}
+		s.add(f)
 	}
 	s.bytes += t.n
-	t.found, t.n = t.found[:0], 0
+	t.n = 0
+}
+
+// add files a finding.
+func (s *Scanner) add(f Finding) {
+	if len(s.findings) >= MaxFindings {
+		s.more++
+		return
+	}
+	s.findings = append(s.findings, f)
+}
+
+// name searches the path of a place. What is in the name of a folder is told once, and
+// not of each file there.
+func (t *texts) name(place Place) {
+	path := place.Path
+	_, _ = t.Write([]byte(oneLine(path)))
+	t.n = 0
+	found := t.ended()
+	s := t.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range found {
+		until := path[:f.end]
+		key := strings.Join([]string{place.Object, until, f.Secret, f.Key}, "\x00")
+		if s.named[key] {
+			continue
+		}
+		s.named[key] = true
+		if i := strings.IndexAny(path[f.end:], "/"+string(filepath.Separator)); i >= 0 {
+			until = path[:f.end+i]
+		} else {
+			until = path
+		}
+		f.Place, f.Line, f.Column, f.InName = place, 0, 0, true
+		f.Path = s.Shown(until)
+		s.add(f)
+	}
 }
 
 // read searches all of a text. What was read before an error counts.

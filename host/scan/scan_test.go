@@ -24,6 +24,68 @@ import (
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
+// A value in a name is found, and the name is shown without it: of a file, a folder, what is
+// in an archive, and what cannot be read, in the baseline too.
+func TestNames(t *testing.T) {
+	const inName = "FAKE-v4lue-in-a-name-77"
+	dir, git := repository(t)
+	write(t, dir, map[string]string{
+		"n-" + inName + ".txt": "x " + inName, inName + "/a": "", inName + "/b": inName, "sub/" + inName: "",
+		"a.tar": archive("in/"+inName+".txt", inName), "t-ghp_" + strings.Repeat("aB3d", 9) + ".txt": "",
+	})
+	if err := os.Mkdir(filepath.Join(dir, "empty-"+inName), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	git("add", "-A")
+	t.Chdir(dir)
+	patterns := NewPatterns([]Pattern{{Key: "token", Text: `gh[opusr]_[A-Za-z0-9]{20,}`}})
+	run := func(search func(*Scanner) error) (string, *Scanner) {
+		t.Helper()
+		s, _ := New([]Holder{holder("s", inName)})
+		s.Patterns = patterns
+		if err := search(s); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(lines(s), "\n")
+		found, _ := s.Findings()
+		b := &Baseline{path: "known.json", Shown: s.Shown}
+		for _, f := range found {
+			got += "\n" + b.entry(f).Place
+		}
+		if strings.Contains(got, inName) || strings.Contains(got, "aB3d") {
+			t.Errorf("shown: %s", got)
+		}
+		return got, s
+	}
+	has := func(got string, want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if strings.Count("\n"+got+"\n", "\n"+w+"\n") != 1 {
+				t.Errorf("not once %q in\n%s", w, got)
+			}
+		}
+	}
+	got, _ := run(func(s *Scanner) error {
+		return s.Trees(context.Background(), []string{".", "a.tar", "missing-" + inName})
+	})
+	has(got, "n-********.txt:0:0 s plain", "n-********.txt:1:3 s plain", "********:0:0 s plain", "********/b:1:1 s plain", "sub/********:0:0 s plain", "empty-********:0:0 s plain",
+		"a.tar!in/********.txt:0:0 s plain", "a.tar!in/********.txt:1:1 s plain", "t-********.txt:0:0  pattern", "unread missing-********")
+	got, _ = run(func(s *Scanner) error { return s.Staged(context.Background(), NewGit(dir, os.Environ(), false)) })
+	has(got, "n-********.txt:0:0 s plain", "n-********.txt:1:3 s plain", "********:0:0 s plain", "sub/********:0:0 s plain")
+	git("commit", "-q", "-m", "one")
+	write(t, dir, map[string]string{"more": "", "sub/more": ""})
+	git("add", "-A")
+	git("commit", "-q", "-m", "two")
+	first := git("rev-parse", "HEAD~1")[:12]
+	history, s := run(func(s *Scanner) error { return s.History(context.Background(), NewGit(dir, os.Environ(), false)) })
+	has(history, first+":n-********.txt:0:0 s plain", first+":sub/********:0:0 s plain", first+":********/b:1:1 s plain", first+":********:0:0 s plain")
+	for _, f := range s.findings {
+		if want := map[bool]int{true: 1}[f.InName]; f.Also != want {
+			t.Errorf("%s is in %d more versions, not %d", f.Path, f.Also, want)
+		}
+	}
+}
+
 const value = `FAKE-v4lue/with+"quotes" & 'more' 0123456789`
 
 func holder(name, text string) Holder {

@@ -15,8 +15,8 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
-// errNotRegular is a file that is none.
-var errNotRegular = errors.New("it is neither a file nor a folder")
+// ErrNotRegular is a file that is none.
+var ErrNotRegular = errors.New("it is neither a file nor a folder")
 
 // file is one to search.
 type file struct {
@@ -24,6 +24,8 @@ type file struct {
 	// named says that it was named, so that a symbolic link is followed and an archive
 	// looked into.
 	named bool
+	// text says that there is a text, and not a name alone.
+	text bool
 }
 
 // Trees searches files and all files below folders. Symbolic links below them are not
@@ -57,10 +59,10 @@ func (s *Scanner) walk(ctx context.Context, root string, files chan<- file) {
 		s.notRead(root, fault.Cause(err))
 		return
 	case info.Mode().IsRegular():
-		files <- file{root, true}
+		files <- file{root, true, true}
 		return
 	case !info.IsDir():
-		s.notRead(root, errNotRegular)
+		s.notRead(root, ErrNotRegular)
 		return
 	}
 	start := root
@@ -79,8 +81,8 @@ func (s *Scanner) walk(ctx context.Context, root string, files chan<- file) {
 			s.notRead(shown, fault.Cause(err))
 		case d.IsDir() && path != start && s.skipped(path):
 			return fs.SkipDir
-		case d.Type().IsRegular():
-			files <- file{shown, false}
+		default:
+			files <- file{shown, false, d.Type().IsRegular()}
 		}
 		return nil
 	})
@@ -110,6 +112,10 @@ func (s *Scanner) skipped(path string) bool {
 
 // file searches one file.
 func (t *texts) file(ctx context.Context, f file) {
+	t.name(Place{Path: f.path})
+	if !f.text {
+		return
+	}
 	if err := t.open(ctx, f); err != nil {
 		t.s.notRead(f.path, fault.Cause(err))
 	}

@@ -309,12 +309,27 @@ func whatItIs(data []byte) string {
 	return ": it is empty"
 }
 
+// maxWorkFactor bounds the work of a passphrase when a file is opened: 1 GiB of memory
+// and some seconds. age itself writes 18, and would take 22 of any file.
+const maxWorkFactor = 20
+
+// PassphraseIdentity opens what is encrypted with a passphrase, as far as that takes no
+// more memory than rhx gives it.
+func PassphraseIdentity(passphrase string) (*age.ScryptIdentity, error) {
+	id, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	id.SetMaxWorkFactor(maxWorkFactor)
+	return id, nil
+}
+
 // decryptIdentity reads an identity file that is encrypted with a passphrase.
 // open returns it from its beginning.
 func (s *Store) decryptIdentity(path string, open func() io.Reader) (*key, error) {
 	var k *key
 	err := s.asking().Open("key", path, func(passphrase string) (bool, error) {
-		id, err := age.NewScryptIdentity(passphrase)
+		id, err := PassphraseIdentity(passphrase)
 		if err != nil {
 			return false, err
 		}
