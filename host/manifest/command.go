@@ -54,19 +54,40 @@ const (
 	maxValues = 100
 )
 
-// runners are programs that run what their arguments say: a value among those would be a
-// program that the agent wrote.
+// runners are programs that run what their arguments say, or have a language in which
+// that can be said: a value among those would be a program that the agent wrote.
 func runners() []string {
-	return []string{
-		"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "busybox", "toybox", "cmd", "powershell", "pwsh", "env", "xargs", "parallel", "sudo", "doas", "su", "runuser", "pkexec",
-		"nohup", "nice", "ionice", "timeout", "stdbuf", "setsid", "script", "expect", "watch", "find", "awk", "gawk", "mawk", "ssh", "nsenter", "unshare", "chroot", "systemd-run", "strace", "gdb", "eval", "exec",
+	return strings.Fields(`
+		sh bash dash ash zsh ksh mksh fish csh tcsh busybox toybox cmd powershell pwsh env xargs parallel sudo doas su runuser pkexec
+		nohup nice ionice timeout stdbuf setsid script expect watch find fd awk gawk mawk nawk ssh nsenter unshare chroot systemd-run strace ltrace gdb lldb eval exec
+		sed gsed ed ex vi vim nvim view emacs less more most man m4 make gmake ninja just tar bsdtar gtar sqlite3 sqlite psql mysql mariadb
+		flock taskset chrt setarch linux32 linux64 time command unbuffer xvfb-run dbus-run-session bwrap firejail fakeroot tmux screen at batch crontab
+		start-stop-daemon run-parts entr npx bunx uvx pipx deno bun ghci erl r jshell irb ipython`)
+}
+
+// interpreters run the program that their first argument names, or the text behind one of
+// these options. Arguments behind that are the program's.
+func interpreters() map[string][]string {
+	return map[string][]string{
+		"python": {"-c"}, "pythonw": {"-c"}, "pypy": {"-c"}, "perl": {"-e", "-E"}, "ruby": {"-e"}, "node": {"-e", "--eval"}, "nodejs": {"-e", "--eval"}, "php": {"-r"}, "java": {"-jar"},
+		"lua": nil, "luajit": nil, "osascript": nil, "rscript": nil, "julia": nil, "tclsh": nil, "wish": nil, "guile": nil, "elixir": nil,
 	}
 }
 
-// interpreters run the program that their first argument names, or one that is text behind
-// an option.
-func interpreters() []string {
-	return []string{"python", "pypy", "perl", "ruby", "node", "nodejs", "deno", "bun", "php", "lua", "luajit", "osascript", "Rscript", "R", "julia", "java", "tclsh", "wish", "guile", "elixir", "erl", "ghci"}
+// runsText reports that what stands at i of run, an argument of a program of that name, can
+// be a program, or an option's value that leads to one.
+func runsText(base string, run []string, i int) bool {
+	options, ok := interpreters()[base]
+	if !ok {
+		return false
+	}
+	fixed := func(i int) bool {
+		return !slices.ContainsFunc(textParts(run[i]), func(p textPart) bool { return p.name != "" })
+	}
+	if slices.Contains(options, run[1]) {
+		return i < 3 || !fixed(2)
+	}
+	return i < 2 || !fixed(1) || run[1] == "" || strings.HasPrefix(run[1], "-")
 }
 
 // mcp reads what agents may do.
@@ -165,6 +186,7 @@ func validCommand(s string) bool {
 func (c *Command) check() error {
 	program := c.Run[0]
 	base := strings.TrimSuffix(filepath.Base(program), ".exe")
+	kind := strings.ToLower(strings.TrimRight(base, "0123456789.-")) // python3.11 is python
 	used := map[string]bool{}
 	for i, text := range c.Run {
 		for _, p := range textParts(text) {
@@ -175,10 +197,10 @@ func (c *Command) check() error {
 				return fmt.Errorf("{%s} is not among the args%s", p.name, fault.DidYouMean(p.name, c.argNames()))
 			case i == 0:
 				return errors.New("the program is no argument: an agent cannot choose it")
-			case slices.Contains(runners(), base):
+			case slices.Contains(runners(), kind) || slices.Contains(runners(), strings.ToLower(base)):
 				return fmt.Errorf("%s runs what its arguments say, so an agent cannot choose one", base)
-			case slices.Contains(interpreters(), strings.TrimRight(base, "0123456789.-")) && (i == 1 || strings.HasPrefix(c.Run[i-1], "-")):
-				return fmt.Errorf("{%s} can be a program that %s would run: an agent can choose what comes behind the program", p.name, base)
+			case runsText(kind, c.Run, i):
+				return fmt.Errorf("{%s} can be a program that %s would run: an agent can choose what comes behind a script, which is the first argument", p.name, base)
 			case p.several && (len(textParts(text)) > 1 || used[p.name]):
 				return fmt.Errorf("{%s...} must be a whole argument, and the only one of its name", p.name)
 			case used[p.name] && a.Several:

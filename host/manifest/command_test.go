@@ -23,6 +23,7 @@ mcp:
     sort: {run: [sort, "{how}"], args: {how: [-r, -n, ""]}}
     fixed: {run: [/bin/true]}
     script: {run: [python3, -c, "print(1)", "{n}"], args: {n: "[0-9]"}}
+    file: {run: [perl, a.pl, -e, "{n}"], args: {n: "[0-9]"}}
 `
 
 func parseCommands(t *testing.T) *Manifest {
@@ -125,7 +126,19 @@ func refusedCommands() map[string]string {
 		"a: {run: [/usr/bin/env, '{y...}'], args: {y: z}}":       "env runs what its arguments say, so an agent cannot choose one",
 		"a: {run: [python3.11, '{y}'], args: {y: z}}":            "{y} can be a program that python3.11 would run",
 		"a: {run: [/usr/bin/node, --eval, '{y}'], args: {y: z}}": "{y} can be a program that node would run",
-		"a: {run: [perl, a.pl, -e, 'x{y}'], args: {y: z}}":       "{y} can be a program that perl would run",
+		"a: {run: [python3, -W, ignore, '{y}'], args: {y: z}}":   "{y} can be a program that python3 would run",
+		"a: {run: [python3, -m, a, '{y}'], args: {y: z}}":        "{y} can be a program that python3 would run",
+		"a: {run: [node, -r, ./a.js, '{y}'], args: {y: z}}":      "{y} can be a program that node would run",
+		"a: {run: [perl, -e, 'x{y}'], args: {y: z}}":             "{y} can be a program that perl would run",
+		"a: {run: [perl, -e, 'x{y}', '{y}'], args: {y: z}}":      "{y} can be a program that perl would run",
+		"a: {run: [perl, '', '{y}'], args: {y: z}}":              "{y} can be a program that perl would run",
+		"a: {run: [lua, -e, 'x', '{y}'], args: {y: z}}":          "{y} can be a program that lua would run",
+		"a: {run: [sed, '{y}', f], args: {y: z}}":                "sed runs what its arguments say, so an agent cannot choose one",
+		"a: {run: [/usr/bin/SED, '{y}', f], args: {y: z}}":       "SED runs what its arguments say, so an agent cannot choose one",
+		"a: {run: [bash5.2, '{y}'], args: {y: z}}":               "bash5.2 runs what its arguments say, so an agent cannot choose one",
+		"a: {run: [sqlite3, a.db, '{y}'], args: {y: z}}":         "sqlite3 runs what its arguments say, so an agent cannot choose one",
+		"a: {run: [make, '{y}'], args: {y: z}}":                  "make runs what its arguments say, so an agent cannot choose one",
+		"a: {run: [deno, run, '{y}'], args: {y: z}}":             "deno runs what its arguments say, so an agent cannot choose one",
 		"a: {run: [x, '-{y...}'], args: {y: z}}":                 "{y...} must be a whole argument, and the only one of its name",
 		"a: {run: [x, '{y}', '{y...}'], args: {y: z}}":           "{y...} must be a whole argument, and the only one of its name",
 		"a: {run: [x, '{y...}', '{y}'], args: {y: z}}":           "{y} and {y...} cannot both be there",

@@ -118,3 +118,35 @@ func TestPrefixedLines(t *testing.T) {
 		t.Errorf("%.200q", &out)
 	}
 }
+
+// Each of several at once has a folder that stays until it is released.
+func TestPrivateFoldersAtOnce(t *testing.T) {
+	base := t.TempDir()
+	getenv := func(string) string { return base }
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 10 {
+				dir, release, err := PrivateFolder(getenv)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				for range 20 {
+					sweepPrivate(base)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o600); err != nil {
+					t.Error(err)
+				}
+				if err := release(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	sweepPrivate(base)
+	if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
+}

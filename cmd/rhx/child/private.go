@@ -1,9 +1,11 @@
 package child
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 
 	"github.com/gofrs/flock"
@@ -16,19 +18,23 @@ const privatePrefix = "rhx-run-"
 func PrivateFolder(getenv func(string) string) (dir string, release func() error, err error) {
 	base := memoryFolder(getenv)
 	sweepPrivate(base)
-	dir, err = os.MkdirTemp(base, privatePrefix+strconv.Itoa(os.Getuid())+"-*") // mode 0700
-	if err != nil {
-		return "", nil, fmt.Errorf("make a folder for the files of the command: %w", err)
-	}
-	// Whoever can take the lock knows that this process is gone.
-	lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
-	if _, err := lock.TryLock(); err != nil {
-		_ = os.RemoveAll(dir)
-		return "", nil, fmt.Errorf("lock %s: %w", dir, err)
+	// Until a folder is locked, another rhx can take it for one that was left. Each of them
+	// sweeps once, so one of these stays.
+	var lock *flock.Flock
+	for tries := 0; lock == nil; tries++ {
+		if dir, err = os.MkdirTemp(base, privateName()); err != nil { // mode 0700
+			return "", nil, fmt.Errorf("make a folder for the files of the command: %w", err)
+		}
+		if lock, err = lockPrivate(dir); err != nil && tries == 100 {
+			return "", nil, fmt.Errorf("lock %s: %w", dir, err)
+		}
 	}
 	endWatch := watch(dir)
 	return dir, func() error {
 		err := os.RemoveAll(dir)
+		for tries := 0; err != nil && tries < 100; tries++ {
+			err = os.RemoveAll(dir) // another rhx put a lock there when ours had gone
+		}
 		_ = lock.Unlock()
 		endWatch()
 		if err != nil {
@@ -37,6 +43,31 @@ func PrivateFolder(getenv func(string) string) (dir string, release func() error
 		return nil
 	}, nil
 }
+
+// lockPrivate locks a folder that was just made: whoever can take the lock knows that this
+// process is gone. Where another rhx has taken it, and maybe the folder, it is an error.
+func lockPrivate(dir string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
+	ok, err := lock.TryLock()
+	if err == nil && !ok {
+		err = errors.New("another rhx has locked it")
+	}
+	if err == nil {
+		// The lock may be that of a folder that is gone, and its name somebody else's.
+		var info os.FileInfo
+		if info, err = os.Lstat(dir); err == nil && (!info.IsDir() || !ownFolder(info)) {
+			err = errors.New("it is not the folder that was made")
+		}
+	}
+	if err != nil {
+		_ = lock.Unlock()
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return lock, nil
+}
+
+func privateName() string { return privatePrefix + strconv.Itoa(os.Getuid()) + "-*" }
 
 // InMemory reports whether private folders are in memory, and never on a disk.
 func InMemory(getenv func(string) string) bool { return memoryFolder(getenv) != os.TempDir() }
@@ -60,9 +91,20 @@ func writable(dir string) bool {
 	return os.Remove(test) == nil
 }
 
-// sweepPrivate removes the user's folders whose rhx is gone.
+// sweepPrivate removes the user's folders whose rhx is gone. A folder is first moved to
+// another name: while its files go, an rhx that just made it cannot lock it anew.
 func sweepPrivate(base string) {
-	eachLeft(base, func(dir string) { _ = os.RemoveAll(dir) })
+	eachLeft(base, func(dir string) {
+		gone, err := os.MkdirTemp(base, privateName())
+		if err != nil {
+			return
+		}
+		err = os.Rename(dir, filepath.Join(gone, "left"))
+		_ = os.RemoveAll(gone)
+		if err != nil && runtime.GOOS == "windows" { // which moves no folder with an open file
+			_ = os.RemoveAll(dir)
+		}
+	})
 }
 
 // Left are the private folders whose rhx is gone, and which are still there.
@@ -73,7 +115,7 @@ func Left(getenv func(string) string) (dirs []string) {
 
 // eachLeft calls do for the user's folders whose rhx is gone.
 func eachLeft(base string, do func(dir string)) {
-	left, _ := filepath.Glob(filepath.Join(base, privatePrefix+strconv.Itoa(os.Getuid())+"-*"))
+	left, _ := filepath.Glob(filepath.Join(base, privateName()))
 	for _, dir := range left {
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() || !ownFolder(info) {
