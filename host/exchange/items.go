@@ -10,6 +10,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/foreign"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/projfile"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -80,8 +81,8 @@ type itemsImport struct {
 	specs []*spec.Spec
 	im    *Import
 	found []provider.Found
-	// hidden are all values that the tool does not show.
-	hidden map[string]bool
+	// hidden finds all values that the tool does not show, in lower case, as names are.
+	hidden *mask.Literals
 }
 
 func (m *itemsImport) isTool(src secret.Source) bool {
@@ -94,14 +95,15 @@ func (m *itemsImport) left(name, why string, noValue bool) {
 
 // values notes all values that are not shown.
 func (m *itemsImport) values(export *foreign.Export) error {
-	m.hidden = map[string]bool{}
+	var hidden []string
 	for i := range export.Items {
 		for _, f := range export.Items[i].Fields {
-			if !f.Shown {
-				m.hidden[f.Value.Reveal()] = true
+			if v := strings.ToLower(strings.TrimSpace(f.Value.Reveal())); !f.Shown && len(v) >= shortest && len(v) <= longest {
+				hidden = append(hidden, v)
 			}
 		}
 	}
+	m.hidden = mask.NewLiterals(hidden)
 	if m.opts.Name == "" {
 		return nil
 	}
@@ -111,8 +113,11 @@ func (m *itemsImport) values(export *foreign.Export) error {
 // shortest is the length from which on a value in a name is no chance.
 const shortest = 8
 
-// reveals reports whether a text would show a secret: a value of the item's own in it, a
-// word that is another item's value, or what is a secret wherever it occurs.
+// longest is how long a value is that could be in a name.
+const longest = 4096
+
+// reveals reports whether a text would show a secret: a value of the item's own in it,
+// another item's value, or what is a secret wherever it occurs.
 func (m *itemsImport) reveals(text string, it *foreign.Item) bool {
 	if provider.SecretForm(text) {
 		return true
@@ -124,12 +129,9 @@ func (m *itemsImport) reveals(text string, it *foreign.Item) bool {
 			}
 		}
 	}
-	for _, word := range append(strings.FieldsFunc(text, func(r rune) bool { return r == '/' || r == ' ' || r == ':' }), text) {
-		if len(word) >= shortest && m.hidden[word] {
-			return true
-		}
-	}
-	return false
+	found := false
+	m.hidden.Find([]byte(strings.ToLower(text)), func(int, int) { found = true })
+	return found
 }
 
 // shown is a text, or another one where that would show a secret.

@@ -41,6 +41,21 @@ func planned(t *testing.T, h *house, name string, items ...foreign.Item) string 
 	return said(must(h.Exchange.PlanItems(ctx, &foreign.Export{Items: items}, exchange.ItemOptions{Tool: "tool", Name: name}))(t))
 }
 
+// The value of one item is in no name of another, whatever is around it and in whichever
+// case.
+func TestItemsNamesOfOthers(t *testing.T) {
+	h, _ := newHost(t)
+	const other = "fakeTOPsecret-1234"
+	items := []foreign.Item{item("holder", "password", other)}
+	for _, around := range []string{"(%s)", "web/k=%s", "a,%s;b", "[%s]", "x-%s-y", "k%s"} {
+		text := strings.ReplaceAll(around, "%s", other)
+		items = append(items, item(text, "password", "FAKEpw1"), item("Dup", "~username", text+"@h", "label "+text, "FAKEpw2"))
+	}
+	if got := strings.ToLower(planned(t, h, "", items...)); strings.Contains(got, "faketopsecret") || !strings.Contains(got, "whose name is a secret value") {
+		t.Error(got)
+	}
+}
+
 // An item becomes the secret of the provider that its variables, its addresses, or its
 // title say, where it has what the provider needs; else it is one of no provider.
 func TestItemsOfProviders(t *testing.T) {

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,13 +27,14 @@ func PassEntry(name string, data []byte) Item {
 		return it
 	}
 	// gopass's own form of a secret without a password.
-	text = strings.TrimPrefix(text, "GOPASS-SECRET-1.0\n")
+	text, own := strings.CutPrefix(text, "GOPASS-SECRET-1.0\n")
 	password, rest, _ := strings.Cut(text, "\n")
 	seen := map[string]bool{"password": true}
-	if key, _, ok := strings.Cut(password, ": "); !ok || !passKey(key) {
-		it.add("password", password, false)
-	} else {
+	// A password may look as a field does, and its beginning would be shown as a name.
+	if key, _, ok := strings.Cut(password, ": "); ok && (own && passKey(key) || account(key)) {
 		rest = text // no password: the first line is a field already
+	} else {
+		it.add("password", password, false)
 	}
 	var notes []string
 	for line := range strings.SplitSeq(rest, "\n") {
@@ -62,9 +64,25 @@ func PassEntry(name string, data []byte) Item {
 	return it
 }
 
+// account reports the name of a field that is no password's beginning: it says whose
+// password it is, or is a variable's.
+func account(key string) bool {
+	variable := strings.Contains(key, "_") && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
+	return variable || slices.Contains([]string{"user", "username", "login", "url", "website"}, strings.ToLower(key))
+}
+
 // passKey reports whether a text before a colon is the name of a field: some words, not a
-// sentence.
+// sentence, and no number, such as a code for one time.
 func passKey(text string) bool {
+	digits := 0
+	for _, r := range text {
+		if digits++; r < '0' || r > '9' {
+			digits = 0
+		}
+		if digits > 2 {
+			return false
+		}
+	}
 	return text != "" && len(text) <= 40 && text == strings.TrimSpace(text) && strings.Count(text, " ") <= 3 && !strings.ContainsAny(text, "\"'{}[]<>=/\\#")
 }
 
