@@ -27,7 +27,7 @@ func FormatMasked(format string, vars []Var, hidden []secret.Value) (log, text [
 	lines := mask.Lines(hidden)
 	switch format {
 	case "azure":
-		return nil, azure(vars, lines), nil
+		return nil, azure(vars, hidden), nil
 	case "buildkite":
 		text, err := buildkite(vars, lines)
 		return nil, text, err
@@ -49,15 +49,18 @@ func valuesOf(vars []Var) []secret.Value {
 }
 
 // azure are logging commands of Azure Pipelines: what is to be hidden, then the variables,
-// of which those that hold anything of it are secret.
+// of which those that hold anything of it are secret, and those that are a hidden value
+// themselves, however short.
 // https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
-func azure(vars []Var, hide []string) (text []byte) {
+func azure(vars []Var, hidden []secret.Value) (text []byte) {
+	hide := mask.Lines(hidden)
 	for _, line := range hide {
 		text = fmt.Appendf(text, "##vso[task.setsecret]%s\n", azureData.Replace(line))
 	}
 	for _, v := range vars {
 		value := v.Value.Reveal()
-		holds := slices.ContainsFunc(hide, func(line string) bool { return strings.Contains(value, line) })
+		holds := slices.ContainsFunc(hide, func(line string) bool { return strings.Contains(value, line) }) ||
+			slices.ContainsFunc(hidden, func(h secret.Value) bool { return value != "" && h.Reveal() == value })
 		text = fmt.Appendf(text, "##vso[task.setvariable variable=%s;issecret=%t]%s\n", v.Name, holds, azureData.Replace(value))
 	}
 	return text

@@ -65,7 +65,7 @@ func TestAzure(t *testing.T) {
 		}
 		return s
 	}
-	want = append(want, "100%3B%AZP25%0A;]", "##vso[task.complete]")
+	want = append(want, "100%3B%AZP25%0A;]", "##vso[task.complete]", "abc")
 	_, text := masked(t, "azure", vars(want...), "plain", "long\nline", "abc")
 	var values, secrets, hides []string
 	for line := range strings.Lines(text) {
@@ -91,7 +91,7 @@ func TestAzure(t *testing.T) {
 		}
 	}
 	compare(t, "agent", values, want)
-	if !slices.Equal(hides, []string{"plain", "long", "line"}) || !slices.Equal(secrets, []string{"plain"}) {
+	if !slices.Equal(hides, []string{"plain", "long", "line"}) || !slices.Equal(secrets, []string{"plain", "abc"}) {
 		t.Errorf("hidden %q, secret %q", hides, secrets)
 	}
 	// Without a word of what is secret all of it is.

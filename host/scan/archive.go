@@ -29,6 +29,9 @@ const (
 // errTooLarge is a compressed text that comes to much more than it should.
 var errTooLarge = errors.New("it expands to more than 1000 times its size, and is not read further")
 
+// errOtherArchive is a file in which nothing can be found.
+var errOtherArchive = errors.New("it is compressed in a way that rhx does not read")
+
 // perhapsArchive searches a text, and where it is a tar, or is compressed, what is in
 // it: so the layers of an image, as docker save and OCI write it.
 func (t *texts) perhapsArchive(place Place, abs string, in io.Reader, depth int) error {
@@ -52,7 +55,22 @@ func (t *texts) perhapsArchive(place Place, abs string, in io.Reader, depth int)
 		defer z.Close()
 		return t.perhapsArchive(place, abs, bounded{t, z}, depth+1)
 	}
-	return t.read(place, abs, b)
+	other := depth == 0 && otherArchive(head) // head is overwritten by what is read
+	if err := t.read(place, abs, b); err != nil || !other {
+		return err
+	}
+	return errOtherArchive
+}
+
+// otherArchive reports the beginning of what is compressed in a way that is not read: zip
+// (also jar, apk, docx), xz, bzip2, 7z.
+func otherArchive(head []byte) bool {
+	for _, magic := range []string{"PK\x03\x04", "\xfd7zXZ\x00", "BZh91AY&SY", "7z\xbc\xaf\x27\x1c"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return false
 }
 
 // tar searches the files of a tar. One that is wrong is not the end of the others.
