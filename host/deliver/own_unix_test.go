@@ -42,6 +42,7 @@ func TestNotBackToWhatRunsPrograms(t *testing.T) {
 		"~/moved/state/x.json":                "rhx's own",
 		"~/proj/own.json":                     "",
 		"~/proj/.env":                         "",
+		"~/proj/.devcontainer/.env":           "",
 		"~/proj/.streamlit/secrets.toml":      "",
 		"~/proj/dev.tfvars":                   "",
 		"~/proj/claude/docker/vscode/my.json": "",

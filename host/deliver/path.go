@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/projfile"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/trust"
@@ -39,8 +40,11 @@ func (d *Deliverer) notBackTo(sec *secret.Secret, file string) string {
 
 // runs says what would run programs if a secret were written to a file as it is written to
 // the file that it was saved from: where its provider does not say which keys go there,
-// any may.
+// any may. A project's file of variables has nothing else.
 func (d *Deliverer) runs(sec *secret.Secret, file, from string) string {
+	if projfile.Format(file) != "" {
+		return trust.RunsByPath(file)
+	}
 	if sec.Provider != "" {
 		sp, err := d.Specs.Get(sec.Provider)
 		if form, _, formErr := formFor(sp, sec, from); err == nil && formErr == nil && form == sp {
