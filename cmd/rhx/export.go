@@ -210,7 +210,7 @@ type importExportCmd struct {
 }
 
 func (c *importExportCmd) Help() string {
-	return `Reads what rhx export wrote, encrypted or plain, and saves each secret under its name, with its provider, profile and places. A passphrase is asked for, or taken from RHX_IMPORT_PASSPHRASE.
+	return `Reads what rhx export wrote, encrypted or plain, and saves each secret under its name, with its provider and profile. Of its places none is taken that says where load writes it. A passphrase is asked for, or taken from RHX_IMPORT_PASSPHRASE.
 
 Examples:
   rhx import rhx secrets.age

@@ -168,6 +168,9 @@ func (a *app) showImport(dir string, im *exchange.Import) (news, differ int, err
 			if news++; im.Keys {
 				what = "new: " + some(u.Keys)
 			}
+			if p := u.Found.Provider; im.Providers && p != "" && u.Found.Name != p && !strings.HasPrefix(u.Found.Name, p+"/") {
+				what += ", for " + p
+			}
 		case provider.Updated:
 			differ++
 			what = fmt.Sprintf("differs from version %d: %s", u.Version, strings.Join(u.Keys, ", "))

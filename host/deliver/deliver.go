@@ -86,7 +86,7 @@ func (d *Deliverer) Compose(recs []*store.Record, env bool) Delivery {
 	for _, rec := range recs {
 		sp, err := d.Specs.Get(rec.Secret.Provider)
 		known := rec.Secret.Provider != "" && err == nil
-		homeless := ofVariables(&rec.Secret) && (OwnPath(&rec.Secret) == "" || notBackTo(OwnPath(&rec.Secret)) != "")
+		homeless := ofVariables(&rec.Secret) && (OwnPath(&rec.Secret) == "" || d.notBackTo(&rec.Secret, OwnPath(&rec.Secret)) != "")
 		if env || rec.Secret.Provider == "" || known && (len(sp.Files) == 0 || homeless) {
 			vars = append(vars, rec)
 		} else {
@@ -440,6 +440,11 @@ func (w *delivering) putFile(ctx context.Context, plan *provider.Plan, i int, re
 	}
 	to := w.path(rec)
 	if to != "" {
+		if w.what.Paths[rec.Secret.Name] == "" {
+			if err := w.leadsElsewhere(&rec.Secret, to); err != nil {
+				return []provider.Placement{{Action: provider.Failed, Err: err}}, sec
+			}
+		}
 		to = w.snap.Abs(to)
 	}
 	sp, sec, err := formFor(w.specs[i], sec, to)
@@ -460,7 +465,7 @@ func (w *delivering) path(rec *store.Record) string {
 	if from == "" {
 		return ""
 	}
-	if why := notBackTo(from); why != "" {
+	if why := w.d.notBackTo(&rec.Secret, from); why != "" {
 		if !w.warned[from] && w.opts.Warn != nil {
 			usual := "it goes to the usual place; "
 			if ofVariables(&rec.Secret) {

@@ -15,6 +15,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -103,17 +104,16 @@ func (x *Exchange) PlanExport(ctx context.Context, data []byte) (*Import, error)
 	if err != nil {
 		return nil, err
 	}
-	im := &Import{Keys: true}
+	im := &Import{Keys: true, Providers: true}
 	var found []provider.Found
 	seen := map[string]bool{}
 	for i := range doc.Secrets {
 		s := &doc.Secrets[i]
-		f := provider.Found{State: provider.HasValue, Secret: secret.Secret{Name: s.Name, Provider: s.Provider, Profile: s.Profile, Expires: s.Expires, Values: secret.Values{}}}
-		f.Sources = slices.Clone(s.Locations)
-		for i := range f.Sources {
-			f.Sources[i].Own = false // else whoever wrote the document says which file rhx writes
-		}
+		f := provider.Found{State: provider.HasValue, Secret: secret.Secret{Name: s.Name, Provider: s.Provider, Profile: s.Profile, Sources: s.Locations, Expires: s.Expires, Values: secret.Values{}}}
 		why := s.into(f.Values)
+		if err := x.checkExported(&f.Secret); why == "" && err != nil {
+			why = err.Error()
+		}
 		if err := secret.ValidName(s.Name); err != nil {
 			why = err.Error()
 		}
@@ -132,6 +132,48 @@ func (x *Exchange) PlanExport(ctx context.Context, data []byte) (*Import, error)
 	}
 	im.Plan, err = x.planUpload(ctx, found, nil)
 	return im, err
+}
+
+// checkExported checks a secret of a file as rhx save checks what is typed, and leaves of
+// its locations what may be believed.
+func (x *Exchange) checkExported(sec *secret.Secret) error {
+	var sp *spec.Spec
+	switch {
+	case sec.Provider != "":
+		var err error
+		if sp, err = x.Specs.Get(sec.Provider); err != nil {
+			return err
+		}
+		sec.Provider = sp.Name
+		if _, profile := secret.SplitName(sec.Name); !x.ownName(sp, sec.Name) && profile != sec.Profile {
+			return fmt.Errorf("it is of the profile %q, which its name does not say", sec.Profile)
+		}
+	case sec.Profile != "":
+		return fmt.Errorf("it is of the profile %q, and of no provider", sec.Profile)
+	}
+	// Whoever wrote the file does not say which file rhx writes.
+	sec.Sources = slices.DeleteFunc(slices.Clone(sec.Sources), func(src secret.Source) bool { return !believed(sp, src) })
+	for i := range sec.Sources {
+		sec.Sources[i].Own = false
+	}
+	return x.CheckValues(sec, nil)
+}
+
+// believed reports whether a location that a file says is taken. It chooses no path into
+// which a secret goes: a file is one of the provider's own, or one that had variables.
+func believed(sp *spec.Spec, src secret.Source) bool {
+	if !printable(src.Path) || src.Var != "" && !spec.ValidVar(src.Var) {
+		return false
+	}
+	switch src.Kind {
+	case secret.SourceFile:
+		return src.Var != "" || sp != nil && providersOwn(sp, src.Path)
+	case secret.SourceEnv:
+		return src.Var != ""
+	case secret.SourceClient, secret.SourceTool:
+		return true
+	}
+	return false
 }
 
 // into puts the values of a secret into others; it says why it cannot, and what else of

@@ -13,14 +13,16 @@ import (
 func TestExportAndBack(t *testing.T) {
 	h, _ := newHost(t)
 	sec := secret.Secret{Name: "aws/prod eu", Provider: "aws", Profile: "prod eu", Sources: []secret.Source{{Kind: secret.SourceFile, Path: "~/.aws/credentials"}},
-		Values: secret.Values{"access_key": secret.NewValue(akia), "secret_key": secret.NewValue(awsKey), "bytes": secret.NewValue("\xff\x00"), "empty": secret.NewValue("")}}
+		Values: secret.Values{"access_key": secret.NewValue(akia), "secret_key": secret.NewValue(awsKey), "session_token": secret.NewValue("")}}
 	must(h.Exchange.SaveSecret(ctx, &sec))(t)
+	raw := secret.Secret{Name: "raw", Values: secret.Values{"bytes": secret.NewValue("\xff\x00"), "empty": secret.NewValue("")}}
+	must(h.Exchange.SaveSecret(ctx, &raw))(t)
 	keep(t, h, "db", "password", "FAKE")
 	doc, left, err := h.Exchange.Export(ctx, nil)
-	if err != nil || len(left) != 0 || len(doc.Secrets) != 2 {
+	if err != nil || len(left) != 0 || len(doc.Secrets) != 3 {
 		t.Fatal(doc, left, err)
 	}
-	if got := doc.Secrets[0]; got.Values["bytes"] != "" || got.Binary["bytes"] != "/wA=" || got.Updated.IsZero() {
+	if got := doc.Secrets[2]; got.Values["bytes"] != "" || got.Binary["bytes"] != "/wA=" || got.Updated.IsZero() {
 		t.Errorf("%+v", got)
 	}
 	data, err := json.Marshal(doc)
@@ -36,6 +38,9 @@ func TestExportAndBack(t *testing.T) {
 	}
 	got := must(other.Records.Get(ctx, "aws/prod eu", 0))(t).Secret
 	if !got.Values.Equal(sec.Values) || got.Provider != "aws" || got.Profile != "prod eu" || len(got.Sources) != 1 || got.Sources[0] != sec.Sources[0] {
+		t.Errorf("%+v", got)
+	}
+	if got := must(other.Records.Get(ctx, "raw", 0))(t).Secret; !got.Values.Equal(raw.Values) {
 		t.Errorf("%+v", got)
 	}
 	// One that is named, and one that is not there.
@@ -89,6 +94,43 @@ left f: its profile is no printable text`)
 	}
 }
 
+// What a file says is checked as what is typed is; and no location of it chooses a path.
+func TestPlanExportBelievesLittle(t *testing.T) {
+	h, _ := newHost(t)
+	keys := `"values":{"access_key":"` + akia + `","secret_key":"` + awsKey + `"}`
+	im := must(h.Exchange.PlanExport(ctx, []byte(`{"format":"rhx-export","version":1,"secrets":[
+{"name":"empty","values":{"":"FAKE"}},{"name":"line","values":{"a\nb":"FAKE"}},{"name":"esc","binary":{"\u001b[31m":"AA=="}},
+{"name":"x","provider":"aws","profile":"evil\nmachine good.example",`+keys+`},{"name":"aws/p","provider":"aws","profile":"other",`+keys+`},{"name":"aws/q","provider":"aws",`+keys+`},
+{"name":"y","profile":"p","values":{"k":"FAKE"}},{"name":"z","provider":"nobody","values":{"k":"FAKE"}},
+{"name":"aws/n","provider":"aws","profile":"n","values":{"nonsense":"FAKE"}},{"name":"aws/h","provider":"aws","profile":"h","values":{"access_key":"`+akia+`"}},
+{"name":"mine","provider":"aws","profile":"p",`+keys+`,"locations":[{"kind":"file","path":"~/.aws/credentials","own":true},{"kind":"file","path":"~/.config/rhx/config.yaml","own":true},{"kind":"file","path":"~/x.ini"},
+{"kind":"file","path":"~/p/.env","var":"A","own":true},{"kind":"file","path":"~/p\n/.env","var":"A"},{"kind":"file","path":"~/p/.env","var":"A B"},{"kind":"env","var":"B"},{"kind":"env"},{"kind":"import","path":"pass"},{"kind":"odd","path":"a"}]},
+{"name":"rc","values":{"store":"FAKE"},"locations":[{"kind":"file","path":"~/.config/rhx/config.yaml","own":true}]}]}`)))(t)
+	why := map[string]string{}
+	for _, l := range im.Left {
+		why[l.Name] = l.Why
+		if strings.Contains(l.Why, "FAKE") {
+			t.Error(l.Why)
+		}
+	}
+	for name, want := range map[string]string{"empty": "is empty", "line": "printable", "esc": "printable", "x": "profile", "aws/p": "its profile is not", "aws/q": `profile ""`,
+		"y": "of no provider", "z": "nobody", "aws/n": `no value "nonsense"`, "aws/h": "needs a value for secret_key"} {
+		if !strings.Contains(why[name], want) {
+			t.Errorf("%s: %q", name, why[name])
+		}
+	}
+	if len(im.Left) != 10 || len(im.Plan) != 2 || len(im.Plan[1].Found.Sources) != 0 {
+		t.Fatal(said(im))
+	}
+	var got []string
+	for _, src := range im.Plan[0].Found.Sources {
+		if got = append(got, src.String()); src.Own {
+			t.Error(src)
+		}
+	}
+	same(t, "locations", strings.Join(got, ", "), "~/.aws/credentials, $A in ~/p/.env, $B, imported from pass")
+}
+
 // Whatever a document says: only what it names arrives, once.
 func FuzzPlanExport(f *testing.F) {
 	h, _ := newHost(f)
@@ -104,6 +146,11 @@ func FuzzPlanExport(f *testing.F) {
 				t.Errorf("%q", u.Found.Name)
 			}
 			seen[u.Found.Name] = true
+			for _, src := range u.Found.Sources {
+				if src.Own {
+					t.Error(src)
+				}
+			}
 		}
 	})
 }

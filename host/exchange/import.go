@@ -27,6 +27,8 @@ type Import struct {
 	Left []Leftover
 	// Keys reports that what a secret holds is not said by From.
 	Keys bool
+	// Providers reports that a secret may be of a provider that its name does not say.
+	Providers bool
 }
 
 // Leftover is something that stays where it is.

@@ -59,16 +59,41 @@ func (s *Snapshot) folded(p string) string {
 // notNamedOurs returns an error where a path is that of one of rhx's own files. It
 // looks at nothing on the machine.
 func (s *Snapshot) notNamedOurs(p string) error {
-	if slices.Contains(s.users, p) {
+	if slices.Contains(s.users, p) || !s.inOwn(p) {
 		return nil
 	}
+	return ErrOwn
+}
+
+// inOwn reports whether a path is below a folder of rhx's own.
+func (s *Snapshot) inOwn(p string) bool {
 	p = s.folded(p)
-	for _, dir := range s.ownDirs {
-		if p == dir || strings.HasPrefix(p, dir+"/") {
-			return ErrOwn
+	return slices.ContainsFunc(s.ownDirs, func(dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
+}
+
+// Leads returns where a path leads that nobody named here, such as one that the store
+// has, with "~/" for the home folder. It is an error where that is a file of rhx's own,
+// whoever named it, or where it cannot be found out.
+func (s *Snapshot) Leads(p string) (string, error) {
+	p = s.abs(p)
+	real, home := p, s.Info.Home
+	if s.resolve != nil {
+		var err error
+		if real, err = s.resolve(p); err != nil {
+			return "", err
+		}
+		real = filepath.ToSlash(real)
+		if to, err := s.resolve(home); err == nil {
+			home = filepath.ToSlash(to)
 		}
 	}
-	return nil
+	if s.inOwn(p) || s.inOwn(real) {
+		return "", ErrOwn
+	}
+	if rest, ok := strings.CutPrefix(real, home+"/"); ok {
+		return "~/" + rest, nil
+	}
+	return s.Short(real), nil
 }
 
 // notOurs returns an error where a file is one of rhx's own, by its path or by way of

@@ -49,6 +49,40 @@ var runs = []struct {
 	{"a mail program", []string{".forward", ".procmailrc", ".mailcap", ".muttrc", ".config/mutt/", ".config/neomutt/"}},
 }
 
+// settings are files in which a key of any name can name a program. A spec says which
+// keys of them it writes; a secret of no provider has any.
+var settings = []struct {
+	by    string
+	names []string
+}{
+	{"an agent or editor", []string{
+		"*/.claude/", "*/.claude.json", "*/.mcp.json", "*/mcp.json", "*/.cursor/", "*/.codex/", "*/.gemini/", "*/.vscode/", "*/.idea/", "*/.zed/", "*/.windsurf/", "*/.continue/", "*/opencode.json",
+		".config/zed/", ".config/opencode/", ".config/goose/", ".codeium/", ".aider.conf.yml", "*/claude_desktop_config.json", "*/.devcontainer/", "*/devcontainer.json",
+	}},
+	{"rhx", []string{"*/rhx.yaml", "*/rhx.yml", "*/.rhx/"}},
+	{"a cloud's or container's tool", []string{".aws/config", ".kube/", ".docker/", ".config/containers/", ".config/gcloud/", ".config/gh/", ".config/rclone/", ".terraformrc", ".config/helm/"}},
+	{"a package or build tool", []string{"*/package.json", "*/composer.json", "*/deno.json", "*/pyproject.toml", "*/cargo.toml", "*/.cargo/", "*/.npmrc", "*/.yarnrc", "*/taskfile.y", "*/.pre-commit-config.yaml", "*/.github/", "*/.gitlab-ci.yml", "*/.circleci/", "*/mise.toml", "*/.mise.toml", "*/.config/mise/"}},
+	{"docker compose", []string{"*/docker-compose", "*/compose.y", "*/compose.override.y"}},
+}
+
+// RunsByAnyKey is RunsByPath for a file that nobody here named, and into which any keys
+// may go.
+func RunsByAnyKey(p string) string {
+	if by := RunsByPath(p); by != "" {
+		return by
+	}
+	low := "/" + strings.TrimPrefix(strings.ToLower(path.Clean(p)), "~/")
+	for _, r := range settings {
+		for _, name := range r.names {
+			within, everywhere := strings.CutPrefix(name, "*/")
+			if everywhere && strings.Contains(low, "/"+within) || !everywhere && (low == "/"+name || strings.HasSuffix(name, "/") && strings.HasPrefix(low, "/"+name)) {
+				return r.by
+			}
+		}
+	}
+	return ""
+}
+
 // RunsByPath says what would run programs if a file at a spec's path were written:
 // it begins with "~/", and "{profile}" in it stands for any name. "" is for nothing
 // that is known.
