@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,16 +14,16 @@ import (
 // helpersCheck looks whether clients that are to ask rhx find it.
 var helpersCheck = Check{Name: "helpers", Look: func(ctx context.Context, d *Doctor) ([]Finding, error) {
 	var out []Finding
+	var errs error
 	for _, c := range helper.Clients() {
 		files, err := d.Installer.Installed(ctx, c)
 		if err != nil || len(files) == 0 {
-			continue // what is wrong with the client's own file, the client says
+			errs = errors.Join(errs, err)
+			continue
 		}
 		lacks, own, err := d.Installer.Lacks(ctx, c)
-		if err != nil {
-			return out, err
-		}
-		if lacks == "" {
+		if err != nil || lacks == "" {
+			errs = errors.Join(errs, err)
 			continue
 		}
 		command := "rhx helper install " + c.Name
@@ -34,7 +35,7 @@ var helpersCheck = Check{Name: "helpers", Look: func(ctx context.Context, d *Doc
 			Why: c.Name + " gets no credentials.", Command: command,
 		})
 	}
-	return out, nil
+	return out, errs
 }}
 
 // bin is a folder of PATH for a program of the user's: one below the home folder, or else

@@ -3,7 +3,9 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +22,11 @@ var keyPlaceCheck = Check{Name: "key-place", Look: func(_ context.Context, d *Do
 	}
 	path := local.KeyPath()
 	data, err := ownfile.Read(path, 64<<10)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // store says so
+	}
 	if err != nil {
-		return nil, nil // store and key-mode say why
+		return nil, err
 	}
 	defer clear(data)
 	if !bytes.Contains(data, []byte("AGE-SECRET-KEY-1")) {

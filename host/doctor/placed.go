@@ -22,6 +22,7 @@ var placedCheck = Check{Name: "placed", Needs: Listed, Look: func(ctx context.Co
 		return nil, nil // config says why
 	}
 	var out []Finding
+	var errs error
 	for _, name := range slices.Sorted(maps.Keys(conf.Secrets)) {
 		at := conf.Secrets[name]
 		for _, path := range append([]string{at.Path}, at.Also...) {
@@ -29,13 +30,11 @@ var placedCheck = Check{Name: "placed", Needs: Listed, Look: func(ctx context.Co
 				continue
 			}
 			found, err := d.placed(ctx, name, path)
-			if err != nil {
-				return out, err
-			}
+			errs = errors.Join(errs, err)
 			out = append(out, found...)
 		}
 	}
-	return out, nil
+	return out, errs
 }}
 
 func (d *Doctor) placed(ctx context.Context, name, path string) ([]Finding, error) {
@@ -44,6 +43,8 @@ func (d *Doctor) placed(ctx context.Context, name, path string) ([]Finding, erro
 		return []Finding{{
 			Level: Warning, What: fmt.Sprintf("%s was placed in %s, which is gone", name, path), Why: "What reads that file does not find it.", Command: load,
 		}}, nil
+	} else if err != nil {
+		return nil, err
 	}
 	if !d.opens() {
 		return nil, nil

@@ -21,32 +21,41 @@ var sshKeysCheck = Check{Name: "ssh-keys", Look: func(_ context.Context, d *Doct
 		return nil, err
 	}
 	var out []Finding
+	var errs error
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if strings.HasSuffix(e.Name(), ".pub") || !isPrivateKey(path) {
+		if strings.HasSuffix(e.Name(), ".pub") {
+			continue
+		}
+		is, err := isPrivateKey(path)
+		if errs = errors.Join(errs, err); !is {
 			continue
 		}
 		found, err := d.open(path, 0o077, "others can read the private key %s", "ssh refuses to use it, and whoever read it can log in as you.")
-		if err != nil {
-			return out, err
-		}
+		errs = errors.Join(errs, err)
 		out = append(out, found...)
 	}
-	return out, nil
+	return out, errs
 }}
 
 // isPrivateKey looks at the first line of a plain file.
-func isPrivateKey(path string) bool {
+func isPrivateKey(path string) (bool, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil || !info.Mode().IsRegular() {
-		return false
+		return false, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
-	head, _ := io.ReadAll(io.LimitReader(f, 64))
+	head, err := io.ReadAll(io.LimitReader(f, 64))
+	if err != nil {
+		return false, err
+	}
 	line, _, _ := bytes.Cut(head, []byte("\n"))
-	return bytes.HasPrefix(line, []byte("-----BEGIN ")) && bytes.Contains(line, []byte("PRIVATE KEY-----"))
+	return bytes.HasPrefix(line, []byte("-----BEGIN ")) && bytes.Contains(line, []byte("PRIVATE KEY-----")), nil
 }

@@ -40,6 +40,8 @@ var storeCheck = Check{Name: "store", Look: func(ctx context.Context, d *Doctor)
 			Why:     "Without the key no value can be read, by anybody.",
 			Command: "cp COPY-OF-THE-KEY " + d.short(filepath.Clean(local.KeyPath())),
 		}}, nil
+	} else if err != nil {
+		return nil, err
 	}
 	return nil, nil
 }}
