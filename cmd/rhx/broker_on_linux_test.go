@@ -303,6 +303,11 @@ func onTerminalThere(t *testing.T, w *onHosts) {
 }
 
 func onBrokerOnly(t *testing.T, w *onHosts) {
+	// Nor is the proxy of --broker a way into the network of this machine, and plain http is the host's own.
+	_, said := w.output(7, "--on", "gpu", "--broker", "-s", "lab", "--", "sh", "-c", `curl -sS -p -x "$HTTPS_PROXY" http://127.0.0.1:22/; curl -sS http://127.0.0.1:1/`)
+	if !strings.Contains(said, "response 403") || !strings.Contains(said, "gpu: the command was refused 127.0.0.1:22") {
+		t.Errorf("%s", said)
+	}
 	out, errs := w.output(0, "--on", "gpu", "--broker-only", "-s", "lab", "--", "sh", "-c", w.curl("/x")+`; curl -sS https://elsewhere.test/; curl -sS http://127.0.0.1:1/`)
 	if !strings.Contains(out, "you are Bearer lab_") || !strings.Contains(out, "rhx: the broker takes https alone") || !strings.Contains(errs, "response 403") {
 		t.Errorf("%s%s", out, errs)

@@ -25,7 +25,7 @@ import (
 
 // Of the command wait, the files pid and child have its process and a child's.
 const agentManifest = `version: 1
-secrets: {base: {values: {KEY: }}}
+secrets: {base: {values: {KEY: }}, absent: {values: {OTHER: }}}
 bundles: {plain: {secrets: base}}
 mcp:
   commands:
@@ -112,6 +112,7 @@ func TestAgentTools(t *testing.T) {
 		{"list_secrets", map[string]any{"name": "x"}, "unexpected additional properties", true},
 		{"check_secrets", nil, "base is no provider's: no rule says where it is put in", false},
 		{"check_url", map[string]any{"url": "http://x.test"}, "the broker puts values into https alone", true},
+		{"check_url", map[string]any{"url": "https://x.test"}, `"missing":["absent"]`, false},
 		{"check_url", map[string]any{"url": "https://x.test", "secret": "bse"}, `"bse" is not among the secrets of this project; did you mean "base"?`, true},
 		{"run_say", map[string]any{"words": []string{"a", "b c", "$(id)", "`id`", "; id"}}, `"stdout":"a.b c.$(id).` + "`id`" + `.; id."`, false},
 		{"run_say", map[string]any{"words": "one"}, `"stdout":"one."`, false},
@@ -123,7 +124,7 @@ func TestAgentTools(t *testing.T) {
 		{"run_say", map[string]any{"words": deep}, "an argument is a text, or a list of texts", true},
 		{"run_say", map[string]any{"words": "x", "cwd": "/"}, "has no argument of that name", true},
 		// A secret that only the command itself could have is not given.
-		{"run_plain", nil, "base is no provider's: no rule says where it is put in", true},
+		{"run_plain", nil, "base is no provider's: no rule says where it is put in\nFor the user: leave base out of the bundle", true},
 		{"run_other", nil, "unknown tool", true},
 		{"", nil, "unknown tool", true},
 		{"run_say\n", nil, "unknown tool", true},

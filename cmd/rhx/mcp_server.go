@@ -274,6 +274,8 @@ type agentURL struct {
 
 type agentPuts struct {
 	Puts []brokerJSON `json:"puts"`
+	// Missing are the secrets of the project that the store has not.
+	Missing []string `json:"missing,omitempty"`
 }
 
 func checkURLForAgent(ctx context.Context, a *app, m *manifest.Manifest, in agentURL) (any, error) {
@@ -282,10 +284,38 @@ func checkURLForAgent(ctx context.Context, a *app, m *manifest.Manifest, in agen
 		if m.Secret(in.Secret) == nil {
 			return nil, fmt.Errorf("%q is not among the secrets of this project%s", in.Secret, fault.DidYouMean(in.Secret, names))
 		}
-		names = []string{in.Secret}
+		_, _, found, err := a.brokerPuts(ctx, in.URL, []string{in.Secret})
+		return agentPuts{Puts: found}, err
 	}
-	_, _, found, err := a.brokerPuts(ctx, in.URL, names)
-	return agentPuts{found}, err
+	there, missing, err := a.amongStored(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	_, _, found, err := a.brokerPuts(ctx, in.URL, there)
+	return agentPuts{found, missing}, err
+}
+
+// amongStored parts the secrets that the store has from those that it has not.
+func (a *app) amongStored(ctx context.Context, names []string) (there, missing []string, err error) {
+	stored, err := a.stored(names...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := a.openStore(ctx); err != nil {
+		return nil, nil, err
+	}
+	recs, err := a.made.Records.Those(ctx, stored)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, name := range names {
+		if recs[stored[i]] == nil {
+			missing = append(missing, name)
+		} else {
+			there = append(there, name)
+		}
+	}
+	return there, missing, nil
 }
 
 // commands

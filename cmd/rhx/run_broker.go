@@ -91,6 +91,7 @@ func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onH
 		return nil, err
 	}
 	p := &placeholders{s: newStandIns(e, plain)}
+	p.s.agent = a.command == "mcp"
 	if p.env, err = a.swappedEnvironment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe, Brokered: true}, c.Yes, p.s.swap); err != nil {
 		return nil, err
 	}
@@ -207,6 +208,7 @@ type standIns struct {
 	given map[string]bool           // the secrets that the command gets themselves
 	shown []secret.Value            // those of plain
 	order []string
+	agent bool // it is for an agent, who has no --plain
 }
 
 func newStandIns(e *engine.Engine, plain []string) *standIns {
@@ -255,6 +257,9 @@ func (s *standIns) action(name string) string {
 }
 
 func (s *standIns) hint(name string, err error) error {
+	if s.agent {
+		return fault.WithHint(err, fmt.Sprintf("leave %s out of the bundle. rhx providers NAME has the rules of a provider", name))
+	}
 	return fault.WithHint(err, fmt.Sprintf("--plain %s gives the command the value itself; or leave %s out. rhx providers NAME has the rules of a provider", name, name))
 }
 

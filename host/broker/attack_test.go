@@ -329,6 +329,31 @@ func TestOnly(t *testing.T) {
 	}
 }
 
+// A command on another machine gets nothing of this one's network.
+func TestAway(t *testing.T) {
+	var mu sync.Mutex
+	var said []string
+	l := newLab(t, func(o *Options) {
+		o.Away = true
+		o.Warn = func(text string) { mu.Lock(); defer mu.Unlock(); said = append(said, text) }
+	})
+	l.serve(apiHost, (&keeper{}).ServeHTTP)
+	l.serve(otherHost, (&keeper{}).ServeHTTP)
+	for _, one := range []struct {
+		target string
+		want   int
+	}{{"api.lab.test:443", 200}, {"other.test:443", 403}, {"other.test:443", 403}, {"api.lab.test:8443", 403}, {"127.0.0.1:22", 403}, {"[::1]:22", 403}, {"169.254.169.254:80", 403}} {
+		if _, status := l.connectTo(one.target, l.password); status != one.want {
+			t.Errorf("%s: %d", one.target, status)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(said) != 5 || !strings.Contains(said[0], "other.test:443") || !strings.Contains(said[0], "NO_PROXY=other.test") {
+		t.Errorf("%q", said)
+	}
+}
+
 func TestOversizedHeaders(t *testing.T) {
 	l := newLab(t)
 	l.serve(apiHost, (&keeper{}).ServeHTTP)

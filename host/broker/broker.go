@@ -36,6 +36,10 @@ type Options struct {
 	Secrets []*Secret
 	// Only refuses hosts that no rule names.
 	Only bool
+	// Away is of a command on another machine. Hosts that no rule names are refused as with
+	// Only: this machine's network (its loopback, the LAN) is not for that one. It has its
+	// own, and plain http goes there.
+	Away bool
 	// Roots verify servers; nil for those of the system.
 	Roots *x509.CertPool
 	// Dial connects to servers; nil for the network.

@@ -70,6 +70,10 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request) {
 	case b.opts.Only:
 		b.used(Used{Host: t.address(), Method: http.MethodConnect, Status: http.StatusForbidden, Left: "no secret is for this host"})
 		http.Error(w, "rhx: no secret of this run is for "+t.address()+", and --broker-only lets the command reach nothing else", http.StatusForbidden)
+	case b.opts.Away:
+		b.used(Used{Host: t.address(), Method: http.MethodConnect, Status: http.StatusForbidden, Left: "no secret is for this host"})
+		b.warnOnce("the command was refused " + t.address() + ": no secret of this run is for it, and with --on the proxy leads to no other host; NO_PROXY=" + t.host + ", set by the command itself, goes there directly")
+		http.Error(w, "rhx: no secret of this run is for "+t.address()+", and with --on the proxy leads to no other host; NO_PROXY="+t.host+" goes there directly", http.StatusForbidden)
 	default:
 		b.tunnel(w, r, t)
 	}

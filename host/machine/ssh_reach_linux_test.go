@@ -96,7 +96,30 @@ func TestSSHReachOnDropbear(t *testing.T) {
 func TestSSHReachOverMaster(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	_, use := master(t, s)
-	testReach(t, s, over(t, s, use))
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	m := over(t, s, use)
+	testReach(t, s, m)
+	// No port of this machine is in what the master knows, but a socket that only the user can reach.
+	m = over(t, s, use)
+	spec, _ := reaching(t, "true")
+	opened := spec.Reach.Opened
+	spec.Reach.Opened = func(ctx context.Context, address string, spec *machine.RunSpec) error {
+		sockets, _ := filepath.Glob(temp + "/rhx-reach-*/s")
+		if len(sockets) != 1 {
+			t.Fatalf("%q", sockets)
+		}
+		if info, err := os.Stat(filepath.Dir(sockets[0])); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%v, %v", info, err)
+		}
+		return opened(ctx, address, spec)
+	}
+	if status, _, _ := runs(t, m, spec); status != 0 {
+		t.Error(status)
+	}
+	if left, _ := filepath.Glob(temp + "/rhx-reach-*"); len(left) > 0 {
+		t.Errorf("%q is left", left)
+	}
 	if s.Connections() != 1 {
 		t.Errorf("%d connections", s.Connections())
 	}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -61,9 +64,22 @@ type master struct{ socket, program string }
 
 // openPort has the master ask for a port: it passes no answer on to who asks for one
 // through its proxy mode.
+//
+// The port leads to a socket in a private folder, and from there to the address: were rhx
+// killed, the port of the master would stay, and a port here might be somebody else's then.
 func (m *master) openPort(ctx context.Context, address string) (port uint32, end func(), err error) {
+	socket, shut, err := relay(address)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() {
+		if err != nil {
+			shut()
+		}
+	}()
+	to := strings.ReplaceAll(socket, "%", "%%")
 	tell := func(ctx context.Context, what string) ([]byte, error) {
-		return exec.CommandContext(ctx, m.program, "-F", "none", "-S", strings.ReplaceAll(m.socket, "%", "%%"), "-O", what, "-R", loopback+":0:"+address, "host").Output()
+		return exec.CommandContext(ctx, m.program, "-F", "none", "-S", strings.ReplaceAll(m.socket, "%", "%%"), "-O", what, "-R", loopback+":0:"+to, "host").Output()
 	}
 	out, err := tell(ctx, "forward")
 	if err != nil && ctx.Err() != nil {
@@ -73,6 +89,7 @@ func (m *master) openPort(ctx context.Context, address string) (port uint32, end
 		return 0, nil, errNotForwarded
 	}
 	end = func() {
+		defer shut()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_, _ = tell(ctx, "cancel")
@@ -83,6 +100,43 @@ func (m *master) openPort(ctx context.Context, address string) (port uint32, end
 		return 0, nil, errWhichPort
 	}
 	return uint32(n), end, nil
+}
+
+// relay leads a socket that only the user can reach to an address of this machine.
+func relay(address string) (socket string, shut func(), err error) {
+	dir, err := os.MkdirTemp("", "rhx-reach-*") // mode 0700
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for a socket: %w", err)
+	}
+	socket = filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return "", nil, fmt.Errorf("listen for the ssh master: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	slots := make(chan struct{}, maxForwarded)
+	go func() {
+		for {
+			slots <- struct{}{}
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { <-slots }()
+				defer in.Close()
+				if out, err := new(net.Dialer).DialContext(ctx, "tcp", address); err == nil {
+					join(ctx, in.(*net.UnixConn), out)
+				}
+			}()
+		}
+	}()
+	return socket, sync.OnceFunc(func() {
+		cancel()
+		_ = l.Close()
+		_ = os.RemoveAll(dir)
+	}), nil
 }
 
 var errForeignSocket = errors.New("it belongs to another user")

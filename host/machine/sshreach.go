@@ -273,9 +273,15 @@ func (f *forwarded) serve(c ssh.NewChannel) {
 	join(f.ctx, channel, conn)
 }
 
+// halfCloser is a channel or a connection whose directions end apart.
+type halfCloser interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+}
+
 // join passes bytes both ways until both have ended, or ctx has. Where the second one has
 // ended, the first has a while to do so.
-func join(ctx context.Context, channel ssh.Channel, conn net.Conn) {
+func join(ctx context.Context, channel halfCloser, conn net.Conn) {
 	shut := sync.OnceFunc(func() {
 		_ = conn.Close()
 		_ = channel.Close()
