@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -261,5 +262,71 @@ func TestAgentEnds(t *testing.T) {
 			}
 			goneSoon(t, child)
 		})
+	}
+}
+
+// No program that an agent can write is run, and no rhx, whatever its name is.
+func TestAgentPrograms(t *testing.T) {
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The working folder is in a repository, and the manifest's folder in another one.
+	for _, dir := range []string{"home", "site/.git", "site/src", "site/bin", "infra/.git", "infra/rhx", "infra/bin", "outer"} {
+		if err := os.MkdirAll(filepath.Join(top, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	project := filepath.Join(top, "infra/rhx")
+	t.Chdir(filepath.Join(top, "site/src"))
+	workspace, err := workspaceOf(project, filepath.Join(top, "home"))
+	if want := []string{project, top + "/site/src", top + "/site", top + "/infra"}; err != nil || !slices.Equal(workspace, want) {
+		t.Fatal(workspace, err)
+	}
+	// The home folder and what it is in are no workspace.
+	if got, err := workspaceOf(project, top+"/site/src"); err != nil || !slices.Equal(got, []string{project, top + "/infra"}) {
+		t.Error(got, err)
+	}
+	if got := repositoryOf("/"); got != "" {
+		t.Error(got)
+	}
+	environ := withoutFolders([]string{"A=b", "PATH=" + strings.Join([]string{top + "/site/bin", top + "/infra/bin", "site", ".", "", top + "/outer", top + "/gone"}, ":")}, workspace)
+	if want := []string{"A=b", "PATH=" + top + "/outer"}; !slices.Equal(environ, want) {
+		t.Error(environ)
+	}
+
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := []byte("#!/bin/sh\n")
+	for name, content := range map[string][]byte{"site/bin/gh": script, "infra/bin/gh": script, "outer/gh": script, "outer/rhx-full": script, "outer/copy": data} {
+		if err := os.WriteFile(filepath.Join(top, name), content, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"outer/self": self, "outer/full": "rhx-full", "outer/again": "copy", "outer/in": top + "/site/bin/gh", "site/bin/out": top + "/outer/gh", "outer/through": top + "/site/bin/out", "outer/link": "gh", "site/back": top + "/outer", "outer/dir": "../site/back"} {
+		if err := os.Symlink(to, filepath.Join(top, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const written, rhx = "is in the project's folder, where an agent can write it", "an agent cannot run rhx, which shows values"
+	for name, want := range map[string]string{
+		top + "/site/bin/gh": written, top + "/infra/bin/gh": written, top + "/site/bin/out": written, "in": written, "through": written, "dir/gh": written,
+		"self": rhx, "copy": rhx, "again": rhx, "rhx-full": rhx, "full": rhx,
+	} {
+		if path, err := programOf(name, top+"/outer", workspace); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %s, %v, not %s", name, path, err, want)
+		}
+	}
+	// What is run has no link that could lead elsewhere by then.
+	for _, name := range []string{"gh", "link"} {
+		if path, err := programOf(name, top+"/outer", workspace); err != nil || path != top+"/outer/gh" {
+			t.Error(name, path, err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,8 +71,16 @@ func (c *agentCall) run(ctx context.Context, name string, args json.RawMessage) 
 	if err != nil {
 		return nil, err
 	}
-	environ := withoutFolder(a.environ(), dir)
-	program, err := programOf(argv[0], getenvOf(environ)("PATH"), dir)
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := workspaceOf(dir, home)
+	if err != nil {
+		return nil, err
+	}
+	environ := withoutFolders(a.environ(), workspace)
+	program, err := programOf(argv[0], getenvOf(environ)("PATH"), workspace)
 	if err != nil {
 		return nil, err
 	}
@@ -158,9 +167,51 @@ func plainEnvironment(environ []string) []string {
 	return out
 }
 
-// withoutFolder takes out of PATH the folders below one, and those that are not absolute:
-// an agent can write programs there.
-func withoutFolder(environ []string, folder string) []string {
+// workspaceOf are the folders in which an agent can write: that of the manifest, the working
+// folder, and the repositories that they are in. A working folder or repository that the
+// home folder is in says nothing: a client may start its servers there.
+func workspaceOf(project, home string) ([]string, error) {
+	work, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	if work, err = filepath.EvalSymlinks(work); err != nil {
+		return nil, err
+	}
+	if real, err := filepath.EvalSymlinks(home); err == nil {
+		home = real
+	}
+	out := []string{project}
+	for _, dir := range []string{work, repositoryOf(work), repositoryOf(project)} {
+		if dir != "" && !insideFolder(dir, home) && !slices.Contains(out, dir) {
+			out = append(out, dir)
+		}
+	}
+	return out, nil
+}
+
+// repositoryOf is the top folder of the git repository that a folder is in; "" without one.
+func repositoryOf(dir string) string {
+	for {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return ""
+		}
+		dir = above
+	}
+}
+
+// insideAny reports that a path is in one of the folders, or is one.
+func insideAny(folders []string, path string) bool {
+	return slices.ContainsFunc(folders, func(dir string) bool { return insideFolder(dir, path) })
+}
+
+// withoutFolders takes out of PATH what is in some folders, and what is not absolute: an
+// agent can write programs there.
+func withoutFolders(environ, folders []string) []string {
 	out := slices.Clone(environ)
 	for i, kv := range out {
 		name, value, _ := strings.Cut(kv, "=")
@@ -169,7 +220,7 @@ func withoutFolder(environ []string, folder string) []string {
 		}
 		dirs := slices.DeleteFunc(filepath.SplitList(value), func(dir string) bool {
 			real, err := filepath.EvalSymlinks(dir)
-			return !filepath.IsAbs(dir) || err != nil || insideFolder(folder, real)
+			return !filepath.IsAbs(dir) || err != nil || insideAny(folders, real) || insideAny(folders, filepath.Clean(dir))
 		})
 		out[i] = name + "=" + strings.Join(dirs, string(os.PathListSeparator))
 	}
@@ -177,8 +228,9 @@ func withoutFolder(environ []string, folder string) []string {
 }
 
 // programOf finds a program that an agent may have run: none that the agent, or another
-// user, can have written, and not rhx.
-func programOf(name, path, folder string) (string, error) {
+// user, can have written, and not rhx. The path has no links: nobody can change one between
+// this look and the start.
+func programOf(name, path string, workspace []string) (string, error) {
 	candidates := []string{name}
 	if !filepath.IsAbs(name) {
 		candidates = nil
@@ -195,18 +247,70 @@ func programOf(name, path, folder string) (string, error) {
 		if err != nil {
 			continue
 		}
-		if insideFolder(folder, real) {
+		if insideAny(workspace, real) || leadsThrough(workspace, file) {
 			return "", fmt.Errorf("%s is in the project's folder, where an agent can write it", name)
 		}
 		if err := ownfile.Check(real); err != nil {
 			return "", err
 		}
-		if self, err := os.Executable(); err == nil && sameFile(real, self) {
+		if isRhx(real) {
 			return "", errors.New("an agent cannot run rhx, which shows values")
 		}
-		return file, nil
+		return real, nil
 	}
 	return "", fault.WithHint(fmt.Errorf("there is no program %s", name), "PATH is that of rhx mcp, without folders of the project")
+}
+
+// leadsThrough reports that a path, or a link on its way, is in one of the folders.
+func leadsThrough(folders []string, path string) bool {
+	for range 255 {
+		if insideAny(folders, path) {
+			return true
+		}
+		next := withoutLink(path)
+		if next == path {
+			return false
+		}
+		path = next
+	}
+	return true
+}
+
+// withoutLink is a path with the first link in it followed.
+func withoutLink(path string) string {
+	for end := 1; end <= len(path); end++ {
+		if end < len(path) && !os.IsPathSeparator(path[end]) {
+			continue
+		}
+		if to, err := os.Readlink(path[:end]); err == nil {
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(filepath.Dir(path[:end]), to)
+			}
+			return filepath.Join(to, path[end:])
+		}
+	}
+	return path
+}
+
+// isRhx reports that a program is an rhx: this one, one beside it or, by what Go writes into
+// a program, any other, whatever its name is.
+func isRhx(program string) bool {
+	switch strings.TrimSuffix(strings.ToLower(filepath.Base(program)), ".exe") {
+	case "rhx", "rhx-full":
+		return true
+	}
+	if self, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(self); err == nil {
+			self = real
+		}
+		for _, name := range []string{filepath.Base(self), "rhx" + filepath.Ext(self), "rhx-full" + filepath.Ext(self)} {
+			if sameFile(program, filepath.Join(filepath.Dir(self), name)) {
+				return true
+			}
+		}
+	}
+	info, err := buildinfo.ReadFile(program)
+	return err == nil && info.Main.Path == "github.com/rhx-dev/rhx"
 }
 
 func sameFile(a, b string) bool {
