@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/rhx-dev/rhx/host/childenv"
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
@@ -63,7 +64,9 @@ type master struct{ socket, program string }
 // through its proxy mode.
 func (m *master) openPort(ctx context.Context, address string) (port uint32, end func(), err error) {
 	tell := func(ctx context.Context, what string) ([]byte, error) {
-		return exec.CommandContext(ctx, m.program, "-F", "none", "-S", strings.ReplaceAll(m.socket, "%", "%%"), "-O", what, "-R", loopback+":0:"+address, "host").Output()
+		cmd := exec.CommandContext(ctx, m.program, "-F", "none", "-S", strings.ReplaceAll(m.socket, "%", "%%"), "-O", what, "-R", loopback+":0:"+address, "host")
+		cmd.Env = childenv.Environ()
+		return cmd.Output()
 	}
 	out, err := tell(ctx, "forward")
 	if err != nil && ctx.Err() != nil {
