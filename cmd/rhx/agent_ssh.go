@@ -12,6 +12,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/agent"
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/childenv"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -258,7 +259,7 @@ func (a *app) confirmUse(comment, fingerprint string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmWithin)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, a.Getenv("SSH_ASKPASS"), fmt.Sprintf("Allow use of key %s?\nKey fingerprint %s.", comment, fingerprint))
-	cmd.Env = append(a.environ(), "SSH_ASKPASS_PROMPT=confirm")
+	cmd.Env = append(childenv.Without(a.environ()), "SSH_ASKPASS_PROMPT=confirm")
 	cmd.WaitDelay = time.Second
 	return cmd.Run() == nil
 }

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+
+	"github.com/rhx-dev/rhx/host/childenv"
 )
 
 // browse shows a person the address to log in at, and opens it in a browser
@@ -31,6 +33,7 @@ func (a *app) browse(url string, open bool) {
 		return
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = childenv.Environ()
 	if err := cmd.Start(); err != nil {
 		a.note("no browser was opened: %v", err)
 		return

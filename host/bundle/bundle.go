@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/childenv"
 	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/hazard"
@@ -220,9 +221,9 @@ func (e *Env) Vars() ([]Var, error) {
 	return vars, nil
 }
 
-// openers are the variables that open a store. They are rhx's: a command that gets one
-// secret must not be able to take all.
-var openers = []string{"RHX_AGE_PASSPHRASE", "RHX_AGE_IDENTITY", "RHX_BACKUP_PASSPHRASE", "VAULT_TOKEN", "BAO_TOKEN"}
+// openers are the variables that, beside the passphrases of rhx, open a store: a command that
+// gets one secret must not be able to take all.
+var openers = []string{"RHX_AGE_IDENTITY", "VAULT_TOKEN", "BAO_TOKEN"}
 
 // Beside returns vars and, for each of their other names that base, a list of
 // NAME=VALUE, has, a variable with the same value: an older one there could be the one
@@ -245,7 +246,7 @@ func Beside(base []string, vars []Var) []Var {
 func Environ(base []string, vars []Var, strip ...string) []string {
 	vars = slices.DeleteFunc(Beside(base, vars), func(v Var) bool { return slices.Contains(strip, v.Name) })
 	out := make([]string, 0, len(base)+len(vars))
-	for _, kv := range base {
+	for _, kv := range childenv.Without(base) {
 		name, _, _ := strings.Cut(kv, "=")
 		if !slices.Contains(openers, name) && !slices.Contains(strip, name) && !slices.ContainsFunc(vars, func(v Var) bool { return v.Name == name || slices.Contains(v.Clears, name) }) {
 			out = append(out, kv)

@@ -110,7 +110,7 @@ func TestEnviron(t *testing.T) {
 	if !slices.Equal(got, []string{"PATH=/bin", "EMPTY=", "=C:=C:\\", "A=x=y", "B="}) {
 		t.Errorf("%q", got)
 	}
-	got = bundle.Environ([]string{"RHX_AGE_PASSPHRASE=p", "RHX_AGE_IDENTITY=/i", "RHX_BACKUP_PASSPHRASE=b", "VAULT_TOKEN=t", "BAO_TOKEN=t", "VAULT_ADDR=a", "RHX_STORE=s"}, nil)
+	got = bundle.Environ([]string{"RHX_AGE_PASSPHRASE=p", "RHX_AGE_IDENTITY=/i", "RHX_BACKUP_PASSPHRASE=b", "RHX_IMPORT_PASSPHRASE=i", "VAULT_TOKEN=t", "BAO_TOKEN=t", "VAULT_ADDR=a", "RHX_STORE=s"}, nil)
 	if !slices.Equal(got, []string{"VAULT_ADDR=a", "RHX_STORE=s"}) {
 		t.Errorf("what opens a store: %q", got)
 	}

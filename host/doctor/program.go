@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os/exec"
 	"time"
+
+	"github.com/rhx-dev/rhx/host/childenv"
 )
 
 var errNoProgram = errors.New("there is no such program")
@@ -13,11 +15,14 @@ var errNoProgram = errors.New("there is no such program")
 const said = 64 << 10
 
 // output runs a program, and returns the beginning of what it prints on both streams. A nil
-// environment is that of rhx.
+// environment is that of rhx without its passphrases.
 func output(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		return "", errNoProgram
+	}
+	if env == nil {
+		env = childenv.Environ()
 	}
 	var out head
 	cmd := exec.CommandContext(ctx, path, args...)

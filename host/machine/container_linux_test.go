@@ -21,6 +21,7 @@ import (
 const containerStandIn = `#!/bin/sh
 tool=${0##*/}
 printf '%s\n' "$tool $*" >> "$CONTAINERS/calls"
+env | grep -o '^RHX_[A-Z]*_PASSPHRASE' >> "$CONTAINERS/passphrases"
 [ "$1" = exec ] || exit 125
 shift
 name= tty=
@@ -227,5 +228,21 @@ func TestContainerClosed(t *testing.T) {
 	}
 	if _, err := m.Info(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Error(err)
+	}
+}
+
+// docker, kubectl and what they start get no passphrase of rhx.
+func TestContainerToolsHaveNoPassphrase(t *testing.T) {
+	root := containers(t, "web", "ns/pod")
+	for _, name := range []string{"RHX_AGE_PASSPHRASE", "RHX_BACKUP_PASSPHRASE", "RHX_IMPORT_PASSPHRASE"} {
+		t.Setenv(name, "fake")
+	}
+	for _, target := range []string{"docker:web", "k8s:ns/pod"} {
+		if status, _, said := runIn(t, target, machine.RunSpec{Argv: []string{"true"}}); status != 0 {
+			t.Error(status, said)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(root, "passphrases")); err != nil || len(got) > 0 {
+		t.Errorf("%s, %v", got, err)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/rhx-dev/rhx/host/childenv"
 )
 
 func closedChan[T any]() chan T {
@@ -170,6 +172,7 @@ func (ch *containerChannel) start(command string) (err error) {
 		set = "command -v stty >/dev/null || exit 127; TERM=" + posixQuote(ch.term) + "; export TERM; "
 	}
 	cmd := exec.Command(ch.conn.path, ch.conn.of.args(ch.wantsTerminal, "echo "+mark+" $$; "+set+command)...)
+	cmd.Env = childenv.Environ()
 	var far []*os.File // what the process alone is to have
 	defer func() {
 		for _, f := range far {
@@ -345,6 +348,7 @@ func (ch *containerChannel) kill(name string) error {
 		return fmt.Errorf("the signal %s cannot be sent", name)
 	}
 	cmd := exec.Command(ch.conn.path, ch.conn.of.args(false, fmt.Sprintf("kill -%[1]s -%[2]d 2>/dev/null || kill -%[1]s %[2]d", name, pid))...)
+	cmd.Env = childenv.Environ()
 	ownSession(cmd)
 	if err := cmd.Start(); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+
+	"github.com/rhx-dev/rhx/host/childenv"
 )
 
 // asking returns the options with the questions going to the program in
@@ -51,6 +53,7 @@ func askpass(ctx context.Context, program, text string) (string, error) {
 		return "", ctx.Err()
 	}
 	cmd := exec.CommandContext(ctx, program, text)
+	cmd.Env = childenv.Environ()
 	out := &headBuffer{limit: 4 << 10}
 	cmd.Stdout = out
 	bounded(cmd)

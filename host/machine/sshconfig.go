@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/childenv"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/nameservice"
 )
@@ -208,6 +209,7 @@ func askSSH(ctx context.Context, program string, t sshTarget, config string, o *
 	defer cancel()
 	stdout, stderr := &headBuffer{limit: 1 << 20}, &headBuffer{limit: 4 << 10}
 	cmd := exec.CommandContext(limited, program, append(args, "--", t.host)...)
+	cmd.Env = childenv.Environ()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	bounded(cmd)
 	if err := cmd.Run(); err != nil {

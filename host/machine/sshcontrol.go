@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/rhx-dev/rhx/host/childenv"
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
@@ -79,7 +80,9 @@ func (m *master) openPort(ctx context.Context, address string) (port uint32, end
 	}()
 	to := strings.ReplaceAll(socket, "%", "%%")
 	tell := func(ctx context.Context, what string) ([]byte, error) {
-		return exec.CommandContext(ctx, m.program, "-F", "none", "-S", strings.ReplaceAll(m.socket, "%", "%%"), "-O", what, "-R", loopback+":0:"+to, "host").Output()
+		cmd := exec.CommandContext(ctx, m.program, "-F", "none", "-S", strings.ReplaceAll(m.socket, "%", "%%"), "-O", what, "-R", loopback+":0:"+to, "host")
+		cmd.Env = childenv.Environ()
+		return cmd.Output()
 	}
 	out, err := tell(ctx, "forward")
 	if err != nil && ctx.Err() != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/rhx-dev/rhx/host/childenv"
 )
 
 // askCommand adds what KnownHostsCommand prints for a name. Invocation is why it
@@ -35,6 +37,7 @@ func (h *hostKeys) askCommand(invocation, name string, key ssh.PublicKey) error 
 	within, cancel := context.WithTimeout(h.ctx, h.config.timeout)
 	defer cancel()
 	cmd := exec.CommandContext(within, words[0], words[1:]...)
+	cmd.Env = childenv.Environ()
 	stdout, stderr := &headBuffer{limit: 1 << 20}, &headBuffer{limit: 4 << 10}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	bounded(cmd)

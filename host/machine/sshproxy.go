@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/rhx-dev/rhx/host/childenv"
 )
 
 // hangupWithin is how long a ProxyCommand has to end after a hangup.
@@ -50,6 +52,7 @@ func newProxy(command string) *proxy {
 	if runtime.GOOS == "windows" {
 		p.cmd = exec.Command("cmd.exe", "/c", command)
 	}
+	p.cmd.Env = childenv.Environ()
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = hangupWithin
 	p.group = ownGroup(p.cmd)

@@ -17,6 +17,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rhx-dev/rhx/host/childenv"
 )
 
 var (
@@ -37,6 +39,7 @@ func ask(ctx context.Context, database, key string) ([]byte, error) {
 	defer cancel()
 	for _, program := range getents {
 		cmd := exec.CommandContext(ctx, program, database, key)
+		cmd.Env = childenv.Environ()
 		// What getent leaves behind does not hold the answer up.
 		cmd.WaitDelay = time.Second
 		var out limited

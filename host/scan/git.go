@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/childenv"
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
@@ -35,7 +36,7 @@ var hookVars = []string{"GIT_INDEX_FILE", "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMO
 // in a hook those that say which repository and index it is about.
 func NewGit(dir string, environ []string, hook bool) *Git {
 	g := &Git{Dir: dir}
-	for _, v := range environ {
+	for _, v := range childenv.Without(environ) {
 		name, _, _ := strings.Cut(v, "=")
 		if strings.HasPrefix(strings.ToUpper(name), "GIT_") && !(hook && slices.Contains(hookVars, name)) {
 			continue

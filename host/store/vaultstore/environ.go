@@ -142,7 +142,7 @@ func kvFrom(setting, path string) (mount, version string, err error) {
 func environ(with ...string) []string {
 	var env []string
 	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); !strings.HasPrefix(name, "RHX_AGE_") && name != "RHX_BACKUP_PASSPHRASE" && name != api.EnvVaultToken {
+		if name, _, _ := strings.Cut(v, "="); !strings.HasPrefix(name, "RHX_AGE_") && name != "RHX_BACKUP_PASSPHRASE" && name != "RHX_IMPORT_PASSPHRASE" && name != api.EnvVaultToken {
 			env = append(env, v)
 		}
 	}
