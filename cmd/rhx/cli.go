@@ -65,7 +65,7 @@ func commands() []command {
 		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
 		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
 		{"log", "Show who read and wrote which secrets, and where they went.", &logCmd{}, 0},
-		{"store", "Back up the store; check and rekey the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
+		{"store", "Back up the store; check, rekey and share the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
 		{"unlock", "Type the passphrase of the store's key once, for hours.", &unlockCmd{}, 0},
 		{"lock", "Have the agent forget what unlock gave it.", &lockCmd{}, 0},
 		{"agent", "Start, stop and ask the agent that holds an unlocked key.", &agentCmd{}, 0},

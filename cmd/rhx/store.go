@@ -16,6 +16,12 @@ type storeCmd struct {
 	Import storeImportCmd `cmd:"" help:"Put back what is in a backup."`
 	Verify storeVerifyCmd `cmd:"" help:"Say whether anything was taken out of the store, put back or added."`
 	Rekey  storeRekeyCmd  `cmd:"" help:"Encrypt the store to a new key."`
+
+	Share   storeShareCmd   `cmd:"" help:"Share the local store with somebody, or change what they have of it."`
+	Unshare storeUnshareCmd `cmd:"" help:"Take somebody out, and encrypt anew what they could read."`
+	Members storeMembersCmd `cmd:"" help:"List with whom the local store is shared."`
+	Join    storeJoinCmd    `cmd:"" help:"Take a store that somebody shares with you for yours."`
+	Key     storeKeyCmd     `cmd:"" help:"Print your public key, for the owner of a store."`
 }
 
 type storeVerifyCmd struct {

@@ -333,3 +333,24 @@ func TestPipes(t *testing.T) {
 		})
 	}
 }
+
+// What lies in the folder of secrets and is none does not stop unshare half-way.
+func TestUnshareWithAPipe(t *testing.T) {
+	for name, make := range map[string]func(path string) error{
+		"pipe":            func(p string) error { return syscall.Mkfifo(p, 0o600) },
+		"link":            func(p string) error { return os.Symlink("/", p) },
+		"link to nothing": func(p string) error { return os.Symlink("/nowhere", p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ann, bob := shared(t)
+			noError(t, make(ann.folder("0")))
+			_, n, err := ann.Unshare(t.Context(), "bob")
+			if opensVersion(t, bob, ann, "a", 2) {
+				t.Errorf("bob reads: %d, %v", n, err)
+			}
+			if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
+				t.Error("verify ends: ", err)
+			}
+		})
+	}
+}

@@ -68,6 +68,13 @@ func versions(folder string) ([]version, error) {
 	return vs, nil
 }
 
+// isPlain reports whether something is of a kind, a folder or 0 for a file, or is not there.
+// What is else, such as a link or a pipe, somebody else has made.
+func isPlain(path string, kind fs.FileMode) bool {
+	info, err := os.Lstat(path)
+	return err != nil || info.Mode().Type() == kind
+}
+
 // dirNames returns the names in a folder, in no order; none if it is not there. A link to
 // one, which somebody else has made, is an error.
 func dirNames(dir string) ([]string, error) {

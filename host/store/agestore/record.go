@@ -55,6 +55,8 @@ const (
 	opAgain   = "again"  // a version was encrypted anew; put, with the version that is there
 	opRekey   = "rekey"  // versions from before are encrypted anew
 	opVoid    = "void"   // a file of the record counts no more; its ID is in the place of the folder
+	opOf      = "of"     // what follows the owner says for somebody, whose idPrefix is in the place of the folder
+	opList    = "list"   // a list of members, with its serial and hash, was made
 
 	recordEnding = ".log"
 	// maxRecord is how long a file of the record may be in bytes: a million changes.
@@ -74,6 +76,7 @@ type change struct {
 	folder  string
 	version int
 	hash    string
+	by      author // in a shared store: whose word it is
 }
 
 func (c *change) text() string {
@@ -102,8 +105,10 @@ type seen struct {
 	Version int `json:"version"`
 	// ID names the file of this machine.
 	ID string `json:"id"`
-	// Sizes are those of all files when this machine last wrote.
-	Sizes map[string]int64 `json:"sizes"`
+	// Sizes are those of all files when this machine last wrote; in a shared store how far they
+	// are proven, and Hashes what they were up to there.
+	Sizes  map[string]int64  `json:"sizes"`
+	Hashes map[string]string `json:"hashes,omitempty"`
 	// Proven is where the last line with a proof ends in the file of this machine.
 	Proven int64 `json:"proven,omitempty"`
 
@@ -127,7 +132,7 @@ func (s *Store) readSeen() (*seen, error) {
 		return nil, err
 	}
 	was := &seen{}
-	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) {
+	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) && len(was.ID) != sharedID {
 		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "without it an older copy of the store is not found; remove it, and look at rhx store verify")
 	}
 	if was.length = len(data); was.Sizes == nil {
@@ -136,9 +141,12 @@ func (s *Store) readSeen() (*seen, error) {
 	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 1)
 }
 
-func validID(id string) bool {
-	raw, err := hex.DecodeString(id)
-	return err == nil && len(raw) == 8
+// validID reports whether a file of the record of a store that is not shared has such an ID.
+func validID(id string) bool { return len(id) == 16 && isHex(id) }
+
+func isHex(text string) bool {
+	_, err := hex.DecodeString(text)
+	return err == nil
 }
 
 // recordFiles are the whole lines of all files of the record, by ID.
@@ -161,15 +169,21 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	return files, nil
 }
 
-// recordIDs are the names of the files of the record.
+// recordIDs are the names of the files of the record of a store that is not shared.
 func (s *Store) recordIDs() ([]string, error) {
+	ids, err := s.allRecordIDs()
+	return slices.DeleteFunc(ids, func(id string) bool { return !validID(id) }), err
+}
+
+// allRecordIDs are also those of a shared store.
+func (s *Store) allRecordIDs() ([]string, error) {
 	names, err := dirNames(s.recordDir())
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
 	for _, name := range names {
-		if id, ok := strings.CutSuffix(name, recordEnding); ok && validID(id) {
+		if id, ok := strings.CutSuffix(name, recordEnding); ok && (len(id) == sharedID || len(id) == sharedID/2) && isHex(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -191,6 +205,9 @@ type recorder struct {
 	sizes   map[string]int64  // of the other files
 	files   map[string][]byte // the whole lines of all files, as they were when it was opened
 	signers *signers
+	// ledger takes the place of signers in a shared store, and me is the user there.
+	ledger *ledger
+	me     *Member
 }
 
 // openRecord opens the file of this machine to note a change. It makes the record where
@@ -205,6 +222,13 @@ func (s *Store) openRecord() (r *recorder, err error) {
 
 // openRecordWith is openRecord with a key; nil where it waits for a passphrase.
 func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
+	members, err := s.shared()
+	if err != nil {
+		return nil, err
+	}
+	if members != nil {
+		return s.openShared(k, members, false)
+	}
 	r = &recorder{store: s, key: k, sizes: map[string]int64{}}
 	if k != nil {
 		own, err := k.signers()
@@ -225,7 +249,7 @@ func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
 	if r.signers, err = signersOf(k, r.files); err != nil {
 		return nil, err
 	}
-	if r.seen.ID == "" || r.signers.void[r.seen.ID] || r.wasChanged() {
+	if !validID(r.seen.ID) || r.signers.void[r.seen.ID] || r.wasChanged() {
 		r.newID()
 	}
 	for id, lines := range r.files {
@@ -379,6 +403,29 @@ func (r *recorder) newest(folder string) int {
 	return newest
 }
 
+// number is that of a new version, where next is the one after the newest that is there. In a
+// shared store it is the one after the newest that somebody has said: anybody can put a file
+// with a high number there.
+func (r *recorder) number(folder string, next int, there []version) int {
+	if r.ledger == nil {
+		next = max(next, r.newest(folder)+1)
+	} else {
+		next = 1
+		want, _ := r.ledger.want()
+		for n := range want[folder] {
+			next = max(next, n+1)
+		}
+	}
+	taken := map[int]bool{}
+	for _, v := range there {
+		taken[v.n] = true
+	}
+	for taken[next] {
+		next++
+	}
+	return next
+}
+
 // pending reports whether a change needs a line that it is done.
 func (c *change) pending() bool {
 	switch c.op {
@@ -419,7 +466,7 @@ func (r *recorder) begin(first bool) error {
 		changes = append(changes, change{op: opLost})
 	} else if first {
 		var err error
-		if changes, err = s.present(); err != nil {
+		if changes, err = s.present(false); err != nil {
 			return err
 		}
 		if len(changes) > 0 {
@@ -468,7 +515,7 @@ func countPut(changes []change) string {
 }
 
 // present are the changes that lead to what the folder holds.
-func (s *Store) present() ([]change, error) {
+func (s *Store) present(shared bool) ([]change, error) {
 	folders, err := s.folders()
 	if err != nil {
 		return nil, err
@@ -476,12 +523,15 @@ func (s *Store) present() ([]change, error) {
 	slices.Sort(folders)
 	var out []change
 	for _, folder := range folders {
+		if shared && !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
+			continue // Verify names it
+		}
 		vs, err := versions(filepath.Join(s.secrets(), folder))
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range slices.Backward(vs) {
-			if v.gone {
+			if v.gone || shared && !isPlain(filepath.Join(s.secrets(), folder, v.file()), 0) {
 				continue
 			}
 			data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)
@@ -517,6 +567,9 @@ func (r *recorder) line(c change) []byte {
 func (r *recorder) add(c change, sync bool) error {
 	r.store.step()
 	line := r.line(c)
+	if r.ledger != nil && r.signer == nil {
+		return r.fail(errNotSigned)
+	}
 	_, err := r.f.WriteAt(line, r.size)
 	if err == nil && sync {
 		r.store.step()
@@ -541,6 +594,11 @@ func (r *recorder) fail(err error) error {
 // writeSeen notes how long the files are. It needs not be on the disk: what it says is
 // true of what was before.
 func (r *recorder) writeSeen() error {
+	if r.ledger != nil {
+		r.ledger.remember(r.seen)
+		r.seen.Sizes[r.seen.ID], r.seen.Hashes[r.seen.ID] = r.size, hashText(r.sum)
+		return r.saveSeen()
+	}
 	r.sizes[r.seen.ID] = r.size
 	for id, size := range r.sizes {
 		r.seen.Sizes[id] = max(size, r.seen.Sizes[id])
@@ -600,11 +658,25 @@ func (s *Store) noted(path string, c change, do func() error) error {
 	return r.noted(path, c, do)
 }
 
+// may returns why the others would not take a change for the user's.
+func (r *recorder) may(c *change) error {
+	if r.ledger == nil || r.ledger.roster.may(r.me, c) {
+		return nil
+	}
+	if !r.me.reads(c.folder) {
+		return notShared(r.ledger.roster)
+	}
+	return fmt.Errorf("version %d is none that a shared store can have", c.version)
+}
+
 func unnoted(path string, err error) error {
 	return fmt.Errorf("%s is left as it is, since that cannot be noted: %w", path, err)
 }
 
 func (r *recorder) noted(path string, c change, do func() error) error {
+	if err := r.may(&c); err != nil {
+		return unnoted(path, err)
+	}
 	err := r.add(c, true)
 	if err != nil && c.op == opDestroy && errors.Is(err, syscall.ENOSPC) {
 		return do() // it makes room; Verify says that it is gone
