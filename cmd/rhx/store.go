@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/store/agestore"
@@ -54,10 +56,14 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 	if !c.Accept {
 		return exitCode(1)
 	}
-	if ok, err := a.confirmed(c.Yes, "rhx store verify --accept", "Take the store as it is now?"); !ok {
+	shown, err := local.Acceptance(ctx)
+	if err != nil {
 		return err
 	}
-	if err := local.Accept(ctx); err != nil {
+	if ok, err := a.confirmed(c.Yes, "rhx store verify --accept", acceptance(shown)+"Take the store as it is now?"); !ok {
+		return err
+	}
+	if err := local.Accept(ctx, shown); err != nil {
 		return err
 	}
 	e.Book.NoteStore(engine.LocalURL, "accepted")
@@ -67,10 +73,48 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 	if len(found.Problems) > 0 {
 		return fault.WithKind(fmt.Errorf("accepted, and this is still wrong: %s", strings.Join(found.Problems, "; ")), fault.Partial)
 	}
-	if !done {
-		a.say("From now on this is what the store is to be.")
+	if done {
+		return nil
+	}
+	a.say("From now on this is what the store is to be.")
+	if shown != nil && len(shown.Out) > 0 {
+		a.say("You share it with nobody. rhx store share --with KEY shares it again with whom you still want to:")
+		for _, m := range shown.Out {
+			a.say(term.Line(fmt.Sprintf("  %s (%s): %s", m.Name, readsWhat(m), keyOf(&m))))
+		}
 	}
 	return nil
+}
+
+// acceptance says with whom a store is shared that is taken as it is.
+func acceptance(shown *agestore.Acceptance) string {
+	if shown == nil {
+		return ""
+	}
+	if len(shown.Out) == 0 {
+		return "It stays shared with: " + memberNames(shown.Members) + "\n"
+	}
+	return "You have changed with whom the store is shared on another machine, and that list is not here, or was made beside the one here. Get it from there if you can (store/members). Else the store is shared with nobody from then on, and no more with: " + memberNames(shown.Out) + "\n"
+}
+
+func memberNames(members []agestore.Member) string {
+	var names []string
+	for i, m := range members {
+		if i == shownMissing {
+			names = append(names, fmt.Sprintf("%d more", len(members)-i))
+			break
+		}
+		names = append(names, m.Name)
+	}
+	return cmp.Or(strings.Join(names, ", "), "nobody")
+}
+
+// keyOf is what rhx store share --with takes for a member.
+func keyOf(m *agestore.Member) string {
+	if m.Signer == "" {
+		return m.Recipients[0]
+	}
+	return m.Line()
 }
 
 // localStore returns the store on this machine, if it is the one that is used.

@@ -48,6 +48,9 @@ const (
 	maxBad = 10
 	// maxLine is how long a line may be in bytes.
 	maxLine = 1 << 10
+	// maxJump is by how much the number of a version may be higher than that of any before it. A
+	// member who could say any number could say the highest, and nobody would save that secret.
+	maxJump = 100
 	// highClock is a clock that nobody gets to by saving. Those up to maxClock/2 count; a store
 	// that has one this high waits for its owner.
 	highClock = maxClock / 4
@@ -179,6 +182,9 @@ type ledger struct {
 	strangers []string
 	// removed are those that are not there any more.
 	removed []string
+	// beyond are those of members who have more than there can be, and many has these members.
+	beyond map[string]bool
+	many   map[*Member]bool
 	// rekeys are the owner's words that secrets are encrypted anew, and lists those of which
 	// lists of members there are.
 	rekeys, lists []change
@@ -190,7 +196,7 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{roster: r, pages: map[string]*page{}, void: map[string]bool{}}
+	l := &ledger{roster: r, pages: map[string]*page{}, void: map[string]bool{}, beyond: map[string]bool{}, many: map[*Member]bool{}}
 	var owners, others []string
 	for _, id := range ids {
 		switch r.whose(id) {
@@ -202,23 +208,17 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 			others = append(others, id)
 		}
 	}
-	read := func(id string) error {
-		p, err := s.readPage(r, id, was)
+	read := func(id string) {
+		p := s.readPage(r, id, was)
 		switch {
-		case err != nil:
-			return err
 		case p.size == 0 && p.cut && !p.behind:
 			l.strangers = append(l.strangers, id)
 		case p.size > 0 || p.behind || id == was.ID:
 			l.pages[id] = p
 		}
-		return nil
 	}
 	for _, id := range owners {
-		if err := read(id); err != nil {
-			return nil, err
-		}
-		if l.pages[id] == nil {
+		if read(id); l.pages[id] == nil {
 			continue
 		}
 		for _, c := range l.pages[id].lines {
@@ -232,39 +232,81 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 			}
 		}
 	}
+	files, sizes := map[*Member]int{}, map[*Member]int64{}
 	for _, id := range others {
+		m := r.whose(id)
 		if l.void[id] {
 			continue
 		}
-		if err := read(id); err != nil {
-			return nil, err
+		if !l.many[m] {
+			read(id)
+		}
+		if p := l.pages[id]; p != nil {
+			files[m]++
+			sizes[m] += p.size
+		}
+		if l.many[m] = l.many[m] || files[m] > maxRecords || sizes[m] > maxRecord; l.many[m] {
+			l.beyond[id] = true
+			delete(l.pages, id)
 		}
 	}
+	maps.DeleteFunc(l.many, func(_ *Member, many bool) bool { return !many })
 	maps.DeleteFunc(l.pages, func(id string, _ *page) bool { return l.void[id] })
-	if len(l.pages) > maxRecords {
-		return nil, fmt.Errorf("%s has %d files; there is one for each machine that writes, and %d are read", s.recordDir(), len(l.pages), maxRecords)
-	}
+	l.number()
 	l.strangers = slices.DeleteFunc(l.strangers, func(id string) bool { return l.void[id] })
 	for _, id := range slices.Sorted(maps.Keys(was.Sizes)) {
-		if was.Sizes[id] > 0 && r.whose(id) != nil && !l.void[id] && l.pages[id] == nil {
+		if was.Sizes[id] > 0 && r.whose(id) != nil && !l.void[id] && !l.beyond[id] && l.pages[id] == nil {
 			l.removed = append(l.removed, id)
 		}
 	}
 	return l, nil
 }
 
-// readPage reads one file, as far as it counts.
-func (s *Store) readPage(r *roster, id string, was *seen) (*page, error) {
+// number has no member's word on a version count that has a number which nobody gets to.
+func (l *ledger) number() {
+	type put struct {
+		page *page
+		line int
+	}
+	var puts []put
+	for _, id := range l.ids() {
+		p := l.pages[id]
+		for i := range p.lines {
+			if p.lines[i].op == opPut {
+				puts = append(puts, put{p, i})
+			}
+		}
+	}
+	slices.SortStableFunc(puts, func(a, b put) int { return compareClock(a.page.lines[a.line], b.page.lines[b.line]) })
+	highest := map[string]int{}
+	for _, is := range puts {
+		c := &is.page.lines[is.line]
+		if last := highest[c.folder]; is.page.by != &l.roster.Owner && c.version > last+maxJump {
+			is.page.say("%d: the number of the version is far above that of any other: %q", is.line+1, strings.TrimSpace(c.text()))
+			c.op = opUndone // as of what a member may not say
+			continue
+		}
+		highest[c.folder] = max(highest[c.folder], c.version)
+	}
+}
+
+// readPage reads one file, as far as it counts. Of one that cannot be read nothing does.
+func (s *Store) readPage(r *roster, id string, was *seen) *page {
+	none := &page{by: r.whose(id), cut: true, behind: was.Sizes[id] > 0}
 	info, err := os.Lstat(s.recordPath(id))
 	if err != nil || !info.Mode().IsRegular() {
-		return &page{by: r.whose(id), cut: true, behind: was.Sizes[id] > 0}, err
+		return none
 	}
 	f, err := ownfile.OpenNoLink(s.recordPath(id))
 	if err != nil {
-		return nil, err
+		return none
 	}
 	defer func() { _ = f.Close() }()
-	return r.readFrom(id, f, info.Size(), was)
+	p, err := r.readFrom(id, f, info.Size(), was)
+	if err != nil {
+		return none
+	}
+	return p
 }
 
 // ids are those of the pages, in order.
@@ -423,10 +465,13 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 		return nil, fault.WithHint(errors.New("somebody has written a clock into the record of the store that nobody gets to"),
 			"Whose it is the owner finds in "+s.recordDir()+", and takes them out: rhx store unshare NAME. rhx store verify --accept only sets the clocks back.")
 	}
+	if r.ledger.many[me] {
+		return nil, fault.WithHint(errors.New("you have more files of the record than there can be"), "Your machines have made that many, or another program has. "+askOwner(members)+" They take you out, and share the store with you again.")
+	}
 	own := r.ledger.pages[r.seen.ID]
 	_, was := r.seen.Sizes[r.seen.ID]
 	if members.whose(r.seen.ID) != me || r.ledger.void[r.seen.ID] || own == nil && was || own != nil && (own.behind || len(own.bad) > 0) {
-		r.seen.Version, r.seen.ID, own = 1, newSharedID(as.public), nil
+		r.seen.ID, own = newSharedID(as.public), nil
 	}
 	r.sum = members.newSum(r.seen.ID)
 	if err := s.disk().MkdirAll(s.recordDir()); err != nil {

@@ -102,9 +102,12 @@ func hashFile(data []byte) string {
 
 // seen is what this machine knows of the record, kept outside of the store folder.
 type seen struct {
+	// Version is 2 where the store is shared.
 	Version int `json:"version"`
-	// ID names the file of this machine.
-	ID string `json:"id"`
+	// ID names the file of this machine. In a shared store the file of seen has the two halves of
+	// it apart: an rhx from before says then that a newer one wrote it, and not that it is damaged.
+	ID   string `json:"id"`
+	Rest string `json:"rest,omitempty"`
 	// Sizes are those of all files when this machine last wrote; in a shared store how far they
 	// are proven, and Hashes what they were up to there.
 	Sizes  map[string]int64  `json:"sizes"`
@@ -132,13 +135,15 @@ func (s *Store) readSeen() (*seen, error) {
 		return nil, err
 	}
 	was := &seen{}
-	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) && len(was.ID) != sharedID {
+	err = json.Unmarshal(data, was)
+	if err != nil || !validID(was.ID) || was.Rest != "" && !validID(was.Rest) {
 		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "without it an older copy of the store is not found; remove it, and look at rhx store verify")
 	}
+	was.ID, was.Rest = was.ID+was.Rest, ""
 	if was.length = len(data); was.Sizes == nil {
 		was.Sizes = map[string]int64{}
 	}
-	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 1)
+	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 2)
 }
 
 // validID reports whether a file of the record of a store that is not shared has such an ID.
@@ -155,9 +160,6 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) > maxRecords {
-		return nil, fmt.Errorf("%s has %d files; there is one for each machine that writes, and %d are read", s.recordDir(), len(ids), maxRecords)
-	}
 	files := make(map[string][]byte, len(ids))
 	for _, id := range ids {
 		data, err := ownfile.ReadNoLink(s.recordPath(id), maxRecord)
@@ -171,8 +173,40 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 
 // recordIDs are the names of the files of the record of a store that is not shared.
 func (s *Store) recordIDs() ([]string, error) {
-	ids, err := s.allRecordIDs()
-	return slices.DeleteFunc(ids, func(id string) bool { return !validID(id) }), err
+	ids, _, err := s.recordAndOdd()
+	return ids, err
+}
+
+// recordAndOdd are the same, and those that count for nothing, since no machine writes such: a
+// pipe, a file that is too large, and where there are too many those that this machine has not
+// seen.
+func (s *Store) recordAndOdd() (ids, odd []string, err error) {
+	all, err := s.allRecordIDs()
+	if err != nil {
+		return nil, nil, err
+	}
+	all = slices.DeleteFunc(all, func(id string) bool { return !validID(id) })
+	if len(all) > maxRecords {
+		was, err := s.readSeen()
+		if err != nil {
+			return nil, nil, err
+		}
+		slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(min(was.Sizes[b], 1), min(was.Sizes[a], 1)) })
+	}
+	for _, id := range all {
+		info, err := os.Lstat(s.recordPath(id))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, nil, err
+		case info.Mode().IsRegular() && info.Size() <= maxRecord && len(ids) < maxRecords:
+			ids = append(ids, id)
+		default:
+			odd = append(odd, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, odd, nil
 }
 
 // allRecordIDs are also those of a shared store.
@@ -249,7 +283,11 @@ func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
 	if r.signers, err = signersOf(k, r.files); err != nil {
 		return nil, err
 	}
-	if !validID(r.seen.ID) || r.signers.void[r.seen.ID] || r.wasChanged() {
+	_, odd, err := s.recordAndOdd()
+	if err != nil {
+		return nil, err
+	}
+	if !validID(r.seen.ID) || r.signers.void[r.seen.ID] || r.wasChanged() || slices.Contains(odd, r.seen.ID) {
 		r.newID()
 	}
 	for id, lines := range r.files {
@@ -288,7 +326,7 @@ func (r *recorder) reread() (err error) {
 func (r *recorder) newID() {
 	raw := make([]byte, 8)
 	_, _ = rand.Read(raw) // it never fails
-	r.seen.Version, r.seen.ID = 1, hex.EncodeToString(raw)
+	r.seen.ID = hex.EncodeToString(raw)
 }
 
 // noteBehind notes in the record that it was replaced by an older copy. Without that
@@ -406,7 +444,7 @@ func (r *recorder) newest(folder string) int {
 // number is that of a new version, where next is the one after the newest that is there. In a
 // shared store it is the one after the newest that somebody has said: anybody can put a file
 // with a high number there.
-func (r *recorder) number(folder string, next int, there []version) int {
+func (r *recorder) number(folder string, next int, there []version) (int, error) {
 	if r.ledger == nil {
 		next = max(next, r.newest(folder)+1)
 	} else {
@@ -416,6 +454,7 @@ func (r *recorder) number(folder string, next int, there []version) int {
 			next = max(next, n+1)
 		}
 	}
+	first := next
 	taken := map[int]bool{}
 	for _, v := range there {
 		taken[v.n] = true
@@ -423,7 +462,10 @@ func (r *recorder) number(folder string, next int, there []version) int {
 	for taken[next] {
 		next++
 	}
-	return next
+	if r.ledger != nil && next-first >= maxJump {
+		return 0, fault.WithHint(fmt.Errorf("there are %d versions that the record does not have", next-first), "rhx store verify names them: get the record as well (git), or remove what nobody of you has saved.")
+	}
+	return next, nil
 }
 
 // pending reports whether a change needs a line that it is done.
@@ -442,8 +484,8 @@ func (s *Store) made(c *change) (bool, error) {
 	path, there := folder, false
 	switch c.op {
 	case opPut, opAgain:
-		data, err := ownfile.ReadNoLink(filepath.Join(folder, v.file()), maxFile)
-		if errors.Is(err, fs.ErrNotExist) {
+		data, err := readVersion(filepath.Join(folder, v.file()))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForeign) {
 			return false, nil
 		}
 		return hashFile(data) == c.hash, err
@@ -466,7 +508,7 @@ func (r *recorder) begin(first bool) error {
 		changes = append(changes, change{op: opLost})
 	} else if first {
 		var err error
-		if changes, err = s.present(false); err != nil {
+		if changes, _, err = s.present(); err != nil {
 			return err
 		}
 		if len(changes) > 0 {
@@ -514,29 +556,31 @@ func countPut(changes []change) string {
 	return fmt.Sprintf("%d secrets, %d versions", len(folders), versions)
 }
 
-// present are the changes that lead to what the folder holds.
-func (s *Store) present(shared bool) ([]change, error) {
+// present are the changes that lead to what the folder holds. Of what is unread, a version or with
+// number 0 all of a secret, nobody knows what it is: Verify names it.
+func (s *Store) present() (out, unread []change, err error) {
 	folders, err := s.folders()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Sort(folders)
-	var out []change
 	for _, folder := range folders {
-		if shared && !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
-			continue // Verify names it
-		}
 		vs, err := versions(filepath.Join(s.secrets(), folder))
 		if err != nil {
-			return nil, err
+			unread = append(unread, change{folder: folder})
+			continue
 		}
 		for _, v := range slices.Backward(vs) {
-			if v.gone || shared && !isPlain(filepath.Join(s.secrets(), folder, v.file()), 0) {
+			if v.gone {
 				continue
 			}
-			data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)
+			data, err := readVersion(filepath.Join(s.secrets(), folder, v.file()))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
 			if err != nil {
-				return nil, err
+				unread = append(unread, change{folder: folder, version: v.n})
+				continue
 			}
 			out = append(out, change{op: opPut, folder: folder, version: v.n, hash: hashFile(data)}, change{op: opDone})
 			if v.deleted {
@@ -544,7 +588,7 @@ func (s *Store) present(shared bool) ([]change, error) {
 			}
 		}
 	}
-	return out, nil
+	return out, unread, nil
 }
 
 // line is the next line of the file, with its proof.
@@ -607,7 +651,11 @@ func (r *recorder) writeSeen() error {
 }
 
 func (r *recorder) saveSeen() error {
-	data, err := json.Marshal(r.seen)
+	out := *r.seen
+	if out.Version = 1; len(out.ID) == sharedID {
+		out.Version, out.ID, out.Rest = 2, out.ID[:sharedID/2], out.ID[sharedID/2:]
+	}
+	data, err := json.Marshal(out)
 	if err != nil {
 		return err
 	}

@@ -196,7 +196,7 @@ func (s *Store) beginRekey(k *key) (*recorder, error) {
 	if r.signers.of[r.seen.ID] == mine && bytes.Contains(r.files[r.seen.ID], []byte(" "+opRekey+" ")) {
 		return r, nil // it was begun, and interrupted
 	}
-	changes, err := s.present(false)
+	changes, _, err := s.present() // all of it: mustBeRight has looked
 	if err != nil {
 		return r, err
 	}

@@ -381,41 +381,17 @@ func (r *roster) follows(hash string) bool {
 	return hash == hashFile(r.raw) || slices.Contains(r.Before, hash)
 }
 
-// merged is next where the owner has made another list at the same time: of those who are on
-// both, with what they have on both. Nobody comes back whom one of them has taken out.
-func (r *roster) merged(other *roster) *roster {
+// alone is next with the owner alone, in the place of all that others know: the hashes of these
+// lists may be those of lists that nobody has any more.
+func (r *roster) alone(serial int64, hashes []string) *roster {
 	n := r.next()
-	n.Serial = max(n.Serial, other.Serial+1)
-	for _, h := range append(slices.Clone(other.Before), hashFile(other.raw)) {
+	n.Members, n.Serial = nil, max(n.Serial, serial+1)
+	for _, h := range hashes {
 		if !slices.Contains(n.Before, h) {
 			n.Before = append(n.Before, h)
 		}
 	}
 	n.Before = n.Before[max(0, len(n.Before)-maxBefore):]
-	n.Members = nil
-	for _, m := range r.Members {
-		i := other.find(m.Name)
-		if i < 0 {
-			continue
-		}
-		o := other.Members[i]
-		if !slices.Equal(o.Recipients, m.Recipients) {
-			continue
-		}
-		if o.Signer != m.Signer {
-			m.Signer = ""
-		}
-		switch {
-		case o.All:
-		case m.All:
-			m.All, m.Secrets = false, o.Secrets
-		default:
-			m.Secrets = slices.DeleteFunc(slices.Clone(m.Secrets), func(name Text) bool { return !slices.Contains(o.Secrets, name) })
-		}
-		if m.All || len(m.Secrets) > 0 {
-			n.Members = append(n.Members, m)
-		}
-	}
 	return n
 }
 

@@ -25,7 +25,7 @@ func TestS2Large(t *testing.T) {
 	if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
 		t.Error("verify ends: ", err)
 	}
-	t.Log("accept", Open(ann.opt).Accept(t.Context()))
+	t.Log("accept", accept(t.Context(), Open(ann.opt)))
 }
 
 // second machine of ann: held back list, accept
@@ -45,7 +45,7 @@ func TestS2AcceptHeldBack(t *testing.T) {
 	t.Log("2 verify: ", problems(t, ann2))
 	_, err = Open(ann2.opt).Put(t.Context(), fake("new"), store.AnyVersion)
 	t.Log("2 put: ", err)
-	t.Log("2 accept: ", Open(ann2.opt).Accept(t.Context()))
+	t.Log("2 accept: ", accept(t.Context(), Open(ann2.opt)))
 	t.Log("2: ", names(t, ann2), problems(t, ann2))
 	pull(t, ann2, ann)
 	t.Log("1 again: ", names(t, ann), problems(t, ann))
@@ -68,7 +68,7 @@ func TestS2Thousand(t *testing.T) {
 	}
 	_, err = Open(ann.opt).Verify(t.Context())
 	t.Log("verify", err)
-	t.Log("accept", Open(ann.opt).Accept(t.Context()))
+	t.Log("accept", accept(t.Context(), Open(ann.opt)))
 }
 
 func TestS2GoneAlone(t *testing.T) {
@@ -77,12 +77,12 @@ func TestS2GoneAlone(t *testing.T) {
 	noError(t, s.Delete(t.Context(), "a"))
 	vs, _ := versions(s.folder("a"))
 	noError(t, os.Remove(filepath.Join(s.folder("a"), vs[0].file())))
-	noError(t, Open(s.opt).Accept(t.Context()))
+	noError(t, accept(t.Context(), Open(s.opt)))
 	right(t, s)
 	_, err := Open(s.opt).Rekey(t.Context(), "")
 	t.Log("rekey", err)
 	t.Log("verify", problems(t, s))
-	t.Log("accept", Open(s.opt).Accept(t.Context()))
+	t.Log("accept", accept(t.Context(), Open(s.opt)))
 	t.Log("verify", problems(t, s))
 	_, err = Open(s.opt).Rekey(t.Context(), "")
 	t.Log("rekey", err)

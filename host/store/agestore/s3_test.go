@@ -21,12 +21,12 @@ func TestS3Number(t *testing.T) {
 	t.Log("unshare:", n, err)
 	_, err = Open(ann.opt).Put(t.Context(), fake("a"), store.AnyVersion)
 	t.Log("put:", err)
-	t.Log("accept:", Open(ann.opt).Accept(t.Context()))
+	t.Log("accept:", accept(t.Context(), Open(ann.opt)))
 	t.Log("verify:", problems(t, ann))
 	_, err = Open(ann.opt).Put(t.Context(), fake("a"), store.AnyVersion)
 	t.Log("put:", err)
 	noError(t, os.Remove(filepath.Join(ann.folder("a"), "2147483647.age")))
-	t.Log("accept after removing:", Open(ann.opt).Accept(t.Context()))
+	t.Log("accept after removing:", accept(t.Context(), Open(ann.opt)))
 	_, err = Open(ann.opt).Put(t.Context(), fake("a"), store.AnyVersion)
 	t.Log("put:", err)
 }
@@ -54,7 +54,7 @@ func TestS3Folder(t *testing.T) {
 	}
 	v, err := Open(ann.opt).Verify(t.Context())
 	t.Log(v, err)
-	t.Log(Open(ann.opt).Accept(t.Context()), problems(t, ann))
+	t.Log(accept(t.Context(), Open(ann.opt)), problems(t, ann))
 }
 
 // unreadable by mode, empty secret dirs, and a file 0
@@ -66,5 +66,5 @@ func TestS3Empty(t *testing.T) {
 	if opensVersion(t, bob, ann, "a", 2) {
 		t.Error("stays")
 	}
-	t.Log(Open(ann.opt).Accept(t.Context()), problems(t, ann))
+	t.Log(accept(t.Context(), Open(ann.opt)), problems(t, ann))
 }

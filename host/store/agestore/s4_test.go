@@ -19,7 +19,7 @@ func TestS4Removed(t *testing.T) {
 	pull(t, ann, ann2)
 	noError(t, os.Remove(ann2.membersPath()))
 	t.Log("2 verify: ", problems(t, ann2))
-	t.Log("2 accept: ", Open(ann2.opt).Accept(t.Context()))
+	t.Log("2 accept: ", accept(t.Context(), Open(ann2.opt)))
 	t.Log("2: ", names(t, ann2), problems(t, ann2))
 	pull(t, ann2, ann)
 	t.Log("1 again: ", names(t, ann), problems(t, ann))

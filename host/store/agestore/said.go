@@ -57,7 +57,7 @@ func (s *Store) look(k *key, folder string) (*view, error) {
 		fmt.Fprintln(&b, hashFile(members.raw))
 	}
 	for _, id := range ids {
-		info, err := os.Stat(s.recordPath(id))
+		info, err := os.Lstat(s.recordPath(id))
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ type reshaping struct {
 	// takes are the IDs of files of the record whose word is the owner's from then on, and
 	// voids those of files that count for nothing. Neither count by themselves after that.
 	takes, voids []string
+	// leaves and enters are the keys that sign of whom the owner speaks for from then on, and of
+	// whom nothing counts that they have said until then.
+	leaves, enters []string
 	// removes are those of them that are removed in the end: nobody writes to them any more, so
 	// that git tells of no conflict.
 	removes []string
@@ -59,8 +63,8 @@ func (s *Store) Share(ctx context.Context, m *Member, self string) (int, error) 
 			}
 			c.next = was.next()
 			c.next.Members = append(c.next.Members, add)
-			c.folders = foldersOf(add)
-			return s.incoming(c, add.Signer)
+			c.folders, c.enters = foldersOf(add), []string{add.Signer}
+			return nil
 		}
 		old := was.Members[i]
 		add.Name = cmp.Or(add.Name, old.Name)
@@ -77,13 +81,12 @@ func (s *Store) Share(ctx context.Context, m *Member, self string) (int, error) 
 			c.folders = nil
 		}
 		if add.Signer != old.Signer {
-			if err := s.incoming(c, add.Signer); err != nil {
-				return err
-			}
+			c.enters = []string{add.Signer}
 		}
 		// What they were not to say before does not count either when they have more.
 		c.takenOut = !add.All && (old.All || slices.ContainsFunc(old.Secrets, func(name Text) bool { return !slices.Contains(add.Secrets, name) }))
-		return s.leaving(c, old.Signer)
+		c.leaves = []string{old.Signer}
+		return nil
 	})
 	return n, err
 }
@@ -111,18 +114,28 @@ func (s *Store) filesOf(signer string) ([]string, error) {
 	}), err
 }
 
-// incoming has nothing count that somebody wrote before they were a member.
-func (s *Store) incoming(c *reshaping, signer string) error {
-	ids, err := s.filesOf(signer)
-	c.voids = append(c.voids, ids...)
-	return err
-}
-
-// leaving has the owner say what somebody has said until now.
-func (s *Store) leaving(c *reshaping, signer string) error {
-	ids, err := s.filesOf(signer)
-	c.takes = append(c.takes, ids...)
-	return err
+// settle turns leaves and enters into files: those of which at least a line is signed. Anybody can
+// make others of such a name, as many as they like.
+func (s *Store) settle(l *ledger, next *roster, c *reshaping) error {
+	for _, signer := range c.leaves {
+		for id := range l.pages {
+			if l.pages[id].by.Signer == signer {
+				c.takes = append(c.takes, id)
+			}
+		}
+	}
+	for _, signer := range c.enters {
+		ids, err := s.filesOf(signer)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if s.readPage(next, id, &seen{}).size > 0 {
+				c.voids = append(c.voids, id)
+			}
+		}
+	}
+	return nil
 }
 
 // firstShare has the user own the store, and say what is in it. What the record said of it
@@ -132,11 +145,15 @@ func (s *Store) firstShare(c *reshaping, k *key, m Member, self string) (err err
 	_, _ = rand.Read(raw) // it never fails
 	owner := Member{Name: self, Recipients: k.public, Signer: c.as.public, All: true}
 	c.next = &roster{Store: hex.EncodeToString(raw), Serial: 1, Owner: owner, Members: []Member{m}}
-	if c.start, err = s.present(false); err != nil {
+	if c.start, _, err = s.present(); err != nil {
 		return err
+	}
+	if i := slices.IndexFunc(c.start, func(c change) bool { return c.version > maxNumber }); i >= 0 {
+		return fmt.Errorf("version %d of what is in %s is none that a shared store can have", c.start[i].version, filepath.Join(s.secrets(), c.start[i].folder))
 	}
 	c.folders = foldersOf(m)
 	c.voids, err = s.allRecordIDs()
+	c.voids = c.voids[:min(len(c.voids), maxRecords)]
 	return err
 }
 
@@ -160,7 +177,8 @@ func (s *Store) Unshare(ctx context.Context, name string) (*Member, int, error) 
 		c.next = was.next()
 		c.next.Members = slices.Delete(c.next.Members, i, i+1)
 		c.folders, c.anyway, c.takenOut = foldersOf(*out), true, true
-		return s.leaving(c, out.Signer)
+		c.leaves = []string{out.Signer}
+		return nil
 	})
 	if err == nil && out == nil {
 		done := ""
@@ -180,13 +198,8 @@ var errNotShared = fault.WithHint(fault.WithKind(errors.New("the store is not sh
 // it as it was, or as it is to be with versions that Verify says are not encrypted so yet;
 // the next call goes on with these.
 func (s *Store) reshape(ctx context.Context, change func(was *roster, k *key, c *reshaping) error) (n int, err error) {
-	if err := s.begin(ctx); err != nil {
-		return 0, err
-	}
-	if _, err := s.private(ctx); err != nil {
-		return 0, err
-	}
-	k, err := s.unlocked()
+	s.withoutAgent() // which signs lines of the record, and no list of members
+	k, err := s.private(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -277,6 +290,9 @@ func (s *Store) apply(ctx context.Context, k *key, was *roster, c *reshaping) (i
 			return 0, err
 		}
 		if err := next.fits(); err != nil {
+			return 0, err
+		}
+		if err := s.settle(l, next, c); err != nil {
 			return 0, err
 		}
 		if err := s.newList(was, next, l, c); err != nil {

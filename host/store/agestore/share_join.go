@@ -158,7 +158,7 @@ func (s *Store) Join(ctx context.Context, in *Invitation) error {
 			return err
 		}
 		if in.OtherStore { // what was seen of the other is no measure
-			was.Version, was.ID, was.Sizes, was.Hashes = 1, newSharedID(""), map[string]int64{}, nil
+			was.ID, was.Sizes, was.Hashes = newSharedID(""), map[string]int64{}, nil
 			if err := (&recorder{store: s, seen: was}).saveSeen(); err != nil {
 				return err
 			}
@@ -190,7 +190,7 @@ func (s *Store) authors(folder string, vs []version) map[int]string {
 	out := map[int]string{}
 	for _, v := range vs {
 		out[v.n] = "?"
-		data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)
+		data, err := readVersion(filepath.Join(s.secrets(), folder, v.file()))
 		if err != nil {
 			continue
 		}

@@ -211,9 +211,7 @@ func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
 		}
 		made, pending := p.made()
 		if pending != nil {
-			if is, err := s.made(pending); err != nil {
-				return err
-			} else if is {
+			if is, err := s.made(pending); err == nil && is { // else Verify says that nobody has
 				made = append(made, *pending)
 			}
 		}
@@ -296,29 +294,23 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 		if since == 0 {
 			continue
 		}
-		if !isPlain(filepath.Join(r.store.secrets(), folder), fs.ModeDir) {
-			others = append(others, folder)
-			continue
-		}
 		vs, err := versions(filepath.Join(r.store.secrets(), folder))
 		if err != nil {
-			return n, "", err
+			others = append(others, folder)
+			continue
 		}
 		for _, v := range slices.Backward(vs) {
 			if err := ctx.Err(); err != nil {
 				return n, "", err
 			}
 			path := filepath.Join(r.store.secrets(), folder, v.file())
-			if !isPlain(path, 0) {
-				others = append(others, filepath.Join(folder, v.file()))
-				continue
-			}
-			data, err := ownfile.ReadNoLink(path, maxFile)
+			data, err := readVersion(path)
 			if v.gone || errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
-				return n, "", err
+				others = append(others, filepath.Join(folder, v.file()))
+				continue
 			}
 			b, hash := bindingOf(data), hashFile(data)
 			w := want[folder][v.n]

@@ -158,7 +158,7 @@ func TestForkedListKeepsAFormerMember(t *testing.T) {
 	putFake(t, second, "new", "NEW")
 	// git: the files of the second are taken where there is a conflict.
 	pull(t, second, ann)
-	noError(t, ann.Accept(t.Context()))
+	noError(t, accept(t.Context(), ann))
 	right(t, ann)
 	if got := names(t, ann); got != "ann" {
 		t.Fatal(got)
@@ -194,7 +194,7 @@ func TestAMarkThatStopsSaving(t *testing.T) {
 	if got := problems(t, ann); err != nil && got == "" {
 		t.Errorf("%v, and verify finds nothing", err)
 	}
-	noError(t, ann.Accept(t.Context()))
+	noError(t, accept(t.Context(), ann))
 	if _, err := Open(ann.opt).Put(t.Context(), fake("a"), store.AnyVersion); err != nil {
 		t.Error(err)
 	}
@@ -205,10 +205,10 @@ func TestAVersionThatStopsSaving(t *testing.T) {
 	ann, _ := shared(t)
 	noError(t, os.MkdirAll(ann.folder("a"), 0o700))
 	write(t, filepath.Join(ann.folder("a"), "2147483649.age"), contents(t, filepath.Join(ann.folder("a"), "2.age")), 0o600)
-	noError(t, ann.Accept(t.Context()))
+	noError(t, accept(t.Context(), ann))
 	noError(t, os.Remove(filepath.Join(ann.folder("a"), "2147483649.age")))
 	right(t, ann)
-	noError(t, ann.Accept(t.Context()))
+	noError(t, accept(t.Context(), ann))
 	right(t, ann)
 }
 
@@ -224,7 +224,7 @@ func TestAClockThatIsPassedOn(t *testing.T) {
 	if _, _, err := ann.Unshare(t.Context(), "bob"); err != nil {
 		t.Error("unshare: ", err)
 	}
-	if err := ann.Accept(t.Context()); err != nil {
+	if err := accept(t.Context(), ann); err != nil {
 		t.Error("accept: ", err)
 	}
 	if _, err := Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion); err != nil {
@@ -244,7 +244,7 @@ func TestAThousandNames(t *testing.T) {
 	if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
 		t.Error("verify: ", err)
 	}
-	if err := ann.Accept(t.Context()); err != nil {
+	if err := accept(t.Context(), ann); err != nil {
 		t.Error("accept: ", err)
 	}
 	if _, _, err := ann.Unshare(t.Context(), "bob"); err != nil {
@@ -296,7 +296,7 @@ func TestAFolderAsAFile(t *testing.T) {
 	if _, err := Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion); err != nil {
 		t.Error("put: ", err)
 	}
-	if err := ann.Accept(t.Context()); err != nil {
+	if err := accept(t.Context(), ann); err != nil {
 		t.Error("accept: ", err)
 	}
 }
@@ -503,7 +503,7 @@ func TestRekeyIsLostWithAVoidFile(t *testing.T) {
 			write(t, ann.recordPath(id), append(contents(t, ann.recordPath(id)), "x\n"...), 0o600)
 		}
 	}
-	noError(t, Open(ann.opt).Accept(t.Context()))
+	noError(t, accept(t.Context(), Open(ann.opt)))
 	right(t, ann)
 	for _, id := range ids {
 		if validID(id) || strings.HasPrefix(id, idPrefix(signerOfStore(t, ann).public)) {
@@ -572,7 +572,7 @@ func TestForkBringsBack(t *testing.T) {
 	_, _, err = second.Unshare(t.Context(), "carl")
 	noError(t, err)
 	pull(t, second, ann)
-	noError(t, ann.Accept(t.Context()))
+	noError(t, accept(t.Context(), ann))
 	right(t, ann)
 	putFake(t, Open(ann.opt), "new", "NEW")
 	if opensVersion(t, carl, ann, "new", 1) {
@@ -662,7 +662,7 @@ func TestAccepted(t *testing.T) {
 		putFake(t, private, "a", "PRIVATE")
 	}
 	write(t, filepath.Join(ann.folder("a"), "3.age"), contents(t, filepath.Join(private.folder("a"), "3.age")), 0o600)
-	_ = ann.Accept(t.Context())
+	_ = accept(t.Context(), ann)
 	_, _ = ann.Share(t.Context(), nil, "")
 	if opensVersion(t, bob, ann, "a", 3) {
 		t.Error("bob reads what was private")
@@ -681,7 +681,7 @@ func TestAcceptKilledAtAnyStep(t *testing.T) {
 	path := ann.recordPath(bob.mustSeen(t).ID)
 	lines := bytes.SplitAfter(contents(t, path), []byte("\n"))
 	write(t, path, bytes.Join(lines[:len(lines)-3], nil), 0o600)
-	work := func(s *Store) error { return s.Accept(t.Context()) }
+	work := func(s *Store) error { return accept(t.Context(), s) }
 	for step := 1; ; step++ {
 		s, done := killedAt(t, ann, step, work)
 		if done {
@@ -690,7 +690,7 @@ func TestAcceptKilledAtAnyStep(t *testing.T) {
 			}
 			return
 		}
-		noError(t, Open(s.opt).Accept(t.Context()))
+		noError(t, accept(t.Context(), Open(s.opt)))
 		right(t, Open(s.opt))
 		if got := names(t, Open(s.opt)); got != "ann bob" {
 			t.Errorf("step %d: %s", step, got)
@@ -738,7 +738,7 @@ func TestAFileMadeTooLarge(t *testing.T) {
 	if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
 		t.Error("verify: ", err)
 	}
-	if err := Open(ann.opt).Accept(t.Context()); err != nil {
+	if err := accept(t.Context(), Open(ann.opt)); err != nil {
 		t.Error("accept: ", err)
 	}
 	if _, _, err := Open(ann.opt).Unshare(t.Context(), "bob"); err != nil {
@@ -826,7 +826,7 @@ func TestAMarkOfAForgottenVersion(t *testing.T) {
 			k = 3
 		}
 		noError(t, os.Remove(filepath.Join(s.folder("a"), version{n: k}.file())))
-		noError(t, Open(s.opt).Accept(t.Context()))
+		noError(t, accept(t.Context(), Open(s.opt)))
 		right(t, s)
 		write(t, filepath.Join(s.folder("a"), version{n: k}.mark()), nil, 0o600)
 		_, err := Open(s.opt).Get(t.Context(), "a", 0)

@@ -225,7 +225,7 @@ func TestAStoreIsJoined(t *testing.T) {
 	_, rekeyErr := bob.Rekey(ctx, "")
 	_, shareErr := bob.Share(ctx, memberOf(t, ann, "ann"), "bob")
 	for what, err := range map[string]error{
-		"put": putErr, "rekey": rekeyErr, "share": shareErr, "accept": bob.Accept(ctx),
+		"put": putErr, "rekey": rekeyErr, "share": shareErr, "accept": accept(ctx, bob),
 		"delete": bob.Delete(ctx, "a"), "destroy": bob.Destroy(ctx, "a"),
 	} {
 		if !errors.Is(err, errNotJoined) || !errors.Is(err, store.ErrDenied) {
@@ -358,7 +358,7 @@ func TestAPartIsAPart(t *testing.T) {
 	if got := authors(t, ann, "b"); got != "ann ?" {
 		t.Error(got)
 	}
-	noError(t, ann.Accept(t.Context()))
+	noError(t, accept(t.Context(), ann))
 	right(t, ann)
 }
 
@@ -540,7 +540,7 @@ func TestAMemberSharesWithNobody(t *testing.T) {
 	_, shareErr := bob.Share(ctx, memberOf(t, eve, "eve"), "bob")
 	_, _, unshareErr := bob.Unshare(ctx, "bob")
 	_, rekeyErr := bob.Rekey(ctx, "")
-	for what, err := range map[string]error{"share": shareErr, "unshare": unshareErr, "rekey": rekeyErr, "accept": bob.Accept(ctx)} {
+	for what, err := range map[string]error{"share": shareErr, "unshare": unshareErr, "rekey": rekeyErr, "accept": accept(ctx, bob)} {
 		if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "ann owns the store") {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -15,7 +15,6 @@ import (
 	"filippo.io/age"
 
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -79,13 +78,17 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, odd, err := s.recordAndOdd()
+	if err != nil {
+		return nil, err
+	}
 	members, err := s.shared()
 	if errors.Is(err, errMembers) {
 		v.problem("%v. %s", err, fault.Hint(err))
 	} else if err != nil {
 		return nil, err
 	}
-	if members == nil && len(folders)+len(ids)+len(was.Sizes) == 0 {
+	if members == nil && len(folders)+len(ids)+len(odd)+len(was.Sizes) == 0 {
 		return v, nil
 	}
 	ready, err := s.ready()
@@ -118,7 +121,7 @@ func (s *Store) remember(l *ledger) error {
 	if err := s.setPin(l.roster); err != nil {
 		return err
 	}
-	if r.seen.Version = 1; r.seen.ID == "" {
+	if r.seen.ID == "" {
 		r.seen.ID = newSharedID("")
 	}
 	l.remember(r.seen)
@@ -169,13 +172,14 @@ func (c *comparison) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if c.ledger != nil && !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
-			c.problem("%s is not a folder: somebody else has put it there", filepath.Join(s.secrets(), folder))
+		if !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
+			c.problem("%s is no folder: somebody else has put it there, and it is to be removed", filepath.Join(s.secrets(), folder))
 			continue
 		}
 		vs, err := versions(filepath.Join(s.secrets(), folder))
 		if err != nil {
-			return err
+			c.problem("%v", err)
+			continue
 		}
 		if len(vs) > 0 {
 			c.Secrets++
@@ -232,10 +236,11 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 		want, err := c.readShared(members, was)
 		return want, true, err
 	}
-	ids, err := s.recordIDs()
+	ids, odd, err := s.recordAndOdd()
 	if err != nil {
 		return nil, false, err
 	}
+	c.odd(odd)
 	if c.files, err = s.recordFiles(); err != nil {
 		return nil, false, err
 	}
@@ -243,7 +248,7 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 		return nil, false, err
 	}
 	for id, size := range was.Sizes {
-		if !slices.Contains(ids, id) && size > 0 {
+		if !slices.Contains(ids, id) && !slices.Contains(odd, id) && size > 0 {
 			c.problem("%s was removed", s.recordPath(id))
 		}
 	}
@@ -265,6 +270,17 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	}
 	c.forgot = forgotten(all)
 	return want, true, nil
+}
+
+// odd tells of files of the record that count for nothing.
+func (c *comparison) odd(ids []string) {
+	for i, id := range ids {
+		if i == maxBad {
+			c.problem("there are %d more like that", len(ids)-i)
+			break
+		}
+		c.problem("%s counts for nothing: it is not a plain file, or larger than any, or one of too many. Somebody else has put it there, and it is to be removed", c.store.recordPath(id))
+	}
 }
 
 // forgotten are the versions, by folder, that were deleted and then taken away by somebody: only
@@ -316,10 +332,13 @@ func (c *comparison) readShared(members *roster, was *seen) (want states, err er
 	if err != nil {
 		return nil, err
 	}
+	for m := range l.many {
+		c.problem("%s has more files of the record than there can be, and the last of them do not count: rhx store unshare %s ends that", m.Name, m.Name)
+	}
 	for _, id := range l.strangers {
 		next := func(k *signer) bool { return strings.HasPrefix(id, idPrefix(k.public)) }
 		switch n := len(c.foreign); {
-		case c.me == &members.Owner && slices.ContainsFunc(own, next):
+		case c.me == &members.Owner && members.whose(id) == nil && slices.ContainsFunc(own, next):
 			c.note("rhx store rekey was interrupted: run it again, and it goes on")
 		case n < maxBad:
 			c.foreign = append(c.foreign, s.recordPath(id)+": no member wrote it, or one who was taken out")
@@ -502,7 +521,8 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 		w, ok := want[v.n]
 		hash, name, stale, err := c.version(folder, v)
 		if err != nil {
-			return err
+			c.problem("%v", err)
+			continue
 		}
 		if recorded && !c.expected(folder, v, hash, w, ok) {
 			c.differs(folder, name, v, hash, w, ok)
@@ -580,11 +600,7 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 func (c *comparison) version(folder string, v version) (hash, name string, stale bool, err error) {
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	name = c.name(folder)
-	if c.ledger != nil && !isPlain(path, 0) {
-		c.problem("%s is not a plain file: somebody else has put it there", path)
-		return "", name, false, nil
-	}
-	data, err := ownfile.ReadNoLink(path, maxFile)
+	data, err := readVersion(path)
 	if err != nil {
 		return "", name, false, err
 	}
@@ -623,16 +639,20 @@ func (c *comparison) name(folder string) string {
 
 // Accept has the record say what the folder holds, as it is now. It is for a user who
 // knows why the two differ.
-func (s *Store) Accept(ctx context.Context) error {
+// In a shared store shown is what Acceptance has returned.
+func (s *Store) Accept(ctx context.Context, shown *Acceptance) error {
 	if err := s.begin(ctx); err != nil {
 		return err
+	}
+	if shown != nil {
+		s.withoutAgent()
 	}
 	k, err := s.unlocked()
 	if err != nil {
 		return err
 	}
 	return s.locked(ctx, func() error {
-		if done, err := s.acceptShared(ctx, k); done || err != nil {
+		if done, err := s.acceptShared(ctx, k, shown); done || err != nil {
 			return err
 		}
 		r, err := s.openRecordWith(k)
@@ -662,11 +682,11 @@ func (s *Store) Accept(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now, err := s.present(false)
+		now, unread, err := s.present()
 		if err != nil {
 			return err
 		}
-		if err := r.become(want, now); err != nil {
+		if err := r.become(want, now, unread); err != nil {
 			return err
 		}
 		return r.accept()
@@ -674,8 +694,8 @@ func (s *Store) Accept(ctx context.Context) error {
 }
 
 // become notes what leads from what the record says to what is there.
-func (r *recorder) become(want states, now []change) error {
-	for _, c := range becoming(want, now) {
+func (r *recorder) become(want states, now, unread []change) error {
+	for _, c := range becoming(want, now, unread) {
 		if err := r.add(c, false); err != nil {
 			return err
 		}
@@ -683,8 +703,15 @@ func (r *recorder) become(want states, now []change) error {
 	return nil
 }
 
-// becoming are the changes that lead from what the record says to what is there.
-func becoming(want states, now []change) (out []change) {
+// becoming are the changes that lead from what the record says to what is there. What is unread
+// stays as it was.
+func becoming(want states, now, unread []change) (out []change) {
+	for _, c := range unread {
+		if c.version == 0 {
+			delete(want, c.folder)
+		}
+		delete(want[c.folder], c.version)
+	}
 	have := states{}
 	for i := range now {
 		have.apply(&now[i])

@@ -75,7 +75,9 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		if err != nil {
 			return unnoted(folder, err)
 		}
-		next = r.number(folderName(sec.Name), next, vs)
+		if next, err = r.number(folderName(sec.Name), next, vs); err != nil {
+			return unnoted(folder, err)
+		}
 		info := store.Info{Name: sec.Name, Provider: sec.Provider, Version: next, Updated: time.Now()}
 		data, err := r.encode(info, plain, k.recipients)
 		if err != nil {
