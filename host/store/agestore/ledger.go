@@ -465,10 +465,16 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 		return nil, fault.WithHint(errors.New("somebody has written a clock into the record of the store that nobody gets to"),
 			"Whose it is the owner finds in "+s.recordDir()+", and takes them out: rhx store unshare NAME. rhx store verify --accept only sets the clocks back.")
 	}
-	if r.ledger.many[me] {
+	own := r.ledger.pages[r.seen.ID]
+	files := 0
+	for _, p := range r.ledger.pages {
+		if p.by == me {
+			files++
+		}
+	}
+	if r.ledger.many[me] || own == nil && files >= maxRecords && me != &members.Owner {
 		return nil, fault.WithHint(errors.New("you have more files of the record than there can be"), "Your machines have made that many, or another program has. "+askOwner(members)+" They take you out, and share the store with you again.")
 	}
-	own := r.ledger.pages[r.seen.ID]
 	_, was := r.seen.Sizes[r.seen.ID]
 	if members.whose(r.seen.ID) != me || r.ledger.void[r.seen.ID] || own == nil && was || own != nil && (own.behind || len(own.bad) > 0) {
 		r.seen.ID, own = newSharedID(as.public), nil

@@ -77,9 +77,7 @@ func (s *Store) shared() (*roster, error) {
 	if pin == nil && gone {
 		return nil, nil
 	}
-	if err != nil && !gone {
-		return nil, err
-	}
+	unread := err
 	if pin != nil && bytes.Equal(raw, pin.raw) {
 		return pin, nil
 	}
@@ -87,7 +85,10 @@ func (s *Store) shared() (*roster, error) {
 		err := fmt.Errorf("%s: %w", s.membersPath(), fmt.Errorf(format, args...))
 		return nil, fault.WithHint(fault.Mark(fault.Mark(fault.Mark(err, kind), errMembers), store.ErrDenied), hint)
 	}
-	now, err := parseRoster(raw)
+	var now *roster
+	if unread == nil {
+		now, err = parseRoster(raw)
+	}
 	const (
 		join   = "rhx store join takes it, after it has shown whose it is"
 		unless = "If you did not expect that, somebody else has put the file there: remove it. Else " + join + "."
@@ -103,6 +104,8 @@ func (s *Store) shared() (*roster, error) {
 	switch {
 	case gone:
 		return bad(errOlder, back, "it was removed")
+	case unread != nil:
+		return bad(nil, "Remove what is in its place. "+back, "it cannot be read: %w", err)
 	case err != nil:
 		return bad(nil, back, "it was changed: %w", err)
 	case now.Store != pin.Store:

@@ -16,9 +16,16 @@ const (
 )
 
 // OwnKey returns the user's key as others need it to share a store. It is made where there is
-// none yet.
+// none yet, also where the folder is here already, with a list of members that nobody has joined.
 func (s *Store) OwnKey(ctx context.Context) (*Member, error) {
-	k, err := s.private(ctx)
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	_, err := s.shared()
+	if _, err := s.keyOrNewFor(ctx, errors.Is(err, errNotJoined)); err != nil {
+		return nil, err
+	}
+	k, err := s.unlocked()
 	if err != nil {
 		return nil, err
 	}

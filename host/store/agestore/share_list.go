@@ -131,11 +131,14 @@ func (s *Store) encryptAll(ctx context.Context, k *key, now *roster, c *reshapin
 
 // fits is the error for keys that cannot be encrypted to together, such as one whose plugin is
 // not there.
-func (r *roster) fits() error {
-	for _, m := range r.everybody() {
+func (r *roster) fits() error { return r.fitsFor(r.everybody()) }
+
+func (r *roster) fitsFor(members []*Member) error {
+	for _, m := range members {
 		_, err := age.Encrypt(io.Discard, &described{&age.Stanza{Type: stanzaType}, slices.Concat(r.Owner.to, m.to)})
 		if err != nil {
-			return fmt.Errorf("encrypt to the key of %s: %w", m.Name, err)
+			return fault.WithHint(fmt.Errorf("encrypt to the key of %s: %w", m.Name, err),
+				"A key of a plugin needs that plugin wherever what it reads is saved, or its sharing changed. "+r.Owner.Name+" can take "+m.Name+" out where the plugin is, or share with another key of theirs.")
 		}
 	}
 	return nil

@@ -585,7 +585,7 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	switch {
 	case !ok:
-		c.problem("version %d of %s was added by somebody else, or put back after it was destroyed: %s", v.n, name, path)
+		c.problem("version %d of %s was added by somebody else, or put back after it was destroyed: %s%s", v.n, name, path, c.saidToBe(path))
 	case !w.is(hash):
 		c.problem("version %d of %s was replaced: %s", v.n, name, path)
 	case v.deleted:
@@ -593,6 +593,20 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 	default:
 		c.problem("version %d of %s was deleted, and is not any more: %s is gone", v.n, name, filepath.Join(c.store.secrets(), folder, v.mark()))
 	}
+}
+
+// saidToBe names the member who has saved a version that the record does not have, by its own word.
+func (c *comparison) saidToBe(path string) string {
+	data, err := readVersion(path)
+	if c.ledger == nil || err != nil {
+		return ""
+	}
+	b := bindingOf(data)
+	m := c.ledger.roster.by[b.by]
+	if m == nil || b.store != c.ledger.roster.Store {
+		return ""
+	}
+	return fmt.Sprintf(" (it says that it is by %s: what was saved, and not in the owner's folder yet, when the owner changed what %s has is to be saved again)", m.Name, m.Name)
 }
 
 // version reads a version, and checks it by itself. name is that of the secret; stale reports

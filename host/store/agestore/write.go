@@ -1,12 +1,14 @@
 package agestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -127,7 +129,12 @@ func (r *recorder) encode(info store.Info, plain []byte, own []age.Recipient) ([
 	}
 	members := r.ledger.roster
 	b := binding{int(members.Serial), members.Store, idPrefix(r.signer.public)}
-	return encodeBound(info, plain, members.recipients(folderName(info.Name)), b.args()...)
+	data, err := encodeBound(info, plain, members.recipients(folderName(info.Name)), b.args()...)
+	if err != nil {
+		readers := slices.DeleteFunc(members.everybody(), func(m *Member) bool { return !m.reads(folderName(info.Name)) })
+		err = cmp.Or(members.fitsFor(readers), err) // which says whose key it is
+	}
+	return data, err
 }
 
 // nextVersion returns the number of the version to write, or ErrConflict.
