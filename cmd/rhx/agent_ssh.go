@@ -149,9 +149,12 @@ func environOfAgent(environ []string) []string {
 func (c *agentSSHCmd) sshKeys(ctx context.Context, e *engine.Engine, warn func(string)) ([]agent.SSHKey, error) {
 	names := c.Secret
 	if len(names) == 0 {
-		infos, err := e.Records.List(ctx)
+		infos, unread, err := e.Records.Readable(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if unread != nil {
+			warn(unread.Error())
 		}
 		for _, i := range infos {
 			if provider, _ := secret.SplitName(i.Name); provider == "ssh" {

@@ -109,3 +109,88 @@ complete -f -c rhx -a "(__rhx_complete)"
 }
 `,
 }
+
+
+// known are the values that the tag predictor names.
+func (a *app) known() map[string]func() []string {
+	providers := func() []string {
+		e, err := a.engine()
+		if err != nil {
+			return nil
+		}
+		return e.Specs.Names()
+	}
+	ofManifest := func(names func(*manifest.Manifest) []string) func() []string {
+		return func() []string {
+			m, err := a.inProject()
+			if err != nil || m == nil {
+				return nil
+			}
+			return names(m)
+		}
+	}
+	return map[string]func() []string{
+		"stored": a.storedNames,
+		"client": helperClients,
+		"command": func() (names []string) {
+			for _, c := range commands() {
+				names = append(names, c.name)
+			}
+			return names
+		},
+		"provider": providers,
+		"savable":  func() []string { return append(a.storedNames(), providers()...) },
+		"format":   bundle.Formats,
+		"language": guestsdk.Languages,
+		"bundle": ofManifest(func(m *manifest.Manifest) (names []string) {
+			for _, b := range m.Bundles {
+				names = append(names, b.Name)
+			}
+			return names
+		}),
+		"profile": ofManifest(func(m *manifest.Manifest) []string { return m.Profiles }),
+		"host":    a.sshHosts,
+		"group": func() (names []string) {
+			for _, g := range spec.Groups() {
+				names = append(names, g.Name)
+			}
+			return names
+		},
+	}
+}
+
+// storedNames are the names in the store, where it can list them soon and without a
+// question to anybody.
+func (a *app) storedNames() []string {
+	e, err := a.engine()
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tabTimeout)
+	defer cancel()
+	infos, _, err := e.Records.Readable(ctx)
+	if err != nil {
+		return nil
+	}
+	names := make([]string, len(infos))
+	for i, info := range infos {
+		names[i] = info.Name
+	}
+	return names
+}
+
+// sshHosts are the hosts that the user's ssh_config names.
+func (a *app) sshHosts() []string {
+	home, err := a.home()
+	if err != nil {
+		return nil
+	}
+	config, err := ownfile.Read(filepath.Join(home, ".ssh", "config"), 1<<20)
+	if err != nil {
+		return nil
+	}
+	return inventory.SSHHosts(string(config))
+}
+
+// tabTimeout is how long a person waits for an answer to Tab.
+const tabTimeout = 3 * time.Second

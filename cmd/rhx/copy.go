@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,9 +87,9 @@ func (c *copyFlags) run(ctx context.Context, a *app, move bool) error {
 			return err
 		}
 	}
-	copied, err := e.Exchange.Copy(ctx, opts)
-	if err != nil {
-		return err
+	copied, unread := e.Exchange.Copy(ctx, opts)
+	if unread != nil && fault.KindOf(unread) != fault.Partial {
+		return unread
 	}
 	out := make([]copiedJSON, 0, len(copied))
 	bad := 0
@@ -101,18 +102,18 @@ func (c *copyFlags) run(ctx context.Context, a *app, move bool) error {
 		out = append(out, j)
 	}
 	if done, err := a.data(out); done {
-		if err != nil {
+		if err := cmp.Or(err, unread); err != nil {
 			return err
 		}
 		return outcome(bad, len(copied))
 	}
-	if len(copied) == 0 {
+	if len(copied) == 0 && unread == nil {
 		a.say("The store is empty; there is nothing to " + command + ".")
 	}
 	for _, s := range copied {
 		a.printCopied(s)
 	}
-	return outcome(bad, len(copied))
+	return cmp.Or(unread, outcome(bad, len(copied)))
 }
 
 func (a *app) printCopied(s exchange.Copied) {

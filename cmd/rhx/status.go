@@ -96,8 +96,10 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		return cmp.Or(err, partly)
 	}
 	if len(status.Rows) == 0 {
-		a.say("There is no secret yet. rhx save --all saves what rhx detect finds.")
-		return nil
+		if partly == nil {
+			a.say("There is no secret yet. rhx save --all saves what rhx detect finds.")
+		}
+		return partly
 	}
 	header := []string{"SECRET"}
 	for _, at := range status.Places {

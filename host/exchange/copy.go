@@ -37,7 +37,8 @@ type Copied struct {
 }
 
 // Copy copies secrets to another name or another store: the newest version with all
-// that belongs to it. A secret that fails stops no other.
+// that belongs to it. A secret that fails stops no other; those of which not even the name can be had
+// are the error then, of kind [fault.Partial].
 func (x *Exchange) Copy(ctx context.Context, opts CopyOptions) ([]Copied, error) {
 	from, err := x.Records.Store(ctx)
 	if err != nil {
@@ -54,9 +55,10 @@ func (x *Exchange) Copy(ctx context.Context, opts CopyOptions) ([]Copied, error)
 		return nil, fault.WithHint(fault.WithKind(errors.New("that is where it is already"), fault.Usage), "give another name, or another store with --to-store")
 	}
 	var reads []records.Read
+	var unread error
 	if opts.All {
-		infos, err := from.List(ctx)
-		if err != nil {
+		var infos []store.Info
+		if infos, unread, err = x.Records.Readable(ctx); err != nil {
 			return nil, err
 		}
 		names := make([]string, len(infos))
@@ -81,7 +83,7 @@ func (x *Exchange) Copy(ctx context.Context, opts CopyOptions) ([]Copied, error)
 		}
 		out[i] = x.copyOne(ctx, from, to, reads[i], name, opts)
 	})
-	return out, nil
+	return out, unread
 }
 
 func (x *Exchange) copyOne(ctx context.Context, from, to store.Store, read records.Read, name string, opts CopyOptions) Copied {

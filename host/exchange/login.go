@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -138,9 +139,10 @@ type Download struct {
 }
 
 // PlanDownload compares the secrets in the store with this machine, and changes
-// nothing. One that cannot be read is in the plan as Failed.
+// nothing. One that cannot be read is in the plan as Failed; those of which not even the name can
+// be had are the error, beside the plan.
 func (x *Exchange) PlanDownload(ctx context.Context) (*Download, error) {
-	infos, err := x.Records.List(ctx)
+	infos, unread, err := x.Records.Readable(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +171,7 @@ func (x *Exchange) PlanDownload(ctx context.Context) (*Download, error) {
 	d.what.Store = x.storeURL(ctx)
 	planned, err := x.Deliver.Plan(ctx, place.Here, x.Local, d.what, deliver.Options{})
 	d.Outcomes = slices.Concat(planned, d.there, d.unread)
-	return d, err
+	return d, cmp.Or(err, unread)
 }
 
 // fitting divides secrets into those with files and those with variables only, of

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/journal"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -188,6 +189,37 @@ func TestCopyAll(t *testing.T) {
 	h.noStore()
 	if out, err := h.Exchange.Copy(ctx, exchange.CopyOptions{All: true, Store: other}); out != nil || !errors.Is(err, errSealed) {
 		t.Errorf("%v, %v", out, err)
+	}
+}
+
+// partly is a store of which one secret cannot even be told by name.
+type partly struct{ store.Store }
+
+var errOneIsBroken = fault.WithKind(errors.New("x/1.age: not an age file"), fault.Partial)
+
+func (p partly) List(ctx context.Context) ([]store.Info, error) {
+	infos, err := p.Store.List(ctx)
+	return infos, errors.Join(err, errOneIsBroken)
+}
+
+// One file of the store that is broken is the error, and stops no other secret.
+func TestOneBrokenFileOfTheStore(t *testing.T) {
+	h, m := newHost(t)
+	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
+	h.useStore(partly{must(h.Records.Store(ctx))(t)}, nil)
+	other := &strange{Store: agestore.Open(agestore.Options{Dir: t.TempDir()}), url: "vault://secret/x"}
+	out, err := h.Exchange.Copy(ctx, exchange.CopyOptions{All: true, Store: other})
+	same(t, "copy", copied(out), "aws to aws created 1")
+	if fault.KindOf(err) != fault.Partial || !errors.Is(err, errOneIsBroken) {
+		t.Error(err)
+	}
+	d, err := h.Exchange.PlanDownload(ctx)
+	if fault.KindOf(err) != fault.Partial || !errors.Is(err, errOneIsBroken) {
+		t.Error(err)
+	}
+	same(t, "download", loaded(must(h.Exchange.Download(ctx, d, false))(t)), "local aws ~/.aws/credentials created access_key,secret_key")
+	if content(m, ".aws/credentials") == "(none)" {
+		t.Error("nothing is there")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -45,8 +46,8 @@ type Status struct {
 	Places []place.Place
 	// Unreachable says why a place could not be asked.
 	Unreachable map[place.Place]error
-	// Broken are bundles that could not be composed, and files of this machine that
-	// could not be read.
+	// Broken are bundles that could not be composed, and secrets of the store and files of this
+	// machine that could not be read.
 	Broken []error
 }
 
@@ -63,15 +64,19 @@ func (s *Status) Err() error {
 // host that is to have it. m is nil for all of the store and this machine alone.
 func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Fleet) (*Status, error) {
 	names, in := []string(nil), map[string]string{}
+	var broken []error
 	if m != nil {
 		for _, s := range m.Secrets {
 			names = append(names, s.Name)
 			in[s.Name] = s.StoreName()
 		}
 	} else {
-		infos, err := p.Records.List(ctx)
+		infos, unread, err := p.Records.Readable(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if unread != nil {
+			broken = append(broken, unread)
 		}
 		for _, info := range infos {
 			names = append(names, info.Name)
@@ -82,15 +87,18 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 	for _, n := range names {
 		wanted = append(wanted, in[n])
 	}
-	stored, err := p.Records.Those(ctx, wanted)
+	stored, unreadable, err := p.Records.ThoseReadable(ctx, wanted)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(unreadable)) {
+		broken = append(broken, fmt.Errorf("%s: %w", name, unreadable[name]))
 	}
 	here, unread, err := p.here(ctx, stored)
 	if err != nil {
 		return nil, err
 	}
-	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Broken: unread}
+	out := &Status{Places: []place.Place{place.Store, place.Here}, Unreachable: map[place.Place]error{}, Broken: append(broken, unread...)}
 	expires, err := p.expires()
 	if err != nil {
 		out.Broken = append(out.Broken, err)
@@ -100,7 +108,9 @@ func (p *Project) Status(ctx context.Context, m *manifest.Manifest, f fleet.Flee
 		if rec := stored[in[n]]; rec != nil {
 			row.States[place.Store], row.Ends = StateSame, expiry.Of(&rec.Secret)
 		}
-		if state := stateHere(here[in[n]], m, n, stored[in[n]]); state != "" {
+		if unreadable[in[n]] != nil {
+			row.States[place.Store] = StateUnreachable
+		} else if state := stateHere(here[in[n]], m, n, stored[in[n]]); state != "" {
 			row.States[place.Here] = state
 		}
 		out.Rows = append(out.Rows, row)

@@ -3,6 +3,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,16 @@ func (r *Records) List(ctx context.Context) ([]store.Info, error) {
 		return nil, err
 	}
 	return st.List(ctx)
+}
+
+// Readable is List where some secrets of the store cannot be told, which stop no other: unread names
+// them.
+func (r *Records) Readable(ctx context.Context) (infos []store.Info, unread, err error) {
+	infos, err = r.List(ctx)
+	if fault.KindOf(err) == fault.Partial {
+		return infos, err, nil
+	}
+	return infos, nil, err
 }
 
 // Names returns the names of a store's secrets, and perhaps of deleted ones,
@@ -249,6 +260,29 @@ func (r *Records) Those(ctx context.Context, names []string) (map[string]*store.
 		}
 	}
 	return out, nil
+}
+
+// ThoseReadable is Those where some cannot be read, which stop no other; it is an error where none
+// can.
+func (r *Records) ThoseReadable(ctx context.Context, names []string) (out map[string]*store.Record, unread map[string]error, err error) {
+	reads, err := r.ReadMany(ctx, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, unread = map[string]*store.Record{}, map[string]error{}
+	for _, read := range reads {
+		switch {
+		case read.Err == nil:
+			out[read.Name] = read.Record
+		case !errors.Is(read.Err, store.ErrNotFound):
+			unread[read.Name] = read.Err
+			err = cmp.Or(err, read.Err)
+		}
+	}
+	if len(out) > 0 || len(unread) == 0 {
+		return out, unread, nil
+	}
+	return nil, nil, err
 }
 
 // All returns every secret of the store.
