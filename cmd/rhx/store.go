@@ -34,7 +34,7 @@ type storeVerifyCmd struct {
 func (c *storeVerifyCmd) Help() string {
 	return `Reads every version of every secret, and compares the folder with the record of what rhx wrote there. It finds what somebody without your key did to it: versions that were taken away, put back, added, replaced or marked as deleted.
 
-After a change that you know of, such as a backup that was put back or a save by an older rhx, --accept takes what is there from now on.
+After a change that you know of, such as a backup that was put back or a save by an older rhx, --accept takes what is there from now on. In a shared store that is for its owner: it shows with whom the store is shared then.
 
 Examples:
   rhx store verify`
