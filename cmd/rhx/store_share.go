@@ -21,7 +21,10 @@ import (
 type storeKeyCmd struct{}
 
 func (c *storeKeyCmd) Help() string {
-	return `Prints the line that the owner of a store needs to share it with you: your public key, and the one that proves what you save. It is no secret. Let the owner compare its fingerprint with you, by phone for example. The key is made where there is none yet.`
+	return `Prints the line that the owner of a store needs to share it with you: your public key, and the one that proves what you save. It is no secret. Let the owner compare its fingerprint with you, by phone for example. The key is made where there is none yet.
+
+Examples:
+  rhx store key >bob.key`
 }
 
 // keyJSON is key's JSON.
@@ -49,7 +52,10 @@ func (c *storeKeyCmd) Run(ctx context.Context, a *app) error {
 type storeMembersCmd struct{}
 
 func (c *storeMembersCmd) Help() string {
-	return `Lists with whom the local store is shared, what they read, and whether they save. It needs no private key.`
+	return `Lists with whom the local store is shared, what they read, and whether they save. It needs no private key.
+
+Examples:
+  rhx store members`
 }
 
 // memberJSON is one element of members' JSON.
@@ -137,7 +143,12 @@ type storeShareCmd struct {
 func (c *storeShareCmd) Help() string {
 	return `Encrypts the secrets of the local store to somebody else's key, too: those that are there with all their versions, and those that are saved later. Who shares a store first owns it, and alone says with whom it is shared. The others get the store folder by git, or as you like, into their data folder, and join it: rhx store join.
 
-With the line that rhx store key prints they can also save; with a public key alone they only read. Run again for the same key it changes what they have.`
+With the line that rhx store key prints they can also save; with a public key alone they only read. Run again for the same key it changes what they have.
+
+Examples:
+  rhx store share --with bob.key --name bob
+  rhx store share --with bob.key --name bob -s db -s mail
+  rhx store share --with ~/.ssh/carl.pub -s mail`
 }
 
 // sharedJSON is share's and unshare's JSON.
@@ -330,7 +341,10 @@ type storeUnshareCmd struct {
 }
 
 func (c *storeUnshareCmd) Help() string {
-	return `Encrypts all that a member could read anew, without their key, and takes nothing for genuine that they put into the folder later. What they have read they know, and a copy of the folder that they keep stays readable for them: change those secrets where they come from, and save the new ones.`
+	return `Encrypts all that a member could read anew, without their key, and takes nothing for genuine that they put into the folder later. What they have read they know, and a copy of the folder that they keep stays readable for them: change those secrets where they come from, and save the new ones.
+
+Examples:
+  rhx store unshare bob`
 }
 
 func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
@@ -372,7 +386,10 @@ type storeJoinCmd struct {
 }
 
 func (c *storeJoinCmd) Help() string {
-	return `Takes the store in the store folder, which somebody shares with you, for yours: its owner says from then on to whom your secrets here are encrypted. Nothing in the folder does so by itself. Compare the store's fingerprint with the owner, by phone for example; rhx store members shows it there.`
+	return `Takes the store in the store folder, which somebody shares with you, for yours: its owner says from then on to whom your secrets here are encrypted. Nothing in the folder does so by itself. Compare the store's fingerprint with the owner, by phone for example; rhx store members shows it there.
+
+Examples:
+  rhx store join`
 }
 
 func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {

@@ -178,33 +178,43 @@ func (s *Store) recordIDs() ([]string, error) {
 }
 
 // recordAndOdd are the same, and those that count for nothing, since no machine writes such: a
-// pipe, a file that is too large, and where there are too many those that this machine has not
-// seen.
+// pipe, a file that is too large, and where there are too many, or all of them are too large, those
+// that this machine has not seen.
 func (s *Store) recordAndOdd() (ids, odd []string, err error) {
 	all, err := s.allRecordIDs()
 	if err != nil {
 		return nil, nil, err
 	}
-	all = slices.DeleteFunc(all, func(id string) bool { return !validID(id) })
-	if len(all) > maxRecords {
-		was, err := s.readSeen()
-		if err != nil {
-			return nil, nil, err
-		}
-		slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(min(was.Sizes[b], 1), min(was.Sizes[a], 1)) })
-	}
+	sizes, total := map[string]int64{}, int64(0)
 	for _, id := range all {
+		if !validID(id) {
+			continue
+		}
 		info, err := os.Lstat(s.recordPath(id))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return nil, nil, err
-		case info.Mode().IsRegular() && info.Size() <= maxRecord && len(ids) < maxRecords:
-			ids = append(ids, id)
+		case info.Mode().IsRegular() && info.Size() <= maxRecord:
+			ids, sizes[id] = append(ids, id), info.Size()
+			total += info.Size()
 		default:
 			odd = append(odd, id)
 		}
 	}
+	if len(ids) <= maxRecords && total <= maxRecord {
+		return ids, odd, nil
+	}
+	was, err := s.readSeen()
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(min(was.Sizes[b], 1), min(was.Sizes[a], 1)) })
+	n := 0
+	for total = 0; n < min(len(ids), maxRecords) && total+sizes[ids[n]] <= maxRecord; n++ {
+		total += sizes[ids[n]]
+	}
+	ids, odd = ids[:n], append(odd, ids[n:]...)
 	slices.Sort(ids)
 	return ids, odd, nil
 }
