@@ -66,7 +66,11 @@ func (c *storeVerifyCmd) Run(ctx context.Context, a *app) error {
 	if err := local.Accept(ctx, shown); err != nil {
 		return err
 	}
-	e.Book.NoteStore(engine.LocalURL, "accepted")
+	what := "accepted"
+	if shown != nil && len(shown.Out) > 0 {
+		what += ", and shared with nobody"
+	}
+	e.Book.NoteStore(engine.LocalURL, what)
 	if found, err = local.Verify(ctx); err != nil {
 		return err
 	}

@@ -192,13 +192,13 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 	if ok, err := a.confirmed(c.Yes, "rhx store share", question); !ok {
 		return err
 	}
-	n, err := local.Share(ctx, m, selfName())
-	if err != nil {
-		return err
+	n, left := local.Share(ctx, m, selfName())
+	if left != nil && fault.KindOf(left) != fault.Partial {
+		return left
 	}
 	e.Book.NoteStore(engine.LocalURL, "shared with "+m.Name)
 	if done, err := a.data(sharedJSON{m.Name, n, lost}); done {
-		return err
+		return cmp.Or(err, left)
 	}
 	a.say(fmt.Sprintf("Shared with %s: %s encrypted anew.", m.Name, plural(n, "version")))
 	if m.Signer == "" {
@@ -213,7 +213,7 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 		a.say("You own the store. Give them its folder, with git or as you like; there they run")
 		a.say("  rhx store join --fingerprint " + now.Fingerprint)
 	}
-	return nil
+	return left
 }
 
 // plan says what sharing with m does, and what they read no more.
@@ -355,23 +355,23 @@ func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
 	if ok, err := a.confirmed(c.Yes, "rhx store unshare", fmt.Sprintf("Take %s out, and encrypt anew what they could read?", term.Line(c.Name))); !ok {
 		return err
 	}
-	m, n, err := local.Unshare(ctx, c.Name)
-	if err != nil {
-		return err
+	m, n, left := local.Unshare(ctx, c.Name) // where something is left, they are out all the same
+	if left != nil && (m == nil || fault.KindOf(left) != fault.Partial) {
+		return left
 	}
 	e.Book.NoteStore(engine.LocalURL, "taken from "+m.Name)
 	lost := namesOf(*m)
 	if m.All {
-		if lost, err = local.AllNames(ctx); err != nil {
+		if lost, err = local.AllNames(ctx); err != nil && fault.KindOf(err) != fault.Partial {
 			return err
 		}
 	}
 	if done, err := a.data(sharedJSON{m.Name, n, lost}); done {
-		return err
+		return cmp.Or(err, left)
 	}
 	a.say(fmt.Sprintf("%s is taken out: %s encrypted anew.", m.Name, plural(n, "version")))
 	a.sayKnown(lost)
-	return nil
+	return left
 }
 
 // joinedJSON is join's JSON.

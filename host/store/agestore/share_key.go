@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+
+	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
 // keyIntro begins the line that somebody hands to the owner of a store, and linePlain is put
@@ -21,8 +23,15 @@ func (s *Store) OwnKey(ctx context.Context) (*Member, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	_, err := s.shared()
-	if _, err := s.keyOrNewFor(ctx, errors.Is(err, errNotJoined)); err != nil {
+	others := false
+	if _, err := s.shared(); errors.Is(err, errNotJoined) {
+		raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster)
+		if err == nil {
+			_, err = parseRoster(raw)
+		}
+		others = err == nil
+	}
+	if _, err := s.keyOrNewFor(ctx, others); err != nil {
 		return nil, err
 	}
 	k, err := s.unlocked()

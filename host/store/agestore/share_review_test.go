@@ -391,6 +391,12 @@ func TestAKeyForAFolderThatIsThere(t *testing.T) {
 	if _, err := carl.Put(t.Context(), fake("x"), store.AnyVersion); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Error(err)
 	}
+	list := contents(t, carl.membersPath())
+	write(t, carl.membersPath(), []byte("junk\n"), 0o600)
+	if _, err := carl.OwnKey(t.Context()); err == nil || !strings.Contains(err.Error(), "is missing") {
+		t.Error(err)
+	}
+	write(t, carl.membersPath(), list, 0o600)
 	share(t, ann, memberOf(t, carl, "carl"), 3)
 	pull(t, ann, carl)
 	join(t, carl)
