@@ -219,7 +219,7 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 // plan says what sharing with m does, and what they read no more.
 func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *agestore.Shared, m *agestore.Member) (lost []string, question string, err error) {
 	all, err := local.AllNames(ctx)
-	if err != nil {
+	if err != nil && fault.KindOf(err) != fault.Partial { // what is no secret is not shared
 		return nil, "", err
 	}
 	for _, name := range c.Secret {
