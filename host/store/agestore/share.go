@@ -123,6 +123,11 @@ func (s *Store) settle(l *ledger, next *roster, c *reshaping) error {
 				c.takes = append(c.takes, id)
 			}
 		}
+		for id := range l.beyond {
+			if l.roster.whose(id).Signer == signer {
+				c.voids = append(c.voids, id)
+			}
+		}
 	}
 	for _, signer := range c.enters {
 		ids, err := s.filesOf(signer)
