@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -78,7 +79,11 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 	m := r.whose(id)
 	p := &page{by: m}
 	// What this machine has looked at line by line, and is the same, is proven already.
-	known := min(was.Sizes[id], size, maxRecord)
+	limit := int64(maxRecord)
+	if m == &r.Owner { // who says again what others have said
+		limit = math.MaxInt64
+	}
+	known := min(was.Sizes[id], size, limit)
 	before := make([]byte, known)
 	if _, err := io.ReadFull(f, before); err != nil {
 		return nil, err
@@ -105,7 +110,7 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 			good := hashText(sum)
 			p.fresh++
 			sum.Write(line[:at])
-			if kind == longLine || !ok || p.size > maxRecord || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
+			if kind == longLine || !ok || p.size > limit || string(line[:at]) != c.text() || c.clock > maxClock/2 || !signed(m.Signer, recordPurpose, sum.Sum(nil), proof) {
 				p.say("%d: it, or a line before it, was changed, or another key than that of %s wrote it", n, m.Name)
 				p.cut, p.hash = true, good
 				return p, nil
@@ -486,7 +491,7 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 	if own == nil {
 		return r, r.write(nil)
 	}
-	data, err := ownfile.ReadNoLink(s.recordPath(r.seen.ID), maxRecord)
+	data, err := ownfile.ReadNoLink(s.recordPath(r.seen.ID), own.size+maxLine) // and what a process that was killed has left
 	if err != nil {
 		return nil, err
 	}

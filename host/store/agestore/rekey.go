@@ -433,8 +433,8 @@ func (r *recorder) anew(path string, info store.Info, sec *secret.Secret, alone 
 		members := r.ledger.roster
 		data, err = encodeBound(info, plain, members.Owner.to, binding{int(members.Serial), members.Store, nobody}.args()...)
 	}
-	if err != nil {
-		return err
+	if err != nil { // as rhx would never have written it, too large for one
+		return fault.Mark(err, errForeign)
 	}
 	c := change{op: opAgain, folder: folderName(info.Name), version: info.Version, hash: hashFile(data)}
 	return r.noted(path, c, func() error { return r.store.disk().Write(path, data, 0o600) })

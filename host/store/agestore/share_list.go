@@ -110,8 +110,8 @@ func (s *Store) removeVoid(ids []string) error {
 // encryptAll encrypts anew what is to be, and says what cannot be.
 func (s *Store) encryptAll(ctx context.Context, k *key, now *roster, c *reshaping) (int, error) {
 	if known, err := s.recorded(); err != nil || !slices.Equal(known, now.public()) {
-		if err := s.writeRecipients(now.public()); err != nil {
-			return 0, err
+		if err := s.writeRecipients(now.public()); err != nil { // nothing is encrypted to what is there
+			s.warn("%v", err)
 		}
 	}
 	r, err := s.openShared(k, now, c.anyway)
@@ -331,7 +331,12 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 				others = append(others, filepath.Join(folder, v.file()))
 				continue
 			}
-			if err := r.anew(path, info, sec, maker.key == nobody); err != nil {
+			err = r.anew(path, info, sec, maker.key == nobody)
+			if errors.Is(err, errForeign) {
+				others = append(others, filepath.Join(folder, v.file()))
+				continue
+			}
+			if err != nil {
 				return n, "", err
 			}
 			n++

@@ -1,6 +1,7 @@
 package agestore
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -146,6 +147,21 @@ func TestUnshareIsNotStopped(t *testing.T) {
 			sparse(t, path, maxFile+1)
 			signs(t, bob, ann, ann, change{op: opPut, folder: "c", version: 1, hash: strings.Repeat("0", 2*hashBytes)})
 		}, "is larger than any version"},
+		"a folder as the list of keys": {func(t *testing.T, ann, _ *Store) {
+			noError(t, os.Remove(ann.recipientsPath()))
+			write(t, filepath.Join(ann.recipientsPath(), "x"), nil, 0o600)
+		}, ""},
+		"a version with a header that rhx does not write": {func(t *testing.T, ann, bob *Store) {
+			args := binding{1, ann.sharedRoster(t).Store, idPrefix(signerOfStore(t, bob).public)}.args()
+			args = append(args, "name=0", "version=1", "updated=2026-11-29T00:00:00Z", "provider="+strings.Repeat("x", maxStanza))
+			var b bytes.Buffer
+			w, err := age.Encrypt(&b, &described{&age.Stanza{Type: stanzaType, Args: args}, ann.sharedRoster(t).recipients("0")})
+			noError(t, err)
+			_, err = w.Write([]byte(`{"values":{}}`))
+			noError(t, err, w.Close())
+			write(t, filepath.Join(ann.folder("0"), "1.age"), b.Bytes(), 0o600)
+			signs(t, bob, ann, ann, change{op: opPut, folder: "0", version: 1, hash: hashFile(b.Bytes())}, change{op: opDone})
+		}, ""},
 		"files of the record that are none": {func(t *testing.T, ann, bob *Store) {
 			for _, s := range []*Store{ann, bob} {
 				noError(t, os.Mkdir(ann.recordPath(newSharedID(signerOfStore(t, s).public)), 0o700))
