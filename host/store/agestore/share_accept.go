@@ -53,7 +53,7 @@ func (s *Store) Acceptance(ctx context.Context) (a *Acceptance, err error) {
 	}
 	err = s.locked(ctx, func() error {
 		w, err := s.accepting(k)
-		if err == nil {
+		if err == nil && w != nil {
 			a = w.shown()
 		}
 		return err
@@ -70,6 +70,8 @@ type accepting struct {
 	next *roster
 	// publish: it is not in the folder.
 	publish bool
+	// doubt: the owner has said more than the record has, such as what is to be encrypted anew.
+	doubt bool
 }
 
 func (w *accepting) shown() *Acceptance {
@@ -120,7 +122,7 @@ func (s *Store) accepting(k *key) (*accepting, error) {
 			hashes = append(append(hashes, r.Before...), hashFile(r.raw))
 		}
 	}
-	if unknown {
+	if w.doubt = unknown || !w.ledger.hasList(w.was); unknown {
 		w.next, err = w.was.alone(serial, hashes).sealed(as)
 	}
 	return w, err
@@ -141,11 +143,13 @@ func (s *Store) acceptShared(ctx context.Context, k *key, shown *Acceptance) (do
 	c.takes, c.voids = l.wrong()
 	c.voids = c.voids[:min(len(c.voids), maxRecords)] // the next Accept goes on
 	c.removes = slices.Clone(c.voids)
-	if c.start, err = s.acceptable(k, l); err != nil {
+	if c.start, err = s.acceptable(k, l, w.doubt); err != nil {
 		return true, err
 	}
-	if w.next != nil {
+	if w.doubt {
 		c.folders, c.takenOut = []string{allFolders}, true
+	}
+	if w.next != nil {
 		for _, m := range now.Members {
 			c.leaves = append(c.leaves, m.Signer)
 		}
@@ -179,8 +183,9 @@ func (s *Store) acceptShared(ctx context.Context, k *key, shown *Acceptance) (do
 }
 
 // acceptable are the changes that lead from what the record says to what is in the folder. Of a
-// version that is not encrypted to all members of now, whoever put it there may want that.
-func (s *Store) acceptable(k *key, l *ledger) ([]change, error) {
+// version that is not encrypted to all members of now, whoever put it there may want that; where
+// there is doubt nobody knows to whom it was to be encrypted.
+func (s *Store) acceptable(k *key, l *ledger, doubt bool) ([]change, error) {
 	now, unread, err := s.present()
 	if err != nil {
 		return nil, err
@@ -213,7 +218,7 @@ func (s *Store) acceptable(k *key, l *ledger) ([]change, error) {
 		}
 		b := bindingOf(data)
 		c.by.key = nobody
-		if _, _, err := s.decode(k, data); err == nil && b.store == l.roster.Store && b.serial >= max(1, l.since(c.folder)) && len(b.by) == len(nobody) && isHex(b.by) {
+		if _, _, err := s.decode(k, data); err == nil && !doubt && b.store == l.roster.Store && b.serial >= max(1, l.since(c.folder)) && len(b.by) == len(nobody) && isHex(b.by) {
 			c.by.key = b.by
 		}
 	}

@@ -99,6 +99,31 @@ func TestAcceptBringsNobodyBack(t *testing.T) {
 	}
 }
 
+// One machine of the owner takes bob out. The other one gets the list, and neither what the owner
+// has said with it nor what was encrypted anew. What it accepts bob does not read.
+func TestAcceptWithoutTheWordBehindTheList(t *testing.T) {
+	ann, bob := shared(t)
+	carl := third(t, ann, "carl", 3)
+	second := secondOf(t, ann)
+	_, _, err := ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	write(t, second.membersPath(), contents(t, ann.membersPath()), 0o600)
+	if got := problems(t, second); !strings.Contains(got, "record does not have list 3") {
+		t.Error(got)
+	}
+	noError(t, accept(t.Context(), Open(second.opt)))
+	right(t, second)
+	if got := names(t, second); got != "ann carl" {
+		t.Error(got)
+	}
+	if reaches(t, bob, second) {
+		t.Error("bob reads")
+	}
+	if !opensVersion(t, carl, second, "a", 2) {
+		t.Error("carl does not read")
+	}
+}
+
 // Nothing is accepted but what was shown.
 func TestAcceptOfAnotherListThanTheOneShown(t *testing.T) {
 	ann, _ := shared(t)
