@@ -94,7 +94,7 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 		p.behind, known, sum = true, 0, r.newSum(id)
 	}
 	lines := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(before), f), maxLine)
-	by := author{id[:sharedID/2], m.Name}
+	by := author{key: id[:sharedID/2], name: m.Name}
 	for n := 1; ; n++ {
 		line, kind, err := nextLine(lines)
 		if err != nil {
@@ -123,7 +123,7 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 			c.op = opUndone // nor does a line behind it finish what was before it
 		}
 		if c.op == opOf {
-			if by = (author{c.folder, former}); r.by[by.key] != nil {
+			if by = (author{key: c.folder, name: former}); r.by[by.key] != nil {
 				by.name = r.by[by.key].Name
 			}
 		}
@@ -226,6 +226,7 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 		if read(id); l.pages[id] == nil {
 			continue
 		}
+		l.pages[id].saidBefore(idPrefix(r.Owner.Signer))
 		for _, c := range l.pages[id].lines {
 			switch c.op {
 			case opVoid:
@@ -265,6 +266,35 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 		}
 	}
 	return l, nil
+}
+
+// saidBefore notes of what the owner says for others that it was said before the list of the file.
+func (p *page) saidBefore(owner string) {
+	list := 0
+	for _, c := range p.lines {
+		if c.op == opList {
+			list = max(list, c.version)
+		}
+	}
+	for i := range p.lines {
+		if c := &p.lines[i]; c.by.key != owner {
+			c.by.list = list
+		}
+	}
+}
+
+// stale reports whether a version is to be encrypted anew. To which list it was is the word of who
+// has encrypted it.
+func (l *ledger) stale(folder string, w state, hash string, b binding) bool {
+	since, serial := l.since(folder), b.serial
+	if a := l.roster.maker(w, hash, b); a != nil && a.key != nobody {
+		if m := l.roster.by[a.key]; m == nil || !m.reads(folder) {
+			serial = 0
+		} else if a.list > 0 {
+			serial = min(serial, a.list-1)
+		}
+	}
+	return since > 0 && (serial < since || int64(serial) > l.roster.Serial)
 }
 
 // number has no member's word on a version count that has a number which nobody gets to.
@@ -421,10 +451,21 @@ func (l *ledger) clock() int64 {
 // remember has was be what is there. What was longer, or another one, stays noted as it was.
 func (l *ledger) remember(was *seen) {
 	sizes, hashes := map[string]int64{}, map[string]string{}
-	for id, size := range was.Sizes {
-		if l.roster.whose(id) != nil && !l.void[id] {
-			sizes[id], hashes[id] = size, was.Hashes[id]
+	files := map[*Member]int{}
+	for _, p := range l.pages {
+		files[p.by]++
+	}
+	for _, id := range slices.Sorted(maps.Keys(was.Sizes)) {
+		m := l.roster.whose(id)
+		if m == nil || l.void[id] {
+			continue
 		}
+		if l.pages[id] == nil { // it is gone; a member may put there others and others
+			if files[m]++; files[m] > maxRecords && id != was.ID {
+				continue
+			}
+		}
+		sizes[id], hashes[id] = was.Sizes[id], was.Hashes[id]
 	}
 	for id, p := range l.pages {
 		if !p.behind && p.size >= sizes[id] {
@@ -504,7 +545,7 @@ func (r *roster) wayOut(me *Member) string {
 	if me == &r.Owner {
 		return "Get the folder as your other machines have it (git). rhx store verify says more, and rhx store verify --accept takes it as it is, with the members as this machine has seen them last."
 	}
-	return "Get the folder as the others have it (git), or ask " + r.Owner.Name + ", who owns the store."
+	return "Get the folder as the others have it (git), or ask " + r.Owner.Name + ", who owns the store. Where nobody has it any more, look at rhx store verify, and remove store.seen."
 }
 
 func askOwner(r *roster) string { return "Ask " + r.Owner.Name + ", who owns the store." }

@@ -65,6 +65,8 @@ const (
 	maxClock = 1 << 53
 	// maxRecords is how many files of the record there may be.
 	maxRecords = 1000
+	// maxSeen is how long store.seen may be in bytes: some 150 for each file of each member.
+	maxSeen = 256 << 20
 	// hashBytes is how much of a hash is kept.
 	hashBytes = 16
 )
@@ -127,7 +129,7 @@ func (s *Store) recordPath(id string) string {
 
 // readSeen returns what was seen; the zero seen where nothing was.
 func (s *Store) readSeen() (*seen, error) {
-	data, err := ownfile.Read(s.seenPath(), 1<<20)
+	data, err := ownfile.Read(s.seenPath(), maxSeen)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &seen{Sizes: map[string]int64{}}, nil
 	}

@@ -341,6 +341,20 @@ func (s *Store) mustBeRight(ctx context.Context, k *key) error {
 	return nil
 }
 
+// mustBeProven is mustBeRight, and the error for what the record says without a proof, which anybody
+// can write: with a key that has a passphrase it counts, and others would get to read it.
+func (s *Store) mustBeProven(ctx context.Context, k *key) error {
+	if err := s.mustBeRight(ctx, k); err != nil {
+		return err
+	}
+	c := &comparison{Verified: &Verified{}, store: s, key: k, locked: k.asks}
+	if _, _, err := c.read(); err != nil || len(c.unproven) == 0 {
+		return err
+	}
+	return fault.WithHint(fmt.Errorf("the last lines of %s have no proof: somebody may have put secrets there", c.unproven[0]),
+		"If another machine of yours has written it, save something there with the key open (rhx unlock). Else remove it, and look at rhx store verify.")
+}
+
 // encryptAnew encrypts the versions that were written before the rekey, or to the old key,
 // too. Each is noted as a save is, so a process that is killed leaves a store that is right,
 // and the next call goes on.

@@ -261,12 +261,15 @@ func (r *roster) maker(w state, hash string, b binding) *author {
 	if hash != w.hash {
 		said = w.otherBy
 	}
+	var by *author
 	for i, a := range said {
 		if a.key == nobody || a.key == idPrefix(r.Owner.Signer) || b.store == r.Store && b.by == a.key {
-			return &said[i]
+			if by == nil || by.key == a.key && a.list > 0 && (by.list == 0 || a.list < by.list) {
+				by = &said[i]
+			}
 		}
 	}
-	return nil
+	return by
 }
 
 // canonicalRecipient is recipientOf for a key in the one form that rhx writes.

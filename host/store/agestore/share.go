@@ -247,7 +247,7 @@ func (s *Store) owned(ctx context.Context, k *key) (*roster, *reshaping, error) 
 		return nil, nil, err
 	}
 	if was == nil {
-		return nil, &reshaping{as: all[0]}, errors.Join(s.mustHaveRecord(), s.mustBeRight(ctx, k))
+		return nil, &reshaping{as: all[0]}, errors.Join(s.mustHaveRecord(), s.mustBeProven(ctx, k))
 	}
 	_, as, err := was.own(k)
 	if err == nil && as != nil && as.public == was.Owner.Signer {

@@ -143,6 +143,7 @@ func (s *Store) acceptShared(ctx context.Context, k *key, shown *Acceptance) (do
 	c.takes, c.voids = l.wrong()
 	c.voids = c.voids[:min(len(c.voids), maxRecords)] // the next Accept goes on
 	c.removes = slices.Clone(c.voids)
+	c.voids = append(c.voids, l.removed...) // else nobody who has seen them would save any more
 	if c.start, err = s.acceptable(k, l, w.doubt); err != nil {
 		return true, err
 	}

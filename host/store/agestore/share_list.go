@@ -317,7 +317,7 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 			}
 			b, hash := bindingOf(data), hashFile(data)
 			w := want[folder][v.n]
-			if b.serial >= since && w.is(hash) {
+			if w.is(hash) && !r.ledger.stale(folder, w, hash, b) {
 				continue
 			}
 			var info store.Info
@@ -331,7 +331,7 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 				others = append(others, filepath.Join(folder, v.file()))
 				continue
 			}
-			err = r.anew(path, info, sec, maker.key == nobody)
+			err = r.anew(path, info, sec, maker.key == nobody || b.by == nobody) // a member may have said it, too
 			if errors.Is(err, errForeign) {
 				others = append(others, filepath.Join(folder, v.file()))
 				continue

@@ -50,7 +50,12 @@ type state struct {
 
 // author is somebody who has said something in the record of a shared store: what the IDs of
 // their files begin with, and their name.
-type author struct{ key, name string }
+type author struct {
+	key, name string
+	// list is the serial of the list of members with which the owner said it in their place: it was
+	// said before; 0 where it is their own word. What they put into the header is a claim.
+	list int
+}
 
 func (w state) is(hash string) bool { return hash != "" && (hash == w.hash || hash == w.other) }
 
@@ -152,6 +157,8 @@ type comparison struct {
 	// stale and others count the versions that are not encrypted as they are to be, and those
 	// that are not shared with the user.
 	stale, others int
+	// unproven are files of the record with lines without a proof that this machine has not written.
+	unproven []string
 	// want and pendings are what is to be in a shared store, and what may be.
 	want     states
 	pendings map[string][]change
@@ -430,6 +437,9 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 	if len(wrong) > 0 && !own {
 		c.wrong = append(c.wrong, id)
 	}
+	if unproven > 0 && (!own || int64(len(data)) > least) {
+		c.unproven = append(c.unproven, path)
+	}
 	if unproven > 0 && (!proven || c.locked) {
 		c.note("the last %d changes in %s were made while the key was locked or not there yet: the next one proves them", unproven, path)
 	}
@@ -621,7 +631,7 @@ func (c *comparison) version(folder string, v version) (hash, name string, stale
 	hash = hashFile(data)
 	if c.ledger != nil {
 		b := bindingOf(data)
-		stale = b.serial < c.ledger.since(folder)
+		stale = c.ledger.stale(folder, c.want[folder][v.n], hash, b)
 		if w := c.want[folder][v.n]; w.is(hash) && c.ledger.roster.maker(w, hash, b) == nil {
 			c.problem("version %d of %s was made by another one than who has put it there: %s", v.n, name, path)
 		}
