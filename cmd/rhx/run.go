@@ -23,17 +23,18 @@ import (
 )
 
 type runCmd struct {
-	Secret        []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
-	Bundle        []string `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
-	Yes           bool     `short:"y" help:"Trust the manifest without asking."`
-	Mask          bool     `short:"m" help:"Show ******** in place of secret values in what the command writes."`
-	Broker        bool     `help:"Give the command placeholders; a proxy puts the values into its requests, to the providers' hosts alone."`
-	BrokerOnly    bool     `help:"--broker, where the proxy leads to no other host."`
-	Plain         []string `sep:"none" predictor:"stored" help:"With --broker: a secret that the command gets itself; may be given several times." placeholder:"SECRET"`
-	SkipUnnamable bool     `help:"Leave out keys of secrets that cannot be the name of a variable."`
-	Unsafe        bool     `help:"Also variables by which programs run others, such as LD_PRELOAD."`
-	TTY           bool     `short:"t" name:"tty" help:"With --on: give the command a terminal."`
-	Cmd           []string `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
+	Secret        []string    `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle        []string    `short:"b" sep:"none" predictor:"bundle" help:"A bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Yes           bool        `short:"y" help:"Trust the manifest without asking."`
+	Mask          bool        `short:"m" help:"Show ******** in place of secret values in what the command writes."`
+	Broker        bool        `help:"Give the command placeholders; a proxy puts the values into its requests, to the providers' hosts alone."`
+	BrokerOnly    bool        `help:"--broker, where the proxy leads to no other host."`
+	Plain         []string    `sep:"none" predictor:"stored" help:"With --broker: a secret that the command gets itself; may be given several times." placeholder:"SECRET"`
+	Confine       confineMode `help:"Hide keys, rhx's folders, sockets and other processes from the command (Linux). =strict: with namespaces and Landlock, or not at all." placeholder:"[=strict]"`
+	SkipUnnamable bool        `help:"Leave out keys of secrets that cannot be the name of a variable."`
+	Unsafe        bool        `help:"Also variables by which programs run others, such as LD_PRELOAD."`
+	TTY           bool        `short:"t" name:"tty" help:"With --on: give the command a terminal."`
+	Cmd           []string    `arg:"" name:"command" passthrough:"" help:"The command and its arguments."`
 }
 
 func (c *runCmd) Help() string {
@@ -66,6 +67,8 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return fault.WithHint(fault.WithKind(errors.New("--tty is for a command on a host: --on"), fault.Usage), "on this machine the command has the terminal that rhx has")
 	}
 	switch {
+	case c.Confine != "" && a.On != "":
+		return fault.WithHint(fault.WithKind(errors.New("--confine is for a command on this machine, and cannot be combined with --on"), fault.Usage), "on a host there is nothing of rhx's to hide; run it there as another user")
 	case c.Broker || c.BrokerOnly:
 		return c.brokered(ctx, a, argv)
 	case len(c.Plain) > 0:
@@ -97,14 +100,17 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		}
 		return c.remote(ctx, a, e, hosts, spec, masker, nil, func(at place.Place) { logGiven(e, "run", at, argv[0], env) })
 	}
-	logGiven(e, "run", place.Here, argv[0], env)
 	r := a.runner(masker)
+	if r.Confined, err = c.confined(ctx, a, e); err != nil {
+		return err
+	}
+	logGiven(e, "run", place.Here, argv[0], env)
 	environ := bundle.Environ(a.environ(), env.Vars, env.Strip...)
 	if len(files) > 0 {
 		return endedAs(c.withFiles(a, r, argv, environ, files, vars))
 	}
 	a.close()
-	if masker != nil {
+	if masker != nil || r.Confined != nil {
 		return endedAs(r.Supervise(argv, environ))
 	}
 	a.stopSignals()
@@ -198,6 +204,9 @@ func filesIn(dir string, environ []string, files []machine.RunFile, vars []machi
 		if err := os.WriteFile(file, f.Data, f.Mode&0o700); err != nil {
 			return nil, err
 		}
+	}
+	if r.Confined != nil {
+		r.Confined.Plan.Keep = []string{dir}
 	}
 	var moved []bundle.Var
 	for _, v := range vars {
