@@ -44,6 +44,8 @@ func (c *runCmd) Help() string {
 
 --broker gives the command a placeholder in the place of each secret value, and a proxy that puts the value in on the way to the hosts that the provider's spec names (rhx providers NAME). The variables HTTPS_PROXY and those that name trusted certificates (SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO, NODE_EXTRA_CA_CERTS, AWS_CA_BUNDLE and others) lead its clients there. rhx log has each use. With --on HOST the proxy and the values stay here: the command there reaches it through the SSH connection. docs/broker.md says which clients that is for, and what it cannot stop.
 
+--confine (Linux) hides from the command rhx's folders, the files of all providers, Unix sockets (ssh-agent, docker, D-Bus), other processes and terminals, and it has no capabilities. With --broker it reaches the broker and nothing else; without it the command has the secrets itself, and the network as it is. Where the system allows no namespaces Landlock does what it can, and rhx says what stays open; --confine=strict is an error then. Files that you can write the command can write: docs/confine.md.
+
 Examples:
   rhx run -s openai -- python train.py
   rhx run --broker -s github -- ./agent    # which uses the token and does not have it
@@ -186,6 +188,9 @@ func (c *runCmd) withFiles(a *app, r *child.Runner, argv, environ []string, file
 			a.warn(left.Error() + "; the next rhx run with files tries again")
 		}
 	}()
+	if r.Confined != nil {
+		r.Confined.Plan.Keep = []string{dir}
+	}
 	if environ, err = filesIn(dir, environ, files, vars); err != nil {
 		return 0, err
 	}
@@ -204,9 +209,6 @@ func filesIn(dir string, environ []string, files []machine.RunFile, vars []machi
 		if err := os.WriteFile(file, f.Data, f.Mode&0o700); err != nil {
 			return nil, err
 		}
-	}
-	if r.Confined != nil {
-		r.Confined.Plan.Keep = []string{dir}
 	}
 	var moved []bundle.Var
 	for _, v := range vars {

@@ -30,7 +30,7 @@ func (p *Plan) complement(all, files uint64) ([]rule, error) {
 			name = up
 		}
 	}
-	for _, h := range p.Hidden {
+	for _, h := range slices.Concat(p.Hidden, p.Private) {
 		hidden[h] = true
 		note(h)
 	}

@@ -19,8 +19,8 @@ type Plan struct {
 	Hidden []string
 	// Sockets are hidden where there are namespaces: Landlock has no hold on them.
 	Sockets []string
-	// Private are folders that the command finds empty, and may use. Landlock alone
-	// leaves them as they are.
+	// Private are folders that the command finds empty, and may use. By Landlock alone it
+	// may not use them.
 	Private []string
 	// Keep are folders that it sees all the same, in a hidden or private one.
 	Keep []string
