@@ -333,7 +333,7 @@ func (h *house) withoutNamespaces() {
 	abi, err := ll.LandlockGetABIVersion()
 	h.check(err)
 	open, works, said := h.attacked(h.attack, "without-namespaces", h.rhx, "run", "--broker", "--confine", "-s", "openai", "--")
-	left := []string{"names of processes", "signal 2", "another terminal 0", "descriptors 2", "socket", "UDP", "interfaces"}
+	left := []string{"names of processes", "signal 2", "another terminal 0", "numbers of descriptors 2", "socket", "UDP", "interfaces"}
 	if h.uid != 0 {
 		left = append(left, "bounding set") // of a user who has no capability that it would bound
 	}

@@ -465,7 +465,8 @@ func processes(t *target) (out []attempt) {
 			continue
 		}
 		if i >= 2 {
-			out = append(out, attempt{"signal" + of, func() error {
+			// Of process 1, which is rhx's, the numbers say nothing.
+			out = append(out, attempt{"numbers of descriptors" + of, func() error { return list(proc + "fd") }}, attempt{"signal" + of, func() error {
 				data, err := os.ReadFile(proc + "cmdline")
 				if err == nil && !bytes.Contains(data, []byte("rhx")) {
 					return errEmpty // another process of that number
@@ -512,7 +513,16 @@ func processes(t *target) (out []attempt) {
 				}
 				return errEmpty
 			}},
-			attempt{"descriptors" + of, func() error { return list(proc + "fd") }},
+			attempt{"a descriptor" + of, func() error {
+				all, err := os.ReadDir(proc + "fd")
+				for _, d := range all {
+					var fd int
+					if fd, err = unix.Open(proc+"fd/"+d.Name(), unix.O_PATH, 0); err == nil {
+						return unix.Close(fd)
+					}
+				}
+				return errors.Join(err, errEmpty)
+			}},
 			attempt{"pidfd_getfd" + of, func() error {
 				p, err := unix.PidfdOpen(pid, 0)
 				if err != nil {
