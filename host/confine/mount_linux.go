@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -99,6 +100,7 @@ func hold(name string) (*os.File, error) {
 }
 
 func bind(f *os.File, at string) error {
+	defer runtime.KeepAlive(f) // its number is used, and closed when it is collected
 	return unix.Mount("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), at, "", unix.MS_BIND, "")
 }
 

@@ -76,8 +76,20 @@ func Stage(args []string, exec func(argv []string) *Failure) int {
 	return 0
 }
 
+// descriptor is one that the next stages need: an [os.File] of it would close it when it
+// is collected.
+type descriptor int
+
+func (d descriptor) ReadAt(p []byte, off int64) (int, error) {
+	n, err := unix.Pread(int(d), p, off)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return max(n, 0), err
+}
+
 func readPlan() (*Plan, error) {
-	data, err := io.ReadAll(io.NewSectionReader(os.NewFile(fdPlan, "plan"), 0, 64<<20))
+	data, err := io.ReadAll(io.NewSectionReader(descriptor(fdPlan), 0, 64<<20))
 	if err != nil {
 		return nil, fmt.Errorf("read what is to be hidden: %w", err)
 	}

@@ -282,7 +282,11 @@ func ways(t *target) []attempt {
 			return nil
 		}}
 	}
-	str := func(s string) uintptr { b := append([]byte(s), 0); pinned = append(pinned, b); return uintptr(unsafe.Pointer(&b[0])) }
+	str := func(s string) uintptr {
+		b := append([]byte(s), 0)
+		pinned = append(pinned, b)
+		return uintptr(unsafe.Pointer(&b[0]))
+	}
 	out := []attempt{
 		{"a user namespace", inner(syscall.CLONE_NEWUSER)},
 		{"user and mount namespaces", inner(syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS)},
@@ -539,7 +543,10 @@ func processes(t *target) (out []attempt) {
 func rights(t *target) []attempt {
 	return []attempt{
 		{"keyctl", func() error { _, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, true); return err }},
-		{"add_key", func() error { _, err := unix.AddKey("user", "x", []byte("x"), unix.KEY_SPEC_PROCESS_KEYRING); return err }},
+		{"add_key", func() error {
+			_, err := unix.AddKey("user", "x", []byte("x"), unix.KEY_SPEC_PROCESS_KEYRING)
+			return err
+		}},
 		{"a set-user-ID program", func() error {
 			if t.SUID == "" {
 				return errEmpty
