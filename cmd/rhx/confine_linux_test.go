@@ -216,6 +216,8 @@ func (h *house) attacked(before ...string) (open, works []string, said string) {
 			open = append(open, strings.ReplaceAll(name, h.dir, ""))
 		} else if name, ok := strings.CutPrefix(line, "works: "); ok {
 			works = append(works, name)
+		} else {
+			h.t.Log(line)
 		}
 	}
 	return open, works, stderr.String()
