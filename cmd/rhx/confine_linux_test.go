@@ -85,7 +85,7 @@ func newHouse(t *testing.T, uid int) *house {
 	where["TCP"], where["UDP"] = h.network()
 	where["PIDs"], where["Mark"] = h.victims(), houseMark
 	where["Descriptor"], where["File"] = 3, ".aws/credentials"
-	where["Write"], where["Device"] = h.work+"/made", uint64(unix.Mkdev(254, 0))
+	where["Write"], where["Device"] = h.work+"/made", unix.Mkdev(254, 0)
 	where["Terminals"] = []string{h.terminal()}
 	if os.Getuid() == 0 {
 		where["SUID"] = h.suid()
