@@ -340,14 +340,14 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 		}
 	}
 	if more > 0 {
-		a.warn(fmt.Sprintf("%d more are not listed", more))
+		a.warn(fmt.Sprintf("%d more were found, and are not listed: search a part of it at a time", more))
 	}
 	if n := s.PlacedCount(); n > 0 {
 		a.note("%s where rhx put them", plural(n, "value"))
 	}
 	a.note("%d MB searched", s.Bytes()/1e6)
 	switch {
-	case len(found) > 0:
+	case len(found) > 0, more > 0:
 		return exitCode(1)
 	case partly:
 		return exitCode(3)

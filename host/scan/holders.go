@@ -8,7 +8,8 @@ import (
 
 // Holders are the values that records keep secret, those of every version, and of one that
 // is a document the texts in it. The first record of a secret is its newest version. public
-// says of a record which of its keys may be seen.
+// says of a record which of its keys may be seen. Of a secret without a provider, such as an
+// item of a password manager, who logs in where is not looked for.
 func Holders(recs []*store.Record, public func(*store.Record) func(key string) bool) []Holder {
 	var out []Holder
 	seen := map[string]bool{}
@@ -17,7 +18,7 @@ func Holders(recs []*store.Record, public func(*store.Record) func(key string) b
 		seen[rec.Name] = true
 		shown := public(rec)
 		for _, key := range rec.Secret.Values.Keys() {
-			if shown(key) {
+			if shown(key) || rec.Secret.Provider == "" && wellKnown(key, rec.Secret.Values[key].Reveal()) {
 				continue
 			}
 			h := Holder{Secret: rec.Name, Key: key, Version: rec.Version, Current: current, Value: rec.Secret.Values[key]}

@@ -41,3 +41,35 @@ func TestHoldersOfRecords(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// An item of a password manager has who logs in and where, which many texts have. A token is
+// none of that, whatever its key.
+func TestWhoAndWhereAreNotLookedFor(t *testing.T) {
+	token := "FAKE0123456789abcdefghi"
+	for value, keys := range map[string]map[string]bool{
+		"https://github.com/login":                   {"url": true, "url2": true, "anything": true},
+		"https://user:fake@example.com/":             {"url": false},
+		"https://example.com/?key=fake":              {"url": false},
+		"https://hooks.example.com/T0/" + token:      {"url": false},
+		"https://x.example.com/aBcDeFgHiJkLmNoPqRsT": {"url": false},
+		"postgres://db.example.com/main":             {"url": false},
+		"jane.doe@example.com":                       {"username": true, "email": true, "password": false},
+		token:                                        {"username": false},
+		"jane\n" + token:                             {"user": false},
+	} {
+		for key, want := range keys {
+			if got := wellKnown(key, value); got != want {
+				t.Errorf("%s=%q: %v", key, value, got)
+			}
+		}
+	}
+	own := &store.Record{Info: store.Info{Name: "site", Version: 1}, Secret: secret.Secret{Values: secret.Values{"url": secret.NewValue("https://github.com"), "password": secret.NewValue("fake-password-1")}}}
+	provider := &store.Record{Info: store.Info{Name: "x", Version: 1}, Secret: secret.Secret{Provider: "x", Values: secret.Values{"url": secret.NewValue("https://github.com")}}}
+	var got []string
+	for _, h := range Holders([]*store.Record{own, provider}, func(*store.Record) func(string) bool { return func(string) bool { return false } }) {
+		got = append(got, h.Name())
+	}
+	if want := []string{"site password", "x url"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,6 +1,10 @@
 package scan
 
-import "strings"
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
 
 const (
 	// minLength is the length of the shortest value that is searched for, in bytes.
@@ -31,6 +35,24 @@ func Plain(value string) bool {
 		lower = lower && 'a' <= r && r <= 'z'
 	}
 	return len(kinds) < minKinds || (digits || lower) && len(value) < minWord
+}
+
+// whoAndWhere are keys of who logs in, and where, as password managers have them.
+var whoAndWhere = []string{"user", "username", "user_name", "login", "email", "url", "uri", "website", "host", "hostname"}
+
+// wellKnown reports that a value says who logs in or where, by its key or as a web address
+// alone: many texts have it. A token stays one under such a key, and in an address.
+func wellKnown(key, value string) bool {
+	if strings.ContainsAny(value, "\n\r") || telling(value) {
+		return false
+	}
+	u, err := url.Parse(value)
+	web := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	if web {
+		long := func(part string) bool { return len(part) >= minToken }
+		return u.User == nil && u.RawQuery == "" && u.Fragment == "" && !slices.ContainsFunc(strings.Split(u.Path, "/"), long)
+	}
+	return !strings.Contains(value, "://") && slices.Contains(whoAndWhere, strings.TrimRight(strings.ToLower(key), "0123456789_"))
 }
 
 // telling reports that a line of a value is in no other text by chance: it has a token
