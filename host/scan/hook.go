@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
 )
 
@@ -72,12 +73,8 @@ func (g *Git) InstallHook(ctx context.Context) (path string, already bool, err e
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", false, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return "", false, err
-	}
-	_, err = f.WriteString(hookText)
-	return path, false, errors.Join(err, f.Close())
+	// Whole or not at all: git takes an empty one for a hook that has found nothing.
+	return path, false, atomicfile.Write(path, []byte(hookText), 0o755)
 }
 
 // ownHook reports that rhx wrote a hook. What is no file is not read: it may have no end.
