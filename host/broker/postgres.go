@@ -22,7 +22,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -231,6 +230,9 @@ func (d *database) serve(client net.Conn) {
 		return
 	case d.at.Database != "" && name != d.at.Database:
 		refuse("28000", fmt.Sprintf("%s is for the database %s", d.secret, d.at.Database))
+		return
+	case !slices.Contains([]string{"", "false", "off", "no", "0", "database"}, params["replication"]):
+		refuse("0A000", "a physical replication is of all databases, and is not passed on")
 		return
 	}
 	ctx, cancel := context.WithTimeout(d.open, loginWait)
@@ -457,8 +459,9 @@ func send(to io.Writer, messages ...pgproto3.BackendMessage) error {
 	return err
 }
 
-// pass has both say what they like until one is gone. What the server says is searched all
-// the same.
+// pass has both say what they like until one is gone. What the server says is not searched:
+// by SCRAM it does not learn the password, its rows have to arrive as they are, and a
+// command could guess words until one comes back as a placeholder.
 func (d *database) pass(client, server net.Conn) {
 	var both sync.WaitGroup
 	end := func() { _ = client.Close(); _ = server.Close() }
@@ -468,9 +471,7 @@ func (d *database) pass(client, server net.Conn) {
 	})
 	both.Go(func() {
 		defer end()
-		masked := d.b.mask.Writer(client, mask.Terminal())
-		_, _ = io.CopyBuffer(masked, struct{ io.Reader }{server}, make([]byte, copyBuffer))
-		_ = masked.Close()
+		_, _ = io.CopyBuffer(struct{ io.Writer }{client}, struct{ io.Reader }{server}, make([]byte, copyBuffer))
 	})
 	both.Wait()
 }
