@@ -27,6 +27,7 @@ type exportCmd struct {
 	To        []string `sep:"none" help:"Encrypt to a public key of age or SSH, or to those in a file, instead of a passphrase." placeholder:"KEY"`
 	Plain     bool     `help:"Write it unencrypted, after a question."`
 	Overwrite bool     `help:"Replace a file that is there."`
+	Weak      bool     `help:"Take a passphrase that is guessed easily."`
 	Yes       bool     `short:"y" help:"Do not ask."`
 }
 
@@ -80,7 +81,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if len(to) == 0 && !c.Plain {
-		if to, err = e.Backup.ChoosePassphrase(c.File, false); err != nil {
+		if to, err = e.Backup.ChoosePassphrase(c.File, c.Weak); err != nil {
 			return err
 		}
 	}
@@ -101,6 +102,8 @@ func (c *exportCmd) check(a *app) error {
 	switch {
 	case c.Plain && len(c.To) > 0:
 		return fault.WithKind(errors.New("--plain is not encrypted, and --to says to whom it is"), fault.Usage)
+	case c.Weak && (c.Plain || len(c.To) > 0):
+		return fault.WithKind(errors.New("--weak is for a passphrase, and --plain and --to have none"), fault.Usage)
 	case stdout && a.OutTTY:
 		return fault.WithHint(fault.WithKind(errors.New("an export is not for a terminal"), fault.Usage), "redirect it, or name a file")
 	case stdout && a.Output != "table":

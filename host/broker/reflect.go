@@ -93,6 +93,7 @@ type trailing struct {
 	io.ReadCloser
 	res *http.Response
 	b   *Broker
+	out *replyWriter
 }
 
 func (t *trailing) Read(p []byte) (int, error) {
@@ -101,6 +102,14 @@ func (t *trailing) Read(p []byte) (int, error) {
 		t.b.clean(textproto.MIMEHeader(t.res.Trailer))
 	}
 	return n, err
+}
+
+// Close comes before the trailers are written: the search is not to write meanwhile.
+func (t *trailing) Close() error {
+	if t.out.search != nil {
+		t.out.search.Quiet()
+	}
+	return t.ReadCloser.Close()
 }
 
 // switched has what the server sends after a 101 searched. The lengths stay, so those

@@ -47,6 +47,7 @@ type exchange struct {
 	put    []*rule
 	logged bool
 	http1  bool // the command speaks HTTP/1.1
+	out    *replyWriter
 }
 
 type exchangeKey struct{}
@@ -102,6 +103,7 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = http.NewResponseController(w).EnableFullDuplex()
 	out := &replyWriter{ResponseWriter: w}
+	e.out = out
 	if b.reflects(t) {
 		out.mask(b.mask)
 	}
@@ -323,7 +325,7 @@ func (b *Broker) reply(res *http.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return b.switched(res)
 	}
-	res.Body = &trailing{res.Body, res, b}
+	res.Body = &trailing{res.Body, res, b, e.out}
 	return nil
 }
 

@@ -28,7 +28,11 @@ func Doppler(data []byte) (*Export, error) {
 		case "DOPPLER_PROJECT", "DOPPLER_CONFIG", "DOPPLER_ENVIRONMENT":
 			it.gone(p.Key, "it names the place in Doppler")
 		default:
-			it.variable(p.Key, value(p.Value))
+			v := value(p.Value)
+			if v.Kind == codec.List || v.Kind == codec.Map {
+				return nil, errors.New("it is not the variables that doppler secrets download --format json prints: one is a list or an object")
+			}
+			it.variable(p.Key, v)
 		}
 	}
 	project, config := scalar(value(root.Get("DOPPLER_PROJECT"))), scalar(value(root.Get("DOPPLER_CONFIG")))

@@ -252,7 +252,7 @@ prod | A="FAKEa" | db.password="FAKEb" | db.port="5432" | db.hosts="[\"a\",\"b\"
 	same(t, "kv 2", said(VaultKV([]byte(`{"request_id":"r","data":{"data":{"A":"FAKEa"},"metadata":{"version":3}}}`))), `none | A="FAKEa"`)
 	same(t, "kv 1", said(VaultKV([]byte(`{"data":{"data":"FAKEa","b":{"c":"FAKEb"}}}`))), `none | data="FAKEa" | b.c="FAKEb"`)
 	for _, got := range []string{
-		said(Doppler([]byte(`["FAKE"]`))), said(Infisical([]byte(`{"FAKE":1}`))), said(Infisical([]byte(`[{"FAKE":1}]`))),
+		said(Doppler([]byte(`["FAKE"]`))), said(Doppler([]byte(`{"encrypted":false,"items":["FAKE"]}`))), said(Doppler([]byte(`{"A":{"note":"FAKE"}}`))), said(Infisical([]byte(`{"FAKE":1}`))), said(Infisical([]byte(`[{"FAKE":1}]`))),
 		said(VaultKV([]byte(`{"data":"FAKE"}`))), said(VaultKV([]byte(`{"data":{"data":null,"metadata":{"deletion_time":"FAKE"}}}`))),
 	} {
 		if !strings.HasPrefix(got, "error: ") || strings.Contains(got, "FAKE") {

@@ -228,3 +228,27 @@ func TestMerge(t *testing.T) {
 		t.Error("the other tests count on eight stars")
 	}
 }
+
+// While it is quiet nothing is written, however long that takes; Close writes all.
+func TestQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, quiet := range []bool{true, false} {
+			var out bytes.Buffer
+			w := New([]secret.Value{secret.NewValue("fake-value-of-a-test")}).Writer(&out, Terminal())
+			if _, err := w.Write([]byte("x fa")); err != nil {
+				t.Fatal(err)
+			}
+			if quiet {
+				w.Quiet()
+			}
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if got, want := out.String(), map[bool]string{true: "x ", false: "x fa"}[quiet]; got != want {
+				t.Errorf("quiet %v: %q", quiet, got)
+			}
+			if err := w.Close(); err != nil || out.String() != "x fa" {
+				t.Errorf("%q, %v", out.String(), err)
+			}
+		}
+	})
+}

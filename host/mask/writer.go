@@ -86,6 +86,17 @@ func (w *Writer) Show() {
 	w.pass(w.s.release(w.out[:0], some))
 }
 
+// Quiet has nothing be written until the next Write or Close: what is held back waits for
+// that, however long it takes. Until then who writes has what it is written to alone.
+func (w *Writer) Quiet() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes++
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
 // Close writes what is held back. It does not close what it is written to.
 func (w *Writer) Close() error {
 	w.mu.Lock()
