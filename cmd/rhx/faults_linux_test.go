@@ -390,6 +390,9 @@ func TestSoakFaults(t *testing.T) {
 		if strings.Contains(said.String(), "panic: ") || strings.Contains(said.String(), "fatal error: ") && !strings.Contains(said.String(), "netpollBreak write failed") {
 			t.Errorf("%s: %s", what, said.String())
 		}
+		if c.once && err != nil && strings.Contains(said.String(), ": it is not in new.yaml") {
+			continue // a manifest of the rest, which is said
+		}
 		now := tr.state()
 		if werr := tr.whole(i, now); werr != nil {
 			t.Errorf("%s: %v\n%v\n%s", what, werr, err, said.String())

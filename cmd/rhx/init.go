@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,9 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if err := a.made.Added.TrustManifest(path, text); err != nil {
 		return err
 	}
+	for _, err := range draft.Broken {
+		a.warn(err.Error() + ": it is not in " + a.shortPath(path))
+	}
 	out := initJSON{File: path, Secrets: []string{}, Bundle: []string{}}
 	for _, s := range draft.Secrets {
 		out.Secrets = append(out.Secrets, s.Name)
@@ -74,11 +78,19 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if done, err := a.data(out); done {
-		return err
+		return cmp.Or(err, partlyDone(len(draft.Broken)))
 	}
 	a.say(term.Linef("%s: written, with the secrets %s", a.shortPath(path), list(out.Secrets)))
 	if len(out.Secrets) > 0 {
 		a.say("rhx save --all saves them; then rhx run -b default -- COMMAND has the variables of " + term.Line(list(out.Bundle)))
+	}
+	return partlyDone(len(draft.Broken))
+}
+
+// partlyDone is the exit status where some was left out.
+func partlyDone(left int) error {
+	if left > 0 {
+		return exitCode(3)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ type Draft struct {
 	// Store is the store's URL; "" for the one that rhx uses anyway.
 	Store   string
 	Secrets []DraftSecret
+	// Broken says of which secrets the files could not be read: they are not in it.
+	Broken []error
 }
 
 // DraftSecret is a provider's secret that was found.

@@ -2,6 +2,7 @@ package project
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/bundle"
@@ -20,6 +21,9 @@ func (p *Project) DraftManifest(ctx context.Context) (*manifest.Draft, error) {
 	d := &manifest.Draft{}
 	var in []provider.Found
 	for _, f := range found {
+		if f.State == provider.Invalid {
+			d.Broken = append(d.Broken, fmt.Errorf("%s: %w", f.Name, f.Err))
+		}
 		if f.State != provider.HasValue {
 			continue
 		}
