@@ -24,7 +24,7 @@ func (a *app) welcome(ctx context.Context) bool {
 	if err != nil || !isNew(e, a.Getenv) {
 		return false
 	}
-	names, looked := a.foundHere(ctx, e)
+	names, broken, looked := a.foundHere(ctx, e)
 	if ctx.Err() != nil {
 		return false
 	}
@@ -33,6 +33,8 @@ func (a *app) welcome(ctx context.Context) bool {
 	switch {
 	case !looked:
 		found = "rhx detect shows the credentials that are here."
+	case len(names) == 0 && broken:
+		found = "Found here: what cannot be read. rhx detect shows what is wrong."
 	case len(names) == 0:
 		found = "Found here: no credentials that rhx knows. rhx providers lists the kinds."
 		next[0] = [2]string{"rhx save NAME KEY=-", "saves a value that you type"}
@@ -68,9 +70,9 @@ func isNew(e *engine.Engine, getenv func(string) string) bool {
 	return true
 }
 
-// foundHere are the names of what rhx save --all would save; looked is false where that took
-// too long.
-func (a *app) foundHere(ctx context.Context, e *engine.Engine) (names []string, looked bool) {
+// foundHere are the names of what rhx save --all would save, and whether there is something
+// that cannot be read; looked is false where that took too long.
+func (a *app) foundHere(ctx context.Context, e *engine.Engine) (names []string, broken, looked bool) {
 	ctx, cancel := context.WithTimeout(ctx, welcomeWithin)
 	defer cancel()
 	done := make(chan []provider.Found, 1)
@@ -84,10 +86,11 @@ func (a *app) foundHere(ctx context.Context, e *engine.Engine) (names []string, 
 			if f.State == provider.HasValue {
 				names = append(names, f.Name)
 			}
+			broken = broken || f.State == provider.Invalid
 		}
-		return names, true
+		return names, broken, true
 	case <-ctx.Done():
-		return nil, false
+		return nil, false, false
 	}
 }
 

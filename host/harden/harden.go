@@ -100,8 +100,8 @@ type Item struct {
 // NoHelper is the Why of what no client can ask rhx for.
 const NoHelper = "its client cannot ask rhx for it"
 
-// Plan returns every credential in plaintext, and what would become of it. It changes
-// nothing, and does not look at the store.
+// Plan returns every credential in plaintext, and what would become of it; a file that cannot
+// be read is one that failed. It changes nothing, and does not look at the store.
 func (h *Hardener) Plan(ctx context.Context, opts Options) ([]*Item, error) {
 	found, err := h.Detector.On(ctx, h.Local, opts.Names...)
 	if err != nil && len(found) == 0 {
@@ -109,7 +109,8 @@ func (h *Hardener) Plan(ctx context.Context, opts Options) ([]*Item, error) {
 	}
 	var items []*Item
 	for _, f := range found {
-		if f.State == provider.HasValue || f.Unused {
+		inFile := slices.ContainsFunc(f.Sources, func(src secret.Source) bool { return src.Kind == secret.SourceFile })
+		if f.State == provider.HasValue || f.Unused || f.State == provider.Invalid && inFile {
 			item, err := h.item(ctx, f, opts)
 			if err != nil {
 				return nil, err
@@ -140,6 +141,10 @@ func (h *Hardener) item(ctx context.Context, f provider.Found, opts Options) (*I
 		} else {
 			i.Notes = append(i.Notes, "it is in $"+src.Var+", which every program that you start gets: take it out of where your shell sets it")
 		}
+	}
+	if f.State == provider.Invalid {
+		i.Action, i.Err = Failed, f.Err // what is in there nobody knows
+		return i, nil
 	}
 	if i.Why = h.whyLeft(i); i.Why != "" {
 		return i, nil
