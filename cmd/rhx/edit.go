@@ -18,6 +18,7 @@ import (
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -146,10 +147,7 @@ func keepsNoCopies(editor string) []string {
 	if err != nil {
 		return nil
 	}
-	if real, err := filepath.EvalSymlinks(program); err == nil {
-		program = real // vi may be vim
-	}
-	switch base := filepath.Base(program); {
+	switch base := filepath.Base(paths.Real(program)); { // vi may be vim
 	case strings.Contains(base, "vim"):
 		return []string{"-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofile viminfo="}
 	case strings.HasPrefix(base, "emacs") && !strings.HasPrefix(base, "emacsclient"):

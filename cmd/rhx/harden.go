@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/harden"
 	"github.com/rhx-dev/rhx/host/helper"
+	"github.com/rhx-dev/rhx/host/paths"
 )
 
 type hardenCmd struct {
@@ -184,9 +184,7 @@ func (a *app) hardener(e *engine.Engine, i *helper.Installer) (*harden.Hardener,
 			if rest, ok := strings.CutPrefix(path, "~/"); ok {
 				path = filepath.Join(home, rest)
 			}
-			own, err1 := os.Stat(key)
-			other, err2 := os.Stat(path)
-			return err1 == nil && err2 == nil && os.SameFile(own, other)
+			return paths.Same(key, path)
 		},
 	}, nil
 }

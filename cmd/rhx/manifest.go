@@ -16,6 +16,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/store"
@@ -125,7 +126,7 @@ func findManifest() (string, error) {
 // shortPath is a path as messages have it: from this folder, where it is in it.
 func (a *app) shortPath(path string) string {
 	if dir, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+		if rel, below := paths.Below(dir, path); below {
 			return rel
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/mask"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/session"
@@ -178,12 +179,10 @@ func workspaceOf(project, home string) ([]string, error) {
 	if work, err = filepath.EvalSymlinks(work); err != nil {
 		return nil, err
 	}
-	if real, err := filepath.EvalSymlinks(home); err == nil {
-		home = real
-	}
+	home = paths.Real(home)
 	out := []string{project}
 	for _, dir := range []string{work, repositoryOf(work), repositoryOf(project)} {
-		if dir != "" && !insideFolder(dir, home) && !slices.Contains(out, dir) {
+		if dir != "" && !insideAny([]string{dir}, home) && !slices.Contains(out, dir) {
 			out = append(out, dir)
 		}
 	}
@@ -206,7 +205,10 @@ func repositoryOf(dir string) string {
 
 // insideAny reports that a path is in one of the folders, or is one.
 func insideAny(folders []string, path string) bool {
-	return slices.ContainsFunc(folders, func(dir string) bool { return insideFolder(dir, path) })
+	return slices.ContainsFunc(folders, func(dir string) bool {
+		_, inside := paths.Below(dir, path)
+		return inside
+	})
 }
 
 // withoutFolders takes out of PATH what is in some folders, and what is not absolute: an
@@ -300,30 +302,13 @@ func isRhx(program string) bool {
 		return true
 	}
 	if self, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(self); err == nil {
-			self = real
-		}
+		self = paths.Real(self)
 		for _, name := range []string{filepath.Base(self), "rhx" + filepath.Ext(self), "rhx-full" + filepath.Ext(self)} {
-			if sameFile(program, filepath.Join(filepath.Dir(self), name)) {
+			if paths.Same(program, filepath.Join(filepath.Dir(self), name)) {
 				return true
 			}
 		}
 	}
 	info, err := buildinfo.ReadFile(program)
 	return err == nil && info.Main.Path == "github.com/rhx-dev/rhx"
-}
-
-func sameFile(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
-}
-
-// insideFolder reports that a path is a folder, or in it.
-func insideFolder(folder, path string) bool {
-	rel, err := filepath.Rel(folder, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rhx-dev/rhx/host/author"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/specs"
 )
@@ -136,12 +137,8 @@ func (a *app) sample(name string) (data []byte, at string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	real, err := filepath.EvalSymlinks(home)
-	if err != nil {
-		real = home
-	}
-	for _, h := range []string{home, real} {
-		if rel, err := filepath.Rel(h, abs); err == nil && filepath.IsLocal(rel) {
+	for _, h := range []string{home, paths.Real(home)} {
+		if rel, below := paths.Below(h, abs); below {
 			return data, "~/" + filepath.ToSlash(rel), nil
 		}
 	}

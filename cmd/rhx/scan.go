@@ -14,6 +14,7 @@ import (
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/scan"
 	"github.com/rhx-dev/rhx/host/store"
@@ -216,22 +217,14 @@ func placedBy(conf *config.Config, e *engine.Engine) func(path, name string) boo
 			if rest, ok := strings.CutPrefix(p, "~/"); ok {
 				p = filepath.Join(e.Stores.Home, rest)
 			}
-			p = resolved(p)
+			p = paths.Real(p)
 			if files[p] == nil {
 				files[p] = map[string]bool{}
 			}
 			files[p][name] = true
 		}
 	}
-	return func(path, name string) bool { return files[resolved(path)][name] }
-}
-
-// resolved is a path without symbolic links; as it is where that cannot be told.
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	return filepath.Clean(path)
+	return func(path, name string) bool { return files[paths.Real(path)][name] }
 }
 
 func (c *scanCmd) openBaseline(ctx context.Context, a *app, e *engine.Engine) (*scan.Baseline, error) {
@@ -256,25 +249,25 @@ func (c *scanCmd) search(ctx context.Context, a *app, e *engine.Engine, s *scan.
 	case c.Staged:
 		return s.Staged(ctx, c.git(a))
 	}
-	paths := slices.Clone(c.Path)
-	if i := slices.Index(paths, "-"); i >= 0 {
+	roots := slices.Clone(c.Path)
+	if slices.Contains(roots, "-") {
 		s.Text("-", a.In)
-		paths = slices.DeleteFunc(paths, func(p string) bool { return p == "-" })
+		roots = slices.DeleteFunc(roots, func(p string) bool { return p == "-" })
 	}
 	if len(c.Path) == 0 {
-		paths = []string{"."}
+		roots = []string{"."}
 		here, err := os.Getwd()
 		if err != nil {
 			return err
 		}
 		for _, p := range scan.Histories(e.Stores.Home, a.Getenv) {
 			// One below this folder comes with it.
-			if rel, err := filepath.Rel(resolved(here), resolved(p)); err != nil || strings.HasPrefix(rel, "..") {
-				paths = append(paths, p)
+			if _, below := paths.Below(paths.Real(here), paths.Real(p)); !below {
+				roots = append(roots, p)
 			}
 		}
 	}
-	return s.Trees(ctx, paths)
+	return s.Trees(ctx, roots)
 }
 
 // git runs git in the repository that was named. A hook is told by git's variables which

@@ -21,6 +21,7 @@ import (
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
@@ -360,7 +361,7 @@ func Free(path string, overwrite bool, own ...string) (string, error) {
 		return "", err
 	}
 	for _, o := range own {
-		if real, err := filepath.EvalSymlinks(o); err == nil && (dir == real || strings.HasPrefix(dir, real+string(filepath.Separator))) {
+		if _, below := paths.Below(paths.Real(o), dir); below {
 			return "", fault.WithKind(fmt.Errorf("%s is in a folder of rhx's own, and a backup belongs elsewhere", path), fault.Usage)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/paths"
 )
 
 // pathCheck looks for other programs that are called rhx.
@@ -20,7 +21,7 @@ var pathCheck = Check{Name: "path", Look: func(_ context.Context, d *Doctor) ([]
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	seen := []string{real(d.Program)}
+	seen := []string{paths.Real(d.Program)}
 	var out []Finding
 	for _, dir := range filepath.SplitList(d.Getenv("PATH")) {
 		if !filepath.IsAbs(dir) {
@@ -28,10 +29,10 @@ var pathCheck = Check{Name: "path", Look: func(_ context.Context, d *Doctor) ([]
 		}
 		path := filepath.Join(dir, name)
 		info, err := os.Stat(path)
-		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 && runtime.GOOS != "windows" || slices.Contains(seen, real(path)) {
+		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 && runtime.GOOS != "windows" || slices.Contains(seen, paths.Real(path)) {
 			continue
 		}
-		seen = append(seen, real(path))
+		seen = append(seen, paths.Real(path))
 		// It is not run: anybody may have put it there.
 		version := builtAs(path)
 		if version != "" && version == builtAs(d.Program) {
@@ -57,12 +58,4 @@ func builtAs(path string) string {
 		return ""
 	}
 	return info.Main.Version
-}
-
-// real is a path without links, or as it is where that cannot be told.
-func real(path string) string {
-	if r, err := filepath.EvalSymlinks(path); err == nil {
-		return r
-	}
-	return path
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/paths"
 )
 
 // hookMark is in a hook that is rhx's.
@@ -104,6 +105,6 @@ func below(dir, other string) bool {
 			p, rest = filepath.Dir(p), filepath.Join(filepath.Base(p), rest)
 		}
 	}
-	rel, err := filepath.Rel(resolve(other), resolve(dir))
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	_, is := paths.Below(resolve(other), resolve(dir))
+	return is
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/paths"
 )
 
 // ErrNotRegular is a file that is none.
@@ -104,10 +105,7 @@ func (s *Scanner) skipped(path string) bool {
 	if err != nil {
 		return false
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real
-	}
-	return slices.Contains(skip, abs)
+	return slices.Contains(skip, paths.Real(abs))
 }
 
 // file searches one file.

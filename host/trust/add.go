@@ -12,6 +12,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/paths"
 )
 
 // Proposal is a package that may be added, for somebody to say yes to.
@@ -148,7 +149,7 @@ func (p *Providers) proposed(l *lock, pkg *Package) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	if dir == "" || !sameFolder(filepath.Dir(pkg.Origin), dir) {
+	if dir == "" || !paths.Same(filepath.Dir(pkg.Origin), dir) {
 		return place{dir: own, entry: l.Providers[name]}, nil
 	}
 	added, err := isDir(own)
@@ -166,15 +167,6 @@ func (p *Providers) proposed(l *lock, pkg *Package) (place, error) {
 	}
 	at.entry = l.Projects[at.dir]
 	return at, nil
-}
-
-func sameFolder(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }
 
 // signature finds who signed the package. A signature that is wrong is an error,
