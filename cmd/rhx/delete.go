@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,8 +106,5 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 // deletedStatus is the exit status: a secret that was taken from some of its places
 // is partly deleted.
 func deletedStatus(bad, all int, partly bool) error {
-	if partly {
-		return exitCode(3)
-	}
-	return outcome(bad, all)
+	return cmp.Or(partlyDone(partly), outcome(bad, all))
 }

@@ -199,10 +199,7 @@ func (c *exportCmd) report(a *app, doc *exchange.Exported, left []exchange.Lefto
 			a.report(l.Name, errors.New(l.Why))
 		}
 	}
-	if len(left) > 0 {
-		return exitCode(3)
-	}
-	return nil
+	return partlyDone(len(left) > 0)
 }
 
 type importExportCmd struct {

@@ -130,10 +130,7 @@ func (a *app) doImport(im *exchange.Import, from string, dryRun, yes bool, save 
 			return err
 		}
 	}
-	if (failed || left) && !dryRun {
-		return exitCode(3)
-	}
-	return nil
+	return partlyDone((failed || left) && !dryRun)
 }
 
 // some are the first of a list, for a cell of a table.

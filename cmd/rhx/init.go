@@ -78,21 +78,13 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if done, err := a.data(out); done {
-		return cmp.Or(err, partlyDone(len(draft.Broken)))
+		return cmp.Or(err, partlyDone(len(draft.Broken) > 0))
 	}
 	a.say(term.Linef("%s: written, with the secrets %s", a.shortPath(path), list(out.Secrets)))
 	if len(out.Secrets) > 0 {
 		a.say("rhx save --all saves them; then rhx run -b default -- COMMAND has the variables of " + term.Line(list(out.Bundle)))
 	}
-	return partlyDone(len(draft.Broken))
-}
-
-// partlyDone is the exit status where some was left out.
-func partlyDone(left int) error {
-	if left > 0 {
-		return exitCode(3)
-	}
-	return nil
+	return partlyDone(len(draft.Broken) > 0)
 }
 
 // create writes a file that is not there yet.

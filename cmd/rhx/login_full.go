@@ -100,10 +100,7 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 		// The login itself is done.
 		return fault.WithKind(err, fault.Partial)
 	}
-	if upload || download {
-		return exitCode(3)
-	}
-	return nil
+	return partlyDone(upload || download)
 }
 
 // checkServer checks the address of --vault.

@@ -59,10 +59,7 @@ func (a *app) logout(ctx context.Context, c *logoutCmd) error {
 	if done, err := a.data(out); done && err != nil {
 		return err
 	}
-	if failed || !revoked {
-		return exitCode(3)
-	}
-	return nil
+	return partlyDone(failed || !revoked)
 }
 
 // asks reports whether each secret is asked about.

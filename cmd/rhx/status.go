@@ -64,10 +64,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		a.warn(err.Error())
 	}
 	a.tellUnreachable(status)
-	var partly error // a host that could not be asked, or a bundle that is broken
-	if len(status.Unreachable)+len(status.Broken) > 0 {
-		partly = exitCode(3)
-	}
+	partly := partlyDone(len(status.Unreachable)+len(status.Broken) > 0) // a host that could not be asked, or a bundle that is broken
 	if c.HTML != "" {
 		if err := atomicfile.Write(c.HTML, statusPage(status, m), 0o644); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,13 +159,7 @@ func (c *storeExportCmd) report(a *app, out *backup.Exported, incomplete error) 
 			c.say(a, out)
 		}
 	}
-	switch {
-	case incomplete != nil:
-		return incomplete
-	case len(out.Failed) > 0:
-		return exitCode(3)
-	}
-	return nil
+	return cmp.Or(incomplete, partlyDone(len(out.Failed) > 0))
 }
 
 // say says what is in the backup.
