@@ -69,21 +69,17 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	for i, f := range found {
 		out[i] = diagnosisJSON{Check: f.Check, Level: f.Level, What: f.What, Why: f.Why, Command: f.Command, Fixable: f.Fix != nil}
 	}
-	if !c.Fix {
-		if done, err := a.data(out); done {
-			return errors.Join(err, sick(out))
+	if c.Fix {
+		if err := c.fix(a, found, out); err != nil {
+			return err
 		}
-		a.printFindings(out, len(checks))
-		return sick(out)
-	}
-	if err := c.fix(a, found, out); err != nil {
-		return err
 	}
 	if done, err := a.data(out); done {
 		return errors.Join(err, sick(out))
 	}
-	a.printFindings(slices.DeleteFunc(out, func(f diagnosisJSON) bool { return f.Fixed }), len(checks))
-	return sick(out)
+	left := slices.DeleteFunc(out, func(f diagnosisJSON) bool { return f.Fixed })
+	a.printFindings(left, len(checks))
+	return sick(left)
 }
 
 // fix mends what can be mended, after a question.
