@@ -16,6 +16,7 @@ import (
 	"github.com/rhx-dev/rhx/host/inventory"
 	"github.com/rhx-dev/rhx/host/manifest"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -121,9 +122,7 @@ func (a *app) storedNames(cur string) []string {
 	}
 	var names []string
 	if m, err := a.inProject(); err == nil && m != nil {
-		for _, s := range m.Secrets {
-			names = append(names, s.Name)
-		}
+		names = m.SecretNames()
 	}
 	if err != nil {
 		if conf, err := e.Stores.Config(); err == nil {
@@ -145,7 +144,8 @@ type beginner interface {
 	Begin(ctx context.Context, text string) ([]string, error)
 }
 
-// deletedNames are those of the store that can be brought back.
+// deletedNames are those of the store that can be brought back. Where one cannot be read
+// there are none: it may be there still.
 func (a *app) deletedNames() []string {
 	ctx, cancel := context.WithTimeout(context.Background(), tabTimeout)
 	defer cancel()
@@ -157,11 +157,19 @@ func (a *app) deletedNames() []string {
 	if !ok {
 		return nil
 	}
-	all, _ := archive.AllNames(ctx)
-	infos, _ := st.List(ctx)
-	return slices.DeleteFunc(all, func(name string) bool {
-		return slices.ContainsFunc(infos, func(i store.Info) bool { return i.Name == name })
-	})
+	all, err := archive.AllNames(ctx)
+	if err != nil {
+		return nil
+	}
+	infos, err := st.List(ctx)
+	if err != nil {
+		return nil
+	}
+	there := make(map[string]bool, len(infos))
+	for _, i := range infos {
+		there[i.Name] = true
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return there[name] })
 }
 
 // versionsOf are the versions of a secret that can be read.
@@ -200,7 +208,8 @@ func (a *app) keysOfStored(name string) []string {
 			}
 		}
 	}
-	sp, err := e.Specs.Get(strings.SplitN(name, "/", 2)[0])
+	provider, _ := secret.SplitName(name)
+	sp, err := e.Specs.Get(provider)
 	if err != nil {
 		return nil
 	}
