@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/engine"
@@ -97,22 +98,8 @@ func (a *app) foundHere(ctx context.Context, e *engine.Engine) (names []string, 
 // shortList names as many as there is room for, and says how many more there are.
 func shortList(names []string, room int) string {
 	text := strings.Join(names, ", ")
-	if len([]rune(text)) <= room {
-		return text
-	}
-	for i, name := range names {
-		more := ""
-		if left := len(names) - i - 1; left > 0 {
-			more = " and " + plural(left, "other")
-		}
-		with := name
-		if i > 0 {
-			with = text + ", " + name
-		}
-		if i > 0 && len([]rune(with+more)) > room {
-			return text + " and " + plural(len(names)-i, "other")
-		}
-		text = with
+	for n := len(names) - 1; n > 0 && utf8.RuneCountInString(text) > room; n-- {
+		text = strings.Join(names[:n], ", ") + " and " + plural(len(names)-n, "other")
 	}
 	return text
 }

@@ -18,8 +18,5 @@ func killGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
 
 // exitStatus is that of a process as a shell has it.
 func exitStatus(s *os.ProcessState) int {
-	if ws := s.Sys().(syscall.WaitStatus); ws.Signaled() {
-		return 128 + int(ws.Signal())
-	}
-	return s.ExitCode()
+	return ended(s.Sys().(syscall.WaitStatus)) &^ BySignal
 }

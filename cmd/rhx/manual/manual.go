@@ -4,6 +4,7 @@
 package manual
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -75,13 +76,9 @@ func Of(node *kong.Node, without []string) *Page {
 }
 
 func items(flags []*kong.Flag, without []string) []Item {
-	skip := make(map[string]bool, len(without))
-	for _, name := range without {
-		skip[name] = true
-	}
 	var out []Item
 	for _, f := range flags {
-		if !skip[f.Name] && !f.Hidden {
+		if !slices.Contains(without, f.Name) && !f.Hidden {
 			out = append(out, Item{f.String(), f.Help})
 		}
 	}
