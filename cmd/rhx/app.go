@@ -181,8 +181,8 @@ func (a *app) close() {
 	}
 }
 
-// outcome is the error of work in parts of which failed did not succeed; nil
-// where none failed. The report has named each.
+// outcome is the exit status of work in so many parts, some of which failed; nil where
+// none did. The report has named each that did.
 func outcome(failed, all int) error {
 	switch {
 	case failed == 0:
@@ -193,8 +193,8 @@ func outcome(failed, all int) error {
 	return partlyDone(true)
 }
 
-// partlyDone is the error of work that was done but for a part, where one was left out;
-// nil where none was. The report has named it.
+// partlyDone is the exit status of work that was done but for what was left out; nil where
+// nothing was. The report has named it.
 func partlyDone(left bool) error {
 	if left {
 		return exitCode(3)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
@@ -185,22 +187,14 @@ func (a *app) askOne(q project.Asked, into secret.Values) error {
 
 // saveGiven saves what was given for a need, beside the values that the store has.
 func (a *app) saveGiven(ctx context.Context, e *engine.Engine, n *project.Need, given secret.Values) error {
-	providerName := n.Secret.Provider
-	if providerName == "" {
-		providerName = exchange.NoProvider
-	}
-	sec, err := e.Exchange.NewSecret(n.Secret.StoreName(), providerName)
+	sec, err := e.Exchange.NewSecret(n.Secret.StoreName(), cmp.Or(n.Secret.Provider, exchange.NoProvider))
 	if err != nil {
 		return err
 	}
 	if n.Record != nil {
-		for k, v := range n.Record.Secret.Values {
-			sec.Values[k] = v
-		}
+		maps.Copy(sec.Values, n.Record.Secret.Values)
 	}
-	for k, v := range given {
-		sec.Values[k] = v
-	}
+	maps.Copy(sec.Values, given)
 	if err := e.Exchange.CheckValues(sec, nil); err != nil {
 		return err
 	}
