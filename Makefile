@@ -4,7 +4,7 @@
 # make soak      random comparisons with other programs, SEEDS of each
 # make vuln      known faults in what rhx links; needs https://vuln.go.dev
 # make docs      docs/reference.md, from the help of the commands
-# make bench     ratios of whole commands and of the parts, in one run
+# make bench     docs/BENCHMARKS.md: rhx beside others, and how it grows; BENCH=run repeats one comparison
 
 SHELL := /bin/sh
 GO ?= go
@@ -61,7 +61,7 @@ docs:
 	$(GO) run ./cmd/rhx man --markdown > docs/reference.md.new && mv docs/reference.md.new docs/reference.md || { rm -f docs/reference.md.new; exit 1; }
 
 bench: build
-	sh .ci/bench.sh
+	sh .ci/bench.sh $(BENCH)
 
 # Every fuzz target for FUZZTIME.
 fuzz:
