@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -102,19 +103,21 @@ func starts(b *bencher) (string, error) {
 		{a: detect, b: decrypt, why: "it reads the files of 235 kinds of credentials"},
 	}
 	things := []*thing{empty, version, decrypt, get, sops, with, list, one, detect, asGit, asDocker}
+	left := ""
 	// gpg's agent is warm: gopass asks it as any other time.
 	if gopass := b.has("gopass"); gopass != "" {
-		if err := gopassStore(p, gopass, fake); err != nil {
-			return "", err
-		}
 		show := p.timed("`gopass show -o`", "", gopass, "show", "-o", "openai")
-		things, pairs = append(things, show), append(pairs, pair{a: get, b: show})
 		defer func() { _, _ = p.output("", "gpgconf", "--kill", "all") }()
+		if err := gopassStore(p, gopass, fake); err != nil {
+			left = leftOut("gopass", err)
+		} else {
+			things, pairs = append(things, show), append(pairs, pair{a: get, b: show})
+		}
 	}
 	if err := inTurn(2, often, things...); err != nil {
 		return "", err
 	}
-	return rows(pairs) + b.missing("gopass"), nil
+	return rows(pairs) + b.missing("gopass") + left, nil
 }
 
 // gopassStore makes a store of gopass with a key of GnuPG that has no passphrase.
@@ -176,7 +179,7 @@ func runs(b *bencher) (string, error) {
 		}
 	}
 	var pairs []pair
-	things := []*thing{alone}
+	things, left := []*thing{alone}, ""
 	for i, w := range ways {
 		command, want := []string{"printenv", "K7"}, value(7)
 		if w.t.name == "`sops exec-env`" { // it has a shell read the command
@@ -186,8 +189,15 @@ func runs(b *bencher) (string, error) {
 			want = "********"
 		}
 		out, err := p.output("", append(append([]string{}, w.argv...), command...)...)
-		if err != nil || !strings.Contains(out, want) {
-			return "", fmt.Errorf("%s does not give the command its variables: %w", w.t.name, err)
+		if err == nil && !strings.Contains(out, want) {
+			err = errors.New("it does not give the command its variables")
+		}
+		if err != nil && i > 2 {
+			left += leftOut(w.t.name, err)
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", w.t.name, err)
 		}
 		things = append(things, w.t)
 		if i > 0 {
@@ -198,7 +208,7 @@ func runs(b *bencher) (string, error) {
 	if err := inTurn(2, often, things...); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("The ratio is of what each adds to the command alone, %s ms. `sops` has one file to decrypt, rhx ten, each with its own key.\n\n", alone.spread()) + rows(pairs) + b.missing("vals", "dotenvx", "fnox", "secretspec", "varlock"), nil
+	return fmt.Sprintf("The ratio is of what each adds to the command alone, %s ms. `sops` has one file to decrypt, rhx ten, each with its own key.\n\n", alone.spread()) + rows(pairs) + b.missing("vals", "dotenvx", "fnox", "secretspec", "varlock") + left, nil
 }
 
 // ten saves ten secrets for each program.
@@ -228,11 +238,16 @@ func (p *place) ten(b *bencher) error {
 		{"age-keygen", "-o", "key.txt"},
 		{"sh", "-c", b.has("sops") + ` encrypt --age "$(age-keygen -y key.txt)" --input-type json --output-type yaml all.json >enc.yaml`},
 	}
+	// What one of these cannot do is seen where its variables are asked for.
+	var others [][]string
 	if b.has("dotenvx") != "" {
-		steps = append(steps, []string{b.has("dotenvx"), "encrypt", "-f", "enc.env"})
+		others = append(others, []string{b.has("dotenvx"), "encrypt", "-f", "enc.env"})
 	}
 	if b.has("fnox") != "" {
-		steps = append(steps, []string{"sh", "-c", `printf 'default_provider = "age"\n[providers.age]\ntype = "age"\nrecipients = ["%s"]\n[secrets]\n' "$(age-keygen -y key.txt)" >fnox.toml`})
+		others = append(others, []string{"sh", "-c", `printf 'default_provider = "age"\n[providers.age]\ntype = "age"\nrecipients = ["%s"]\n[secrets]\n' "$(age-keygen -y key.txt)" >fnox.toml`})
+		for i := range secrets {
+			others = append(others, []string{b.has("fnox"), "set", "--provider", "age", fmt.Sprintf("K%d", i), value(i)})
+		}
 	}
 	for i := range secrets {
 		if _, err := p.output(value(i), b.rhx, "save", fmt.Sprintf("s%d", i), fmt.Sprintf("K%d=-", i)); err != nil {
@@ -244,12 +259,8 @@ func (p *place) ten(b *bencher) error {
 			return err
 		}
 	}
-	if b.has("fnox") != "" {
-		for i := range secrets {
-			if _, err := p.output("", b.has("fnox"), "set", "--provider", "age", fmt.Sprintf("K%d", i), value(i)); err != nil {
-				return err
-			}
-		}
+	for _, argv := range others {
+		_, _ = p.output("", argv...)
 	}
 	return nil
 }

@@ -101,6 +101,8 @@ func figure(f float64) string {
 		return fmt.Sprintf("%.0f", f)
 	case math.Abs(f) >= 10:
 		return fmt.Sprintf("%.1f", f)
+	case math.Abs(f) < 0.1:
+		return fmt.Sprintf("%.2g", f)
 	}
 	return fmt.Sprintf("%.2f", f)
 }
