@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/rhx-dev/rhx/host/expiry"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/parallel"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -31,6 +29,8 @@ type Records struct {
 	// Read, where it is set, is told what was read from the store with its values, at
 	// once for what was read together.
 	Read func(url string, read []store.Info)
+	// Ends, where it is set, keeps when secrets stop working.
+	Ends *Ends
 
 	once     sync.Once
 	store    store.Store
@@ -319,46 +319,6 @@ func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
 		return nil, err
 	}
 	return recs, nil
-}
-
-// Expiries returns when secrets stop working, by name, of those of which that is known. It
-// reads their values, which goes to nobody: all of them, or without all only where the store
-// opens without asking anybody.
-func (r *Records) Expiries(ctx context.Context, infos []store.Info, all bool) (map[string]time.Time, error) {
-	st, err := r.Store(ctx)
-	if err != nil {
-		return nil, err
-	}
-	opener, ok := store.As[interface{ Opens() bool }](st)
-	reads := all || ok && len(infos) > 0 && opener.Opens()
-	ends, errs := make([]time.Time, len(infos)), make([]error, len(infos))
-	one := func(i int) {
-		ends[i] = infos[i].Expires
-		if !reads {
-			return
-		}
-		rec, err := st.Get(ctx, infos[i].Name, 0)
-		switch {
-		case err == nil:
-			ends[i] = expiry.Of(&rec.Secret)
-		case all && !errors.Is(err, store.ErrNotFound): // deleted meanwhile
-			errs[i] = err
-		}
-	}
-	if reads {
-		r.Each("reading", len(infos), one)
-	} else {
-		for i := range infos {
-			one(i)
-		}
-	}
-	out := map[string]time.Time{}
-	for i, end := range ends {
-		if !end.IsZero() {
-			out[infos[i].Name] = end
-		}
-	}
-	return out, errors.Join(errs...)
 }
 
 // providerOf is the provider that a secret's name begins with.
