@@ -1,0 +1,63 @@
+#!/bin/sh
+# Makes all files of a release in dist, and publishes nothing: docs/releasing.md. Where the
+# commit has a tag vX.Y.Z, they are of that version, else of a snapshot.
+#
+#   RHX_MINISIGN_KEY=FILE    signs the checksums; FILE.pub, beside it, goes into install.sh
+set -eu
+cd "$(dirname "$0")/../.."
+here=.ci/release
+fail() { echo "release.sh: $1" >&2 && exit 1; }
+
+for program in nix-hash jq; do # goreleaser leaves the nix file out without the first
+	command -v $program >/dev/null 2>&1 || fail "$program is not here: apt install nix-bin jq"
+done
+goreleaser=$(sh .ci/tools/gotool.sh goreleaser github.com/goreleaser/goreleaser/v2 2.16.0 .)
+cyclonedx=$(sh .ci/tools/gotool.sh cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod 1.10.0)
+PATH=$PATH:${cyclonedx%/*}
+# Modules come by go mod download before, so that nothing is asked while all is built.
+go mod download
+
+skip=publish,announce pub=
+if [ -n "${RHX_MINISIGN_KEY-}" ]; then
+	pub=${RHX_MINISIGN_KEY%.key}.pub
+	[ -f "$pub" ] || pub=$RHX_MINISIGN_KEY.pub
+	[ -f "$pub" ] || fail "the public key is not beside $RHX_MINISIGN_KEY"
+	case $(realpath "$RHX_MINISIGN_KEY") in "$PWD"/*) fail "a key in the checkout would be published one day: keep it elsewhere" ;; esac
+else
+	skip=$skip,sign
+fi
+
+# The version is goreleaser's to say; what it says goes into the pages of the manual.
+tag=$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true)
+mode=
+if [ -z "$tag" ]; then
+	mode=--snapshot
+	section=Unreleased
+else
+	section=${tag#v}
+	[ -z "$(git status --porcelain)" ] || fail "$tag with changes that are not committed is not $tag"
+fi
+mkdir -p bin/release
+notes=$(sh $here/notes.sh "$section")
+version=$(git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || echo v0.0.0)
+version=${version#v}
+if [ -n "$mode" ]; then
+	version=${version%%-*}
+	version=${version%.*}.$((${version##*.} + 1))-dev.g$(git rev-parse HEAD | cut -c 1-12)
+fi
+dirty=
+[ -z "$(git status --porcelain)" ] || dirty=-dirty
+CGO_ENABLED=0 GOFLAGS='' go build -trimpath -buildvcs=false -tags slim -ldflags "-X main.version=v$version$dirty" -o bin/release-rhx ./cmd/rhx
+sh $here/assets.sh bin/release-rhx bin/release
+
+# shellcheck disable=SC2086 # no word, or one
+"$goreleaser" release $mode --clean --skip "$skip" --parallelism 2
+made=$(jq -r .version dist/metadata.json)
+[ "$made" = "$version" ] || fail "the pages of the manual are of $version, and the programs of $made"
+
+printf '%s\n' "$notes" >dist/notes.md
+sh $here/fill.sh "$version" $pub >dist/install.sh
+sh $here/files.sh "$version" dist
+if [ -z "$pub" ]; then
+	echo "release.sh: no key: the checksums are not signed, and dist/install.sh refuses to install; RHX_MINISIGN_KEY=FILE signs" >&2
+fi
