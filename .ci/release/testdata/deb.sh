@@ -1,4 +1,5 @@
-# What a user of the deb does, in a root of its own: TestDeb.
+# What a user of the deb does, in a root of its own: TestDeb runs it by sh -eu.
+set -eu
 export HOME=/home/jane PATH=/usr/sbin:/usr/bin:/sbin:/bin
 is() { [ "$1" = "$2" ] || { echo "$3: $1, not $2" >&2 && exit 1; }; }
 case $1 in
@@ -7,13 +8,15 @@ install)
 	dpkg -i /tmp/rhx.deb
 	;;
 use)
-	cd "$HOME"
+	cd /home/jane
 	rhx version -o json | grep '"agrees": true'
 	printf '[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = FAKE/FAKE/FAKE\n' >.aws/credentials
 	rhx detect | grep '^aws  *~/.aws/credentials '
 	rhx save aws
 	is "$(rhx run -s aws -- printenv AWS_ACCESS_KEY_ID)" AKIAIOSFODNN7EXAMPLE run
-	printf FAKE | rhx save git url=https://git.example.com username=jane password=- || printf '{"url":"https://git.example.com","username":"jane","password":"FAKE"}' | rhx save git --values -
+	echo https://jane:FAKE@git.example.com >.git-credentials
+	rhx save git/jane@git.example.com # by a module, which rhx-full runs
+	rm .git-credentials
 	printf 'protocol=https\nhost=git.example.com\n\n' | git -c credential.helper=rhx credential fill | grep '^password=FAKE$'
 	for name in docker-credential-rhx terraform-credentials-rhx; do
 		is "$(readlink -f "$(command -v $name)")" /usr/bin/rhx $name
@@ -25,7 +28,7 @@ use)
 	is "$(bash --norc -c '. /usr/share/bash-completion/bash_completion; _completion_loader rhx; COMP_LINE="rhx det" COMP_POINT=7; _rhx_complete rhx det rhx; echo "${COMPREPLY[@]}"')" detect bash
 	is "$(zsh -fc 'autoload -Uz compinit && compinit -uD && echo $_comps[rhx]')" _rhx zsh
 	is "$(fish -c 'complete -C "rhx det"')" detect fish
-	find / -xdev \( -path /proc -o -path /home -o -path /tmp \) -prune -o -newer /tmp/rhx.deb -path '*rhx*' ! -type l -perm /022 -print | if read -r file; do echo "others can write $file" >&2 && exit 1; fi
+	is "$(dpkg -L rhx | xargs sh -c 'find "$@" -maxdepth 0 ! -type l -perm /022' sh)" "" "others can write"
 	;;
 remove)
 	dpkg -r rhx
