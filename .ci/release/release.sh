@@ -25,33 +25,27 @@ if [ -n "${RHX_MINISIGN_KEY-}" ]; then
 	case $(realpath "$RHX_MINISIGN_KEY") in "$PWD"/*) fail "a key in the checkout would be published one day: keep it elsewhere" ;; esac
 fi
 
-# The version is goreleaser's to say; what it says goes into the pages of the manual.
-tag=$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true)
-mode=
-if [ -z "$tag" ]; then
-	mode=--snapshot
-	section=Unreleased
-else
-	section=${tag#v}
-	[ -z "$(git status --porcelain)" ] || fail "$tag with changes that are not committed is not $tag"
-fi
-mkdir -p bin/release
-notes=$(sh $here/notes.sh "$section")
-version=$(git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || echo v0.0.0)
-version=${version#v}
-if [ -n "$mode" ]; then
-	version=${version%%-*}
-	version=${version%.*}.$((${version##*.} + 1))-dev.g$(git rev-parse HEAD | cut -c 1-12)
-fi
 dirty=
 [ -z "$(git status --porcelain)" ] || dirty=-dirty
+tag=$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true)
+if [ -n "$tag" ]; then
+	[ -z "$dirty" ] || fail "there are changes that are not committed: this is not $tag"
+	version=${tag#v} snapshot=
+	notes=$(sh $here/notes.sh "$version")
+else
+	version=$(git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || echo v0.0.0)
+	version=${version#v}
+	version=${version%%-*}
+	version=${version%.*}.$((${version##*.} + 1))-dev.g$(git rev-parse HEAD | cut -c 1-12) snapshot=--snapshot
+	notes=$(sh $here/notes.sh Unreleased)
+fi
+export RHX_VERSION="$version"
+mkdir -p bin
 CGO_ENABLED=0 GOFLAGS='' go build -trimpath -buildvcs=false -tags slim -ldflags "-X main.version=v$version$dirty" -o bin/release-rhx ./cmd/rhx
 sh $here/assets.sh bin/release-rhx bin/release
 
 # shellcheck disable=SC2086 # no word, or one
-"$goreleaser" release $mode --clean --skip publish,announce --parallelism 2
-made=$(jq -r .version dist/metadata.json)
-[ "$made" = "$version" ] || fail "the pages of the manual are of $version, and the programs of $made"
+"$goreleaser" release $snapshot --clean --skip publish,announce --parallelism 2
 
 printf '%s\n' "$notes" >dist/notes.md
 sh $here/fill.sh "$version" "$pub" >dist/install.sh
@@ -65,3 +59,4 @@ if [ -n "$pub" ]; then
 else
 	echo "release.sh: no key: the checksums are not signed, and dist/install.sh refuses to install; RHX_MINISIGN_KEY=FILE signs" >&2
 fi
+sh $here/check.sh "$version" dist
