@@ -20,6 +20,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	builtIn = dir
 	for name, tags := range map[string]string{"rhx": "slim", "rhx-full": ""} {
 		cmd := exec.Command("go", "build", "-tags", tags, "-ldflags", "-s -w -X main.version=v"+version, "-o", filepath.Join(dir, name), "./cmd/rhx")
 		cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
@@ -30,10 +31,13 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+// builtIn is that folder, or nothing where no test asked for it.
+var builtIn string
+
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if dir, _ := programs(); dir != "" {
-		_ = os.RemoveAll(dir)
+	if builtIn != "" {
+		_ = os.RemoveAll(builtIn)
 	}
 	os.Exit(status)
 }
