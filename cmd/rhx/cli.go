@@ -190,7 +190,7 @@ func (a *app) run(args []string) int {
 	if len(args) == 1 && (args[0] == "version" || args[0] == "--version") {
 		// What scripts ask most often needs no grammar, which takes longer to
 		// build than the rest of the program to start.
-		return a.fail((&versionCmd{}).Run(a))
+		return a.fail((&versionCmd{}).Run(context.Background(), a))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -40,6 +40,9 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run("", "doctor"); err == nil || !strings.Contains(out, "warning: rhx-full: ~/rhx-full is not there\n") || !strings.Contains(out, "warning: store: ") {
 		t.Fatalf("doctor without rhx-full: %v\n%s", err, out)
 	}
+	if out, err := run("", "version", "-o", "json"); err != nil || !strings.Contains(out, `"agrees": false`) || !strings.Contains(out, `"error": "is not there"`) {
+		t.Fatalf("version without rhx-full: %v\n%s", err, out)
+	}
 	// A provider package that is a spec alone is made and tried without it.
 	file, pkg := filepath.Join(dir, ".acme.yml"), filepath.Join(dir, "acme")
 	if err := os.WriteFile(file, []byte("token: FAKE\n"), 0o600); err != nil {
@@ -53,6 +56,9 @@ func TestTwoPrograms(t *testing.T) {
 	}
 	if err := os.Symlink(plainProgram(t), filepath.Join(dir, "rhx-full")); err != nil {
 		t.Fatal(err)
+	}
+	if out, err := run("", "version", "-o", "json"); err != nil || !strings.Contains(out, `"path": "`+filepath.Join(dir, "rhx-full")+`",`) || !strings.Contains(out, `"agrees": true`) {
+		t.Fatalf("version beside rhx-full: %v\n%s", err, out)
 	}
 	if out, err := run("FAKE", "save", "openai", "api_key=-"); err != nil || out != "openai: saved\n" {
 		t.Fatalf("save: %v\n%s", err, out)
