@@ -42,6 +42,7 @@ var guideSetups = map[string]func(*guide){
 	"docs/projects.md": func(g *guide) {
 		g.file("api/.env", "OPENAI_API_KEY="+fakes()["SK"]+"\nDB_PASSWORD=not-real\nDEBUG=yes\nPORT=8080\nURL=http://$HOST/\n")
 	},
+	"docs/scan.md": func(g *guide) { g.shell("printf not-a-real-password | rhx save db password=-") },
 	"docs/stores.md": func(g *guide) {
 		g.credentials()
 		g.shell("rhx save aws/prod; for i in 2 3; do printf not-real-$i | rhx save aws/prod secret_key=-; done")
