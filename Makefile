@@ -5,6 +5,10 @@
 # make vuln      known faults in what rhx links; needs https://vuln.go.dev
 # make docs      docs/reference.md, from the help of the commands
 # make release   all files of a release into dist, published nowhere: docs/releasing.md
+# make site      docs as a site, in the folder site: open site/index.html
+# make actions   the action and the component in .ci, by the schemas of GitHub and GitLab
+# make licenses  the licences of what rhx links; NOTICES=FILE writes their texts
+# make api       BASE=COMMIT: what changed in what rhx exports; without BASE against the last tag
 # make bench     ratios of whole commands and of the parts, in one run
 
 SHELL := /bin/sh
@@ -18,7 +22,7 @@ SEEDS ?= 100
 MIN ?= 85
 LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: install build docs test test-deps soak bench lint wasm fuzz mutate vuln vet release
+.PHONY: install build docs test test-deps soak bench lint wasm fuzz mutate vuln vet release site actions licenses api
 
 # rhx starts faster without the C library, the Vault client and the wasm runtime, and goes
 # on as rhx-full where it needs the last two: docs/ARCHITECTURE.md, RATIONALE. The checks
@@ -66,6 +70,17 @@ docs:
 # RHX_MINISIGN_KEY=FILE signs the checksums.
 release:
 	sh .ci/release/release.sh
+site:
+	sh .ci/site/site.sh site
+
+actions:
+	bash .ci/actions.sh
+
+licenses:
+	bash .ci/licenses.sh $(NOTICES)
+
+api:
+	bash .ci/api.sh $(BASE)
 
 bench: build
 	sh .ci/bench.sh
