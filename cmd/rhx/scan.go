@@ -67,6 +67,11 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if c.InstallHook {
 		return c.installHook(ctx, a)
 	}
+	if len(c.Path) > 0 && !c.Git && !c.Staged { // else no archive is looked into
+		if err := a.withZstd(); err != nil {
+			return err
+		}
+	}
 	e, err := a.engine()
 	if err != nil {
 		return err
@@ -79,6 +84,7 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if readErr != nil {
 		a.warn(readErr.Error() + ": what cannot be read is not searched for")
 	}
+	s.Zstd = unpackZstd
 	tellLeft(a, left)
 	if err := c.prepare(e, s); err != nil {
 		return err

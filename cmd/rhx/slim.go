@@ -68,6 +68,12 @@ func (a *app) fetchPackage(context.Context, string) (*trust.Package, error) { re
 // Run goes on as rhx-full, which opens JWEs. Nothing has been asked or read yet.
 func (c *importAWSVaultCmd) Run(a *app) error { return a.asFull() }
 
+// withZstd goes on as rhx-full, which has the library of zstd. Nothing has been read yet.
+func (a *app) withZstd() error { return a.asFull() }
+
+// unpackZstd is rhx-full's.
+var unpackZstd func(io.Reader) (io.ReadCloser, error)
+
 // asFull replaces this process by rhx-full with the same arguments.
 func (a *app) asFull() error {
 	path, err := full()

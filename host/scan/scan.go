@@ -85,6 +85,9 @@ type Scanner struct {
 	Placed func(path, secret string) bool
 	// Patterns are searched for, too; nil for none.
 	Patterns *Patterns
+	// Zstd unpacks zstd, as package scan/zstandard does; with nil, what is packed so is
+	// told of as not read.
+	Zstd func(io.Reader) (io.ReadCloser, error)
 
 	finder  *mask.Finder
 	holders [][]Holder // by value

@@ -22,6 +22,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/rhx-dev/rhx/host/scan/zstandard"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -111,6 +112,7 @@ func holder(name, text string) Holder {
 func searcher(t *testing.T, more ...Holder) *Scanner {
 	t.Helper()
 	s, left := New(append([]Holder{holder("s", value)}, more...))
+	s.Zstd = zstandard.Open
 	if len(left) > 0 {
 		t.Fatalf("%d values are left out", len(left))
 	}
@@ -158,7 +160,7 @@ func packed(text string) string {
 	return b.String()
 }
 
-func zstandard(text string) string {
+func packedZstd(text string) string {
 	w, _ := zstd.NewWriter(nil)
 	return string(w.EncodeAll([]byte(text), nil))
 }
@@ -291,9 +293,9 @@ func TestLooksAndPlaces(t *testing.T) {
 	images := map[string][]string{
 		"image.tar":     {archive("manifest.json", "[]", "abc/layer.tar", layer), "image.tar!abc/layer.tar!etc/app.env:2:5"},
 		"oci.tar":       {archive("blobs/sha256/aa", packed(layer), "blobs/sha256/bb", `{"Env":["K=`+strings.ReplaceAll(value, `"`, `\"`)+`"]}`), "oci.tar!blobs/sha256/aa!etc/app.env:2:5", "oci.tar!blobs/sha256/bb:1:12"},
-		"zstd.tar":      {archive("blobs/sha256/cc", zstandard(layer)), "zstd.tar!blobs/sha256/cc!etc/app.env:2:5"},
+		"zstd.tar":      {archive("blobs/sha256/cc", packedZstd(layer)), "zstd.tar!blobs/sha256/cc!etc/app.env:2:5"},
 		"image.tar.gz":  {packed(layer), "image.tar.gz!etc/app.env:2:5", "image.tar.gz!etc/packed.gz:1:8"},
-		"image.tar.zst": {zstandard(layer), "image.tar.zst!etc/app.env:2:5", "image.tar.zst!etc/packed.gz:1:8"},
+		"image.tar.zst": {packedZstd(layer), "image.tar.zst!etc/app.env:2:5", "image.tar.zst!etc/packed.gz:1:8"},
 		"log.gz":        {packed("a\n" + value), "log.gz:2:1"},
 	}
 	for name, c := range images {
@@ -310,6 +312,22 @@ func TestLooksAndPlaces(t *testing.T) {
 		}
 		if len(got) < len(c)-1 {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// A program without the library of zstd says what it has not searched.
+func TestZstdIsNotPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"image.tar.zst": packedZstd(archive("a", value)), "image.tar": archive("layer", packedZstd(value))} {
+		write(t, dir, map[string]string{name: text})
+		s := searcher(t)
+		s.Zstd = nil
+		if err := s.Trees(context.Background(), []string{filepath.Join(dir, name)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(lines(s), " "); !strings.HasPrefix(got, "unread ") {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rhx-dev/rhx/host/scan/zstandard"
 )
 
 // Below a folder links are not followed, Git's objects and rhx's own folders not looked
@@ -160,11 +162,12 @@ func TestDamagedArchives(t *testing.T) {
 
 // No archive harms.
 func FuzzArchive(f *testing.F) {
-	for _, text := range []string{archive("a", value), packed(archive("a", value)), zstandard(value), packed(zstandard(archive("a", packed(value)))), value} {
+	for _, text := range []string{archive("a", value), packed(archive("a", value)), packedZstd(value), packed(packedZstd(archive("a", packed(value)))), value} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, _ := New([]Holder{holder("s", value)})
+		s.Zstd = zstandard.Open
 		x := s.texts()
 		x.budget = freeBytes
 		_ = x.perhapsArchive(Place{Path: "x"}, "", bytes.NewReader(data), 0)
