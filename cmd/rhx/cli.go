@@ -220,6 +220,9 @@ func (a *app) run(args []string) int {
 	}
 	parsed, err := a.parse(ctx, args)
 	a.Paint = a.Color
+	if lost := a.Lost(); lost != nil { // the help was not printed
+		return a.fail(lost)
+	}
 	if err != nil {
 		// A flag that failed to parse leaves the others unset: these still count.
 		a.Output = cmp.Or(wanted(args, []string{"-o", "--output"}, "json", "yaml"), "table")
@@ -328,6 +331,9 @@ func usage(err error) error {
 	// One before its command, which part does not know yet.
 	if flag, wrong, ok := strings.Cut(err.Error(), ": expected "); ok && strings.Contains(wrong, ` value but got "EOL"`) {
 		err = errors.New(flag + " needs a value")
+	}
+	if flag, got, ok := strings.Cut(err.Error(), ": expected a valid 64 bit int but got "); ok {
+		err = fmt.Errorf("%s needs a number, not %s", flag, got)
 	}
 	if args, ok := strings.CutPrefix(err.Error(), `expected "`); ok {
 		err = errors.New("missing argument: " + strings.TrimSuffix(args, `"`))
