@@ -28,7 +28,7 @@ type globals struct {
 	Reason   string `help:"Why, for rhx log." placeholder:"TEXT" group:"Global flags:"`
 	Quiet    bool   `short:"q" help:"Print only results and errors." group:"Global flags:"`
 	Verbose  bool   `short:"v" help:"Print what is being done." group:"Global flags:"`
-	NoInput  bool   `help:"Never ask; fail where an answer would be needed." group:"Global flags:"`
+	NoInput  bool   `help:"Never ask; fail with status 2 where an answer would be needed." group:"Global flags:"`
 	Color    string `help:"Colour: auto, always or never." enum:"auto,always,never" default:"auto" placeholder:"auto|always|never" group:"Global flags:"`
 }
 
@@ -165,7 +165,7 @@ func usesOf(name string) uses {
 
 const description = `Finds the credentials that this machine has, keeps them in a store (encrypted files, or HashiCorp Vault), and puts them where they are needed: native files, hosts over SSH, the environment of a command.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 partly done. "rhx run" gives that of the command. "rhx help agents" is a page for agents.`
+Exit status: 0 done, 1 failed, 2 wrong usage or nobody there to ask, 3 partly done. "rhx run" gives that of the command. "rhx help agents" is a page for agents.`
 
 // exitCode ends a command with a status and no message of its own.
 type exitCode int
@@ -230,6 +230,9 @@ func (a *app) run(args []string) int {
 	}
 	parsed, err := a.parse(ctx, args)
 	a.Paint = a.Color
+	if lost := a.Lost(); lost != nil { // the help was not printed
+		return a.fail(lost)
+	}
 	if err != nil {
 		// A flag that failed to parse leaves the others unset: these still count.
 		a.Output = cmp.Or(wanted(args, []string{"-o", "--output"}, "json", "yaml"), "table")
@@ -344,6 +347,9 @@ func usage(err error) error {
 	// One before its command, which part does not know yet.
 	if flag, wrong, ok := strings.Cut(err.Error(), ": expected "); ok && strings.Contains(wrong, ` value but got "EOL"`) {
 		err = errors.New(flag + " needs a value")
+	}
+	if flag, got, ok := strings.Cut(err.Error(), ": expected a valid 64 bit int but got "); ok {
+		err = fmt.Errorf("%s needs a number, not %s", flag, got)
 	}
 	if args, ok := strings.CutPrefix(err.Error(), `expected "`); ok {
 		err = errors.New("missing argument: " + strings.TrimSuffix(args, `"`))

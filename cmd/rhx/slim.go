@@ -50,6 +50,11 @@ func (a *app) login(context.Context, *loginCmd) error { return a.asFull() }
 
 func (a *app) logout(context.Context, *logoutCmd) error { return a.asFull() }
 
+// brokerLimits goes on as rhx-full, too.
+func (a *app) brokerLimits(context.Context, *brokerTarget, []string, bool) (func(string) ([]string, bool), error) {
+	return nil, a.asFull()
+}
+
 // brokered goes on as rhx-full, which has an HTTP server.
 func (c *runCmd) brokered(_ context.Context, a *app, _ []string) error { return a.asFull() }
 
