@@ -104,7 +104,7 @@ func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, paths map[s
 	if err := cmd.Start(); err != nil {
 		return gitError(err, "")
 	}
-	readErr := s.batch(bufio.NewReaderSize(out, bufferSize), paths)
+	readErr := s.batch(ctx, bufio.NewReaderSize(out, bufferSize), paths)
 	if readErr != nil {
 		cancel()
 	}
@@ -118,7 +118,7 @@ func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, paths map[s
 }
 
 // batch searches the blobs, commits and tags of git cat-file --batch.
-func (s *Scanner) batch(in *bufio.Reader, paths map[string]string) error {
+func (s *Scanner) batch(ctx context.Context, in *bufio.Reader, paths map[string]string) error {
 	t := s.texts()
 	for {
 		line, err := in.ReadSlice('\n')
@@ -144,7 +144,10 @@ func (s *Scanner) batch(in *bufio.Reader, paths map[string]string) error {
 		if fields[1] == "tree" {
 			err = t.tree(fields[0], text)
 		} else {
-			err = t.read(Place{Path: paths[fields[0]], Object: fields[0]}, "", text)
+			err = t.whole(ctx, Place{Path: paths[fields[0]], Object: fields[0]}, "", text)
+			if _, left := io.Copy(io.Discard, text); err == nil {
+				err = left
+			}
 		}
 		if err == nil {
 			_, err = in.Discard(1)
@@ -190,8 +193,12 @@ func (s *Scanner) History(ctx context.Context, g *Git) error {
 	for i := range s.findings[before:] {
 		f := &s.findings[before+i]
 		name := f.Path
+		inner := f.inner
 		f.Place = wanted[f.Object]
-		if f.InName { // of a tree
+		switch f.inner = inner; {
+		case inner:
+			f.Path += name
+		case f.InName: // of a tree
 			f.Path = path.Join(f.Path, name)
 		}
 		f.Path = s.Shown(f.Path)

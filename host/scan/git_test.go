@@ -291,7 +291,7 @@ func FuzzGit(f *testing.F) {
 	f.Add(fmt.Sprintf("aa blob %d\n%s\n", len(value), value), ":::: \x00\x00\x00")
 	f.Fuzz(func(t *testing.T, objects, log string) {
 		s, _ := New([]Holder{holder("s", value)})
-		_ = s.batch(bufio.NewReader(strings.NewReader(objects)), nil)
+		_ = s.batch(context.Background(), bufio.NewReader(strings.NewReader(objects)), nil)
 		if found, _ := s.Findings(); len(found) > strings.Count(objects, "FAKE")+strings.Count(objects, "RkFLR")+8 {
 			t.Errorf("%d findings", len(found))
 		}
