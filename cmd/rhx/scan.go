@@ -217,8 +217,8 @@ func (c *scanCmd) prepare(e *engine.Engine, s *scan.Scanner) error {
 	}
 	for _, sp := range specs {
 		for _, v := range sp.Values {
-			if v.Pattern != nil && !v.Public {
-				list = append(list, scan.Pattern{Provider: sp.Name, Key: v.Name, Text: v.Pattern.Text})
+			if v.Pattern != nil {
+				list = append(list, scan.Pattern{Provider: sp.Name, Key: v.Name, Text: v.Pattern.Text, Public: v.Public})
 			}
 		}
 	}
@@ -331,7 +331,9 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 		switch {
 		case f.Version == 0:
 			j.Secret, j.Provider = "", f.Secret
-			what = strings.TrimSuffix("a token of "+f.Secret, " of ")
+			if what = strings.TrimSuffix("a token of "+f.Secret, " of "); f.ID {
+				what = "the ID of a key of " + f.Secret
+			}
 		case !f.Current:
 			what += " (version " + strconv.Itoa(f.Version) + ")"
 		}

@@ -83,6 +83,8 @@ type Finding struct {
 	Holder
 	// Form is how it is written: see [mask.Match]; "pattern" where a pattern was found.
 	Form string
+	// ID says that it is by a pattern and public: see [Pattern].
+	ID bool
 	// Also is in how many other versions of the file it is in a repository's history.
 	Also int
 	// end is where in its line it ends.
