@@ -182,6 +182,9 @@ func (t *texts) tree(object string, text io.Reader) error {
 func (s *Scanner) History(ctx context.Context, g *Git) error {
 	before := len(s.findings)
 	err := s.objects(ctx, g, nil, nil, "--batch-all-objects", "--unordered")
+	if err == nil {
+		err = s.notFetched(ctx, g)
+	}
 	wanted := map[string]Place{}
 	for _, f := range s.findings[before:] {
 		wanted[f.Object] = Place{Object: f.Object}
@@ -205,6 +208,23 @@ func (s *Scanner) History(ctx context.Context, g *Git) error {
 	}
 	s.findings = append(s.findings[:before], onceInEach(s.findings[before:])...)
 	return err
+}
+
+// notFetched notes that a repository has not all of its history.
+func (s *Scanner) notFetched(ctx context.Context, g *Git) error {
+	const history = "the history"
+	shallow, err := g.Output(ctx, "rev-parse", "--is-shallow-repository")
+	if err != nil {
+		return err
+	}
+	if shallow == "true" {
+		s.notRead(history, fault.WithHint(errors.New("this clone is shallow, and has no older commits"), "git fetch --unshallow brings them"))
+	}
+	// It is not there, or not set: git says nothing then.
+	if from, err := g.Output(ctx, "config", "--get", "extensions.partialClone"); err == nil && from != "" {
+		s.notRead(history, fault.WithHint(errors.New("this is a partial clone, and what git did not need yet is not there"), "search a clone that was made without --filter"))
+	}
+	return nil
 }
 
 // onceInEach leaves of one value in many versions of a file the oldest, which says where

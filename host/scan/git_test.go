@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"archive/zip"
 	"bufio"
 	"context"
 	"fmt"
@@ -93,6 +94,48 @@ func TestHistory(t *testing.T) {
 	for _, f := range found {
 		if want := map[bool]int{true: 1}[f.Path == "first"]; f.Also != want {
 			t.Errorf("%s is in %d more versions, not %d", f.Path, f.Also, want)
+		}
+	}
+}
+
+// Archives in a history are looked into, and notes and stashes searched; a clone that has
+// not all says so.
+func TestHistoryOfArchives(t *testing.T) {
+	dir, git := repository(t)
+	write(t, dir, map[string]string{"lib/a.jar": zipped(zip.FileHeader{Method: zip.Deflate}, "app.env", "k="+value), "more.zip": zipped(zip.FileHeader{Flags: 1, Method: zip.Store | 1<<15}, "x", "x")})
+	git("add", "-A")
+	git("commit", "-q", "-m", "one")
+	one := git("rev-parse", "HEAD")
+	git("notes", "add", "-m", "note "+value)
+	git("rm", "-q", "-r", ".")
+	git("commit", "-q", "-m", "two")
+	write(t, dir, map[string]string{"stashed": "\n\n" + value})
+	git("add", "-A")
+	git("stash", "-q")
+	history := func(dir string) string {
+		t.Helper()
+		s := searcher(t)
+		if err := s.History(context.Background(), NewGit(dir, os.Environ(), false)); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(short(lines(s), map[string]string{one: "ONE"}), "\n")
+	}
+	got := history(dir)
+	for _, want := range []string{"ONE:lib/a.jar!app.env:1:3 s plain", ":stashed:3:1 s plain", ":1:6 s plain", "unread object " + git("rev-parse", one+":more.zip") + "!x"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "the history") {
+		t.Error(got)
+	}
+	shallow, partial := filepath.Join(t.TempDir(), "s"), filepath.Join(t.TempDir(), "p")
+	git("clone", "-q", "--depth=1", "file://"+dir, shallow)
+	git("config", "uploadpack.allowFilter", "true")
+	git("clone", "-q", "--bare", "--filter=blob:none", "file://"+dir, partial)
+	for _, clone := range []string{shallow, partial} {
+		if got := history(clone); strings.Count(got, "unread the history") != 1 {
+			t.Errorf("%s: %s", clone, got)
 		}
 	}
 }
