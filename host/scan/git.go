@@ -221,7 +221,7 @@ func (s *Scanner) notFetched(ctx context.Context, g *Git) error {
 		s.notRead(history, fault.WithHint(errors.New("this clone is shallow, and has no older commits"), "git fetch --unshallow brings them"))
 	}
 	// It is not there, or not set: git says nothing then.
-	if from, err := g.Output(ctx, "config", "--get", "extensions.partialClone"); err == nil && from != "" {
+	if from, err := g.Output(ctx, "config", "--get-regexp", `^(extensions\.partialclone|remote\..*\.promisor)$`); err == nil && from != "" {
 		s.notRead(history, fault.WithHint(errors.New("this is a partial clone, and what git did not need yet is not there"), "search a clone that was made without --filter"))
 	}
 	return nil
