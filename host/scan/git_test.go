@@ -205,7 +205,7 @@ func TestHostileRepository(t *testing.T) {
 	if err := s.History(context.Background(), NewGit(dir, environ, false)); err != nil {
 		t.Error(err)
 	}
-	if got := lines(s); len(got) != 3 { // two of the file, of which one is not committed, and the message
+	if got := lines(s); len(got) != 4 { // two of the file, of which one is not committed, the message, and that it is a partial clone
 		t.Errorf("%q", got)
 	}
 	s = searcher(t)
