@@ -43,6 +43,7 @@ func TestSignalsAsUnderEnv(t *testing.T) {
 	home := homeWithFiles(t)
 	kinds := map[string][]string{
 		"plain": {"run", "-s", "openai", "--"}, "files": {"run", "-b", "files", "--"}, "mask": {"run", "--mask", "-s", "openai", "--"},
+		"confine": {"-q", "run", "--confine", "-s", "openai", "--"}, "confine and mask": {"-q", "run", "--confine", "--mask", "-s", "openai", "--"},
 	}
 	for _, how := range []string{foreground, background, noTerminal} {
 		t.Run(how, func(t *testing.T) {
@@ -260,7 +261,7 @@ func endings(j *job, how string, prefix ...string) (seen []string) {
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	t.Parallel()
 	home := homeWithFiles(t)
-	for _, args := range [][]string{{"run", "-s", "openai", "--"}, {"run", "-b", "files", "--"}, {"run", "--mask", "-s", "openai", "--"}} {
+	for _, args := range [][]string{{"run", "-s", "openai", "--"}, {"run", "-b", "files", "--"}, {"run", "--mask", "-s", "openai", "--"}, {"-q", "run", "--confine", "-s", "openai", "--"}} {
 		cmd := exec.Command("sh", append([]string{"-c", `trap '' HUP INT; exec "$@"`, "sh", rhxProgram(t)}, append(args, "sh", "-c", "kill -HUP $$; kill -INT $$; echo still here")...)...)
 		cmd.Dir, cmd.Env = home, environ(home)
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "still here\n" {

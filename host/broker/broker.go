@@ -47,6 +47,8 @@ type Options struct {
 	// Getenv is of the environment of rhx, in which the user says how databases are verified
 	// (PGSSLMODE, PGSSLROOTCERT); nil for none.
 	Getenv func(string) string
+	// Listener is where the command connects; nil for a port of 127.0.0.1.
+	Listener net.Listener
 	// Used is told of each request that was to have a value, and Warn what the user
 	// should know. Both may be called from several goroutines.
 	Used func(Used)
@@ -136,9 +138,11 @@ func Start(o Options) (*Broker, error) {
 	}
 	b.transport, b.transport1 = newTransport(b.opts, true), newTransport(b.opts, false)
 	b.proxy = b.newProxy()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for the command: %w", err)
+	listener := o.Listener
+	if listener == nil {
+		if listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+			return nil, fmt.Errorf("listen for the command: %w", err)
+		}
 	}
 	b.listener = newLimited(listener, maxConns)
 	b.conns = newConnQueue(listener.Addr())
@@ -203,6 +207,9 @@ func (b *Broker) ProxyURL(address string) string {
 	u := url.URL{Scheme: "http", User: url.UserPassword(proxyUser, b.password), Host: address}
 	return u.String()
 }
+
+// Port is that of the proxy, on 127.0.0.1.
+func (b *Broker) Port() int { return b.listener.Addr().(*net.TCPAddr).Port }
 
 // Authority is the certificate that clients have to trust, in PEM.
 func (b *Broker) Authority() []byte { return b.authority.pem }

@@ -72,6 +72,18 @@ func privateName() string { return privatePrefix + strconv.Itoa(os.Getuid()) + "
 // InMemory reports whether private folders are in memory, and never on a disk.
 func InMemory(getenv func(string) string) bool { return memoryFolder(getenv) != os.TempDir() }
 
+// PrivateFolders are the folders of that kind that there are.
+func PrivateFolders(getenv func(string) string) []string {
+	var out []string
+	for _, base := range []string{getenv("XDG_RUNTIME_DIR"), "/dev/shm", os.TempDir()} {
+		if filepath.IsAbs(base) {
+			found, _ := filepath.Glob(filepath.Join(base, privatePrefix+strconv.Itoa(os.Getuid())+"-*"))
+			out = append(out, found...)
+		}
+	}
+	return out
+}
+
 // memoryFolder is where files are that never reach a disk: XDG_RUNTIME_DIR or
 // /dev/shm. Without one of them it is the folder for temporary files.
 func memoryFolder(getenv func(string) string) string {

@@ -1,0 +1,165 @@
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
+
+// Check returns the plan as this system can carry it out. Where that is by Landlock alone,
+// why says what is wrong with namespaces. The error is for a system on which there is not
+// even that, and for a plan that cannot be.
+func Check(p Plan) (checked Plan, why, err error) {
+	if audit[runtime.GOARCH] == 0 {
+		return p, nil, fmt.Errorf("rhx knows the system calls of amd64 and arm64 processors, and this is %s", runtime.GOARCH)
+	}
+	if p.ABI, err = ll.LandlockGetABIVersion(); err != nil {
+		return p, nil, fault.WithHint(fmt.Errorf("this kernel has no Landlock, or it is switched off: %w", err), "Linux 5.13 and later have it; the kernel's parameter lsm= has to name it")
+	}
+	if err := p.resolve(); err != nil {
+		return p, nil, err
+	}
+	p.Namespaces = true
+	if why = p.try(); why != nil {
+		p.Namespaces = false
+	}
+	return p, why, nil
+}
+
+// try starts a command that does nothing, with all that the plan says.
+func (p Plan) try() error {
+	run, err := New(p)
+	if err != nil {
+		return err
+	}
+	files, err := run.Files()
+	if err != nil {
+		run.End()
+		return err
+	}
+	c, err := Start(&exec.Cmd{Env: []string{}}, files, nil)
+	for _, f := range files[1:] {
+		_ = f.Close()
+	}
+	var ws unix.WaitStatus
+	if err == nil {
+		for {
+			if _, err = unix.Wait4(c.PID, &ws, 0, nil); !errors.Is(err, unix.EINTR) {
+				break
+			}
+		}
+	}
+	run.End()
+	if c != nil {
+		c.Reap()
+	}
+	if err == nil && (!ws.Exited() || ws.ExitStatus() != 0) {
+		err = errors.New("the process that tried it did not end as it should")
+	}
+	return err
+}
+
+// resolve follows the links of the paths, leaves out what is not there, and adds what is
+// the same by another path.
+func (p *Plan) resolve() error {
+	all, err := mounts()
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.EvalSymlinks(p.Dir)
+	if err != nil {
+		return fmt.Errorf("the working folder: %w", err)
+	}
+	p.Dir = dir
+	for _, list := range []*[]string{&p.Hidden, &p.Sockets, &p.Private} {
+		var out []string
+		for _, name := range *list {
+			name, err := filepath.EvalSymlinks(name)
+			if err != nil {
+				if gone(err) {
+					continue
+				}
+				return fmt.Errorf("hide what others must not use: %w", err)
+			}
+			out = append(append(out, name), aliases(name, all)...)
+		}
+		slices.Sort(out)
+		*list = slices.Compact(out)
+	}
+	p.Hidden = outermost(p.Hidden)
+	p.Sockets = slices.DeleteFunc(p.Sockets, func(name string) bool {
+		info, err := os.Lstat(name)
+		return err != nil || info.Mode()&fs.ModeSocket == 0 || within(name, p.Hidden)
+	})
+	p.Private = slices.DeleteFunc(p.Private, func(name string) bool { return within(name, p.Hidden) || within(name, []string{"/dev"}) })
+	for _, h := range slices.Concat(p.Hidden, p.Private) {
+		if below(p.Dir, h) {
+			return fault.WithHint(fmt.Errorf("the working folder %s is in %s, which the command must not see", p.Dir, h), "start the command in another folder")
+		}
+	}
+	return nil
+}
+
+// outermost leaves out what lies in another of the paths, which are sorted.
+func outermost(names []string) []string {
+	var out []string
+	for _, name := range names {
+		if !within(name, out) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Linked are the hidden files that have another name (a hard link), by which they can still
+// be read.
+func (p *Plan) Linked() []string {
+	var out []string
+	for _, h := range p.Hidden {
+		var st unix.Stat_t
+		if unix.Lstat(h, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Left says what Landlock alone leaves open, on this kernel.
+func (p *Plan) Left() string {
+	left := []string{"the names of your processes"}
+	if p.ABI < abiUnix {
+		left = append(left, "Unix sockets by their path (ssh-agent, docker, D-Bus)")
+	}
+	if p.ABI < abiScopes {
+		left = append(left, "abstract sockets and signals")
+	}
+	if p.Port != 0 {
+		if p.ABI < abiTCP {
+			left = append(left, "TCP")
+		}
+		if p.ABI < abiUDP {
+			left = append(left, "UDP")
+		}
+	}
+	return strings.Join(left, ", ")
+}
+
+// Whole reports that both walls are there, with nothing of this machine open between them.
+func (p *Plan) Whole() bool { return p.Namespaces && (p.Port != 0 || p.ABI >= abiScopes) }
+
+// OnWay reports that something in the working folder is hidden: Landlock alone lets nothing
+// be made there.
+func (p *Plan) OnWay() bool {
+	return slices.ContainsFunc(p.Hidden, func(h string) bool { return below(h, p.Dir) })
+}
