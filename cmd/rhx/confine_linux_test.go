@@ -53,14 +53,14 @@ func newHouse(t *testing.T, uid int) *house {
 	h.check(os.WriteFile(h.attack, program, 0o755))
 	h.check(os.MkdirAll(h.work, 0o700))
 	run := dir + "/run" // XDG_RUNTIME_DIR
-	for _, d := range []string{h.home + "/.aws", h.home + "/.config/gh", h.home + "/.gnupg", h.home + "/moved", h.home + "/elsewhere", run, run + "/gnupg", dir + "/made-before"} {
+	for _, d := range []string{h.home + "/.aws", h.home + "/.config/gh", h.home + "/.gnupg", h.home + "/moved", h.home + "/elsewhere", h.home + "/dots/docker", h.home + "/.kube", h.home + "/agents/deep", h.listed() + "/.aws", run, run + "/gnupg", dir + "/made-before"} {
 		h.check(os.MkdirAll(d, 0o700))
 	}
 	h.env = []string{"HOME=" + h.home, "PATH=/usr/bin:/bin", "XDG_RUNTIME_DIR=" + run, "KUBECONFIG=" + h.home + "/moved/kube.yaml", "SSH_AUTH_SOCK=" + h.home + "/agent.sock"}
 	where := map[string]any{}
-	files := []string{"/.aws/credentials", "/.netrc", "/.config/gh/hosts.yml", "/moved/kube.yaml", "/.gnupg/key", "/work/.env", "/.config/rhx/note", "/elsewhere/real"}
+	files := []string{"/.aws/credentials", "/.netrc", "/.config/gh/hosts.yml", "/moved/kube.yaml", "/.gnupg/key", "/work/.env", "/.config/rhx/note", "/elsewhere/real", "/dots/docker/config.json", "/.kube/config"}
 	h.check(os.MkdirAll(h.home+"/.config/rhx", 0o700))
-	var all []string
+	var all, ways []string
 	for _, f := range files {
 		h.check(os.WriteFile(h.home+f, []byte("machine api.example.com\nlogin me\npassword FAKE-hidden\n"), 0o600))
 		all = append(all, h.home+f)
@@ -69,19 +69,26 @@ func newHouse(t *testing.T, uid int) *house {
 	h.check(os.Remove(h.home + "/.netrc"))
 	h.check(os.Symlink("elsewhere/real", h.home+"/.netrc"))
 	h.check(os.Symlink(h.home+"/.aws", h.home+"/work/soft-before"))
-	all = append(all, h.home+"/work/soft-before/credentials", dir+"/run/rhx-secret")
+	h.check(os.Symlink("dots/docker", h.home+"/.docker"))
+	all = append(all, h.home+"/work/soft-before/credentials", h.home+"/.docker/config.json", dir+"/run/rhx-secret", h.listed()+"/.aws/credentials")
+	h.check(os.WriteFile(h.listed()+"/.aws/credentials", []byte("FAKE-hidden"), 0o600))
+	for _, way := range []string{"", "/.aws", "/.netrc", "/.config", "/.config/gh", "/.local", "/.local/share", "/moved", "/work", "/elsewhere", "/elsewhere/real", "/.docker", "/dots", "/dots/docker", "/.kube", "/agents", "/agents/deep"} {
+		ways = append(ways, h.home+way)
+	}
 	h.check(os.WriteFile(dir+"/run/rhx-secret", []byte("FAKE-hidden"), 0o600))
 	h.check(h.give())
 	h.save("openai", `{"api_key": "sk-`+`FAKEreal0123456789abcdef"}`)
+	// Another way to the home folder, that was there before.
+	h.check(syscall.Mount(h.home, dir+"/made-before", "", syscall.MS_BIND, ""))
+	all = append(all, dir+"/made-before/.aws/credentials", dir+"/made-before/.local/share/rhx/identity.txt")
 	if os.Getuid() == 0 {
-		// Another way to the home folder, that was there before.
-		h.check(syscall.Mount(h.home, dir+"/made-before", "", syscall.MS_BIND, ""))
-		all = append(all, dir+"/made-before/.aws/credentials", dir+"/made-before/.local/share/rhx/identity.txt")
+		all = append(all, h.asRoot()...)
 	}
 	all = append(all, h.home+"/.local/share/rhx/identity.txt")
 	where["Files"] = all
 	where["Folders"] = []string{h.home + "/.local/share/rhx", h.home + "/.config/rhx", h.home + "/.local/state/rhx", h.home + "/.gnupg"}
 	where["Sockets"], where["Abstract"] = h.sockets(run), filepath.Base(dir)
+	where["Ways"], where["Closed"] = ways, h.home+"/.kube"
 	where["TCP"], where["UDP"] = h.network()
 	where["PIDs"], where["Mark"] = h.victims(), houseMark
 	where["Descriptor"], where["File"] = 3, ".aws/credentials"
@@ -94,10 +101,23 @@ func newHouse(t *testing.T, uid int) *house {
 	h.check(err)
 	h.check(os.WriteFile(h.target, data, 0o600))
 	h.check(h.give())
+	h.check(os.Chmod(h.home+"/.kube", 0))
 	h.outside, err = os.Open(h.home)
 	h.check(err)
 	t.Cleanup(func() { h.outside.Close() })
 	return h
+}
+
+// listed is the user's home folder by the user database, where HOME is another one.
+func (h *house) listed() string { return h.dir + "/listed" }
+
+// asRoot makes what only root can have: files of others, and file systems of a chroot.
+func (h *house) asRoot() []string {
+	h.check(os.WriteFile(h.dir+"/of-another", []byte("FAKE-hidden"), 0o600))
+	h.check(os.Chown(h.dir+"/of-another", 4242, 4242))
+	h.check(os.MkdirAll(h.dir+"/chroot/proc", 0o755))
+	h.check(syscall.Mount("proc", h.dir+"/chroot/proc", "proc", 0, ""))
+	return []string{h.dir + "/of-another", h.dir + "/chroot/proc/self/status", h.dir + "/chroot/proc/version"}
 }
 
 // give makes everything the user's.
@@ -105,7 +125,7 @@ func (h *house) give() error {
 	if os.Getuid() != 0 || h.uid == 0 {
 		return nil
 	}
-	for _, dir := range []string{h.home, h.dir + "/run", h.dir + "/made-before"} {
+	for _, dir := range []string{h.home, h.listed(), h.dir + "/run", h.dir + "/made-before"} {
 		if out, err := exec.Command("chown", "-hR", fmt.Sprintf("%d:%d", h.uid, h.uid), dir).CombinedOutput(); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
@@ -114,6 +134,10 @@ func (h *house) give() error {
 }
 
 func (h *house) command(argv ...string) *exec.Cmd {
+	argv = append([]string{h.attack, "without-capabilities"}, argv...) // those of the test's namespace
+	if h.uid == 0 {
+		argv = argv[2:]
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.SysProcAttr = h.env, h.work, &syscall.SysProcAttr{}
 	if h.uid != os.Getuid() {
@@ -142,7 +166,13 @@ func (h *house) sockets(run string) []string {
 			h.check(os.Chmod(name, 0o777))
 		}
 	}
-	return names
+	// One that has another name now, as the sockets of ssh's masters have.
+	l, err := net.Listen("unix", h.home+"/agents/deep/first")
+	h.check(err)
+	h.t.Cleanup(func() { l.Close() })
+	h.check(os.Chmod(h.home+"/agents/deep/first", 0o777))
+	h.check(os.Rename(h.home+"/agents/deep/first", h.home+"/agents/deep/then"))
+	return append(names, h.home+"/agents/deep/then")
 }
 
 // network are servers of this machine.
@@ -184,7 +214,9 @@ func (h *house) terminal() string {
 	master, slave, err := pty.Open()
 	h.check(err)
 	h.t.Cleanup(func() { master.Close(); slave.Close() })
-	h.check(os.Chown(slave.Name(), h.uid, -1))
+	if os.Getuid() == 0 {
+		h.check(os.Chown(slave.Name(), h.uid, -1))
+	}
 	return slave.Name()
 }
 
@@ -253,6 +285,7 @@ func inHouse(t *testing.T) bool {
 		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
 			t.Fatal(err)
 		}
+		listUsers(t, dir)
 		return true
 	}
 	attack, err := builtAttack()
@@ -276,8 +309,9 @@ func inHouse(t *testing.T) bool {
 	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if os.Getuid() != 0 {
 		again.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		again.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		again.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+		again.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+		again.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+		again.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
 	}
 	out, err := again.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
@@ -285,6 +319,22 @@ func inHouse(t *testing.T) bool {
 	}
 	t.Logf("%s", out)
 	return false
+}
+
+// listUsers has the user database of this mount namespace say that the home folders of the
+// test's users are those of [house.listed].
+func listUsers(t *testing.T, dir string) {
+	t.Helper()
+	var list strings.Builder
+	for _, uid := range users() {
+		fmt.Fprintf(&list, "user%d:x:%d:%d::%s/%d/listed:/bin/sh\n", uid, uid, uid, dir, uid)
+	}
+	if err := os.WriteFile(dir+"/passwd", []byte(list.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount(dir+"/passwd", "/etc/passwd", "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A command that tries every way that is known to what --confine hides finds none.
@@ -335,7 +385,7 @@ func (h *house) withoutNamespaces() {
 	abi, err := ll.LandlockGetABIVersion()
 	h.check(err)
 	open, works, said := h.attacked(h.attack, "without-namespaces", h.rhx, "run", "--broker", "--confine", "-s", "openai", "--")
-	left := []string{"names of processes", "signal 2", "another terminal 0", "numbers of descriptors 2", "socket", "UDP", "interfaces"}
+	left := []string{"names of processes", "signal 2", "another terminal 0", "numbers of descriptors 2", "socket", "interfaces"}
 	if h.uid != 0 {
 		left = append(left, "bounding set") // of a user who has no capability that it would bound
 	}
@@ -348,7 +398,7 @@ func (h *house) withoutNamespaces() {
 	if !slices.Contains(works, "broker") || !slices.Contains(works, "children") {
 		t.Errorf("Landlock alone: works: %q", works)
 	}
-	if !strings.HasPrefix(said, "confined by Landlock alone, since there are no namespaces (namespaces: start a process: operation not permitted); open: the names of your processes") || strings.Count(said, "\n") != 1 {
+	if !strings.HasPrefix(said, "confined by Landlock alone, since there are no namespaces (namespaces: start a process: operation not permitted); open: the names and shared memory of your processes, your other terminals") || strings.Count(said, "\n") != 1 {
 		t.Errorf("it said %q", said)
 	}
 	cmd := h.command(h.attack, "without-namespaces", h.rhx, "run", "--broker", "--confine=strict", "-s", "openai", "--", "touch", "made")

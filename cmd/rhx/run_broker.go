@@ -63,15 +63,12 @@ func (c *runCmd) besideHere(ctx context.Context, a *app, p *placeholders, argv [
 		return 0, err
 	}
 	opts := broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly || confined != nil, Getenv: a.Getenv, Used: uses.of(place.Here), Warn: a.warn}
-	if confined != nil && confined.Plan.Namespaces {
-		opts.Listener = confined.Listener()
+	if confined != nil {
+		opts.Listen = confined.Listen
 	}
 	b, err := broker.Start(opts)
 	if err != nil {
 		return 0, err
-	}
-	if confined != nil {
-		confined.Plan.Port = b.Port()
 	}
 	defer a.shut(b)
 	return c.beside(a, p, b, argv, masker, confined)

@@ -6,15 +6,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
+	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/confine"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/machine"
+	"github.com/rhx-dev/rhx/host/nameservice"
+	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/projfile"
 	"github.com/rhx-dev/rhx/host/provider"
 )
@@ -43,9 +48,6 @@ func (m *confineMode) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
-// brokerPort is where the broker listens in a network of the command's own.
-const brokerPort = 20443
-
 // confined makes ready what hides this machine from the command, and says how it does;
 // nil where that is not wanted.
 func (c *runCmd) confined(ctx context.Context, a *app, e *engine.Engine) (*confine.Run, error) {
@@ -56,9 +58,7 @@ func (c *runCmd) confined(ctx context.Context, a *app, e *engine.Engine) (*confi
 	if err != nil {
 		return nil, err
 	}
-	if c.Broker || c.BrokerOnly {
-		plan.Port = brokerPort
-	}
+	plan.Offline = c.Broker || c.BrokerOnly
 	plan, why, err := confine.Check(plan)
 	if err != nil {
 		return nil, fmt.Errorf("--confine: %w", err)
@@ -85,7 +85,7 @@ const confineHint = "--confine alone goes on with Landlock. What usually forbids
 // confineNote says which of the two walls hold.
 func confineNote(p confine.Plan, why error) string {
 	network := "the network is as it is"
-	if p.Port != 0 {
+	if p.Offline {
 		network = "of the network there is the broker"
 	}
 	if why == nil {
@@ -105,7 +105,7 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 	if p.Dir, err = os.Getwd(); err != nil {
 		return p, fmt.Errorf("the working folder: %w", err)
 	}
-	home, err := a.home()
+	homes, err := confineHomes(a)
 	if err != nil {
 		return p, err
 	}
@@ -122,6 +122,11 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 			return p, err
 		}
 		add(dir)
+	}
+	none := func(string) string { return "" }
+	for _, home := range homes { // where they are when no variable moves them
+		dirs := config.NewDirs(home, none)
+		add(dirs.Config, dirs.Data, dirs.State, dirs.Cache)
 	}
 	add(a.Getenv("RHX_HOME"))
 	add(e.Stores.AgentDirs()...)
@@ -142,43 +147,65 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 	for _, l := range conf.Secrets {
 		for _, name := range append([]string{l.Path}, l.Also...) {
 			if rest, ok := strings.CutPrefix(name, "~/"); ok {
-				name = filepath.Join(home, rest)
+				name = filepath.Join(homes[0], rest)
 			}
 			add(name)
 		}
 	}
-	if err := addSpecs(ctx, e, home, &p); err != nil {
-		return p, err
+	for i, home := range homes {
+		m := e.Local
+		if i > 0 {
+			m = machine.Local(home, none)
+		}
+		if err := addSpecs(ctx, e, m, homes, &p); err != nil {
+			return p, err
+		}
+		add(filepath.Join(home, ".gnupg"), filepath.Join(home, ".local/share/keyrings"), filepath.Join(home, ".password-store"))
 	}
 	work, err := projfile.Names(p.Dir)
 	if err != nil {
 		return p, err
 	}
 	add(work...)
-	add(filepath.Join(home, ".gnupg"), a.Getenv("GNUPGHOME"), filepath.Join(home, ".local/share/keyrings"), filepath.Join(home, ".password-store"))
+	add(a.Getenv("GNUPGHOME"), a.Getenv("PASSWORD_STORE_DIR"))
 	uid := strconv.Itoa(os.Getuid())
-	add("/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/tmux-"+uid, "/run/screen/S-"+filepath.Base(home))
+	add("/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/tmux-"+uid, "/run/screen/S-"+filepath.Base(homes[len(homes)-1]))
 	p.Private = append(p.Private, "/run/user/"+uid)
 	if run := a.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
 		p.Private = append(p.Private, filepath.Clean(run))
 	}
 	add(child.PrivateFolders(a.Getenv)...)
 	add(a.Getenv("SSH_AUTH_SOCK"))
-	p.Sockets, err = confine.Sockets()
+	p.Sockets, err = confine.Sockets(homes...)
 	return p, err
 }
 
+// confineHomes are the home folder and, where that is another one, the user's of the user
+// database: HOME may name any folder, and what is in the user's own can still be read.
+func confineHomes(a *app) ([]string, error) {
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	homes := []string{home}
+	// A user who is in no database has no other one.
+	if u, err := nameservice.Current(); err == nil && filepath.IsAbs(u.HomeDir) && !paths.Same(u.HomeDir, home) {
+		homes = append(homes, u.HomeDir)
+	}
+	return homes, nil
+}
+
 // addSpecs hides the files of all providers.
-func addSpecs(ctx context.Context, e *engine.Engine, home string, p *confine.Plan) error {
+func addSpecs(ctx context.Context, e *engine.Engine, m machine.Machine, homes []string, p *confine.Plan) error {
 	specs, err := e.Specs.All()
 	if err != nil {
 		return fmt.Errorf("--confine hides the files of all providers: %w", err)
 	}
-	paths, err := provider.Paths(ctx, e.Local, specs)
+	files, err := provider.Paths(ctx, m, specs)
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
+	for _, path := range files {
 		for _, name := range ofProfiles(path) {
 			info, err := os.Stat(name)
 			if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
@@ -186,7 +213,7 @@ func addSpecs(ctx context.Context, e *engine.Engine, home string, p *confine.Pla
 			}
 			// A variable may name any folder; a file of keys is none, and one that has
 			// the home or the working folder in it is not that of a provider.
-			if err == nil && info.IsDir() && (holds(name, home) || holds(name, p.Dir)) {
+			if err == nil && info.IsDir() && slices.ContainsFunc(append(slices.Clone(homes), p.Dir), func(in string) bool { return holds(name, in) }) {
 				continue
 			}
 			p.Hidden = append(p.Hidden, name)
@@ -213,6 +240,6 @@ func ofProfiles(path string) []string {
 
 // holds reports whether a folder is another one, or above it.
 func holds(dir, name string) bool {
-	rel, err := filepath.Rel(dir, name)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+	_, ok := paths.Below(paths.Real(dir), paths.Real(name))
+	return ok
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -82,16 +83,19 @@ func (p *Plan) resolve() error {
 		return fmt.Errorf("the working folder: %w", err)
 	}
 	p.Dir = dir
+	p.Hidden = append(p.Hidden, kernelMounts(all)...)
+	ways := map[string][]step{}
 	for _, list := range []*[]string{&p.Hidden, &p.Sockets, &p.Private} {
 		var out []string
 		for _, name := range *list {
-			name, err := filepath.EvalSymlinks(name)
+			name, way, err := lookUp(name)
 			if err != nil {
 				if gone(err) {
 					continue
 				}
 				return fmt.Errorf("hide what others must not use: %w", err)
 			}
+			ways[name] = append(ways[name], way...)
 			out = append(append(out, name), aliases(name, all)...)
 		}
 		slices.Sort(out)
@@ -108,7 +112,37 @@ func (p *Plan) resolve() error {
 			return fault.WithHint(fmt.Errorf("the working folder %s is in %s, which the command must not see", p.Dir, h), "start the command in another folder")
 		}
 	}
+	for i, list := range [][]string{p.Hidden, p.Private, p.Sockets} {
+		for _, name := range list {
+			p.pinned(ways[name], i < 2)
+		}
+	}
+	for _, list := range []*[]string{&p.Pinned, &p.Links} {
+		slices.Sort(*list) // a folder before what is in it
+		*list = slices.Compact(*list)
+	}
 	return nil
+}
+
+// pinned notes what must not be moved on a way.
+func (p *Plan) pinned(way []step, byLandlock bool) {
+	for _, s := range way {
+		if within(s.path, []string{"/dev", "/proc", "/sys"}) || !movable(s.path) {
+			continue
+		}
+		p.Pinned = append(p.Pinned, s.path)
+		if s.link && byLandlock {
+			p.Links = append(p.Links, s.path)
+		}
+	}
+}
+
+// movable reports whether this user can move or remove what a path names: who can write the
+// folder that it is in, or make that writable.
+func movable(name string) bool {
+	dir := path.Dir(name)
+	var st unix.Stat_t
+	return unix.Stat(dir, &st) != nil || int(st.Uid) == os.Geteuid() || unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK, unix.AT_EACCESS) == nil
 }
 
 // outermost leaves out what lies in another of the paths, which are sorted.
@@ -137,26 +171,21 @@ func (p *Plan) Linked() []string {
 
 // Left says what Landlock alone leaves open, on this kernel.
 func (p *Plan) Left() string {
-	left := []string{"the names of your processes"}
+	left := []string{"the names and shared memory of your processes", "your other terminals"}
 	if p.ABI < abiUnix {
 		left = append(left, "Unix sockets by their path (ssh-agent, docker, D-Bus)")
 	}
 	if p.ABI < abiScopes {
 		left = append(left, "abstract sockets and signals")
 	}
-	if p.Port != 0 {
-		if p.ABI < abiTCP {
-			left = append(left, "TCP")
-		}
-		if p.ABI < abiUDP {
-			left = append(left, "UDP")
-		}
+	if p.Offline && p.ABI < abiTCP {
+		left = append(left, "TCP")
 	}
 	return strings.Join(left, ", ")
 }
 
 // Whole reports that both walls are there, with nothing of this machine open between them.
-func (p *Plan) Whole() bool { return p.Namespaces && (p.Port != 0 || p.ABI >= abiScopes) }
+func (p *Plan) Whole() bool { return p.Namespaces && (p.Offline || p.ABI >= abiScopes) }
 
 // OnWay reports that something in the working folder is hidden: Landlock alone lets nothing
 // be made there.

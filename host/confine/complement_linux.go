@@ -34,6 +34,9 @@ func (p *Plan) complement(all, files uint64) ([]rule, error) {
 		hidden[h] = true
 		note(h)
 	}
+	for _, l := range p.Links { // which must not be removed: see Plan
+		note(l)
+	}
 	var out []rule
 	var walk func(dir string) error
 	walk = func(dir string) error {
@@ -45,7 +48,7 @@ func (p *Plan) complement(all, files uint64) ([]rule, error) {
 			info, err := os.Lstat(name)
 			switch {
 			case hidden[name] || err != nil || info.Mode()&fs.ModeSymlink != 0:
-			case dir == "/dev" && !device(path.Base(name)):
+			case dir == "/dev" && !device(path.Base(name), p.Offline):
 				// Disks have all files, and root may read them.
 			case len(onWay[name]) > 0 || name == "/dev":
 				err = walk(name)
@@ -101,7 +104,10 @@ func entries(dir string, known []string) ([]string, error) {
 
 // device reports whether something in /dev is for a command. Landlock alone leaves it the
 // terminals and the memory that programs share.
-func device(name string) bool {
+func device(name string, offline bool) bool {
+	if name == keptOnline {
+		return !offline
+	}
 	return slices.ContainsFunc(slices.Concat(kept, []string{"pts", "ptmx", "console", "shm", "mqueue"}), func(pattern string) bool {
 		ok, err := path.Match(pattern, name)
 		return ok && err == nil

@@ -24,10 +24,16 @@ type Plan struct {
 	Private []string
 	// Keep are folders that it sees all the same, in a hidden or private one.
 	Keep []string
+	// Pinned are folders and links on the way to what is hidden. They are as they were, but
+	// cannot be moved or removed: what is hidden would be elsewhere then, and seen by the
+	// next command. Links are those on the way to what Landlock alone hides. [Check] finds
+	// both.
+	Pinned, Links []string
 	// Dir is its working folder.
 	Dir string
-	// Port of 127.0.0.1 is all that it reaches of the network; 0 for the network as it is.
-	Port int
+	// Offline says that Ports of 127.0.0.1 are all that it reaches of the network.
+	Offline bool
+	Ports   []int
 	// Namespaces says that they are used; else it is Landlock alone.
 	Namespaces bool
 	// ABI is the version of the kernel's Landlock.

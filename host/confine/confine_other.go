@@ -23,8 +23,8 @@ type Run struct{ Plan Plan }
 // New is for Linux.
 func New(Plan) (*Run, error) { return nil, ErrSystem }
 
-// Listener is for Linux.
-func (*Run) Listener() net.Listener { return nil }
+// Listen is for Linux.
+func (*Run) Listen() (net.Listener, error) { return nil, ErrSystem }
 
 // Files is for Linux.
 func (*Run) Files() ([]*os.File, error) { return nil, ErrSystem }
@@ -42,7 +42,7 @@ func Start(*exec.Cmd, []*os.File, []string) (*Child, error) { return nil, ErrSys
 func (*Child) Reap() {}
 
 // Sockets is for Linux.
-func Sockets() ([]string, error) { return nil, ErrSystem }
+func Sockets(...string) ([]string, error) { return nil, ErrSystem }
 
 // Inherited is for Linux.
 func Inherited() []*os.File { return nil }

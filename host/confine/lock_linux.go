@@ -3,8 +3,6 @@ package confine
 import (
 	"fmt"
 	"os"
-	"runtime"
-	"unsafe"
 
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
@@ -36,7 +34,7 @@ func (p *Plan) lock() error {
 	if err := p.landlock(); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
-	if err := loadFilter(filter()); err != nil {
+	if err := loadFilter(filter(p.Offline && !p.Namespaces)); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	return nil
@@ -92,7 +90,6 @@ const (
 	abiTCP    = 4
 	abiScopes = 6 // abstract sockets and signals
 	abiUnix   = 9
-	abiUDP    = 10
 )
 
 // landlock lays Landlock on this thread: with namespaces, against mounts, and sockets and
@@ -106,21 +103,19 @@ func (p *Plan) landlock() error {
 	if p.ABI >= abiUnix {
 		attr.HandledAccessFS |= ll.AccessFSResolveUnix // and no rule grants it: sockets from outside
 	}
-	if p.Port != 0 && !p.Namespaces {
-		if p.ABI >= abiTCP {
-			attr.HandledAccessNet = ll.AccessNetConnectTCP
-		}
-		if p.ABI >= abiUDP {
-			attr.HandledAccessNet |= ll.AccessNetBindUDP | ll.AccessNetConnectSendUDP
-		}
+	if p.Offline && !p.Namespaces && p.ABI >= abiTCP {
+		attr.HandledAccessNet = ll.AccessNetConnectTCP
 	}
 	set, err := ll.LandlockCreateRuleset(&attr, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(set)
-	if attr.HandledAccessNet != 0 {
-		if err := ll.LandlockAddNetPortRule(set, &ll.NetPortAttr{AllowedAccess: ll.AccessNetConnectTCP, Port: uint64(p.Port)}, 0); err != nil {
+	for _, port := range p.Ports {
+		if attr.HandledAccessNet == 0 {
+			break
+		}
+		if err := ll.LandlockAddNetPortRule(set, &ll.NetPortAttr{AllowedAccess: ll.AccessNetConnectTCP, Port: uint64(port)}, 0); err != nil {
 			return err
 		}
 	}
@@ -145,63 +140,4 @@ func (r rule) add(set int) error {
 	}
 	defer unix.Close(fd)
 	return ll.LandlockAddPathBeneathRule(set, &ll.PathBeneathAttr{AllowedAccess: r.access, ParentFd: fd}, 0)
-}
-
-// What a filter answers, in the kernel's words.
-const (
-	allow    = unix.SECCOMP_RET_ALLOW
-	kill     = unix.SECCOMP_RET_KILL_PROCESS
-	refuse   = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
-	notThere = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-)
-
-// refused are the calls that would change what is mounted, or lead around it: new mounts,
-// files by handle, keyrings, and parts of the kernel that ordinary programs do not use and
-// whose faults are how a command would get out.
-var refused = []uint32{
-	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_SETNS,
-	unix.SYS_OPEN_TREE, unix.SYS_MOVE_MOUNT, unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_MOUNT_SETATTR,
-	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
-	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD,
-}
-
-// spacesFlags ask for new namespaces.
-const spacesFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
-
-// The processors whose numbers of system calls the filter has.
-var audit = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}
-
-// filter is the seccomp program. It looks at the lower halves of arguments, as the kernel
-// does for those flags and requests.
-func filter() []unix.SockFilter {
-	const number, arch, first, second = 0, 4, 16, 24 // in struct seccomp_data
-	stmt := func(code int, k uint32) unix.SockFilter { return unix.SockFilter{Code: uint16(code), K: k} }
-	load := func(at uint32) unix.SockFilter { return stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, at) }
-	ret := func(k uint32) unix.SockFilter { return stmt(unix.BPF_RET|unix.BPF_K, k) }
-	// jump goes on where the comparison holds, and else over skip instructions.
-	jump := func(code int, k uint32, skip uint8) unix.SockFilter {
-		return unix.SockFilter{Code: uint16(unix.BPF_JMP | code | unix.BPF_K), K: k, Jf: skip}
-	}
-	prog := []unix.SockFilter{load(arch), {Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: audit[runtime.GOARCH], Jt: 1}, ret(kill), load(number)}
-	if runtime.GOARCH == "amd64" {
-		prog = append(prog, jump(unix.BPF_JGE, 0x40000000, 1), ret(notThere)) // x32
-	}
-	for _, call := range refused {
-		prog = append(prog, jump(unix.BPF_JEQ, call, 1), ret(refuse))
-	}
-	prog = append(prog, jump(unix.BPF_JEQ, unix.SYS_CLONE3, 1), ret(notThere)) // its flags are out of sight: libraries take clone then
-	for _, call := range []uint32{unix.SYS_CLONE, unix.SYS_UNSHARE} {
-		prog = append(prog, jump(unix.BPF_JEQ, call, 4), load(first), jump(unix.BPF_JSET, spacesFlags, 1), ret(refuse), ret(allow))
-	}
-	// Both would type into the terminal that the command shares with the user's shell.
-	prog = append(prog, jump(unix.BPF_JEQ, unix.SYS_IOCTL, 5), load(second), jump(unix.BPF_JEQ, unix.TIOCSTI, 1), ret(refuse), jump(unix.BPF_JEQ, unix.TIOCLINUX, 1), ret(refuse))
-	return append(prog, ret(allow))
-}
-
-func loadFilter(prog []unix.SockFilter) error {
-	p := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
-	if _, _, no := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&p))); no != 0 {
-		return no
-	}
-	return nil
 }

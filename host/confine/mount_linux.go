@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,21 +31,33 @@ func (p *Plan) mount() error {
 		}
 		keep = append(keep, f)
 	}
+	for _, name := range p.Pinned {
+		if err := pin(name); err != nil {
+			return fmt.Errorf("keep %s where it is: %w", name, err)
+		}
+	}
+	if err := devices(p.Offline); err != nil {
+		return fmt.Errorf("/dev: %w", err)
+	}
+	empty, done, err := emptyFile()
+	if err != nil {
+		return fmt.Errorf("an empty file: %w", err)
+	}
 	for _, h := range append(append([]string{}, p.Hidden...), p.Sockets...) {
 		if within(h, p.Private) {
 			continue
 		}
-		if err := hide(h); err != nil {
+		if err := hide(h, empty); err != nil {
 			return fmt.Errorf("hide %s: %w", h, err)
 		}
+	}
+	if err := done(); err != nil {
+		return fmt.Errorf("an empty file: %w", err)
 	}
 	for _, dir := range p.Private {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", plainMount, "mode=0700"); err != nil && !gone(err) {
 			return fmt.Errorf("a folder in place of %s: %w", dir, err)
 		}
-	}
-	if err := devices(); err != nil {
-		return fmt.Errorf("/dev: %w", err)
 	}
 	for i, f := range keep {
 		if err := os.MkdirAll(p.Keep[i], 0o700); err != nil {
@@ -57,6 +70,56 @@ func (p *Plan) mount() error {
 	// For root, files there are switches of the whole machine.
 	if err := readOnly("/sys"); err != nil && !gone(err) {
 		return fmt.Errorf("/sys: %w", err)
+	}
+	return onlyOurDevices()
+}
+
+// pin mounts a folder, or a link itself, on where it is: what is mounted on cannot be moved
+// or removed.
+func pin(name string) error {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW|unix.AT_RECURSIVE)
+	if err != nil {
+		if gone(err) {
+			return nil
+		}
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.MoveMount(fd, "", unix.AT_FDCWD, name, unix.MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+// emptyFile opens a file that has nothing in it and cannot be written, for mounts of it. It
+// is taken from /dev by done.
+func emptyFile() (f *os.File, done func() error, err error) {
+	const name = "/dev/rhx-empty"
+	if err := os.WriteFile(name, nil, 0o400); err != nil {
+		return nil, nil, err
+	}
+	if err := unix.Mount(name, name, "", unix.MS_BIND, ""); err != nil {
+		return nil, nil, err
+	}
+	if err := readOnly(name); err != nil {
+		return nil, nil, err
+	}
+	if f, err = hold(name); err != nil {
+		return nil, nil, err
+	}
+	return f, func() error {
+		_ = f.Close()
+		if err := unix.Unmount(name, 0); err != nil {
+			return err
+		}
+		return os.Remove(name)
+	}, nil
+}
+
+// onlyOurDevices has no file be a device that is not in our /dev: root's could be disks.
+func onlyOurDevices() error {
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV}); err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/dev", unix.AT_RECURSIVE, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_NODEV}); err != nil {
+		return fmt.Errorf("devices: %w", err)
 	}
 	return nil
 }
@@ -75,9 +138,9 @@ func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOTDIR)
 }
 
-// hide mounts nothing over a file or a folder. What is not there, or below one that is
-// hidden already, needs none.
-func hide(name string) error {
+// hide mounts an empty folder over a folder, and the empty file over what is none. What is
+// not there, or below one that is hidden already, needs neither.
+func hide(name string, empty *os.File) error {
 	info, err := os.Lstat(name)
 	switch {
 	case err != nil && gone(err):
@@ -87,7 +150,7 @@ func hide(name string) error {
 	case info.IsDir():
 		return unix.Mount("tmpfs", name, "tmpfs", plainMount|unix.MS_NOEXEC|unix.MS_RDONLY, "mode=0500,size=4k,nr_inodes=2")
 	}
-	return unix.Mount("/dev/null", name, "", unix.MS_BIND, "")
+	return bind(empty, name)
 }
 
 // hold opens a path for a mount of it elsewhere.
@@ -110,12 +173,19 @@ func readOnly(name string) error {
 
 // kept are the devices that a command has: those of every program, and those that compute.
 // Others are disks, memory, keyboards, and the user's other terminals.
-var kept = []string{"null", "zero", "full", "random", "urandom", "tty", "kvm", "kfd", "dri", "nvidia*", "dxg", "accel", "infiniband"}
+var kept = []string{"null", "zero", "full", "random", "urandom", "tty", "kvm", "kfd", "dri", "nvidia*", "dxg", "accel"}
+
+// keptOnline are devices that reach a network by themselves.
+const keptOnline = "infiniband"
 
 // devices puts a folder with those in the place of /dev.
-func devices() error {
+func devices(offline bool) error {
 	var held []*os.File
-	for _, pattern := range kept {
+	patterns := kept
+	if !offline {
+		patterns = append(slices.Clone(kept), keptOnline)
+	}
+	for _, pattern := range patterns {
 		names, err := filepath.Glob("/dev/" + pattern)
 		if err != nil {
 			return err
@@ -219,8 +289,13 @@ func (p *Plan) mountProc() error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	null, err := hold("/dev/null")
+	if err != nil {
+		return err
+	}
+	defer null.Close()
 	for _, name := range []string{"keys", "key-users", "kcore", "kmsg", "timer_list", "sched_debug"} {
-		if err := hide("/proc/" + name); err != nil {
+		if err := hide("/proc/"+name, null); err != nil {
 			return fmt.Errorf("/proc/%s: %w", name, err)
 		}
 	}

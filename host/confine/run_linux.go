@@ -21,8 +21,12 @@ type Run struct {
 
 	ours, theirs *os.File
 	once         sync.Once
-	listener     *later
+	listeners    []*later
 }
+
+// firstPort is where the first listener is in a network of the command's own; the others
+// follow it. maxListeners is what one message of the kernel's can hand over.
+const firstPort, maxListeners = 20443, 253
 
 // New makes what the processes of a confined command are tied to.
 func New(p Plan) (*Run, error) {
@@ -30,16 +34,26 @@ func New(p Plan) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a socket pair: %w", err)
 	}
-	r := &Run{Plan: p, ours: os.NewFile(uintptr(fds[0]), "confine"), theirs: os.NewFile(uintptr(fds[1]), "confined")}
-	if p.Port != 0 {
-		r.listener = &later{port: p.Port, ended: make(chan struct{}), got: make(chan struct{})}
-	}
-	return r, nil
+	return &Run{Plan: p, ours: os.NewFile(uintptr(fds[0]), "confine"), theirs: os.NewFile(uintptr(fds[1]), "confined")}, nil
 }
 
-// Listener accepts the connections of the command to the port of the plan. It does so when
-// the command has been started.
-func (r *Run) Listener() net.Listener { return r.listener }
+// Listen adds a port of 127.0.0.1 that the command reaches, in its own network where it has
+// one. There the listener accepts when the command has been started.
+func (r *Run) Listen() (net.Listener, error) {
+	if !r.Plan.Namespaces {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err == nil {
+			r.Plan.Ports = append(r.Plan.Ports, l.Addr().(*net.TCPAddr).Port)
+		}
+		return l, err
+	}
+	if len(r.listeners) == maxListeners {
+		return nil, fmt.Errorf("a confined command has at most %d ports", maxListeners)
+	}
+	l := &later{port: firstPort + len(r.listeners), ended: make(chan struct{}), got: make(chan struct{})}
+	r.listeners, r.Plan.Ports = append(r.listeners, l), append(r.Plan.Ports, l.port)
+	return l, nil
+}
 
 // Files are what the process needs that calls [Start]. They are closed by End.
 func (r *Run) Files() ([]*os.File, error) {
@@ -56,19 +70,19 @@ func (r *Run) Files() ([]*os.File, error) {
 		_ = plan.Close()
 		return nil, err
 	}
-	if r.listener != nil && r.Plan.Namespaces {
+	if len(r.listeners) > 0 {
 		go r.receive()
 	}
 	return []*os.File{r.theirs, plan}, nil
 }
 
-// receive gets the listener that was made inside.
+// receive gets the listeners that were made inside.
 func (r *Run) receive() {
 	conn, err := r.ours.SyscallConn()
 	if err != nil {
 		return
 	}
-	buf, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	buf, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4*maxListeners))
 	var n int
 	err = conn.Read(func(fd uintptr) bool {
 		_, n, _, _, err = unix.Recvmsg(int(fd), buf, rights, unix.MSG_CMSG_CLOEXEC)
@@ -82,13 +96,15 @@ func (r *Run) receive() {
 		return
 	}
 	fds, err := unix.ParseUnixRights(&list[0])
-	if err != nil || len(fds) != 1 {
+	if err != nil {
 		return
 	}
-	f := os.NewFile(uintptr(fds[0]), "listener")
-	defer f.Close()
-	if l, err := net.FileListener(f); err == nil {
-		r.listener.set(l)
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "listener")
+		if l, err := net.FileListener(f); err == nil && i < len(r.listeners) {
+			r.listeners[i].set(l)
+		}
+		_ = f.Close()
 	}
 }
 

@@ -129,7 +129,7 @@ func begin(p *Plan, argv []string) error {
 		// Of the namespace alone, for the steps until the command is started.
 		AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_SETPCAP},
 	}
-	if p.Port != 0 {
+	if p.Offline {
 		attr.Cloneflags |= unix.CLONE_NEWNET
 	}
 	pid, err := next(stageSpaces, argv, allFiles(), attr)
@@ -144,7 +144,7 @@ func spaces(p *Plan, argv []string) error {
 	if err := p.mount(); err != nil {
 		return err
 	}
-	if p.Port != 0 {
+	if p.Offline {
 		if err := p.network(); err != nil {
 			return fmt.Errorf("the command's network: %w", err)
 		}
@@ -184,7 +184,7 @@ func spaces(p *Plan, argv []string) error {
 	return nil
 }
 
-// network brings the loopback up, and hands the listener out.
+// network brings the loopback up, and hands the listeners out.
 func (p *Plan) network() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -202,17 +202,24 @@ func (p *Plan) network() error {
 	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(p.Port))
-	if err != nil {
-		return err
+	var fds []int
+	for _, port := range p.Ports {
+		l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		f, err := l.(*net.TCPListener).File()
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		fds = append(fds, int(f.Fd()))
 	}
-	defer l.Close()
-	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		return err
+	if len(fds) == 0 {
+		return nil
 	}
-	defer f.Close()
-	return unix.Sendmsg(fdControl, []byte{0}, unix.UnixRights(int(f.Fd())), nil, 0)
+	return unix.Sendmsg(fdControl, []byte{0}, unix.UnixRights(fds...), nil, 0)
 }
 
 // initProcess is process 1 of the command's namespace, whose end is that of all others.
