@@ -71,7 +71,7 @@ func main() {
 	// say, and not what becomes of the machine.
 	all := slices.Concat(looks(&t), network(&t), processes(&t))
 	if len(leaked) > 0 {
-		fmt.Printf("open: descriptors %v\n", leaked)
+		fmt.Printf("open: descriptors %q\n", leaked)
 	}
 	if os.Getenv("AGAIN") != "" {
 		report(all)
@@ -131,20 +131,18 @@ func powerful() string {
 	return ""
 }
 
-// opened are the descriptors that this process was given, beside the three streams.
-func opened() (out []int) {
+// opened are the descriptors that this process was given, beside the three streams, and
+// what they are.
+func opened() (out []string) {
 	for fd := 3; fd < 1024; fd++ {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && !ofRuntime(fd) {
-			out = append(out, fd)
+		// Those that the Go runtime opens by itself, such as the limits of its cgroup, are
+		// closed for other programs.
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			to, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+			out = append(out, fmt.Sprintf("%d %s", fd, to))
 		}
 	}
 	return out
-}
-
-// ofRuntime reports whether a descriptor is the Go runtime's own.
-func ofRuntime(fd int) bool {
-	to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-	return err == nil && strings.HasPrefix(to, "anon_inode:[event")
 }
 
 type attempt struct {
