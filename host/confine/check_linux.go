@@ -71,6 +71,8 @@ func (p Plan) try() error {
 	return err
 }
 
+const elsewhere = "start the command in another folder"
+
 // resolve follows the links of the paths, leaves out what is not there, and adds what is
 // the same by another path.
 func (p *Plan) resolve() error {
@@ -107,9 +109,19 @@ func (p *Plan) resolve() error {
 		return err != nil || info.Mode()&fs.ModeSocket == 0 || within(name, p.Hidden)
 	})
 	p.Private = slices.DeleteFunc(p.Private, func(name string) bool { return within(name, p.Hidden) || within(name, []string{"/dev"}) })
-	for _, h := range slices.Concat(p.Hidden, p.Private) {
+	for _, own := range []string{"/dev", "/proc"} {
+		if below(p.Dir, own) {
+			return fault.WithHint(fmt.Errorf("the working folder is in %s, of which the command has its own", own), elsewhere)
+		}
+	}
+	for _, h := range p.Hidden {
 		if below(p.Dir, h) {
-			return fault.WithHint(fmt.Errorf("the working folder %s is in %s, which the command must not see", p.Dir, h), "start the command in another folder")
+			return fault.WithHint(fmt.Errorf("the working folder %s is in %s, which the command must not see", p.Dir, h), elsewhere)
+		}
+	}
+	for _, h := range p.Private {
+		if below(p.Dir, h) {
+			return fault.WithHint(fmt.Errorf("the working folder %s is in %s, which the command has empty", p.Dir, h), elsewhere+", or have XDG_RUNTIME_DIR name the one that the system made")
 		}
 	}
 	for i, list := range [][]string{p.Hidden, p.Private, p.Sockets} {

@@ -10,6 +10,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // Sockets are the paths of the Unix sockets that programs of this machine have made. The
@@ -19,7 +21,7 @@ import (
 func Sockets(homes ...string) ([]string, error) {
 	data, err := os.ReadFile("/proc/net/unix")
 	if err != nil {
-		return nil, fmt.Errorf("which sockets there are: %w", err)
+		return nil, fault.WithHint(fmt.Errorf("which sockets there are: %w", err), "--confine needs /proc: mount -t proc proc /proc")
 	}
 	out := socketsIn(data)
 	depths := map[string]int{"/run": 3, "/tmp": 1, "/var/tmp": 1}
