@@ -49,6 +49,7 @@ func (c *runCmd) Help() string {
 Examples:
   rhx run -s openai -- python train.py
   rhx run --broker -s github -- ./agent    # which uses the token and does not have it
+  rhx run --broker --confine -s github -- ./agent    # nor can it read another copy of it
   rhx run -- make test                     # with the bundle default of the project's rhx.yaml
   rhx run --mask -b deploy -- terraform apply`
 }
