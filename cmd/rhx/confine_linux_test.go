@@ -329,10 +329,14 @@ func listUsers(t *testing.T, dir string) {
 	for _, uid := range users() {
 		fmt.Fprintf(&list, "user%d:x:%d:%d::%s/%d/listed:/bin/sh\n", uid, uid, uid, dir, uid)
 	}
-	if err := os.WriteFile(dir+"/passwd", []byte(list.String()), 0o644); err != nil {
+	if err := os.Mkdir(dir+"/etc", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount(dir+"/passwd", "/etc/passwd", "", syscall.MS_BIND, ""); err != nil {
+	if err := os.WriteFile(dir+"/etc/passwd", []byte(list.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Not the file alone: a mount on it is gone when somebody outside replaces it.
+	if err := syscall.Mount("overlay", "/etc", "overlay", syscall.MS_RDONLY, "lowerdir="+dir+"/etc:/etc"); err != nil {
 		t.Fatal(err)
 	}
 }

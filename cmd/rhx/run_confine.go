@@ -70,12 +70,12 @@ func (c *runCmd) confined(ctx context.Context, a *app, e *engine.Engine) (*confi
 		return nil, fault.WithHint(fmt.Errorf("--confine=strict: this system lets rhx make no namespaces: %w", why), confineHint)
 	case c.Confine == confineStrict && !plan.Whole():
 		return nil, fault.WithHint(fmt.Errorf("--confine=strict: the Landlock of this kernel leaves abstract sockets open in a network that is not the command's own"), "Linux 6.12 and later have that; with --broker the command has a network of its own")
-	case c.Confine == confineStrict && len(linked) > 0:
-		return nil, fault.WithHint(fmt.Errorf("--confine=strict: %s has another name (a hard link), by which the command could read it", linked[0]), "find the other one by find -samefile, and remove it")
-	case len(linked) > 0:
-		a.warn(list(linked) + ": has another name (a hard link), by which the command can read it")
+	case c.Confine == confineStrict && linked != "":
+		return nil, fault.WithHint(fmt.Errorf("--confine=strict: %s has another name (a hard link), by which the command could read it", linked), "find the other one by find -samefile, and remove it")
+	case linked != "":
+		a.warn(linked + " has another name (a hard link), by which the command can read it")
 	}
-	if !a.Quiet {
+	if !a.Quiet || why != nil { // that it is less is said in any case
 		fmt.Fprintln(a.Err, confineNote(plan, why))
 	}
 	return confine.New(plan)

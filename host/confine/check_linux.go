@@ -32,9 +32,15 @@ func Check(p Plan) (checked Plan, why, err error) {
 		return p, nil, err
 	}
 	p.Namespaces = true
-	if why = p.try(); why != nil {
-		p.Namespaces = false
+	if why = p.try(); why == nil {
+		return p, nil, nil
 	}
+	// Were what is hidden the reason, a command could bring about that the next one has
+	// less around it.
+	if (Plan{Dir: "/", Offline: p.Offline, Namespaces: true, ABI: p.ABI}).try() == nil {
+		return p, nil, why
+	}
+	p.Namespaces = false
 	return p, why, nil
 }
 
@@ -103,7 +109,8 @@ func (p *Plan) resolve() error {
 		slices.Sort(out)
 		*list = slices.Compact(out)
 	}
-	p.Hidden = outermost(p.Hidden)
+	// What a variable leads to there is of the kernel's, and the command has its own.
+	p.Hidden = slices.DeleteFunc(outermost(p.Hidden), func(name string) bool { return within(name, []string{"/proc", "/sys"}) })
 	p.Sockets = slices.DeleteFunc(p.Sockets, func(name string) bool {
 		info, err := os.Lstat(name)
 		return err != nil || info.Mode()&fs.ModeSocket == 0 || within(name, p.Hidden)
@@ -168,17 +175,22 @@ func outermost(names []string) []string {
 	return out
 }
 
-// Linked are the hidden files that have another name (a hard link), by which they can still
-// be read.
-func (p *Plan) Linked() []string {
-	var out []string
+// Linked is a hidden file, or one in a hidden folder, that has another name (a hard link), by
+// which it can still be read; "" where there is none.
+func (p *Plan) Linked() string {
+	found := ""
 	for _, h := range p.Hidden {
-		var st unix.Stat_t
-		if unix.Lstat(h, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 {
-			out = append(out, h)
-		}
+		// What this user cannot look into, the command cannot either.
+		_ = filepath.WalkDir(h, func(name string, _ fs.DirEntry, err error) error {
+			var st unix.Stat_t
+			if err == nil && unix.Lstat(name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 {
+				found = name
+				return fs.SkipAll
+			}
+			return nil
+		})
 	}
-	return out
+	return found
 }
 
 // Left says what Landlock alone leaves open, on this kernel.

@@ -12,7 +12,7 @@ import (
 func Check(p Plan) (checked Plan, why, err error) { return p, nil, ErrSystem }
 
 // Linked is for Linux.
-func (*Plan) Linked() []string { return nil }
+func (*Plan) Linked() string { return "" }
 
 // Left is for Linux.
 func (*Plan) Left() string { return "" }

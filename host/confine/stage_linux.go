@@ -19,6 +19,7 @@ const (
 	stageBegin  = "begin"
 	stageSpaces = "spaces"
 	stageInit   = "init"
+	stageIdle   = "idle"
 	stageExec   = "exec"
 )
 
@@ -35,8 +36,9 @@ const (
 //
 // "begin" starts "spaces" in new namespaces: the one before it cannot, since a process
 // whose memory is closed to others cannot have a user namespace made for its child.
-// "spaces" mounts, makes the listener, and starts "init", which is process 1 of the PID
-// namespace and lives until the run ends, and "exec", which becomes the command. It gives
+// "spaces" mounts, makes the listeners, and starts "init", which is process 1 of the PID
+// namespace and goes on, without capabilities, as "idle" until the run ends, and "exec",
+// which becomes the command. It gives
 // them its own parent: so the command is a child of the process that called [Start], with
 // its session and group, and signals, stops and the exit status are as for any other.
 //
@@ -66,7 +68,9 @@ func Stage(args []string, exec func(argv []string) *Failure) int {
 	case stageSpaces:
 		err = spaces(plan, argv)
 	case stageInit:
-		return initProcess(plan)
+		err = initProcess(plan)
+	case stageIdle:
+		return idle()
 	case stageExec:
 		return become(plan, argv, exec)
 	}
@@ -222,19 +226,31 @@ func (p *Plan) network() error {
 	return unix.Sendmsg(fdControl, []byte{0}, unix.UnixRights(fds...), nil, 0)
 }
 
-// initProcess is process 1 of the command's namespace, whose end is that of all others.
-func initProcess(p *Plan) int {
+// initProcess makes the /proc of the command's namespace, of which it is process 1. Giving
+// capabilities up is of one thread, and the Go runtime has several: so it goes on as another
+// program, which has none in any.
+func initProcess(p *Plan) error {
+	if err := p.mountProc(); err != nil {
+		return err
+	}
+	if err := dropAll(true); err != nil {
+		return err
+	}
+	for _, fd := range []uintptr{fdControl, fdPlan, fdReport} {
+		if _, err := unix.FcntlInt(fd, unix.F_SETFD, 0); err != nil {
+			return err
+		}
+	}
+	return syscall.Exec("/proc/self/exe", []string{"rhx", Arg, stageIdle}, os.Environ())
+}
+
+// idle is process 1, whose end is that of all others.
+func idle() int {
 	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM} {
 		signal.Ignore(s)
 	}
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
-	if err := p.mountProc(); err != nil {
-		return failed(&Failure{Text: err.Error()})
-	}
-	if err := dropAll(true); err != nil {
-		return failed(&Failure{Text: err.Error()})
-	}
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	_, _ = unix.Close(fdPlan), unix.Close(fdReport)
 	go func() {
