@@ -279,10 +279,19 @@ func become(p *Plan, argv []string, exec func([]string) *Failure) int {
 	if len(argv) == 0 {
 		return 0 // it was to be tried whether it can be done
 	}
-	// Where there is no process 1 that ends with the run; it has come in time, if the
-	// parent is there.
+	// Where there is no process 1 that ends with the run.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return failed(&Failure{Text: err.Error()})
 	}
+	if over() {
+		return failed(&Failure{Text: "the run has ended before its command was started"})
+	}
 	return failed(exec(argv))
+}
+
+// over reports whether the run has ended: nobody has the other end of the control socket.
+func over() bool {
+	fds := []unix.PollFd{{Fd: fdControl}}
+	_, err := unix.Poll(fds, 0)
+	return err != nil || fds[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
 }
