@@ -53,12 +53,12 @@ func newHouse(t *testing.T, uid int) *house {
 	h.check(os.WriteFile(h.attack, program, 0o755))
 	h.check(os.MkdirAll(h.work, 0o700))
 	run := dir + "/run" // XDG_RUNTIME_DIR
-	for _, d := range []string{h.home + "/.aws", h.home + "/.config/gh", h.home + "/.gnupg", h.home + "/moved", h.home + "/elsewhere", h.home + "/dots/docker", h.home + "/.kube", h.home + "/agents/deep", h.listed() + "/.aws", run, run + "/gnupg", dir + "/made-before"} {
+	for _, d := range []string{h.home + "/.aws", h.home + "/.config/gh", h.home + "/.gnupg", h.home + "/moved", h.home + "/elsewhere", h.home + "/dots/docker", h.home + "/.kube", h.home + "/agents/deep", h.home + "/.ssh", h.listed() + "/.aws", run, run + "/gnupg", dir + "/made-before"} {
 		h.check(os.MkdirAll(d, 0o700))
 	}
 	h.env = []string{"HOME=" + h.home, "PATH=/usr/bin:/bin", "XDG_RUNTIME_DIR=" + run, "KUBECONFIG=" + h.home + "/moved/kube.yaml", "SSH_AUTH_SOCK=" + h.home + "/agent.sock"}
 	where := map[string]any{}
-	files := []string{"/.aws/credentials", "/.netrc", "/.config/gh/hosts.yml", "/moved/kube.yaml", "/.gnupg/key", "/work/.env", "/.config/rhx/note", "/elsewhere/real", "/dots/docker/config.json", "/.kube/config"}
+	files := []string{"/.aws/credentials", "/.netrc", "/.config/gh/hosts.yml", "/moved/kube.yaml", "/.gnupg/key", "/work/.env", "/.config/rhx/note", "/elsewhere/real", "/dots/docker/config.json", "/.kube/config", "/.ssh/id_fake"}
 	h.check(os.MkdirAll(h.home+"/.config/rhx", 0o700))
 	var all, ways []string
 	for _, f := range files {
@@ -87,7 +87,7 @@ func newHouse(t *testing.T, uid int) *house {
 	all = append(all, h.home+"/.local/share/rhx/identity.txt")
 	where["Files"] = all
 	where["Folders"] = []string{h.home + "/.local/share/rhx", h.home + "/.config/rhx", h.home + "/.local/state/rhx", h.home + "/.gnupg"}
-	where["Sockets"], where["Abstract"] = h.sockets(run), filepath.Base(dir)
+	where["Sockets"], where["Abstract"] = h.sockets(run), dir
 	where["Ways"], where["Closed"] = ways, h.home+"/.kube"
 	where["TCP"], where["UDP"] = h.network()
 	where["PIDs"], where["Mark"] = h.victims(), houseMark
@@ -102,6 +102,7 @@ func newHouse(t *testing.T, uid int) *house {
 	h.check(os.WriteFile(h.target, data, 0o600))
 	h.check(h.give())
 	h.check(os.Chmod(h.home+"/.kube", 0))
+	h.check(os.Chmod(h.home+"/.ssh", 0o300))
 	h.outside, err = os.Open(h.home)
 	h.check(err)
 	t.Cleanup(func() { h.outside.Close() })
@@ -158,7 +159,7 @@ func (h *house) save(name, values string) {
 // sockets are those of agents, and an abstract one.
 func (h *house) sockets(run string) []string {
 	names := []string{h.home + "/agent.sock", run + "/bus", run + "/gnupg/S.gpg-agent", h.dir + "/docker.sock"}
-	for _, name := range append(slices.Clone(names), "@"+filepath.Base(h.dir)) {
+	for _, name := range append(slices.Clone(names), "@"+h.dir) {
 		l, err := net.Listen("unix", name)
 		h.check(err)
 		h.t.Cleanup(func() { l.Close() })

@@ -112,7 +112,10 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 	}
 	add := func(names ...string) {
 		for _, name := range names {
-			if filepath.IsAbs(name) {
+			if name != "" && !filepath.IsAbs(name) {
+				name = filepath.Join(p.Dir, name)
+			}
+			if name != "" {
 				p.Hidden = append(p.Hidden, filepath.Clean(name))
 			}
 		}
@@ -135,12 +138,7 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 	if err != nil {
 		return p, err
 	}
-	if identity != "" {
-		if identity, err = filepath.Abs(identity); err != nil {
-			return p, err
-		}
-		add(identity)
-	}
+	add(identity)
 	conf, err := e.Stores.Config()
 	if err != nil {
 		return p, err
@@ -175,7 +173,11 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 	if run := a.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
 		p.Private = append(p.Private, filepath.Clean(run))
 	}
-	add(child.PrivateFolders(a.Getenv)...)
+	others, err := child.PrivateFolders(a.Getenv)
+	if err != nil {
+		return p, err
+	}
+	add(others...)
 	add(a.Getenv("SSH_AUTH_SOCK"))
 	p.Sockets, err = confine.Sockets(homes...)
 	return p, err
@@ -207,14 +209,14 @@ func addSpecs(ctx context.Context, e *engine.Engine, m machine.Machine, homes []
 		return err
 	}
 	for _, path := range files {
-		for _, name := range ofProfiles(path) {
-			info, err := os.Stat(name)
-			if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
-				return err
-			}
+		names, err := ofProfiles(path)
+		if err != nil {
+			return fmt.Errorf("--confine hides the files of all providers: %w", err)
+		}
+		for _, name := range names {
 			// A variable may name any folder; a file of keys is none, and one that has
 			// the home or the working folder in it is not that of a provider.
-			if err == nil && info.IsDir() && slices.ContainsFunc(append(slices.Clone(homes), p.Dir), func(in string) bool { return holds(name, in) }) {
+			if info, err := os.Stat(name); err == nil && info.IsDir() && slices.ContainsFunc(append(slices.Clone(homes), p.Dir), func(in string) bool { return holds(name, in) }) {
 				continue
 			}
 			p.Hidden = append(p.Hidden, name)
@@ -223,20 +225,29 @@ func addSpecs(ctx context.Context, e *engine.Engine, m machine.Machine, homes []
 	return nil
 }
 
-// ofProfiles are the files that a path stands for which may have "{profile}" in its name.
-func ofProfiles(path string) []string {
+// ofProfiles are the files that a path stands for which may have "{profile}" in its name; in
+// a folder that cannot be listed, all of it.
+func ofProfiles(path string) ([]string, error) {
 	before, after, ok := strings.Cut(filepath.Base(path), "{profile}")
 	if !ok {
-		return []string{path}
+		return []string{path}, nil
 	}
 	var out []string
-	list, _ := os.ReadDir(filepath.Dir(path)) // what cannot be listed, the command cannot either
+	list, err := os.ReadDir(filepath.Dir(path))
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return []string{filepath.Dir(path)}, nil
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
 	for _, e := range list {
 		if name := e.Name(); len(name) >= len(before)+len(after) && strings.HasPrefix(name, before) && strings.HasSuffix(name, after) {
 			out = append(out, filepath.Join(filepath.Dir(path), name))
 		}
 	}
-	return out
+	return out, nil
 }
 
 // holds reports whether a folder is another one, or above it.

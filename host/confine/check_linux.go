@@ -178,8 +178,12 @@ func outermost(names []string) []string {
 // Linked is a hidden file, or one in a hidden folder, that has another name (a hard link), by
 // which it can still be read; "" where there is none.
 func (p *Plan) Linked() string {
-	found := ""
+	all, _ := mounts() // they were read a moment ago
+	ofKernel, found := kernelMounts(all), ""
 	for _, h := range p.Hidden {
+		if slices.Contains(ofKernel, h) {
+			continue
+		}
 		// What this user cannot look into, the command cannot either.
 		_ = filepath.WalkDir(h, func(name string, _ fs.DirEntry, err error) error {
 			var st unix.Stat_t
