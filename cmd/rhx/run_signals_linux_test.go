@@ -50,9 +50,16 @@ func TestSignalsAsUnderEnv(t *testing.T) {
 			t.Parallel()
 			wantSays, wantEnds := heard(newJob(t, how, home), how, "env"), endings(newJob(t, how, home), how, "env")
 			for kind, args := range kinds {
+				program := rhxProgram(t)
+				if slices.Contains(args, "--confine") {
+					program = plainProgram(t) // a dozen processes are started for each command
+				}
+				if kind == "confine and mask" && how != foreground {
+					continue // these processes are started as in the foreground
+				}
 				t.Run(kind, func(t *testing.T) {
 					t.Parallel()
-					args := append([]string{rhxProgram(t)}, args...)
+					args := append([]string{program}, args...)
 					same(t, heard(newJob(t, how, home), how, args...), wantSays)
 					same(t, endings(newJob(t, how, home), how, args...), wantEnds)
 				})

@@ -236,7 +236,7 @@ func initProcess(p *Plan) error {
 	if err := dropAll(true); err != nil {
 		return err
 	}
-	for _, fd := range []uintptr{fdControl, fdPlan, fdReport} {
+	for _, fd := range []uintptr{fdControl, fdPlan, fdReport} { // which it needs as well
 		if _, err := unix.FcntlInt(fd, unix.F_SETFD, 0); err != nil {
 			return err
 		}
