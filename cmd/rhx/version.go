@@ -103,8 +103,8 @@ func builtFrom(b build, info *debug.BuildInfo) build {
 // commit without a tag: v0.0.0-20261130032121-3ce3cd440a5a.
 func commitOf(version string) (at, digits string) {
 	version, _, _ = strings.Cut(version, "+")
-	rest, digits, _ := cutLast(version, "-")
-	_, stamp, _ := cutLast(strings.ReplaceAll(rest, ".", "-"), "-")
+	rest, digits := cutLast(version, "-")
+	_, stamp := cutLast(strings.ReplaceAll(rest, ".", "-"), "-")
 	t, err := time.Parse("20060102150405", stamp)
 	if err != nil || len(digits) != 12 {
 		return "", ""
@@ -113,11 +113,11 @@ func commitOf(version string) (at, digits string) {
 }
 
 // cutLast cuts text at the last sep.
-func cutLast(text, sep string) (before, after string, found bool) {
+func cutLast(text, sep string) (before, after string) {
 	if i := strings.LastIndex(text, sep); i >= 0 {
-		return text[:i], text[i+len(sep):], true
+		return text[:i], text[i+len(sep):]
 	}
-	return text, "", false
+	return text, ""
 }
 
 // versionText is the version as people read it.
