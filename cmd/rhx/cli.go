@@ -66,7 +66,7 @@ func commands() []command {
 		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
 		{"doctor", "Say what is wrong or unwise on this machine, and how to mend it.", &doctorCmd{}, usesStore | usesManifest},
 		{"log", "Show who read and wrote which secrets, and where they went.", &logCmd{}, 0},
-		{"store", "Back up the store; check and rekey the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
+		{"store", "Back up the store; check, rekey and share the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
 		{"unlock", "Type the passphrase of the store's key once, for hours.", &unlockCmd{}, 0},
 		{"lock", "Have the agent forget what unlock gave it.", &lockCmd{}, 0},
 		{"agent", "Start, stop and ask the agent that holds an unlocked key.", &agentCmd{}, 0},

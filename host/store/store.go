@@ -42,6 +42,9 @@ type Info struct {
 	// Destroyed reports that its values are gone, so that Undelete cannot bring
 	// them back. A destroyed version is Deleted as well.
 	Destroyed bool
+	// By names who saved it, in a store of several people: "?" where that is nobody of
+	// them, "" where there is nobody to tell apart. Only History says it.
+	By string
 }
 
 // Record is one version of a secret with its values.

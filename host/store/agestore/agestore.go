@@ -9,6 +9,8 @@
 //	store/secrets/NAME/3.deleted  an empty file: version 3 is deleted
 //	store/record/ID.log         what a machine has changed, see record.go
 //	store.seen                  how far the record was when this machine last wrote
+//	store/members               with whom it is shared, see roster.go
+//	store.members               the same as this machine has seen it last, see pin.go
 //	retired.age                 the keys from before a rekey, see retire
 //	store/tmp/                  what is being written or destroyed
 //	store/lock                  held by the process that writes

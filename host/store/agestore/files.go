@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
@@ -66,6 +67,33 @@ func versions(folder string) ([]version, error) {
 	}
 	slices.SortFunc(vs, func(a, b version) int { return cmp.Compare(b.n, a.n) })
 	return vs, nil
+}
+
+// isPlain reports whether something is of a kind, a folder or 0 for a file, or is not there.
+// What is else, such as a link or a pipe, somebody else has made.
+func isPlain(path string, kind fs.FileMode) bool {
+	info, err := os.Lstat(path)
+	return err != nil || info.Mode().Type() == kind
+}
+
+// errForeign is the kind of error for what is in the place of a version and can be none.
+var errForeign = errors.New("no file of rhx")
+
+// readVersion reads the file of a version. What somebody else has put in its place, such as a
+// pipe or a file that is larger than any, matches errForeign.
+func readVersion(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, fault.Mark(ownfile.NoLink(path), errForeign)
+	case !info.Mode().IsRegular():
+		return nil, fault.Mark(fmt.Errorf("%s is not a plain file: somebody else has put it there, and it is to be removed", path), errForeign)
+	case info.Size() > maxFile:
+		return nil, fault.Mark(fmt.Errorf("%s is larger than any version: somebody else has put it there, and it is to be removed", path), errForeign)
+	}
+	return ownfile.ReadNoLink(path, maxFile)
 }
 
 // dirNames returns the names in a folder, in no order; none if it is not there. A link to

@@ -124,6 +124,10 @@ again:
 			}
 			infos = append(infos, i)
 		}
+		by := s.authors(folderName(name), vs)
+		for i := range infos {
+			infos[i].By = by[infos[i].Version]
+		}
 		return infos, fault.WithKind(errors.Join(errs...), fault.Partial)
 	}
 	return nil, busy(s.folder(name))
@@ -161,6 +165,9 @@ func (s *Store) decrypt(path string, data []byte, name string, number int) (*sto
 	}
 	info, sec, err := s.decode(k, data)
 	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
+		if err := s.notForMe(k, name); err != nil {
+			return nil, nil, err
+		}
 		return nil, nil, s.wrongKey(path, k)
 	}
 	if err != nil {
@@ -170,6 +177,20 @@ func (s *Store) decrypt(path string, data []byte, name string, number int) (*sto
 		return nil, nil, misplaced(path, info)
 	}
 	return &store.Record{Info: info, Secret: *sec}, k, nil
+}
+
+// notForMe is the error for a secret of a shared store that is not shared with the user; nil
+// where it is another reason that the key does not open it.
+func (s *Store) notForMe(k *key, name string) error {
+	members, _ := s.shared() // what is wrong with the list, readers are told
+	if members == nil {
+		return nil
+	}
+	me, _, err := members.own(k)
+	if err != nil || me != nil && me.reads(folderName(name)) {
+		return err
+	}
+	return fault.WithHint(fmt.Errorf("%q: %w", name, notShared(members)), askOwner(members))
 }
 
 // decode is decodeFile with the key, or with one from before a rekey: another machine may

@@ -33,7 +33,7 @@ func TestTheRecordOfEachChange(t *testing.T) {
 	s := Open(Options{Dir: dataDir(t)})
 	ctx := t.Context()
 	putFake(t, s, "a/b", "FAKE")
-	noError(t, s.Delete(ctx, "a/b"), s.Undelete(ctx, "a/b", 1), s.Undelete(ctx, "a/b", 1), s.Destroy(ctx, "a/b"), s.Accept(ctx))
+	noError(t, s.Delete(ctx, "a/b"), s.Undelete(ctx, "a/b", 1), s.Undelete(ctx, "a/b", 1), s.Destroy(ctx, "a/b"), accept(ctx, s))
 	want := "put a%2fb 1|done - 0|delete a%2fb 1|done - 0|undelete a%2fb 1|done - 0|destroy a%2fb 0|done - 0|accept - 0"
 	if got := strings.Join(recordLines(t, s), "|"); got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -170,7 +170,7 @@ func TestTheRecordOfThisMachineIsTakenAway(t *testing.T) {
 	if got := problems(t, s); !strings.Contains(got, "record/ID1.log:1: this file was removed before, and what it said of the store is not known\n") || !strings.Contains(got, "version 2 of a was added by somebody else") {
 		t.Error(got)
 	}
-	noError(t, s.Accept(t.Context()))
+	noError(t, accept(t.Context(), s))
 	if got := problems(t, s); got != "" {
 		t.Error(got)
 	}
@@ -190,12 +190,13 @@ func TestWhatWasSeenIsDamaged(t *testing.T) {
 	s := twoVersions(t)
 	id := s.mustSeen(t).ID
 	for text, want := range map[string]string{
-		"":                                 "store.seen is damaged",
-		"[]":                               "store.seen is damaged",
-		`{"version":1}`:                    "store.seen is damaged",
-		`{"version":1,"id":"../x"}`:        "store.seen is damaged",
-		`{"version":2,"id":"` + id + `"}`:  "store.seen",
-		strings.Repeat(" ", 1<<20+1) + "x": "store.seen is larger than 1024 KiB",
+		"":                                "store.seen is damaged",
+		"[]":                              "store.seen is damaged",
+		`{"version":1}`:                   "store.seen is damaged",
+		`{"version":1,"id":"../x"}`:       "store.seen is damaged",
+		`{"version":3,"id":"` + id + `"}`: "store.seen",
+		`{"version":2,"id":"` + id + `","rest":"../x"}`: "store.seen is damaged",
+		strings.Repeat(" ", 1<<20+1) + "x":              "store.seen is larger than 1024 KiB",
 	} {
 		write(t, s.seenPath(), []byte(text), 0o600)
 		_, verifyErr := s.Verify(t.Context())

@@ -2,12 +2,16 @@ package agestore
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -18,6 +22,9 @@ type view struct {
 	want  states
 	// either are the changes that may or may not be made, by folder.
 	either map[string]change
+	// pending are those of a shared store, and members with whom that is shared.
+	pending map[string][]change
+	members *roster
 	// bad says why the record is not to be believed; "" for nothing.
 	bad string
 }
@@ -25,18 +32,32 @@ type view struct {
 // look returns the record as far as it is about the folder of a secret; nil where there
 // is none. A second look at the same record reads all of it, for those to come.
 func (s *Store) look(k *key, folder string) (*view, error) {
-	ids, err := s.recordIDs()
+	members, err := s.shared()
+	if errors.Is(err, errMembers) {
+		return &view{bad: err.Error()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	idsOf := s.recordIDs
+	if members != nil {
+		idsOf = s.allRecordIDs
+	}
+	ids, err := idsOf()
 	if err != nil {
 		return nil, err
 	}
 	was, err := s.readSeen()
-	if err != nil || len(ids)+len(was.Sizes) == 0 {
+	if err != nil || members == nil && len(ids)+len(was.Sizes) == 0 {
 		return nil, err
 	}
 	var b strings.Builder
-	fmt.Fprintln(&b, was.Sizes)
+	fmt.Fprintln(&b, was.Sizes, was.Hashes)
+	if members != nil {
+		fmt.Fprintln(&b, hashFile(members.raw))
+	}
 	for _, id := range ids {
-		info, err := os.Stat(s.recordPath(id))
+		info, err := os.Lstat(s.recordPath(id))
 		if err != nil {
 			return nil, err
 		}
@@ -46,6 +67,9 @@ func (s *Store) look(k *key, folder string) (*view, error) {
 	s.viewing.Lock()
 	defer s.viewing.Unlock()
 	switch {
+	case members != nil && (stamp != s.stamp || s.view == nil):
+		s.stamp = stamp
+		s.view, err = s.sharedView(members, was, stamp)
 	case stamp != s.stamp:
 		s.view, s.stamp = nil, stamp
 		return s.readView(k, ids, was, folder, stamp)
@@ -92,6 +116,40 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 	return v, nil
 }
 
+// sharedView is readView for a store that is shared, of all folders.
+func (s *Store) sharedView(members *roster, was *seen, stamp string) (*view, error) {
+	l, err := s.readLedger(members, was)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{stamp: stamp, bad: cmp.Or(l.behind(), l.ahead()), members: members}
+	fresh := 0
+	for _, id := range l.ids() {
+		p := l.pages[id]
+		if fresh += p.fresh; p.cut {
+			v.bad = id + recordEnding + ": it, or a line in it, was changed, or another key wrote it"
+		}
+	}
+	if fresh > 0 || members.later {
+		s.rememberSoon(l)
+	}
+	v.want, v.pending = l.want()
+	return v, nil
+}
+
+// rememberSoon has this machine know a record that was read, so that the next reader does not
+// check it again, unless somebody writes just then.
+func (s *Store) rememberSoon(l *ledger) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second/50)
+	defer cancel()
+	_ = s.locked(ctx, func() error { // it is known as well when somebody writes
+		if now, err := s.shared(); err != nil || !bytes.Equal(now.raw, l.roster.raw) {
+			return err
+		}
+		return s.remember(l)
+	})
+}
+
 // changesOf are the changes of a folder, "" for all, that were made, and the one that
 // may have been. unproven takes those without a proof, too.
 func changesOf(lines []byte, folder string, unproven bool) (made []change, pending *change) {
@@ -123,8 +181,15 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 	if v.bad != "" {
 		return v.bad
 	}
+	hash, bound, _ := strings.Cut(hash, " ")
 	if _, ok := v.either[folder]; ok {
 		return "" // a process may just be writing it
+	}
+	for _, c := range v.pending[folder] {
+		after := &view{want: states{folder: maps.Clone(v.want[folder])}, members: v.members}
+		if after.want.apply(&c); after.doubt(folder, version, hash+" "+bound, newest) == "" {
+			return "" // likewise
+		}
 	}
 	of := v.want[folder]
 	last := 0
@@ -144,6 +209,8 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 		return fmt.Sprintf("version %d was added by somebody else", version)
 	case !w.is(hash):
 		return fmt.Sprintf("version %d was replaced", version)
+	case v.members != nil && v.members.maker(w, hash, bindingOf([]byte("\n"+bound))) == nil:
+		return fmt.Sprintf("version %d was made by another one than who has put it there", version)
 	case w.deleted:
 		return fmt.Sprintf("version %d was deleted", version)
 	case newest && version < last:
@@ -196,6 +263,9 @@ func (s *Store) rereading(name string, asked, number int, data []byte) func() (i
 			}
 		}
 		hash := hashFile(data)
+		if b := bindingOf(data); b.store != "" {
+			hash += " " + strings.Join(b.args(), " ")
+		}
 		data = nil
 		return number, hash, nil
 	}
