@@ -76,6 +76,11 @@ func isPlain(path string, kind fs.FileMode) bool {
 	return err != nil || info.Mode().Type() == kind
 }
 
+// notAFolder is the error for what is in the place of a folder of the store.
+func notAFolder(path string) error {
+	return fault.WithHint(fmt.Errorf("%s is not a folder", path), "Somebody else has put it there: remove it, and get the folder back from another machine (git) or a backup.")
+}
+
 // errForeign is the kind of error for what is in the place of a version and can be none.
 var errForeign = errors.New("no file of rhx")
 
@@ -103,7 +108,7 @@ func dirNames(dir string) ([]string, error) {
 		return nil, err
 	}
 	if info, err := os.Lstat(dir); err == nil && !info.IsDir() { // a pipe would be waited for
-		return nil, fmt.Errorf("%s is not a folder", dir)
+		return nil, notAFolder(dir)
 	}
 	f, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,7 +131,7 @@ func (s *Store) folders() ([]string, error) {
 		return nil, err
 	}
 	if info, err := os.Lstat(s.secrets()); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a folder", s.secrets())
+		return nil, notAFolder(s.secrets())
 	}
 	f, err := os.Open(s.secrets())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -160,6 +165,11 @@ func (s *Store) locked(ctx context.Context, work func() error) (err error) {
 	for _, path := range []string{s.secrets(), s.temp(), s.recordDir(), s.lockPath()} {
 		if err := ownfile.NoLink(path); err != nil {
 			return err
+		}
+	}
+	for _, dir := range []string{s.secrets(), s.temp(), s.recordDir()} {
+		if !isPlain(dir, fs.ModeDir) {
+			return notAFolder(dir)
 		}
 	}
 	for _, dir := range []string{s.opt.Dir, s.root(), s.secrets(), s.temp()} {

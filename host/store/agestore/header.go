@@ -84,12 +84,13 @@ func parseStanza(typ string, args []string) (store.Info, error) {
 // binding says of a version in a shared store in which, by whom, and to which list of members
 // it was encrypted. Like all of the header it is proven to who can decrypt the version.
 type binding struct {
-	serial    int    // of the list
+	// list is the hash of the list: who has not seen a list cannot say that it was that one.
+	list      string
 	store, by string // the ID of the store, and the idPrefix of who did
 }
 
 func (b binding) args() []string {
-	return []string{"members=" + strconv.Itoa(b.serial), "store=" + b.store, "by=" + b.by}
+	return []string{"members=" + b.list, "store=" + b.store, "by=" + b.by}
 }
 
 // bindingOf reads it; the zero binding where there is none.
@@ -99,9 +100,7 @@ func bindingOf(file []byte) (b binding) {
 	for word := range strings.SplitSeq(string(line), " ") {
 		switch key, value, _ := strings.Cut(word, "="); key {
 		case "members":
-			if n, ok := parseVersion(value); ok {
-				b.serial = n
-			}
+			b.list = value
 		case "store":
 			b.store = value
 		case "by":

@@ -47,6 +47,10 @@ const former = "(former)"
 const (
 	// maxBad bounds what is said of one file.
 	maxBad = 10
+	// maxFiles is how many files of the record a member may have, and maxEach how long they may be together in
+	// bytes: some hundred thousand changes.
+	maxFiles = 100
+	maxEach  = 32 << 20
 	// maxLine is how long a line may be in bytes.
 	maxLine = 1 << 10
 	// maxJump is by how much the number of a version may be higher than that of any before it. A
@@ -79,7 +83,7 @@ func (r *roster) readFrom(id string, f io.Reader, size int64, was *seen) (*page,
 	m := r.whose(id)
 	p := &page{by: m}
 	// What this machine has looked at line by line, and is the same, is proven already.
-	limit := int64(maxRecord)
+	limit := int64(maxEach)
 	if m == &r.Owner { // who says again what others have said
 		limit = math.MaxInt64
 	}
@@ -226,7 +230,6 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 		if read(id); l.pages[id] == nil {
 			continue
 		}
-		l.pages[id].saidBefore(idPrefix(r.Owner.Signer))
 		for _, c := range l.pages[id].lines {
 			switch c.op {
 			case opVoid:
@@ -251,7 +254,7 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 			files[m]++
 			sizes[m] += p.size
 		}
-		if l.many[m] = l.many[m] || files[m] > maxRecords || sizes[m] > maxRecord; l.many[m] {
+		if l.many[m] = l.many[m] || files[m] > maxFiles || sizes[m] > maxEach; l.many[m] {
 			l.beyond[id] = true
 			delete(l.pages, id)
 		}
@@ -268,33 +271,10 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 	return l, nil
 }
 
-// saidBefore notes of what the owner says for others that it was said before the list of the file.
-func (p *page) saidBefore(owner string) {
-	list := 0
-	for _, c := range p.lines {
-		if c.op == opList {
-			list = max(list, c.version)
-		}
-	}
-	for i := range p.lines {
-		if c := &p.lines[i]; c.by.key != owner {
-			c.by.list = list
-		}
-	}
-}
-
-// stale reports whether a version is to be encrypted anew. To which list it was is the word of who
-// has encrypted it.
-func (l *ledger) stale(folder string, w state, hash string, b binding) bool {
-	since, serial := l.since(folder), b.serial
-	if a := l.roster.maker(w, hash, b); a != nil && a.key != nobody {
-		if m := l.roster.by[a.key]; m == nil || !m.reads(folder) {
-			serial = 0
-		} else if a.list > 0 {
-			serial = min(serial, a.list-1)
-		}
-	}
-	return since > 0 && (serial < since || int64(serial) > l.roster.Serial)
+// stale reports whether a version is to be encrypted anew: it is not encrypted to the list for which
+// the owner had that done last, nor to a later one. Nobody knows the hash of a list to come.
+func (l *ledger) stale(folder string, b binding) bool {
+	return l.roster.place(b.list) < l.since(folder)
 }
 
 // number has no member's word on a version count that has a number which nobody gets to.
@@ -387,21 +367,26 @@ func (l *ledger) made() (all []change) {
 	return all
 }
 
-// since returns the serial of the last list of members for which the owner had the secret in a
-// folder encrypted anew; 0 for none.
+// since returns the place of the last list of members for which the owner had the secret in a
+// folder encrypted anew; -1 for none.
 func (l *ledger) since(folder string) int {
-	last := 0
+	last := -1
 	for _, c := range l.rekeys {
-		if c.folder == allFolders || c.folder == folder {
-			last = max(last, c.version)
+		if c.folder != allFolders && c.folder != folder {
+			continue
 		}
+		at := l.roster.place(c.hash)
+		if at < 0 { // it is too long ago to be known, or somebody keeps it back
+			at = l.roster.place(l.roster.hash)
+		}
+		last = max(last, at)
 	}
 	return last
 }
 
 // hasList reports whether the owner has said that there is a list of members.
 func (l *ledger) hasList(r *roster) bool {
-	return slices.ContainsFunc(l.lists, func(c change) bool { return int64(c.version) == r.Serial && c.hash == hashFile(r.raw) })
+	return slices.ContainsFunc(l.lists, func(c change) bool { return int64(c.version) == r.Serial && c.hash == r.hash })
 }
 
 // newestList is the highest serial of those.
@@ -461,7 +446,7 @@ func (l *ledger) remember(was *seen) {
 			continue
 		}
 		if l.pages[id] == nil { // it is gone; a member may put there others and others
-			if files[m]++; files[m] > maxRecords && id != was.ID {
+			if files[m]++; files[m] > maxFiles && id != was.ID {
 				continue
 			}
 		}
@@ -492,7 +477,9 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 		return nil, fault.WithHint(fault.Mark(errors.New("the store is shared with you for reading"), store.ErrDenied), askOwner(members))
 	}
 	r := &recorder{store: s, key: k, signer: as, me: me, sizes: map[string]int64{}}
-	if r.seen, err = s.readSeen(); err != nil {
+	if anyway {
+		r.seen = s.readSeenAnyway()
+	} else if r.seen, err = s.readSeen(); err != nil {
 		return nil, err
 	}
 	if err := s.setPin(members); err != nil {
@@ -518,7 +505,7 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 			files++
 		}
 	}
-	if r.ledger.many[me] || own == nil && files >= maxRecords && me != &members.Owner {
+	if r.ledger.many[me] || own == nil && files >= maxFiles && me != &members.Owner {
 		return nil, fault.WithHint(errors.New("you have more files of the record than there can be"), "Your machines have made that many, or another program has. "+askOwner(members)+" They take you out, and share the store with you again.")
 	}
 	_, was := r.seen.Sizes[r.seen.ID]
@@ -545,7 +532,7 @@ func (r *roster) wayOut(me *Member) string {
 	if me == &r.Owner {
 		return "Get the folder as your other machines have it (git). rhx store verify says more, and rhx store verify --accept takes it as it is, with the members as this machine has seen them last."
 	}
-	return "Get the folder as the others have it (git), or ask " + r.Owner.Name + ", who owns the store. Where nobody has it any more, look at rhx store verify, and remove store.seen."
+	return "Get the folder as the others have it (git), or ask " + r.Owner.Name + ", who owns the store. Where nobody has it any more, look at rhx store verify: rhx store join takes the folder as it is."
 }
 
 func askOwner(r *roster) string { return "Ask " + r.Owner.Name + ", who owns the store." }

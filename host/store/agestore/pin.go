@@ -116,7 +116,7 @@ func (s *Store) shared() (*roster, error) {
 		return bad(errNewOwner, asked, "somebody says that the owner's key is %s now, and it was %s", now.Owner.Fingerprint(), pin.Owner.Fingerprint())
 	case now.Owner.Signer != pin.Owner.Signer:
 		return bad(nil, back, "it is by somebody else than %s, whose store it is", pin.Owner.Name)
-	case now.Serial == pin.Serial, !now.follows(hashFile(pin.raw)):
+	case now.Serial == pin.Serial, !now.follows(pin.hash):
 		return bad(nil, back, "it was not made of the one that this machine has seen last: two of the owner's machines have changed it at once, or somebody has the owner's key. --accept begins with the owner alone")
 	}
 	now.later = true

@@ -80,6 +80,9 @@ func (s *Store) header(folder string, v version) (store.Info, error) {
 	if err != nil {
 		return store.Info{}, err
 	}
+	if secret.ValidName(i.Name) != nil {
+		return store.Info{}, fmt.Errorf("%s: the name in its header is none of a secret", path)
+	}
 	if folderName(i.Name) != folder || i.Version != v.n {
 		return store.Info{}, misplaced(path, i)
 	}

@@ -66,7 +66,7 @@ const (
 	// maxRecords is how many files of the record there may be.
 	maxRecords = 1000
 	// maxSeen is how long store.seen may be in bytes: some 150 for each file of each member.
-	maxSeen = 256 << 20
+	maxSeen = 32 << 20
 	// hashBytes is how much of a hash is kept.
 	hashBytes = 16
 )
@@ -146,6 +146,17 @@ func (s *Store) readSeen() (*seen, error) {
 		was.Sizes = map[string]int64{}
 	}
 	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 2)
+}
+
+// readSeenAnyway is readSeen for an owner who puts the store right: what cannot be read is no reason to
+// leave somebody in it.
+func (s *Store) readSeenAnyway() *seen {
+	was, err := s.readSeen()
+	if err != nil {
+		s.warnOnce("%v: what this machine has seen of the store until now is not known", err)
+		return &seen{ID: newSharedID(""), Sizes: map[string]int64{}, length: maxSeen + 1}
+	}
+	return was
 }
 
 // validID reports whether a file of the record of a store that is not shared has such an ID.

@@ -196,7 +196,7 @@ func TestWhatWasSeenIsDamaged(t *testing.T) {
 		`{"version":1,"id":"../x"}`:       "store.seen is damaged",
 		`{"version":3,"id":"` + id + `"}`: "store.seen",
 		`{"version":2,"id":"` + id + `","rest":"../x"}`: "store.seen is damaged",
-		strings.Repeat(" ", 1<<20+1) + "x":              "store.seen is larger than 1024 KiB",
+		strings.Repeat(" ", maxSeen+1):                  "store.seen is larger than 32768 KiB",
 	} {
 		write(t, s.seenPath(), []byte(text), 0o600)
 		_, verifyErr := s.Verify(t.Context())

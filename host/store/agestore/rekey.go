@@ -444,8 +444,7 @@ func (r *recorder) anew(path string, info store.Info, sec *secret.Secret, alone 
 	defer clear(plain)
 	data, err := r.encode(info, plain, r.key.recipients)
 	if alone {
-		members := r.ledger.roster
-		data, err = encodeBound(info, plain, members.Owner.to, binding{int(members.Serial), members.Store, nobody}.args()...)
+		data, err = r.ledger.roster.encodeAlone(info, plain)
 	}
 	if err != nil { // as rhx would never have written it, too large for one
 		return fault.Mark(err, errForeign)

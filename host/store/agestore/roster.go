@@ -90,6 +90,7 @@ type roster struct {
 	Members []Member `json:"members"`
 
 	raw   []byte // the file
+	hash  string // of raw
 	later bool   // than the one that this machine has seen
 
 	by map[string]*Member // who signs, by what the IDs of their files begin with
@@ -126,7 +127,7 @@ func parseRoster(raw []byte) (*roster, error) {
 	if !signed(r.Owner.Signer, rosterPurpose, body, proof) {
 		return nil, errors.New("its owner has not signed it")
 	}
-	r.raw = bytes.Clone(raw)
+	r.raw, r.hash = bytes.Clone(raw), hashFile(raw)
 	return r, nil
 }
 
@@ -249,8 +250,9 @@ func validSigner(text string) bool {
 	return err == nil && new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 0
 }
 
-// nobody is the author of a version that the owner has accepted, of which it is not known who
-// made it, and for whom: it is encrypted to the owner alone from then on.
+// nobody is who has encrypted a version, by its header, that the owner has accepted, of which it is
+// not known for whom it was meant: to the owner alone, who alone can read it, so that the header
+// is the owner's word whatever the record says.
 const nobody = "0000000000000000"
 
 // maker returns who has encrypted the version with a hash that the record has, according to
@@ -261,15 +263,13 @@ func (r *roster) maker(w state, hash string, b binding) *author {
 	if hash != w.hash {
 		said = w.otherBy
 	}
-	var by *author
+	owner := idPrefix(r.Owner.Signer)
 	for i, a := range said {
-		if a.key == nobody || a.key == idPrefix(r.Owner.Signer) || b.store == r.Store && b.by == a.key {
-			if by == nil || by.key == a.key && a.list > 0 && (by.list == 0 || a.list < by.list) {
-				by = &said[i]
-			}
+		if a.key == owner || b.store == r.Store && b.by == a.key {
+			return &said[i]
 		}
 	}
-	return by
+	return nil
 }
 
 // canonicalRecipient is recipientOf for a key in the one form that rhx writes.
@@ -374,14 +374,23 @@ func (r *roster) find(name string) int {
 
 // next is r with another serial, for a change.
 func (r *roster) next() *roster {
-	n := &roster{Store: r.Store, Serial: r.Serial + 1, Owner: r.Owner, Members: slices.Clone(r.Members), Before: append(slices.Clone(r.Before), hashFile(r.raw))}
+	n := &roster{Store: r.Store, Serial: r.Serial + 1, Owner: r.Owner, Members: slices.Clone(r.Members), Before: append(slices.Clone(r.Before), r.hash)}
 	n.Before = n.Before[max(0, len(n.Before)-maxBefore):]
 	return n
 }
 
 // follows reports whether r was made of another list, or is that.
 func (r *roster) follows(hash string) bool {
-	return hash == hashFile(r.raw) || slices.Contains(r.Before, hash)
+	return r.place(hash) >= 0
+}
+
+// place is that of a list among those that r was made of, the oldest first, and of r itself behind
+// them; -1 for any other list.
+func (r *roster) place(hash string) int {
+	if hash == r.hash {
+		return len(r.Before)
+	}
+	return slices.Index(r.Before, hash)
 }
 
 // alone is next with the owner alone, in the place of all that others know: the hashes of these
@@ -444,7 +453,7 @@ func (r *roster) may(m *Member, c *change) bool {
 	case opVoid:
 		return owner && (validID(c.folder) || len(c.folder) == sharedID)
 	case opRekey:
-		return owner && numbered && (c.folder == allFolders || ofSecret)
+		return owner && numbered && validHash(c.hash) && (c.folder == allFolders || ofSecret)
 	}
 	return false
 }

@@ -54,7 +54,7 @@ func (s *Store) look(k *key, folder string) (*view, error) {
 	var b strings.Builder
 	fmt.Fprintln(&b, was.Sizes, was.Hashes)
 	if members != nil {
-		fmt.Fprintln(&b, hashFile(members.raw))
+		fmt.Fprintln(&b, members.hash)
 	}
 	for _, id := range ids {
 		info, err := os.Lstat(s.recordPath(id))

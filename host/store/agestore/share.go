@@ -277,7 +277,7 @@ func (s *Store) mustHaveRecord() error {
 // apply makes a change of the list of members, and encrypts anew what is not encrypted to the
 // members as they are then.
 func (s *Store) apply(ctx context.Context, k *key, was *roster, c *reshaping) (int, error) {
-	l, err := s.ledgerOf(was)
+	l, err := s.ledgerOf(was, c.anyway)
 	if err != nil {
 		return 0, err
 	}

@@ -76,9 +76,9 @@ type accepting struct {
 
 func (w *accepting) shown() *Acceptance {
 	if w.next == nil {
-		return &Acceptance{w.was.shared(), nil, hashFile(w.was.raw)}
+		return &Acceptance{w.was.shared(), nil, w.was.hash}
 	}
-	return &Acceptance{w.next.shared(), w.was.Members, hashFile(w.was.raw)}
+	return &Acceptance{w.next.shared(), w.was.Members, w.was.hash}
 }
 
 // accepting finds out what there is to accept. The owner alone accepts. Where the owner has made a
@@ -107,7 +107,7 @@ func (s *Store) accepting(k *key) (*accepting, error) {
 	if w.publish = err != nil; w.publish {
 		w.was = pin
 	}
-	if w.ledger, err = s.ledgerOf(w.was); err != nil {
+	if w.ledger, err = s.ledgerOf(w.was, true); err != nil {
 		return nil, err
 	}
 	unknown, serial := false, w.ledger.newestList()
@@ -117,9 +117,9 @@ func (s *Store) accepting(k *key) (*accepting, error) {
 		unknown = unknown || !w.was.follows(c.hash)
 	}
 	if raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster); err == nil {
-		if r, err := parseRoster(raw); err == nil && r.Store == pin.Store && r.Owner.Signer == as.public && !w.was.follows(hashFile(r.raw)) {
+		if r, err := parseRoster(raw); err == nil && r.Store == pin.Store && r.Owner.Signer == as.public && !w.was.follows(r.hash) {
 			unknown, serial = true, max(serial, r.Serial)
-			hashes = append(append(hashes, r.Before...), hashFile(r.raw))
+			hashes = append(append(hashes, r.Before...), r.hash)
 		}
 	}
 	if w.doubt = unknown || !w.ledger.hasList(w.was); unknown {
@@ -144,7 +144,11 @@ func (s *Store) acceptShared(ctx context.Context, k *key, shown *Acceptance) (do
 	c.voids = c.voids[:min(len(c.voids), maxRecords)] // the next Accept goes on
 	c.removes = slices.Clone(c.voids)
 	c.voids = append(c.voids, l.removed...) // else nobody who has seen them would save any more
-	if c.start, err = s.acceptable(k, l, w.doubt); err != nil {
+	next := w.next
+	if next == nil {
+		next = now
+	}
+	if c.start, err = s.acceptable(k, l, next, w.doubt); err != nil {
 		return true, err
 	}
 	if w.doubt {
@@ -171,10 +175,7 @@ func (s *Store) acceptShared(ctx context.Context, k *key, shown *Acceptance) (do
 		return true, err
 	}
 	// What was seen before is no measure any more.
-	seen, err := s.readSeen()
-	if err != nil {
-		return true, err
-	}
+	seen := s.readSeenAnyway()
 	seen.ID, seen.Sizes, seen.Hashes = newSharedID(w.as.public), map[string]int64{}, nil
 	if err := (&recorder{store: s, seen: seen}).saveSeen(); err != nil {
 		return true, err
@@ -183,10 +184,10 @@ func (s *Store) acceptShared(ctx context.Context, k *key, shown *Acceptance) (do
 	return true, err
 }
 
-// acceptable are the changes that lead from what the record says to what is in the folder. Of a
-// version that is not encrypted to all members of now, whoever put it there may want that; where
-// there is doubt nobody knows to whom it was to be encrypted.
-func (s *Store) acceptable(k *key, l *ledger, doubt bool) ([]change, error) {
+// acceptable are the changes that lead from what the record says to what is in the folder. What
+// cannot be read stays as it was. next is the list of members that there is then; where there is
+// doubt, nobody knows to whom anything was to be encrypted.
+func (s *Store) acceptable(k *key, l *ledger, next *roster, doubt bool) ([]change, error) {
 	now, unread, err := s.present()
 	if err != nil {
 		return nil, err
@@ -205,23 +206,65 @@ func (s *Store) acceptable(k *key, l *ledger, doubt bool) ([]change, error) {
 			continue
 		}
 		highest[c.folder] = max(highest[c.folder], c.version)
+		if w := want[c.folder][c.version]; c.op == opPut {
+			said, err := s.isSaid(l.roster, w, &c)
+			if err == nil && !said {
+				err = s.take(k, l, next, &c, doubt || w.hash == c.hash)
+			}
+			switch {
+			case errors.Is(err, errForeign):
+				unread = append(unread, change{folder: c.folder, version: c.version})
+			case err != nil:
+				return nil, err
+			}
+		}
 		is = append(is, c, now[i+1])
 	}
-	changes := becoming(want, is, unread)
-	for i := range changes {
-		c := &changes[i]
-		if c.op != opPut {
-			continue
+	return becoming(want, slices.DeleteFunc(is, func(c change) bool {
+		return slices.ContainsFunc(unread, func(u change) bool { return u.version > 0 && u.folder == c.folder && u.version == c.version })
+	}), unread), nil
+}
+
+// isSaid reports whether the record has a version as it is, by who has made it.
+func (s *Store) isSaid(members *roster, w state, c *change) (bool, error) {
+	if w.hash != c.hash {
+		return false, nil
+	}
+	data, err := readVersion(filepath.Join(s.secrets(), c.folder, version{n: c.version}.file()))
+	return err == nil && members.maker(w, c.hash, bindingOf(data)) != nil, err
+}
+
+// take has a version be accepted that the record does not have so, and says in c whose word it is
+// then. It is that of who has made it where it is encrypted to those who are to read it. Else
+// somebody may have put it there to have it encrypted to others: it becomes the owner's, who
+// encrypts it to themselves alone. What the owner cannot read matches errForeign.
+func (s *Store) take(k *key, l *ledger, next *roster, c *change, doubt bool) error {
+	path := filepath.Join(s.secrets(), c.folder, version{n: c.version}.file())
+	data, err := readVersion(path)
+	if err != nil {
+		return err
+	}
+	info, sec, err := s.decode(k, data)
+	if err != nil || folderName(info.Name) != c.folder || info.Version != c.version {
+		return errForeign
+	}
+	if b := bindingOf(data); !doubt && b.store == l.roster.Store && l.roster.place(b.list) >= max(0, l.since(c.folder)) {
+		if b.by == nobody {
+			return nil
 		}
-		data, err := readVersion(filepath.Join(s.secrets(), c.folder, version{n: c.version}.file()))
-		if err != nil {
-			return nil, err
-		}
-		b := bindingOf(data)
-		c.by.key = nobody
-		if _, _, err := s.decode(k, data); err == nil && !doubt && b.store == l.roster.Store && b.serial >= max(1, l.since(c.folder)) && len(b.by) == len(nobody) && isHex(b.by) {
+		if len(b.by) == sharedID/2 && isHex(b.by) {
 			c.by.key = b.by
+			return nil
 		}
 	}
-	return changes, nil
+	plain, err := encodePayload(sec)
+	if err != nil {
+		return err
+	}
+	defer clear(plain)
+	if data, err = next.encodeAlone(info, plain); err != nil {
+		return errForeign
+	}
+	c.hash = hashFile(data)
+	return s.disk().Write(path, data, 0o600)
 }

@@ -2,6 +2,7 @@ package agestore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,8 @@ type Invitation struct {
 	// this machine has joined none.
 	Was        *Member
 	OtherStore bool
+	// Behind says what is not as this machine has seen it last; "" for nothing.
+	Behind string
 	// Saved reports that this machine has saved something here that was shared with nobody.
 	Saved bool
 
@@ -66,75 +69,105 @@ type Invitation struct {
 	pin    []byte // of the list until now
 }
 
-// Invitation returns the list of members in the folder; nil where this machine has joined it.
-// The list is checked by itself: whether its owner is who they say only the user can know.
+// Invitation returns the list of members in the folder; nil where this machine has joined it, and
+// all is there that it has seen. The list is checked by itself: whether its owner is who they say
+// only the user can know.
 func (s *Store) Invitation(ctx context.Context) (*Invitation, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	_, err := s.shared()
-	if err != nil && !errors.Is(err, errNotJoined) && !errors.Is(err, errNewOwner) {
-		return nil, err
-	}
-	if err == nil {
-		if is, err := s.pinned(); err != nil || is {
-			return nil, err
-		}
-		return nil, fault.WithHint(fmt.Errorf("there is no list of members in %s", s.root()), "Bring the folder here first, with git or as you like.")
-	}
-	raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster)
-	if err != nil {
-		return nil, err
-	}
-	r, err := parseRoster(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.membersPath(), err)
-	}
-	in := &Invitation{Shared: r.shared(), roster: r}
 	pin, err := s.pin()
 	if err != nil {
 		return nil, err
 	}
+	in := &Invitation{}
+	now, bad := s.shared()
+	switch err := bad; {
+	case err == nil && pin == nil:
+		return nil, fault.WithHint(fmt.Errorf("there is no list of members in %s", s.root()), "Bring the folder here first, with git or as you like.")
+	case err == nil:
+		if in.Behind, err = s.behind(now); err != nil || in.Behind == "" {
+			return nil, err
+		}
+	case !errors.Is(err, errMembers):
+		return nil, err
+	case pin != nil && !errors.Is(err, errNewOwner):
+		in.Behind = err.Error()
+	}
+	raw, err := ownfile.ReadNoLink(s.membersPath(), maxRoster)
+	if err != nil {
+		return nil, cmp.Or(bad, err)
+	}
+	r, err := parseRoster(raw)
+	if err != nil {
+		return nil, cmp.Or(bad, fmt.Errorf("%s: %w", s.membersPath(), err))
+	}
+	in.Shared, in.roster = r.shared(), r
 	if pin != nil {
 		in.pin, in.Was, in.OtherStore = pin.raw, &pin.Owner, pin.Store != r.Store
 	}
-	was, err := s.readSeen()
-	if err != nil {
+	if err := s.invited(in); err != nil {
 		return nil, err
 	}
-	in.Saved = pin == nil && len(was.Sizes) > 0
+	if in.Behind != "" && in.You == r.Owner.Name {
+		return nil, fault.WithHint(errors.New(in.Behind), "You own the store: rhx store verify says more, and rhx store verify --accept takes it as it is.")
+	}
+	return in, nil
+}
+
+// behind says what is not in the folder any more that this machine has seen there; "" for nothing.
+func (s *Store) behind(members *roster) (string, error) {
+	was, err := s.readSeen()
+	if err != nil {
+		return err.Error(), nil
+	}
+	l, err := s.readLedger(members, was)
+	if err != nil {
+		return "", err
+	}
+	return l.behind(), nil
+}
+
+// invited finds out who the user is in the list of an invitation, and what they have here.
+func (s *Store) invited(in *Invitation) error {
+	r := in.roster
+	if was, err := s.readSeen(); err == nil {
+		in.Saved = in.pin == nil && len(was.Sizes) > 0
+	} else if in.Behind == "" {
+		return err
+	}
 	s.mu.Lock()
 	k, err := s.load()
 	s.mu.Unlock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
 	if err == nil {
 		me := r.reader(k.public)
 		if me == nil && k.ids != nil {
-			me, _, err = r.own(k)
+			if me, _, err = r.own(k); err != nil {
+				return err
+			}
 		}
-		if pin == nil && k.ids != nil && !in.Saved { // on another machine, perhaps
+		if in.pin == nil && k.ids != nil && !in.Saved { // on another machine, perhaps
 			files, err := s.recordFiles()
 			if err != nil {
-				return nil, err
+				return err
 			}
 			own, err := signersOf(k, files)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			in.Saved = len(own.of) > 0
 		}
 		if me != nil {
 			in.You = me.Name
 		}
-	} else {
-		err = nil
 	}
-	if err == nil && in.You == "" {
-		err = fault.WithHint(fault.Mark(fmt.Errorf("you are not a member of the store of %s", r.Owner.Name), store.ErrDenied), "Give "+r.Owner.Name+" what rhx store key prints here.")
+	if in.You == "" {
+		return fault.WithHint(fault.Mark(fmt.Errorf("you are not a member of the store of %s", r.Owner.Name), store.ErrDenied), "Give "+r.Owner.Name+" what rhx store key prints here.")
 	}
-	return in, err
+	return nil
 }
 
 // Join has the store be shared here with those in the list that was shown, and with nobody
@@ -153,15 +186,16 @@ func (s *Store) Join(ctx context.Context, in *Invitation) error {
 		if err != nil {
 			return err
 		}
-		was, err := s.readSeen()
-		if err != nil {
-			return err
-		}
-		if in.OtherStore { // what was seen of the other is no measure
+		if in.OtherStore || in.Behind != "" { // what was seen before is no measure
+			was := s.readSeenAnyway()
 			was.ID, was.Sizes, was.Hashes = newSharedID(""), map[string]int64{}, nil
 			if err := (&recorder{store: s, seen: was}).saveSeen(); err != nil {
 				return err
 			}
+		}
+		was, err := s.readSeen()
+		if err != nil {
+			return err
 		}
 		l, err := s.readLedger(now, was)
 		if err != nil {
@@ -194,8 +228,8 @@ func (s *Store) authors(folder string, vs []version) map[int]string {
 		if err != nil {
 			continue
 		}
-		w, hash := want[folder][v.n], hashFile(data)
-		if a := members.maker(w, hash, bindingOf(data)); w.is(hash) && a != nil {
+		w, hash, b := want[folder][v.n], hashFile(data), bindingOf(data)
+		if a := members.maker(w, hash, b); w.is(hash) && a != nil && b.by != nobody {
 			out[v.n] = a.name
 		}
 	}

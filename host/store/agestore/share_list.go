@@ -24,7 +24,7 @@ import (
 // publishAgain puts the list that this machine has seen last into the folder, unless the record
 // has a later one.
 func (s *Store) publishAgain(pin *roster) error {
-	l, err := s.ledgerOf(pin)
+	l, err := s.ledgerOf(pin, true)
 	if err != nil {
 		return err
 	}
@@ -34,10 +34,14 @@ func (s *Store) publishAgain(pin *roster) error {
 	return s.publish(pin, pin)
 }
 
-// ledgerOf reads the record of a shared store; nil where it is not.
-func (s *Store) ledgerOf(r *roster) (*ledger, error) {
+// ledgerOf reads the record of a shared store; nil where it is not. anyway: also where nobody knows
+// what was seen of it.
+func (s *Store) ledgerOf(r *roster, anyway bool) (*ledger, error) {
 	if r == nil {
 		return nil, nil
+	}
+	if anyway {
+		return s.readLedger(r, s.readSeenAnyway())
 	}
 	seen, err := s.readSeen()
 	if err != nil {
@@ -81,7 +85,7 @@ func (s *Store) endPublish(was *roster) (*roster, error) {
 	}
 	next, err := parseRoster(raw)
 	if err == nil && next.Store == was.Store && next.Owner.Signer == was.Owner.Signer && next.Serial > was.Serial {
-		l, err := s.ledgerOf(was)
+		l, err := s.ledgerOf(was, true)
 		if err != nil {
 			return nil, err
 		}
@@ -244,9 +248,13 @@ func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
 	}
 	last, highest := t.clock, t.clock+slackClock
 	for _, ch := range changes {
-		t.clock = min(ch.clock, highest) - 1
+		clock := ch.clock
+		if clock > highest {
+			clock = max(last, highest) + 1
+		}
+		t.clock = clock - 1
 		of(ch.by.key)
-		t.clock = min(ch.clock, highest) - 1
+		t.clock = clock - 1
 		b.Write(t.line(ch))
 		if ch.pending() {
 			b.Write(t.line(change{op: opDone}))
@@ -265,13 +273,13 @@ func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
 	}
 	if l != nil && before == owner {
 		for _, ch := range l.rekeys { // that are not done, perhaps
-			b.Write(t.line(change{op: opRekey, folder: ch.folder, version: ch.version}))
+			b.Write(t.line(change{op: opRekey, folder: ch.folder, version: ch.version, hash: ch.hash}))
 		}
 	}
 	for _, folder := range c.folders {
-		b.Write(t.line(change{op: opRekey, folder: folder, version: int(next.Serial)}))
+		b.Write(t.line(change{op: opRekey, folder: folder, version: int(next.Serial), hash: next.hash}))
 	}
-	b.Write(t.line(change{op: opList, version: int(next.Serial), hash: hashFile(next.raw)}))
+	b.Write(t.line(change{op: opList, version: int(next.Serial), hash: next.hash}))
 	if t.signer == nil {
 		return errNotSigned
 	}
@@ -294,7 +302,7 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 	var others []string
 	for _, folder := range folders {
 		since := r.ledger.since(folder)
-		if since == 0 {
+		if since < 0 {
 			continue
 		}
 		vs, err := versions(filepath.Join(r.store.secrets(), folder))
@@ -317,21 +325,20 @@ func (r *recorder) encryptShared(ctx context.Context) (n int, left string, err e
 			}
 			b, hash := bindingOf(data), hashFile(data)
 			w := want[folder][v.n]
-			if w.is(hash) && !r.ledger.stale(folder, w, hash, b) {
+			if w.is(hash) && !r.ledger.stale(folder, b) {
 				continue
 			}
 			var info store.Info
 			var sec *secret.Secret
 			err = errNotShared
-			maker := r.ledger.roster.maker(w, hash, b)
-			if w.is(hash) && maker != nil {
+			if w.is(hash) && r.ledger.roster.maker(w, hash, b) != nil {
 				info, sec, err = r.store.decode(r.key, data)
 			}
 			if err != nil || folderName(info.Name) != folder || info.Version != v.n {
 				others = append(others, filepath.Join(folder, v.file()))
 				continue
 			}
-			err = r.anew(path, info, sec, maker.key == nobody || b.by == nobody) // a member may have said it, too
+			err = r.anew(path, info, sec, b.by == nobody)
 			if errors.Is(err, errForeign) {
 				others = append(others, filepath.Join(folder, v.file()))
 				continue

@@ -177,7 +177,7 @@ func TestUnshareIsNotStopped(t *testing.T) {
 			write(t, filepath.Join(ann.recipientsPath(), "x"), nil, 0o600)
 		}, ""},
 		"a version with a header that rhx does not write": {func(t *testing.T, ann, bob *Store) {
-			args := binding{1, ann.sharedRoster(t).Store, idPrefix(signerOfStore(t, bob).public)}.args()
+			args := binding{ann.sharedRoster(t).hash, ann.sharedRoster(t).Store, idPrefix(signerOfStore(t, bob).public)}.args()
 			args = append(args, "name=0", "version=1", "updated=2026-11-29T00:00:00Z", "provider="+strings.Repeat("x", maxStanza))
 			var b bytes.Buffer
 			w, err := age.Encrypt(&b, &described{&age.Stanza{Type: stanzaType, Args: args}, ann.sharedRoster(t).recipients("0")})
@@ -270,7 +270,7 @@ func TestTheHighestNumber(t *testing.T) {
 // What is near above the others counts; one more does not.
 func TestANumberNearTheOthers(t *testing.T) {
 	ann, bob := shared(t)
-	b := binding{1, ann.sharedRoster(t).Store, idPrefix(signerOfStore(t, bob).public)}
+	b := binding{ann.sharedRoster(t).hash, ann.sharedRoster(t).Store, idPrefix(signerOfStore(t, bob).public)}
 	plain, err := encodePayload(fake("a"))
 	noError(t, err)
 	data, err := encodeBound(store.Info{Name: "a", Version: 2 + maxJump}, plain, ann.sharedRoster(t).recipients("a"), b.args()...)
@@ -461,7 +461,7 @@ func TestWhosePluginIsMissing(t *testing.T) {
 	next, err := r.sealed(signerOfStore(t, ann))
 	noError(t, err)
 	was := ann.sharedRoster(t)
-	l, err := ann.ledgerOf(was)
+	l, err := ann.ledgerOf(was, false)
 	noError(t, err)
 	noError(t, ann.locked(t.Context(), func() error {
 		return ann.newList(was, next, l, &reshaping{as: signerOfStore(t, ann)})

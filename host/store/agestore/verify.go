@@ -52,9 +52,6 @@ type state struct {
 // their files begin with, and their name.
 type author struct {
 	key, name string
-	// list is the serial of the list of members with which the owner said it in their place: it was
-	// said before; 0 where it is their own word. What they put into the header is a claim.
-	list int
 }
 
 func (w state) is(hash string) bool { return hash != "" && (hash == w.hash || hash == w.other) }
@@ -79,7 +76,7 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	was, err := s.readSeen()
+	was, err := s.seenOrSaid(&Verified{}) // run says it
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +105,29 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil || k.asks}
 		err := c.run(ctx)
 		v.Problems = append(v.Problems, c.foreign...)
-		if err == nil && c.ledger != nil {
+		if err == nil && c.ledger != nil && was.ID != unknownSeen {
 			err = s.remember(c.ledger)
 		}
 		return err
 	})
 	return v, err
+}
+
+// unknownSeen is in the place of the ID where what was seen cannot be read.
+const unknownSeen = "?"
+
+// seenOrSaid is readSeen; in a shared store what cannot be read is a problem, which stops nothing: the
+// owner's accept and a member's join begin anew.
+func (s *Store) seenOrSaid(v *Verified) (*seen, error) {
+	was, err := s.readSeen()
+	if err == nil {
+		return was, nil
+	}
+	if is, pinErr := s.pinned(); pinErr != nil || !is {
+		return nil, err
+	}
+	v.problem("%v, so nobody knows what this machine has seen of the store: the owner's rhx store verify --accept begins anew, and a member's rhx store join", err)
+	return &seen{ID: unknownSeen, Sizes: map[string]int64{}}, nil
 }
 
 // remember has this machine know a record that was looked at. Callers hold the lock.
@@ -226,7 +240,7 @@ func (c *comparison) unfinished(want states) int {
 // read reads the record. recorded is false where there is none.
 func (c *comparison) read() (want states, recorded bool, err error) {
 	s := c.store
-	was, err := s.readSeen()
+	was, err := s.seenOrSaid(c.Verified)
 	if err != nil {
 		return nil, false, err
 	}
@@ -466,7 +480,14 @@ func (c *comparison) anyProof(id string, data []byte) bool {
 // inOrder sorts changes that several machines made by their clocks.
 func inOrder(all []change) { slices.SortStableFunc(all, compareClock) }
 
-func compareClock(a, b change) int { return cmp.Compare(a.clock, b.clock) }
+// compareClock has changes of a shared store at the same clock be in an order that stays when the owner
+// says them in the place of who has made them.
+func compareClock(a, b change) int {
+	if by := cmp.Or(cmp.Compare(a.clock, b.clock), cmp.Compare(a.by.key, b.by.key)); by != 0 || a.by.key == "" {
+		return by
+	}
+	return cmp.Or(cmp.Compare(a.folder, b.folder), cmp.Compare(a.version, b.version), cmp.Compare(a.op, b.op), cmp.Compare(a.hash, b.hash))
+}
 
 func (w states) apply(c *change) {
 	if !c.pending() && c.op != opForget {
@@ -481,7 +502,7 @@ func (w states) apply(c *change) {
 	case opPut:
 		// The same number twice, without its being forgotten between, is by two machines.
 		was := of[c.version]
-		if said := &was.by; c.by.key != "" && was.is(c.hash) { // that somebody says it, too, takes it from nobody
+		if said := &was.by; c.by.key != "" && was.is(c.hash) {
 			if c.hash != was.hash {
 				said = &was.otherBy
 			}
@@ -495,9 +516,6 @@ func (w states) apply(c *change) {
 	case opAgain:
 		if v, ok := of[c.version]; ok {
 			by := c.by
-			if len(v.by) > 0 && v.by[0].key == nobody {
-				by.key = nobody
-			}
 			if v.other == "" && len(v.by) > 0 {
 				by.name = v.by[0].name
 			}
@@ -631,7 +649,7 @@ func (c *comparison) version(folder string, v version) (hash, name string, stale
 	hash = hashFile(data)
 	if c.ledger != nil {
 		b := bindingOf(data)
-		stale = c.ledger.stale(folder, c.want[folder][v.n], hash, b)
+		stale = c.ledger.stale(folder, b)
 		if w := c.want[folder][v.n]; w.is(hash) && c.ledger.roster.maker(w, hash, b) == nil {
 			c.problem("version %d of %s was made by another one than who has put it there: %s", v.n, name, path)
 		}
@@ -645,6 +663,8 @@ func (c *comparison) version(folder string, v version) (hash, name string, stale
 		c.problem("%s", c.store.wrongKey(path, c.key))
 	case err != nil:
 		c.problem("%s: %v", path, err)
+	case secret.ValidName(info.Name) != nil:
+		c.problem("%s: the name in its header is none of a secret", path)
 	case folderName(info.Name) != folder || info.Version != v.n:
 		c.problem("%s", misplaced(path, info))
 	default:

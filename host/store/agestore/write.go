@@ -128,13 +128,19 @@ func (r *recorder) encode(info store.Info, plain []byte, own []age.Recipient) ([
 		return encodeFile(info, plain, own)
 	}
 	members := r.ledger.roster
-	b := binding{int(members.Serial), members.Store, idPrefix(r.signer.public)}
+	b := binding{members.hash, members.Store, idPrefix(r.signer.public)}
 	data, err := encodeBound(info, plain, members.recipients(folderName(info.Name)), b.args()...)
 	if err != nil {
 		readers := slices.DeleteFunc(members.everybody(), func(m *Member) bool { return !m.reads(folderName(info.Name)) })
 		err = cmp.Or(members.fitsFor(readers), err) // which says whose key it is
 	}
 	return data, err
+}
+
+// encodeAlone returns the file of a version that the owner has accepted, and nobody knows for whom
+// it was meant.
+func (r *roster) encodeAlone(info store.Info, plain []byte) ([]byte, error) {
+	return encodeBound(info, plain, r.Owner.to, binding{r.hash, r.Store, nobody}.args()...)
 }
 
 // nextVersion returns the number of the version to write, or ErrConflict.
