@@ -268,7 +268,7 @@ func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *ag
 func (a *app) sayKnown(lost []string) {
 	if len(lost) > 0 {
 		a.say("What they have read they know. Change these where they come from, and save the new ones:")
-		a.say("  " + strings.Join(lost, ", "))
+		a.say("  " + term.Line(strings.Join(lost, ", ")))
 	}
 }
 
@@ -388,6 +388,8 @@ type storeJoinCmd struct {
 func (c *storeJoinCmd) Help() string {
 	return `Takes the store in the store folder, which somebody shares with you, for yours: its owner says from then on to whom your secrets here are encrypted. Nothing in the folder does so by itself. Compare the store's fingerprint with the owner, by phone for example; rhx store members shows it there.
 
+Where the folder was put back to what it was at an earlier time, and nobody has what this machine has seen there, it takes the folder as it is, after it has asked.
+
 Examples:
   rhx store join`
 }
@@ -406,6 +408,8 @@ func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {
 		return nil
 	}
 	switch {
+	case in.Behind != "" && (c.Fingerprint != "" || !a.canAsk()):
+		return fault.WithHint(errors.New(in.Behind), "Get the folder as the others have it (git). rhx store join without --fingerprint, where it can ask, takes it as it is.")
 	case c.Fingerprint != "" && !strings.EqualFold(c.Fingerprint, in.Fingerprint):
 		return fmt.Errorf("the store is said to be that of %s, and has the fingerprint %s: it was not joined", in.Owner.Name, in.Fingerprint)
 	case c.Fingerprint != "":
@@ -437,6 +441,9 @@ func invitation(in *agestore.Invitation) string {
 			break
 		}
 		fmt.Fprintf(&b, "  %s: %s\n", m.Name, term.Line(readsWhat(m)))
+	}
+	if in.Behind != "" {
+		fmt.Fprintf(&b, "The folder is not as this machine has seen it last. Somebody may have put an older copy there, and those above may have been taken out meanwhile: ask %s.\n  %s\n", in.Owner.Name, term.Line(in.Behind))
 	}
 	if in.OtherStore {
 		b.WriteString("It is another store than the one until now.\n")

@@ -156,7 +156,9 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 	if err != nil {
 		return nil, err
 	}
-	s.say(k, name, asked, s.rereading(name, asked, number, data))
+	if err := s.say(k, name, asked, s.rereading(name, asked, number, data)); err != nil {
+		return nil, err
+	}
 	return rec, nil
 }
 

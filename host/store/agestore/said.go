@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -176,19 +177,27 @@ func changesOf(lines []byte, folder string, unproven bool) (made []change, pendi
 
 // doubt says why a version that was read is not what the record has; "" where it is. No
 // hash is that of one that is not there: version is what was asked for then. newest says
-// that the newest one was asked for.
-func (v *view) doubt(folder string, version int, hash string, newest bool) string {
-	if v.bad != "" {
-		return v.bad
+// that the newest one was asked for. foreign says that nobody whose word counts has put it there.
+func (v *view) doubt(folder string, version int, hash string, newest bool) (what string, foreign bool) {
+	if v.bad != "" && v.members == nil {
+		return v.bad, false
 	}
+	if what, foreign = v.doubtOf(folder, version, hash, newest); foreign {
+		return what, true
+	}
+	return cmp.Or(v.bad, what), false
+}
+
+func (v *view) doubtOf(folder string, version int, hash string, newest bool) (what string, foreign bool) {
 	hash, bound, _ := strings.Cut(hash, " ")
 	if _, ok := v.either[folder]; ok {
-		return "" // a process may just be writing it
+		return "", false // a process may just be writing it
 	}
 	for _, c := range v.pending[folder] {
 		after := &view{want: states{folder: maps.Clone(v.want[folder])}, members: v.members}
-		if after.want.apply(&c); after.doubt(folder, version, hash+" "+bound, newest) == "" {
-			return "" // likewise
+		after.want.apply(&c)
+		if what, _ := after.doubtOf(folder, version, hash+" "+bound, newest); what == "" {
+			return "", false // likewise
 		}
 	}
 	of := v.want[folder]
@@ -202,32 +211,34 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 	w, known := of[version]
 	switch {
 	case hash == "" && known && !w.deleted:
-		return fmt.Sprintf("version %d was taken away, or marked as deleted", version)
+		return fmt.Sprintf("version %d was taken away, or marked as deleted", version), false
 	case hash == "":
-		return ""
+		return "", false
 	case !known:
-		return fmt.Sprintf("version %d was added by somebody else", version)
+		return fmt.Sprintf("version %d was added by somebody else", version), true
 	case !w.is(hash):
-		return fmt.Sprintf("version %d was replaced", version)
+		return fmt.Sprintf("version %d was replaced", version), true
 	case v.members != nil && v.members.maker(w, hash, bindingOf([]byte("\n"+bound))) == nil:
-		return fmt.Sprintf("version %d was made by another one than who has put it there", version)
+		return fmt.Sprintf("version %d was made by another one than who has put it there", version), true
 	case w.deleted:
-		return fmt.Sprintf("version %d was deleted", version)
+		return fmt.Sprintf("version %d was deleted", version), false
 	case newest && version < last:
-		return fmt.Sprintf("version %d was taken away", last)
+		return fmt.Sprintf("version %d was taken away", last), false
 	}
-	return ""
+	return "", false
 }
 
 // say tells of a secret that was read and is not as the record has it: what is read is
-// what is there, and the user decides. Another process may write meanwhile, so it looks
+// what is there, and the user decides. In a shared store what no member has put there is an error: who
+// saves it again, in another version or under another name, would give it to all of them, and
+// it may be from another store of the user's. Another process may write meanwhile, so it looks
 // until the secret is the same before and after the record was.
-func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) {
+func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) error {
 	before := ""
 	for range tries {
 		version, hash, err := read()
 		if err != nil {
-			return // it is another error by now
+			return nil // it is another error by now
 		}
 		v, err := s.look(k, folderName(name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -235,22 +246,28 @@ func (s *Store) say(k *key, name string, number int, read func() (version int, h
 		}
 		if err != nil {
 			s.warn("the record of the store cannot be read: %v", err)
-			return
+			return nil
 		}
 		if v == nil {
-			return
+			return nil
 		}
-		doubt := v.doubt(folderName(name), version, hash, number == 0)
+		doubt, foreign := v.doubt(folderName(name), version, hash, number == 0)
 		if doubt == "" {
-			return
+			return nil
 		}
 		now := fmt.Sprint(version, hash, v.stamp)
-		if now == before {
-			s.warn("%s is not as rhx left it in the store: %s. rhx store verify says more", name, doubt)
-			return
+		if now != before {
+			before = now
+			continue
 		}
-		before = now
+		if foreign && v.members != nil {
+			return fault.WithHint(fault.Mark(fmt.Errorf("%q is not as a member has left it in the store: %s", name, doubt), store.ErrDenied),
+				"rhx store verify says more. "+v.members.Owner.Name+" can take it as it is: rhx store verify --accept.")
+		}
+		s.warn("%s is not as rhx left it in the store: %s. rhx store verify says more", name, doubt)
+		return nil
 	}
+	return nil
 }
 
 // rereading returns what was read, and at later calls what is there then.
@@ -277,7 +294,7 @@ func (s *Store) sayGone(name string, number int) {
 	if err != nil || k == nil {
 		return
 	}
-	s.say(k, name, number, func() (int, string, error) {
+	_ = s.say(k, name, number, func() (int, string, error) {
 		if _, _, _, err := s.read(name, number); !errors.Is(err, store.ErrNotFound) {
 			return 0, "", errors.New("it is there now")
 		}

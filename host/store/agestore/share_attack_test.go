@@ -331,7 +331,7 @@ func TestAttacksOnTheSharedRecord(t *testing.T) {
 					t.Errorf("saved: %v", err)
 				}
 			}
-			if got := reads(t, ann, "evil", 0); !strings.Contains(got, "is not as rhx left it") {
+			if got := reads(t, ann, "evil", 0); !strings.Contains(got, "is not as a member has left it") {
 				t.Error(got)
 			}
 			if got := authors(t, ann, "evil"); got != "?" {

@@ -464,3 +464,29 @@ func TestUnshareAfterRemoval(t *testing.T) {
 		t.Error("bob reads")
 	}
 }
+
+// What no member has put there is given to nobody: whoever saves it again would give it to all.
+func TestWhatNoMemberHasSavedIsNotRead(t *testing.T) {
+	ann, bob := shared(t)
+	private := privateOf(t, ann, "a", 4)
+	putBeside(t, private, ann, "a", 3)
+	for _, number := range []int{0, 3} {
+		rec, err := Open(ann.opt).Get(t.Context(), "a", number)
+		if rec != nil || !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "version 3 was added by somebody else") || !strings.Contains(fault.Hint(err), "rhx store verify --accept") {
+			t.Errorf("%+v, %v", rec, err)
+		}
+	}
+	if got := reads(t, ann, "a", 2); !strings.HasPrefix(got, "FAKE2") {
+		t.Error(got)
+	}
+	// Also where the record is not as it was, and where a version was there.
+	noError(t, os.Remove(filepath.Join(ann.folder("a"), "3.age")))
+	putBeside(t, private, ann, "a", 2)
+	putFake(t, bob, "x", "1")
+	merge(t, bob, ann)
+	problems(t, ann) // it has seen bob's file then
+	noError(t, os.Remove(ann.recordPath(bob.mustSeen(t).ID)))
+	if rec, err := Open(ann.opt).Get(t.Context(), "a", 2); err == nil {
+		t.Errorf("%+v", rec)
+	}
+}
