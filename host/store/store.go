@@ -72,6 +72,12 @@ type Archive interface {
 	GetDeleted(ctx context.Context, name string, version int) (*Record, error)
 }
 
+// Sharer is a store of several people, who need not read the same secrets.
+type Sharer interface {
+	// Others returns those of names that are not shared with the user, who sees that they are there.
+	Others(ctx context.Context, names []string) ([]string, error)
+}
+
 // Wrapper is a store that can hand a secret to another machine by a token: it is
 // good for one use and a short time, so that a secret which somebody else took on
 // the way is noticed.

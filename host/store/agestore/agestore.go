@@ -105,7 +105,10 @@ type Store struct {
 	stamp   string // of the files of the record at the last look
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Sharer = (*Store)(nil)
+)
 
 // Open returns the store that o describes. It touches no file.
 func Open(o Options) *Store { return &Store{opt: o} }

@@ -537,9 +537,11 @@ func (r *roster) wayOut(me *Member) string {
 
 func askOwner(r *roster) string { return "Ask " + r.Owner.Name + ", who owns the store." }
 
+var errNotYours = errors.New("it is not shared with your key")
+
 // notShared is the error for a secret that is not shared with the user.
 func notShared(r *roster) error {
-	return fault.WithHint(fault.Mark(errors.New("it is not shared with your key"), store.ErrDenied), askOwner(r))
+	return fault.WithHint(fault.Mark(errNotYours, store.ErrDenied), askOwner(r))
 }
 
 // newSharedID is the ID of a new file of the record that a key signs.

@@ -741,6 +741,9 @@ func (r *recorder) may(c *change) error {
 }
 
 func unnoted(path string, err error) error {
+	if errors.Is(err, errNotYours) {
+		return err
+	}
 	return fmt.Errorf("%s is left as it is, since that cannot be noted: %w", path, err)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
@@ -42,14 +43,47 @@ func (s *Store) Shared(ctx context.Context) (*Shared, error) {
 		return nil, err
 	}
 	out := r.shared()
-	if k, err := s.ready(); err == nil && k != nil {
-		if me, _, err := r.own(k); err == nil && me != nil {
-			out.You = me.Name
-		}
-	} else if was, err := s.readSeen(); err == nil && r.whose(was.ID) != nil {
-		out.You = r.whose(was.ID).Name
+	if me := s.knownMe(r); me != nil {
+		out.You = me.Name
 	}
 	return &out, nil
+}
+
+// Others implements [store.Sharer]. It asks for nothing; where it is not known who the user is, none
+// are others'.
+func (s *Store) Others(ctx context.Context, names []string) ([]string, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	r, err := s.shared()
+	if err != nil || r == nil {
+		return nil, nil // who reads one is told
+	}
+	me := s.knownMe(r)
+	if me == nil {
+		return nil, nil
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return me.reads(folderName(name)) }), nil
+}
+
+// knownMe is the user in a list of members, as far as that is known without a passphrase; nil else.
+func (s *Store) knownMe(r *roster) *Member {
+	if k, err := s.ready(); err == nil && k != nil {
+		me, _, err := r.own(k)
+		if err == nil && me != nil {
+			return me
+		}
+	}
+	s.mu.Lock()
+	k := s.key
+	s.mu.Unlock()
+	if k != nil && r.reader(k.public) != nil { // a key of SSH says its public half
+		return r.reader(k.public)
+	}
+	if was, err := s.readSeen(); err == nil {
+		return r.whose(was.ID)
+	}
+	return nil
 }
 
 // Invitation is the list of members that is in the folder, for a user who is to say whether
