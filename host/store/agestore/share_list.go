@@ -182,6 +182,46 @@ func (s *Store) gitFiles() error {
 	return nil
 }
 
+// counting leaves out, of changes in their order, what comes to nothing whatever others have done
+// meanwhile: what was before a secret was destroyed, but for the highest number that it had, which
+// others may have gone on from, and each deletion of a version that is not the last word on it.
+func counting(changes []change) []change {
+	type place struct {
+		folder  string
+		version int
+	}
+	destroyed, marked := map[string]int{}, map[place]int{}
+	for i, c := range changes {
+		switch c.op {
+		case opDestroy:
+			destroyed[c.folder] = i
+		case opDelete, opBack:
+			marked[place{c.folder, c.version}] = i
+		}
+	}
+	var out []change
+	highest := map[string]int{} // where in out
+	for i, c := range changes {
+		if last, ok := destroyed[c.folder]; ok && i < last {
+			if c.op != opPut {
+				continue
+			}
+			if at, ok := highest[c.folder]; ok {
+				if was := &out[at]; c.version > was.version {
+					was.version, was.hash, was.by = c.version, c.hash, c.by
+				}
+				continue
+			}
+			highest[c.folder] = len(out)
+		}
+		if last, ok := marked[place{c.folder, c.version}]; ok && (c.op == opDelete || c.op == opBack) && i < last {
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
 // slackClock is how much later than all others somebody's changes may be who has only made
 // changes. What is later gets a new clock where the owner says it in their place.
 const slackClock = 1 << 20
@@ -233,6 +273,7 @@ func (s *Store) restate(l *ledger, next *roster, c *reshaping) error {
 		void[id] = true
 	}
 	inOrder(changes)
+	changes = counting(changes)
 	id := newSharedID(c.as.public)
 	t.sum = next.newSum(id)
 	var b bytes.Buffer

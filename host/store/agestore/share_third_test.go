@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -488,5 +490,77 @@ func TestWhatNoMemberHasSavedIsNotRead(t *testing.T) {
 	noError(t, os.Remove(ann.recordPath(bob.mustSeen(t).ID)))
 	if rec, err := Open(ann.opt).Get(t.Context(), "a", 2); err == nil {
 		t.Errorf("%+v", rec)
+	}
+}
+
+// What the owner says in the place of others is what still counts: with any changes of somebody else between
+// them it comes to the same.
+func TestWhatStillCounts(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	fewer := 0
+	for range 3000 {
+		var all, taken, others []change
+		for clock := range int64(2 + random.IntN(40)) {
+			c := change{clock: clock, op: []string{opPut, opPut, opDelete, opBack, opDestroy, opForget, opAgain}[random.IntN(7)], folder: []string{"a", "b"}[random.IntN(2)], by: author{key: "bob"}}
+			if c.op != opDestroy {
+				c.version = 1 + random.IntN(3)
+			}
+			if c.op == opPut || c.op == opAgain {
+				c.hash = fmt.Sprint(random.IntN(3))
+			}
+			if random.IntN(3) == 0 {
+				c.by.key = "carl"
+				others = append(others, c)
+			} else {
+				taken = append(taken, c)
+			}
+			all = append(all, c)
+		}
+		less := counting(taken)
+		fewer += len(taken) - len(less)
+		merged := append(slices.Clone(less), others...)
+		inOrder(merged)
+		want, got := states{}, states{}
+		for i := range all {
+			want.apply(&all[i])
+		}
+		for i := range merged {
+			got.apply(&merged[i])
+		}
+		for _, of := range []states{want, got} { // a folder with nothing is none
+			for folder, vs := range of {
+				if len(vs) == 0 {
+					delete(of, folder)
+				}
+			}
+		}
+		if !reflect.DeepEqual(want, got) {
+			t.Fatalf("%v\nof %v and %v\nis %v, want %v", less, taken, others, got, want)
+		}
+	}
+	if fewer < 3000 {
+		t.Errorf("%d are left out", fewer)
+	}
+}
+
+// A member's many changes that came to nothing are not the owner's for good.
+func TestUnshareOfWhoHasMadeMuch(t *testing.T) {
+	ann, bob := shared(t)
+	var all []change
+	for i := range 300 {
+		all = append(all, change{op: opPut, folder: "x", version: 1 + i, hash: strings.Repeat("0", 2*hashBytes)}, change{op: opDone})
+	}
+	all = append(all, change{op: opDestroy, folder: "x"}, change{op: opDone})
+	signsAt(t, bob, ann, ann, 100, all...)
+	right(t, ann)
+	_, _, err := ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	right(t, ann)
+	l, err := ann.readLedger(ann.sharedRoster(t), &seen{})
+	noError(t, err)
+	for id, p := range l.pages {
+		if len(p.lines) > 50 {
+			t.Errorf("%s has %d lines", id, len(p.lines))
+		}
 	}
 }
