@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/rhx-dev/rhx/host/expiry"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/parallel"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -34,6 +32,8 @@ type Records struct {
 	// Others, where it is set, is told of secrets that are left out of all, since they are not shared
 	// with the user.
 	Others func(names []string)
+	// Ends, where it is set, keeps when secrets stop working.
+	Ends *Ends
 
 	once     sync.Once
 	store    store.Store
@@ -84,14 +84,25 @@ func (r *Records) Readable(ctx context.Context) (infos []store.Info, unread, err
 		return nil, nil, err
 	}
 	unread = err
+	infos, err = r.mineOf(ctx, infos, r.Others)
+	return infos, unread, err
+}
+
+// mineOf is Mine of what is listed.
+func (r *Records) mineOf(ctx context.Context, infos []store.Info, tell func([]string)) ([]store.Info, error) {
 	names := make([]string, len(infos))
 	for i, info := range infos {
 		names[i] = info.Name
 	}
-	if names, err = r.Mine(ctx, names); err != nil {
-		return nil, nil, err
+	mine, err := r.mine(ctx, names, tell)
+	if err != nil || len(mine) == len(infos) {
+		return infos, err
 	}
-	return slices.DeleteFunc(infos, func(i store.Info) bool { return !slices.Contains(names, i.Name) }), unread, nil
+	is := map[string]bool{}
+	for _, name := range mine {
+		is[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(infos), func(i store.Info) bool { return !is[i.Name] }), nil
 }
 
 // Mine are those of names, which are all of the store, that are shared with the user; all where the
@@ -273,7 +284,7 @@ func (r *Records) GetAll(ctx context.Context, names []string) ([]*store.Record, 
 		}
 		recs[i], errs = read.Record, append(errs, read.Err)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := fault.Join(errs...); err != nil {
 		return nil, err
 	}
 	return recs, nil
@@ -354,63 +365,10 @@ func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
 			errs = append(errs, read.Err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := fault.Join(errs...); err != nil {
 		return nil, err
 	}
 	return recs, nil
-}
-
-// Expiries returns when secrets stop working, by name, of those of which that is known. It
-// reads their values, which goes to nobody: all of them, or without all only where the store
-// opens without asking anybody.
-func (r *Records) Expiries(ctx context.Context, infos []store.Info, all bool) (map[string]time.Time, error) {
-	st, err := r.Store(ctx)
-	if err != nil {
-		return nil, err
-	}
-	opener, ok := store.As[interface{ Opens() bool }](st)
-	reads := all || ok && len(infos) > 0 && opener.Opens()
-	mine := map[string]bool{}
-	if reads {
-		names := make([]string, len(infos))
-		for i, info := range infos {
-			names[i] = info.Name
-		}
-		if names, err = r.mine(ctx, names, nil); err != nil {
-			return nil, err
-		}
-		for _, name := range names {
-			mine[name] = true
-		}
-	}
-	ends, errs := make([]time.Time, len(infos)), make([]error, len(infos))
-	one := func(i int) {
-		ends[i] = infos[i].Expires
-		if !reads || !mine[infos[i].Name] {
-			return
-		}
-		rec, err := st.Get(ctx, infos[i].Name, 0)
-		switch {
-		case err == nil:
-			ends[i] = expiry.Of(&rec.Secret)
-		case all && !errors.Is(err, store.ErrNotFound): // deleted meanwhile
-			errs[i] = err
-		}
-	}
-	if reads {
-		r.Each("reading", len(infos), one)
-	} else {
-		for i := range infos {
-			one(i)
-		}
-	}
-	out := map[string]time.Time{}
-	for i, end := range ends {
-		if !end.IsZero() {
-			out[infos[i].Name] = end
-		}
-	}
-	return out, errors.Join(errs...)
 }
 
 // providerOf is the provider that a secret's name begins with.
@@ -441,7 +399,7 @@ func (r *Records) Versions(ctx context.Context, names []string) ([]*store.Record
 		}
 	}
 	recs, err := r.versions(ctx, st, names)
-	return recs, errors.Join(listErr, err)
+	return recs, fault.Join(listErr, err)
 }
 
 func (r *Records) versions(ctx context.Context, st store.Store, names []string) ([]*store.Record, error) {
@@ -467,7 +425,7 @@ func (r *Records) versions(ctx context.Context, st store.Store, names []string) 
 			if getErr == nil {
 				found[i].recs = append(found[i].recs, rec)
 			} else if !errors.Is(getErr, store.ErrNotFound) { // deleted meanwhile
-				err = errors.Join(err, getErr)
+				err = fault.Join(err, getErr)
 			}
 		}
 		found[i].err = err
@@ -484,5 +442,5 @@ func (r *Records) versions(ctx context.Context, st store.Store, names []string) 
 	if len(infos) > 0 && r.Read != nil {
 		r.Read(st.URL(), infos)
 	}
-	return recs, errors.Join(errs...)
+	return recs, fault.Join(errs...)
 }

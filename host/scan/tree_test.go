@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,13 +62,39 @@ func TestTrees(t *testing.T) {
 	}
 }
 
+// What was found before an interrupt is there, and no file is blamed for it.
 func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"a": value})
+	write(t, dir, map[string]string{"a": value, "b": value + strings.Repeat(" ", 2*bufferSize) + value})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := searcher(t).Trees(ctx, []string{dir}); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	s := searcher(t)
+	if err := s.Trees(ctx, []string{dir}); !errors.Is(err, context.Canceled) || lines(s) != nil {
+		t.Error(err, lines(s))
+	}
+	for _, name := range []string{"a", "b", "-"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		s := searcher(t)
+		s.Placed = func(string, string) bool { // when it is found
+			cancel()
+			return false
+		}
+		search := func() error { return s.Trees(ctx, []string{filepath.Join(dir, name), filepath.Join(dir, name)}) }
+		if name == "-" {
+			r, w := io.Pipe() // never ends
+			go func() {
+				_, _ = io.WriteString(w, value)
+				_, _ = io.WriteString(w, "more") // all before that was read
+				cancel()
+			}()
+			search = func() error { return s.Text(ctx, "-", r) }
+		}
+		if err := search(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := lines(s); len(got) == 0 || slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, "unread") }) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 
