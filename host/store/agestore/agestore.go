@@ -36,6 +36,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"filippo.io/age/plugin"
 
@@ -99,6 +100,9 @@ type Store struct {
 	deny error  // once the passphrase was wrong: it is not asked for again
 
 	warned sync.Map // what was said
+
+	// unsure: something was read while nobody could tell whether a member had saved it.
+	unsure atomic.Bool
 
 	viewing sync.Mutex
 	view    *view  // of all of the record, once it was looked at twice

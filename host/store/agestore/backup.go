@@ -103,8 +103,14 @@ func (s *Store) GetDeleted(ctx context.Context, name string, number int) (*store
 	if err != nil {
 		return nil, err
 	}
-	rec, _, err := s.decrypt(path, data, name, number)
+	rec, k, err := s.decrypt(path, data, name, number)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.say(k, name, number, func() (int, string, error) {
+		now, err := ownfile.ReadNoLink(path, maxFile)
+		return number, bound(now), err
+	}); err != nil {
 		return nil, err
 	}
 	rec.Deleted = true

@@ -145,21 +145,26 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 		return nil, err
 	}
 	asked := number
-	path, data, number, err := s.read(name, number)
-	if errors.Is(err, store.ErrNotFound) {
-		s.sayGone(name, asked)
+	for range tries {
+		path, data, number, err := s.read(name, asked)
+		if errors.Is(err, store.ErrNotFound) {
+			s.sayGone(name, asked)
+		}
+		if err != nil {
+			return nil, err
+		}
+		rec, k, err := s.decrypt(path, data, name, number)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.say(k, name, asked, s.rereading(name, asked, number, data)); !errors.Is(err, errOther) {
+			if err != nil {
+				rec = nil
+			}
+			return rec, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	rec, k, err := s.decrypt(path, data, name, number)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.say(k, name, asked, s.rereading(name, asked, number, data)); err != nil {
-		return nil, err
-	}
-	return rec, nil
+	return nil, busy(s.folder(name))
 }
 
 // decrypt returns what the file of a version holds, and the key that opens it.

@@ -189,14 +189,14 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) (what
 }
 
 func (v *view) doubtOf(folder string, version int, hash string, newest bool) (what string, foreign bool) {
-	hash, bound, _ := strings.Cut(hash, " ")
+	hash, header, _ := strings.Cut(hash, " ")
 	if _, ok := v.either[folder]; ok {
 		return "", false // a process may just be writing it
 	}
 	for _, c := range v.pending[folder] {
 		after := &view{want: states{folder: maps.Clone(v.want[folder])}, members: v.members}
 		after.want.apply(&c)
-		if what, _ := after.doubtOf(folder, version, hash+" "+bound, newest); what == "" {
+		if what, _ := after.doubtOf(folder, version, hash+" "+header, newest); what == "" {
 			return "", false // likewise
 		}
 	}
@@ -218,7 +218,7 @@ func (v *view) doubtOf(folder string, version int, hash string, newest bool) (wh
 		return fmt.Sprintf("version %d was added by somebody else", version), true
 	case !w.is(hash):
 		return fmt.Sprintf("version %d was replaced", version), true
-	case v.members != nil && v.members.maker(w, hash, bindingOf([]byte("\n"+bound))) == nil:
+	case v.members != nil && v.members.maker(w, hash, bindingOf([]byte("\n"+header))) == nil:
 		return fmt.Sprintf("version %d was made by another one than who has put it there", version), true
 	case w.deleted:
 		return fmt.Sprintf("version %d was deleted", version), false
@@ -232,24 +232,34 @@ func (v *view) doubtOf(folder string, version int, hash string, newest bool) (wh
 // what is there, and the user decides. In a shared store what no member has put there is an error: who
 // saves it again, in another version or under another name, would give it to all of them, and
 // it may be from another store of the user's. Another process may write meanwhile, so it looks
-// until the secret is the same before and after the record was.
+// until the secret is the same before and after the record was; errOther says that it is another one
+// than what was read.
 func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) error {
-	before := ""
+	before, first := "", ""
 	for range tries {
 		version, hash, err := read()
 		if err != nil {
-			return nil // it is another error by now
+			return errOther
+		}
+		if is := fmt.Sprint(version, hash); first == "" {
+			first = is
+		} else if is != first {
+			return errOther
 		}
 		v, err := s.look(k, folderName(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
+			s.unsure.Store(true)
 			s.warn("the record of the store cannot be read: %v", err)
 			return nil
 		}
 		if v == nil {
 			return nil
+		}
+		if v.members == nil && v.bad != "" {
+			s.unsure.Store(true)
 		}
 		doubt, foreign := v.doubt(folderName(name), version, hash, number == 0)
 		if doubt == "" {
@@ -267,7 +277,18 @@ func (s *Store) say(k *key, name string, number int, read func() (version int, h
 		s.warn("%s is not as rhx left it in the store: %s. rhx store verify says more", name, doubt)
 		return nil
 	}
-	return nil
+	return errOther
+}
+
+// errOther is the error of say for what is not there any more.
+var errOther = errors.New("it has changed meanwhile")
+
+// bound is what say compares of the file of a version.
+func bound(data []byte) string {
+	if b := bindingOf(data); b.store != "" {
+		return hashFile(data) + " " + strings.Join(b.args(), " ")
+	}
+	return hashFile(data)
 }
 
 // rereading returns what was read, and at later calls what is there then.
@@ -279,10 +300,7 @@ func (s *Store) rereading(name string, asked, number int, data []byte) func() (i
 				return 0, "", err
 			}
 		}
-		hash := hashFile(data)
-		if b := bindingOf(data); b.store != "" {
-			hash += " " + strings.Join(b.args(), " ")
-		}
+		hash := bound(data)
 		data = nil
 		return number, hash, nil
 	}

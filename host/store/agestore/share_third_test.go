@@ -564,3 +564,39 @@ func TestUnshareOfWhoHasMadeMuch(t *testing.T) {
 		}
 	}
 }
+
+// It is not given out either where somebody changes the folder while it is read, nor saved again after it was
+// read where nobody could tell.
+func TestWhatNoMemberHasSavedInARace(t *testing.T) {
+	ann, _ := shared(t)
+	private := privateOf(t, ann, "a", 3)
+	path := filepath.Join(ann.folder("a"), "2.age")
+	good := contents(t, path)
+	s := Open(ann.opt)
+	s.opt.Warn = nil
+	putBeside(t, private, ann, "a", 2)
+	k, err := s.unlocked()
+	noError(t, err)
+	calls := 0
+	err = s.say(k, "a", 0, func() (int, string, error) {
+		if calls++; calls > 1 {
+			return 2, bound(good), nil
+		}
+		return 2, hashOf(t, ann, "a", 2), nil
+	})
+	if !errors.Is(err, errOther) || calls != 2 {
+		t.Errorf("%v, %d calls", err, calls)
+	}
+	if _, err := s.GetDeleted(t.Context(), "a", 2); !errors.Is(err, store.ErrDenied) {
+		t.Error(err)
+	}
+	list := contents(t, ann.membersPath())
+	write(t, ann.membersPath(), []byte("x"), 0o600)
+	rec, err := s.Get(t.Context(), "a", 2)
+	noError(t, err)
+	write(t, ann.membersPath(), list, 0o600)
+	if _, err := s.Put(t.Context(), &rec.Secret, store.AnyVersion); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "nothing is saved") {
+		t.Error(err)
+	}
+	putFake(t, Open(ann.opt), "b", "FAKE")
+}

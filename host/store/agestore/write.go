@@ -50,6 +50,8 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		}
 		if members == nil {
 			err = s.checkRecipients(k)
+		} else if s.unsure.Load() {
+			err = fault.WithHint(fault.Mark(errors.New("the store was not as its members left it when something was read of it, which may be nobody's: nothing is saved"), store.ErrDenied), "Look at rhx store verify, and run the command again.")
 		}
 		if err != nil {
 			return err
