@@ -670,7 +670,7 @@ func TestAccepted(t *testing.T) {
 }
 
 // Accept, killed at any step: called again it ends, and nobody else reads.
-func TestAcceptKilledAtAnyStep(t *testing.T) {
+func TestSoakAcceptIsKilled(t *testing.T) {
 	ann, bob := shared(t)
 	putFake(t, bob, "of bob", "FAKE1")
 	putFake(t, bob, "of bob", "FAKE2")
@@ -682,7 +682,7 @@ func TestAcceptKilledAtAnyStep(t *testing.T) {
 	lines := bytes.SplitAfter(contents(t, path), []byte("\n"))
 	write(t, path, bytes.Join(lines[:len(lines)-3], nil), 0o600)
 	work := func(s *Store) error { return accept(t.Context(), s) }
-	for step := 1; ; step++ {
+	for step := 1; ; step += nextStep() {
 		s, done := killedAt(t, ann, step, work)
 		if done {
 			if step < 20 {
@@ -702,10 +702,10 @@ func TestAcceptKilledAtAnyStep(t *testing.T) {
 
 // A kill between the owner's word and the list, and then `rhx store share` as verify
 // advises: bob, who was to be taken out, is encrypted to again.
-func TestShareEndsAnUnshare(t *testing.T) {
+func TestSoakShareEndsAnUnshare(t *testing.T) {
 	ann, _ := shared(t)
 	work := func(s *Store) error { _, _, err := s.Unshare(t.Context(), "bob"); return err }
-	for step := 1; ; step++ {
+	for step := 1; ; step += nextStep() {
 		s, done := killedAt(t, ann, step, work)
 		if done {
 			return

@@ -163,7 +163,7 @@ func TestUnshareIsNotStopped(t *testing.T) {
 			write(t, filepath.Join(ann.folder("a"), "5.age"), nil, 0o600)
 		}, "version 5 of a was added by somebody else"},
 		"more files of the record than there can be": {func(t *testing.T, ann, bob *Store) {
-			for range maxRecords + 1 {
+			for range maxFiles + 1 {
 				signs(t, bob, ann, ann, change{op: opPut, folder: "a", version: 2, hash: hashOf(t, ann, "a", 2)}, change{op: opDone})
 			}
 		}, "bob has more files of the record than there can be"},
@@ -225,7 +225,7 @@ func TestUnshareIsNotStopped(t *testing.T) {
 // A member who has more files than there can be saves nothing that would not count.
 func TestTooManyFilesOfAMember(t *testing.T) {
 	ann, bob := shared(t)
-	for range maxRecords {
+	for range maxFiles {
 		signs(t, bob, bob, ann, change{op: opPut, folder: "a", version: 2, hash: hashOf(t, ann, "a", 2)}, change{op: opDone})
 	}
 	pull(t, bob, ann)
