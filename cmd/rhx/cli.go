@@ -90,7 +90,7 @@ func commands() []command {
 		{"unlock", groupStore, "Type the passphrase of the store's key once, for hours.", &unlockCmd{}, 0},
 		{"lock", groupStore, "Have the agent forget what unlock gave it.", &lockCmd{}, 0},
 		{"agent", groupStore, "Start, stop and ask the agent that holds an unlocked key.", &agentCmd{}, 0},
-		{"store", groupStore, "Back up the store; check and rekey the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
+		{"store", groupStore, "Back up the store; check, rekey and share the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
 		{"login", groupStore, "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore | usesLog | sweeps},
 		{"logout", groupStore, "Log out of it, and take away what rhx placed here.", &logoutCmd{}, usesStore | usesLog | sweeps},
 		{"vault", groupStore, "Print the policy that a store in Vault needs.", &vaultCmd{}, usesStore | usesManifest},

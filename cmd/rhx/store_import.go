@@ -10,6 +10,8 @@ import (
 
 	"github.com/rhx-dev/rhx/host/backup"
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
 type storeImportCmd struct {
@@ -76,6 +78,15 @@ func (c *storeImportCmd) Run(ctx context.Context, a *app) error {
 	todo, err := a.showSteps(f, name, steps)
 	if err != nil {
 		return err
+	}
+	if local, ok := store.As[*agestore.Store](st); ok && todo > 0 {
+		shared, err := local.Shared(ctx)
+		if err != nil {
+			return err
+		}
+		if shared != nil {
+			a.warn("the store is shared: what is imported is read by those who read all of it, or a secret of that name: " + memberNames(append([]agestore.Member{shared.Owner}, shared.Members...)))
+		}
 	}
 	if todo > 0 && !c.Yes && !c.DryRun {
 		if !a.canAskBeside(c.File == "-") || a.Output != "table" {

@@ -4,7 +4,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/backup"
@@ -63,6 +65,9 @@ type Engine struct {
 	Project  *project.Project
 }
 
+// shownOthers is how many secrets are named that are not shared with the user.
+const shownOthers = 5
+
 // New makes an engine. It reads nothing yet.
 func New(p Parts) *Engine {
 	dirs := config.NewDirs(p.Home, p.Getenv)
@@ -78,6 +83,9 @@ func New(p Parts) *Engine {
 		Seal:   e.Stores.Seal,
 		Unseal: e.Stores.Unseal,
 	}}
+	e.Records.Others = func(names []string) {
+		p.Warn(fmt.Sprintf("%d of the secrets in the store are not shared with you, and are left out: %s", len(names), strings.Join(names[:min(len(names), shownOthers)], ", ")))
+	}
 	e.Stores.Noted, e.Records.Read = e.Book.Stored, e.Book.NoteRead
 	e.wire()
 	return e

@@ -145,6 +145,10 @@ func (r *Records) readEnds(ctx context.Context, st store.Store, infos []store.In
 	if len(infos) == 0 {
 		return nil, nil
 	}
+	infos, err := r.mineOf(ctx, infos, nil) // who lists them is not told what is not theirs
+	if err != nil {
+		return nil, []error{err}
+	}
 	ends, errs := make([]end, len(infos)), make([]error, len(infos))
 	r.Each("reading", len(infos), func(i int) {
 		rec, err := st.Get(ctx, infos[i].Name, 0)

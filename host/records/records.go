@@ -29,6 +29,9 @@ type Records struct {
 	// Read, where it is set, is told what was read from the store with its values, at
 	// once for what was read together.
 	Read func(url string, read []store.Info)
+	// Others, where it is set, is told of secrets that are left out of all, since they are not shared
+	// with the user.
+	Others func(names []string)
 	// Ends, where it is set, keeps when secrets stop working.
 	Ends *Ends
 
@@ -73,14 +76,58 @@ func (r *Records) List(ctx context.Context) ([]store.Info, error) {
 	return st.List(ctx)
 }
 
-// Readable is List where some secrets of the store cannot be told, which stop no other: unread names
-// them.
+// Readable is List without what is not shared with the user, and where some secrets of the store
+// cannot be told, which stop no other: unread names them.
 func (r *Records) Readable(ctx context.Context) (infos []store.Info, unread, err error) {
 	infos, err = r.List(ctx)
-	if fault.KindOf(err) == fault.Partial {
-		return infos, err, nil
+	if err != nil && fault.KindOf(err) != fault.Partial {
+		return nil, nil, err
 	}
-	return infos, nil, err
+	unread = err
+	infos, err = r.mineOf(ctx, infos, r.Others)
+	return infos, unread, err
+}
+
+// mineOf is Mine of what is listed.
+func (r *Records) mineOf(ctx context.Context, infos []store.Info, tell func([]string)) ([]store.Info, error) {
+	names := make([]string, len(infos))
+	for i, info := range infos {
+		names[i] = info.Name
+	}
+	mine, err := r.mine(ctx, names, tell)
+	if err != nil || len(mine) == len(infos) {
+		return infos, err
+	}
+	is := map[string]bool{}
+	for _, name := range mine {
+		is[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(infos), func(i store.Info) bool { return !is[i.Name] }), nil
+}
+
+// Mine are those of names, which are all of the store, that are shared with the user; all where the
+// store has nothing that is not.
+func (r *Records) Mine(ctx context.Context, names []string) ([]string, error) {
+	return r.mine(ctx, names, r.Others)
+}
+
+func (r *Records) mine(ctx context.Context, names []string, tell func([]string)) ([]string, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sharer, ok := store.As[store.Sharer](st)
+	if !ok {
+		return names, nil
+	}
+	others, err := sharer.Others(ctx, names)
+	if err != nil || len(others) == 0 {
+		return names, err
+	}
+	if tell != nil {
+		tell(others)
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) }), nil
 }
 
 // Names returns the names of a store's secrets, and perhaps of deleted ones,
@@ -302,6 +349,9 @@ func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
 			names = append(names, info.Name)
 		}
 	}
+	if names, err = r.Mine(ctx, names); err != nil {
+		return nil, err
+	}
 	reads, err := r.ReadMany(ctx, names)
 	if err != nil {
 		return nil, err
@@ -344,6 +394,9 @@ func (r *Records) Versions(ctx context.Context, names []string) ([]*store.Record
 		}
 		for _, info := range infos {
 			names = append(names, info.Name)
+		}
+		if names, err = r.Mine(ctx, names); err != nil {
+			return nil, err
 		}
 	}
 	recs, err := r.versions(ctx, st, names)
