@@ -8,6 +8,7 @@ RHX_TEST_HOST_HOME, the home folder there. The host is called "box".
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -33,11 +34,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def box(home: Path) -> Path:
-    """The home folder of the host "box"."""
-    (home / ".ssh").mkdir(mode=0o700)
-    (home / ".ssh" / "config").write_text(os.environ["RHX_TEST_SSH"])
-    return Path(os.environ["RHX_TEST_HOST_HOME"])
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home folder of the host "box", which is empty."""
+    config, ssh = tmp_path / "ssh_config", tmp_path / "ssh" / "ssh"
+    config.write_text(os.environ["RHX_TEST_SSH"])
+    ssh.parent.mkdir()
+    # ssh takes the home folder from the user database.
+    ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} "$@"\n')
+    ssh.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
+    there = Path(os.environ["RHX_TEST_HOST_HOME"])
+    for left in there.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return there
 
 
 @pytest.fixture
