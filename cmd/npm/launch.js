@@ -23,9 +23,11 @@ module.exports = (words) => {
     process.exit(1)
   }
   const passed = windows ? [] : ['SIGTERM', 'SIGUSR1', 'SIGUSR2', ...(hasTerminal() ? [] : ofTerminals)]
-  const child = spawn(program, [...words, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // Before rhx is started: this process may not end before it.
+  let child
   for (const signal of ofTerminals) process.on(signal, () => {}) // rhx ends first
   for (const signal of passed) process.on(signal, () => child.kill(signal))
+  child = spawn(program, [...words, ...process.argv.slice(2)], { stdio: 'inherit' })
   child.on('error', (error) => {
     console.error(`rhx: ${program} cannot be started: ${error.code}`)
     process.exit(126)
