@@ -34,6 +34,7 @@ if [ -n "$missing" ]; then
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 fi
 sh ./python.sh >/dev/null
+sh ./packaging.sh >/dev/null
 sh ./dotenv.sh >/dev/null
 sh ./node.sh >/dev/null
 sh ./readers.sh >/dev/null

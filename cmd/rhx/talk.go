@@ -8,7 +8,10 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
+	"github.com/rhx-dev/rhx/host/detect"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 // fail reports an error and returns the exit status that it stands for.
@@ -37,13 +40,33 @@ func (a *app) fail(err error) int {
 		_ = enc.Encode(struct {
 			Error string `json:"error"`
 			Hint  string `json:"hint,omitempty"`
+			Kind  string `json:"kind"`
 			Exit  int    `json:"exit"`
-		}{err.Error(), fault.Hint(err), status})
+		}{err.Error(), fault.Hint(err), kindOf(err), status})
 		_, _ = a.ErrData().Write(forProgram([]byte(b.String()), a.ErrTTY, escapeJSON))
 		return status
 	}
 	a.Fail(err.Error(), fault.Hint(err))
 	return status
+}
+
+// kindOf is what programs tell errors apart by.
+func kindOf(err error) string {
+	var differs *provider.ConflictError
+	kind := fault.KindOf(err)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, detect.ErrNone):
+		return "not_found"
+	case errors.Is(err, store.ErrDenied):
+		return "denied"
+	case errors.Is(err, store.ErrConflict), errors.As(err, &differs):
+		return "conflict"
+	case kind == fault.Usage:
+		return "usage"
+	case kind == fault.Partial:
+		return "partial"
+	}
+	return "failed"
 }
 
 // report prints the failure of one part of a command, with its hint.
