@@ -193,6 +193,24 @@ func outcome(failed, all int) error {
 	return partlyDone(true)
 }
 
+// outcomeOf is outcome of parts by their errors, which are nil where one was done. Where all
+// failed because nobody could be asked it is the status of that.
+func outcomeOf(errs []error) error {
+	failed, unasked := 0, 0
+	for _, err := range errs {
+		if err != nil {
+			failed++
+		}
+		if errors.Is(err, fault.ErrUnasked) {
+			unasked++
+		}
+	}
+	if failed > 0 && unasked == len(errs) {
+		return exitCode(2)
+	}
+	return outcome(failed, len(errs))
+}
+
 // partlyDone is the exit status of work that was done but for what was left out; nil where
 // nothing was. The report has named it.
 func partlyDone(left bool) error {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log"
 	"os"
-	"runtime/debug"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/host/machine"
@@ -42,11 +41,6 @@ func main() {
 		}
 		child.EndAs(status)
 		os.Exit(status)
-	}
-	if os.Getenv("GOGC") == "" {
-		// Half as many collections: a twentieth of the time of large commands, for a
-		// few MiB.
-		debug.SetGCPercent(200)
 	}
 	os.Args = asHelper(os.Args) // which rhx-full is started with, too
 	os.Exit(run(os.Args[1:]))

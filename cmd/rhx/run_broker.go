@@ -280,3 +280,38 @@ func (s *standIns) secrets() []*broker.Secret {
 	}
 	return out
 }
+
+// brokerLimits is what bundles say of where their secrets are put in: see brokerTarget.
+func (a *app) brokerLimits(ctx context.Context, t *brokerTarget, bundles []string, yes bool) (func(string) ([]string, bool), error) {
+	m, err := a.manifest(ctx, yes)
+	if err != nil {
+		return nil, err
+	}
+	limits := map[string][]broker.Limit{} // by the names in the store
+	for _, name := range bundles {
+		if _, err := storeNames(m, name); err != nil {
+			return nil, err
+		}
+		for _, l := range m.Bundle(name).Broker {
+			stored := m.Secret(l.Secret).StoreName()
+			limits[stored] = append(limits[stored], broker.Limit{Hosts: l.Hosts, Methods: l.Methods, Paths: l.Paths})
+		}
+	}
+	return func(name string) (methods []string, ok bool) {
+		for _, l := range limits[name] {
+			if !l.Covers(t.host, t.port, t.url) {
+				return nil, false
+			}
+			switch {
+			case len(methods) == 0:
+				methods = l.Methods
+			case len(l.Methods) > 0:
+				methods = slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return !slices.Contains(l.Methods, m) })
+				if len(methods) == 0 {
+					return nil, false
+				}
+			}
+		}
+		return methods, true
+	}, nil
+}

@@ -77,7 +77,10 @@ func (c *storeImportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if todo > 0 && !c.Yes && !c.DryRun && a.canAsk() && a.Output == "table" {
+	if todo > 0 && !c.Yes && !c.DryRun {
+		if !a.canAskBeside(c.File == "-") || a.Output != "table" {
+			return notConfirmed("rhx store import", "rhx store import --dry-run shows what it would do")
+		}
 		if !a.ask(fmt.Sprintf("Import %s into %s?", plural(todo, "secret"), st.URL())) {
 			return errors.New("nothing was imported")
 		}

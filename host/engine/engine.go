@@ -71,7 +71,8 @@ func New(p Parts) *Engine {
 	e.Specs = spec.NewRegistry(specs.All(), filepath.Join(dirs.Config, "providers")).WithPackages(e.Added)
 	e.Guests = &Guests{cache: filepath.Join(dirs.Cache, "wasm"), added: e.Added, newRunner: p.NewRunner, warn: p.Warn, note: p.Note}
 	e.Stores = &Stores{Dirs: dirs, Home: p.Home, Getenv: p.Getenv, OpenVault: p.OpenVault, Passphrase: p.Passphrase, Warn: p.Warn, Note: p.Note}
-	e.Records = &records.Records{Open: e.Stores.Open, Known: e.Specs.Known, Progress: p.Progress}
+	e.Records = &records.Records{Open: e.Stores.Open, Known: e.Specs.Known, Progress: p.Progress,
+		Ends: &records.Ends{Path: filepath.Join(dirs.Cache, "expiries"), Seal: e.Stores.Seal, Unseal: e.Stores.Unseal}}
 	e.Book = &session.Book{Dirs: dirs, Local: e.Local, Keys: e.Stores, Warn: p.Warn, Journal: &journal.Journal{
 		Dir:    filepath.Join(dirs.State, "journal"),
 		Seal:   e.Stores.Seal,

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 const (
@@ -19,8 +17,6 @@ const (
 	// size times the one, plus the other.
 	maxRatio  = 1000
 	freeBytes = 16 << 20
-	// zstdMemory is what one text of zstd may need of memory.
-	zstdMemory = 128 << 20
 	// tarMagic is at an offset of the first header of a tar.
 	tarMagicAt = 257
 	headerSize = 512
@@ -48,7 +44,10 @@ func (t *texts) perhapsArchive(place Place, abs string, in io.Reader, depth int)
 		}
 		return t.perhapsArchive(place, abs, bounded{t, z}, depth+1)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(zstdMemory), zstd.WithDecoderMaxWindow(zstdMemory), zstd.WithDecoderLowmem(true))
+		if t.s.Zstd == nil {
+			return errOtherArchive
+		}
+		z, err := t.s.Zstd(b)
 		if err != nil {
 			return err
 		}

@@ -174,22 +174,19 @@ func (t *texts) tree(object string, text io.Reader) error {
 }
 
 // History searches all objects of a repository, those that no commit has any more too,
-// and finds out the first commit and the path of each in which there is something.
+// and finds out the first commit and the path of each in which there is something. With an
+// error, what was found before it is there, if without these.
 func (s *Scanner) History(ctx context.Context, g *Git) error {
 	before := len(s.findings)
-	if err := s.objects(ctx, g, nil, nil, "--batch-all-objects", "--unordered"); err != nil {
-		return err
-	}
+	err := s.objects(ctx, g, nil, nil, "--batch-all-objects", "--unordered")
 	wanted := map[string]Place{}
 	for _, f := range s.findings[before:] {
 		wanted[f.Object] = Place{Object: f.Object}
 	}
 	if len(wanted) == 0 {
-		return nil
-	}
-	if err := g.origins(ctx, wanted); err != nil {
 		return err
 	}
+	err = errors.Join(err, g.origins(ctx, wanted))
 	for i := range s.findings[before:] {
 		f := &s.findings[before+i]
 		name := f.Path
@@ -200,7 +197,7 @@ func (s *Scanner) History(ctx context.Context, g *Git) error {
 		f.Path = s.Shown(f.Path)
 	}
 	s.findings = append(s.findings[:before], onceInEach(s.findings[before:])...)
-	return nil
+	return err
 }
 
 // onceInEach leaves of one value in many versions of a file the oldest, which says where
@@ -352,13 +349,11 @@ func (s *Scanner) Staged(ctx context.Context, g *Git) error {
 		return nil
 	}
 	before := len(s.findings)
-	if err := s.objects(ctx, g, strings.NewReader(ask.String()), paths); err != nil {
-		return err
-	}
+	err = s.objects(ctx, g, strings.NewReader(ask.String()), paths)
 	for i := range s.findings[before:] {
 		s.findings[before+i].Object = "" // its path says all
 	}
-	return nil
+	return err
 }
 
 // Top is the folder of the files of the repository; "" for one that has none.

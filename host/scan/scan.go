@@ -5,7 +5,7 @@ package scan
 
 import (
 	"cmp"
-	"errors"
+	"context"
 	"io"
 	"path/filepath"
 	"slices"
@@ -85,6 +85,9 @@ type Scanner struct {
 	Placed func(path, secret string) bool
 	// Patterns are searched for, too; nil for none.
 	Patterns *Patterns
+	// Zstd unpacks zstd, as package scan/zstandard does; with nil, what is packed so is
+	// told of as not read.
+	Zstd func(io.Reader) (io.ReadCloser, error)
 
 	finder  *mask.Finder
 	holders [][]Holder // by value
@@ -317,9 +320,18 @@ func (t *texts) read(place Place, path string, in io.Reader) error {
 	return err
 }
 
-// Text searches all of a text that is at a path.
-func (s *Scanner) Text(path string, in io.Reader) {
-	if err := s.texts().read(Place{Path: path}, "", in); err != nil && !errors.Is(err, io.EOF) {
+// Text searches all of a text that is at a path, and may come slowly. It returns the
+// context's error.
+func (s *Scanner) Text(ctx context.Context, path string, in io.Reader) error {
+	r, w := io.Pipe() // a read of a terminal does not end with the context
+	go func() {
+		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{in}, make([]byte, bufferSize))
+		_ = w.CloseWithError(err)
+	}()
+	stop := context.AfterFunc(ctx, func() { _ = r.CloseWithError(ctx.Err()) })
+	defer stop()
+	if err := s.texts().read(Place{Path: path}, "", r); err != nil && ctx.Err() == nil {
 		s.notRead(path, err)
 	}
+	return ctx.Err()
 }

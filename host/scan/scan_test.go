@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/rhx-dev/rhx/host/scan/zstandard"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -110,10 +112,19 @@ func holder(name, text string) Holder {
 func searcher(t *testing.T, more ...Holder) *Scanner {
 	t.Helper()
 	s, left := New(append([]Holder{holder("s", value)}, more...))
+	s.Zstd = zstandard.Open
 	if len(left) > 0 {
 		t.Fatalf("%d values are left out", len(left))
 	}
 	return s
+}
+
+// mustText searches a text.
+func mustText(t *testing.T, s *Scanner, path string, in io.Reader) {
+	t.Helper()
+	if err := s.Text(context.Background(), path, in); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // lines are findings as texts.
@@ -149,7 +160,7 @@ func packed(text string) string {
 	return b.String()
 }
 
-func zstandard(text string) string {
+func packedZstd(text string) string {
 	w, _ := zstd.NewWriter(nil)
 	return string(w.EncodeAll([]byte(text), nil))
 }
@@ -282,9 +293,9 @@ func TestLooksAndPlaces(t *testing.T) {
 	images := map[string][]string{
 		"image.tar":     {archive("manifest.json", "[]", "abc/layer.tar", layer), "image.tar!abc/layer.tar!etc/app.env:2:5"},
 		"oci.tar":       {archive("blobs/sha256/aa", packed(layer), "blobs/sha256/bb", `{"Env":["K=`+strings.ReplaceAll(value, `"`, `\"`)+`"]}`), "oci.tar!blobs/sha256/aa!etc/app.env:2:5", "oci.tar!blobs/sha256/bb:1:12"},
-		"zstd.tar":      {archive("blobs/sha256/cc", zstandard(layer)), "zstd.tar!blobs/sha256/cc!etc/app.env:2:5"},
+		"zstd.tar":      {archive("blobs/sha256/cc", packedZstd(layer)), "zstd.tar!blobs/sha256/cc!etc/app.env:2:5"},
 		"image.tar.gz":  {packed(layer), "image.tar.gz!etc/app.env:2:5", "image.tar.gz!etc/packed.gz:1:8"},
-		"image.tar.zst": {zstandard(layer), "image.tar.zst!etc/app.env:2:5", "image.tar.zst!etc/packed.gz:1:8"},
+		"image.tar.zst": {packedZstd(layer), "image.tar.zst!etc/app.env:2:5", "image.tar.zst!etc/packed.gz:1:8"},
 		"log.gz":        {packed("a\n" + value), "log.gz:2:1"},
 	}
 	for name, c := range images {
@@ -305,11 +316,27 @@ func TestLooksAndPlaces(t *testing.T) {
 	}
 }
 
+// A program without the library of zstd says what it has not searched.
+func TestZstdIsNotPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"image.tar.zst": packedZstd(archive("a", value)), "image.tar": archive("layer", packedZstd(value))} {
+		write(t, dir, map[string]string{name: text})
+		s := searcher(t)
+		s.Zstd = nil
+		if err := s.Trees(context.Background(), []string{filepath.Join(dir, name)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(lines(s), " "); !strings.HasPrefix(got, "unread ") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // What rhx does not know is not found, and nothing else is.
 func TestNothingElse(t *testing.T) {
 	s := searcher(t)
 	for _, text := range []string{base32.StdEncoding.EncodeToString([]byte(value)), value[:20] + "x" + value[20:], strings.ToLower(value), value[1:]} {
-		s.Text("x", strings.NewReader(text))
+		mustText(t, s, "x", strings.NewReader(text))
 	}
 	if got := lines(s); got != nil {
 		t.Error(got)
@@ -343,13 +370,13 @@ func TestHolders(t *testing.T) {
 	older := holder("old", value)
 	older.Current, older.Version = false, 6
 	s, _ := New([]Holder{older, old, holder("other", "another-fake-1")})
-	s.Text("x", strings.NewReader(value+" another-fake-1"))
+	mustText(t, s, "x", strings.NewReader(value+" another-fake-1"))
 	found, _ := s.Findings()
 	if len(found) != 2 || found[0].Version != 7 || found[0].Current || found[1].Secret != "other" {
 		t.Errorf("%+v", found)
 	}
 	s, left := New([]Holder{old, holder("new", value+"\n"), holder("pin", "1234"), holder("word", "password")})
-	s.Text("x", strings.NewReader(value+" 1234 password"))
+	mustText(t, s, "x", strings.NewReader(value+" 1234 password"))
 	if got := lines(s); len(got) != 1 || !strings.Contains(got[0], " new ") || len(left) != 2 || left[0].Name() != "pin key" {
 		t.Errorf("%v, without %v", got, left)
 	}
@@ -359,7 +386,7 @@ func TestHolders(t *testing.T) {
 func TestLinesOfAValue(t *testing.T) {
 	const line = "MIIFAKEfakeFAKE0123456789/fake+FAKE"
 	s := searcher(t, holder("pem", "-----BEGIN FAKE KEY-----\nProc-Type: 4,ENCRYPTED\n"+line+"\n-----END FAKE KEY-----\n"))
-	s.Text("x", strings.NewReader("Proc-Type: 4,ENCRYPTED\n-----BEGIN FAKE KEY-----\n"+line+"\n"))
+	mustText(t, s, "x", strings.NewReader("Proc-Type: 4,ENCRYPTED\n-----BEGIN FAKE KEY-----\n"+line+"\n"))
 	if got := lines(s); len(got) != 1 || got[0] != "x:3:1 pem line+plain" {
 		t.Error(got)
 	}
@@ -367,8 +394,8 @@ func TestLinesOfAValue(t *testing.T) {
 
 func TestTooMany(t *testing.T) {
 	s := searcher(t)
-	s.Text("x", strings.NewReader(strings.Repeat(value+"\n", MaxFindings-2)))
-	s.Text("y", strings.NewReader(strings.Repeat(value+"\n", 5)))
+	mustText(t, s, "x", strings.NewReader(strings.Repeat(value+"\n", MaxFindings-2)))
+	mustText(t, s, "y", strings.NewReader(strings.Repeat(value+"\n", 5)))
 	if found, more := s.Findings(); len(found) != MaxFindings || more != 3 {
 		t.Errorf("%d, and %d more", len(found), more)
 	}
@@ -379,7 +406,7 @@ func TestPatternOfAKnownValue(t *testing.T) {
 	token := "abcd" + "0123456789-ef"
 	s := searcher(t, holder("own", token))
 	s.Patterns = NewPatterns([]Pattern{{Provider: "p", Key: "token", Text: `abcd[0-9]{10}-[a-z]{2}`}})
-	s.Text("x", strings.NewReader(token+" abcd"+"9876543210-ef"))
+	mustText(t, s, "x", strings.NewReader(token+" abcd"+"9876543210-ef"))
 	if got := lines(s); !slices.Equal(got, []string{"x:1:1 own plain", "x:1:19 p pattern"}) {
 		t.Error(got)
 	}

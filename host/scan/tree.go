@@ -114,7 +114,8 @@ func (t *texts) file(ctx context.Context, f file) {
 	if !f.text {
 		return
 	}
-	if err := t.open(ctx, f); err != nil {
+	// Whoever interrupts knows that not all was read.
+	if err := t.open(ctx, f); err != nil && ctx.Err() == nil {
 		t.s.notRead(f.path, fault.Cause(err))
 	}
 }

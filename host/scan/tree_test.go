@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rhx-dev/rhx/host/scan/zstandard"
 )
 
 // Below a folder links are not followed, Git's objects and rhx's own folders not looked
@@ -61,13 +64,39 @@ func TestTrees(t *testing.T) {
 	}
 }
 
+// What was found before an interrupt is there, and no file is blamed for it.
 func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"a": value})
+	write(t, dir, map[string]string{"a": value, "b": value + strings.Repeat(" ", 2*bufferSize) + value})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := searcher(t).Trees(ctx, []string{dir}); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	s := searcher(t)
+	if err := s.Trees(ctx, []string{dir}); !errors.Is(err, context.Canceled) || lines(s) != nil {
+		t.Error(err, lines(s))
+	}
+	for _, name := range []string{"a", "b", "-"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		s := searcher(t)
+		s.Placed = func(string, string) bool { // when it is found
+			cancel()
+			return false
+		}
+		search := func() error { return s.Trees(ctx, []string{filepath.Join(dir, name), filepath.Join(dir, name)}) }
+		if name == "-" {
+			r, w := io.Pipe() // never ends
+			go func() {
+				_, _ = io.WriteString(w, value)
+				_, _ = io.WriteString(w, "more") // all before that was read
+				cancel()
+			}()
+			search = func() error { return s.Text(ctx, "-", r) }
+		}
+		if err := search(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := lines(s); len(got) == 0 || slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, "unread") }) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 
@@ -133,11 +162,12 @@ func TestDamagedArchives(t *testing.T) {
 
 // No archive harms.
 func FuzzArchive(f *testing.F) {
-	for _, text := range []string{archive("a", value), packed(archive("a", value)), zstandard(value), packed(zstandard(archive("a", packed(value)))), value} {
+	for _, text := range []string{archive("a", value), packed(archive("a", value)), packedZstd(value), packed(packedZstd(archive("a", packed(value)))), value} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, _ := New([]Holder{holder("s", value)})
+		s.Zstd = zstandard.Open
 		x := s.texts()
 		x.budget = freeBytes
 		_ = x.perhapsArchive(Place{Path: "x"}, "", bytes.NewReader(data), 0)
