@@ -63,6 +63,7 @@ var guideSetups = map[string]func(*guide){
 	"docs/guides/team-vault.md": func(g *guide) {
 		g.file(".aws/credentials", fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", fakes()["AKIA"], fakes()["AWSKEY"]))
 		g.vault("ml-team")
+		g.shell("vault print token > .vault-token && chmod 600 .vault-token")
 	},
 	"docs/guides/agents.md": func(g *guide) { g.credentials(); g.shell("rhx save github") },
 	"docs/guides/kubernetes.md": func(g *guide) {
