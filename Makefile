@@ -7,7 +7,7 @@
 # make release   all files of a release into dist, published nowhere: docs/releasing.md
 # make site      docs as a site, in the folder site: open site/index.html
 # make actions   the action and the component in .ci, by the schemas of GitHub and GitLab
-# make licenses  the licences of what rhx links; NOTICES=FILE writes their texts
+# make licenses  the licences of what rhx links are among those that docs/dependencies.md has
 # make api       BASE=COMMIT: what changed in what rhx exports; without BASE against the last tag
 # make bench     ratios of whole commands and of the parts, in one run
 
@@ -77,7 +77,7 @@ actions:
 	bash .ci/actions.sh
 
 licenses:
-	bash .ci/licenses.sh $(NOTICES)
+	bash .ci/licenses.sh
 
 api:
 	bash .ci/api.sh $(BASE)

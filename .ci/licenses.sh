@@ -1,9 +1,6 @@
 #!/usr/bin/env bash
 # Looks at the licence of everything that rhx links, on each system that it is built for, and
-# fails where one is not among those that docs/dependencies.md has. With a FILE it writes the
-# texts of all of them there: the notices that go with binaries.
-#
-# usage: licenses.sh [FILE]
+# fails where one is not among those that docs/dependencies.md has.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 allowed=Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT,MPL-2.0
@@ -26,25 +23,3 @@ for os in linux darwin windows; do
 	fi
 done
 echo "all licences are among $allowed" >&2
-
-[ $# -gt 0 ] || exit 0
-for os in linux darwin windows; do
-	GOOS=$os go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/rhx
-done | sort -u >"$work/modules"
-{
-	echo "rhx links these modules. Their source, unchanged, is to be had from the Go module proxy"
-	echo "and their repositories, by the names and versions below."
-	while read -r path version dir; do
-		found=
-		for text in "$dir"/LICEN[CS]E* "$dir"/COPYING* "$dir"/License* "$dir"/NOTICE*; do
-			[ -f "$text" ] || continue
-			found=yes
-			printf '\n======== %s %s: %s\n\n' "$path" "$version" "${text##*/}"
-			cat "$text"
-		done
-		[ -n "$found" ] || { echo "licenses.sh: $path has no text of a licence" >&2; exit 1; }
-	done <"$work/modules"
-	printf '\n======== the Go standard library and runtime: LICENSE\n\n'
-	cat "$GOROOT/LICENSE"
-} >"$1"
-echo "$1: the licences of $(wc -l <"$work/modules" | tr -d ' ') modules" >&2

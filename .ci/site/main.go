@@ -18,8 +18,8 @@ const repository = "https://github.com/rhx-dev/rhx"
 
 // others are pages beside those of docs, and what they are called in the book.
 var others = map[string]string{
-	"README.md":           "README.md",
-	"docs/README.md":      "README.md", // the list of chapters
+	"README.md":           "index.md",
+	"docs/README.md":      "index.md", // the list of chapters
 	"CHANGELOG.md":        "CHANGELOG.md",
 	"CONTRIBUTING.md":     "CONTRIBUTING.md",
 	"guest-sdk/README.md": "guest-sdk.md",
@@ -81,7 +81,7 @@ var (
 
 // summary is the list of chapters, as mdBook wants it.
 func summary(page string) string {
-	out := "# Summary\n\n[rhx](README.md)\n"
+	out := "# Summary\n\n[rhx](../README.md)\n"
 	for line := range strings.Lines(page) {
 		switch {
 		case strings.HasPrefix(line, "## "):
@@ -100,7 +100,7 @@ func links(file, as, text string, pages map[string]string) string {
 	for _, at := range append(code.FindAllStringIndex(text, -1), []int{len(text), len(text)}) {
 		out.WriteString(link.ReplaceAllStringFunc(text[last:at[0]], func(m string) string {
 			parts := link.FindStringSubmatch(m)
-			if parts[1] == "" || strings.Contains(parts[1], ":") || strings.Contains(m, "(README.md)") && as == "SUMMARY.md" {
+			if parts[1] == "" || strings.Contains(parts[1], ":") {
 				return m
 			}
 			target := path.Join(path.Dir(file), parts[1])

@@ -37,8 +37,10 @@ func TestEveryDependencyIsAccountedFor(t *testing.T) {
 	}
 	accounted(t, "direct", has, direct)
 	has = nil
-	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(rest, -1) {
-		has = append(has, m[1])
+	for _, r := range regexp.MustCompile(`(?m)^\|.*`).FindAllString(rest, -1) {
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(r, -1) {
+			has = append(has, m[1])
+		}
 	}
 	accounted(t, "indirect", has, indirect)
 }

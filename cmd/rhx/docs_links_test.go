@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
 )
 
 var (
@@ -122,6 +126,29 @@ func TestTheReadmeCountsTheProviders(t *testing.T) {
 	}
 	if want := fmt.Sprintf("\n%d kinds of credentials", len(files)); !strings.Contains(readPage(t, "README.md"), want) {
 		t.Errorf("README.md does not say %q", want[1:])
+	}
+}
+
+// What is shown as YAML is YAML, each document of it.
+func TestYAMLInThePagesIsRead(t *testing.T) {
+	t.Parallel()
+	blocks := 0
+	for _, page := range pages(t) {
+		for _, b := range yamlBlocks([]byte(readPage(t, page))) {
+			blocks++
+			for d := yaml.NewDecoder(bytes.NewReader(b)); ; {
+				var v any
+				if err := d.Decode(&v); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Errorf("%s: %v\n%s", page, err, b)
+					break
+				}
+			}
+		}
+	}
+	if blocks < 15 {
+		t.Errorf("only %d blocks found", blocks)
 	}
 }
 

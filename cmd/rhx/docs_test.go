@@ -111,6 +111,9 @@ func namedCommands(text string) []string {
 	}
 	for _, line := range lines {
 		line = strings.TrimPrefix(strings.TrimSpace(line), "$ ")
+		if args, ok := strings.CutPrefix(line, "args: ["); ok { // of a container whose program rhx is
+			line = "rhx " + strings.NewReplacer(",", "", `"`, "", "]", "").Replace(args)
+		}
 		if m := inALine.FindStringSubmatch(line); m != nil {
 			out = append(out, m[1])
 		}

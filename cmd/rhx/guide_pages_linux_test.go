@@ -29,6 +29,7 @@ var guideSetups = map[string]func(*guide){
 			`printf not-real | rhx save db password=-; ssh-keygen -q -t ed25519 -N "" -C "" -f k; rhx save ssh/id_ed25519 --provider ssh --from k; rm k k.pub'`)
 		g.t.Cleanup(func() { _ = g.start("rhx lock; rhx agent ssh --stop; rhx agent stop").Run() })
 	},
+	"docs/ci.md":     func(g *guide) { g.shell("printf not-a-key-at-all | rhx save openai api_key=-") },
 	"docs/config.md": func(g *guide) { g.file(".config/rhx/config.yaml", "") },
 	"docs/doctor.md": func(g *guide) {
 		g.shell("printf not-real | rhx save db password=-; chmod 644 .local/share/rhx/identity.txt")
@@ -62,6 +63,7 @@ var guideSetups = map[string]func(*guide){
 	"docs/guides/team-vault.md": func(g *guide) {
 		g.file(".aws/credentials", fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", fakes()["AKIA"], fakes()["AWSKEY"]))
 		g.vault("ml-team")
+		g.shell("vault print token > .vault-token && chmod 600 .vault-token")
 	},
 	"docs/guides/agents.md": func(g *guide) { g.credentials(); g.shell("rhx save github") },
 	"docs/guides/kubernetes.md": func(g *guide) {
