@@ -51,15 +51,20 @@ func goBuild(args ...string) *exec.Cmd {
 	return cmd
 }
 
-var builtPlain = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "rhx-plain")
-	if err != nil {
-		return "", err
-	}
-	afterTests = append(afterTests, func() { _ = os.RemoveAll(dir) })
-	rhx := filepath.Join(dir, "rhx")
-	if out, err := goBuild("-o", rhx, ".").CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("go build: %s", out), err)
-	}
-	return rhx, nil
-})
+var builtPlain = onceBuilt("rhx", ".")
+
+// onceBuilt builds a program of this folder when it is first needed.
+func onceBuilt(name, from string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", "rhx-plain")
+		if err != nil {
+			return "", err
+		}
+		afterTests = append(afterTests, func() { _ = os.RemoveAll(dir) })
+		path := filepath.Join(dir, name)
+		if out, err := goBuild("-o", path, from).CombinedOutput(); err != nil {
+			return "", errors.Join(fmt.Errorf("go build: %s", out), err)
+		}
+		return path, nil
+	})
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/broker"
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/confine"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -52,17 +53,25 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 }
 
 // besideHere runs the command on this machine.
-func (c *runCmd) besideHere(_ context.Context, a *app, p *placeholders, argv []string, uses *useLog) (status int, err error) {
+func (c *runCmd) besideHere(ctx context.Context, a *app, p *placeholders, argv []string, uses *useLog) (status int, err error) {
 	masker, err := c.masker(p.s.e, p.env, p.elsewhere...)
 	if err != nil {
 		return 0, err
 	}
-	b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Getenv: a.Getenv, Used: uses.of(place.Here), Warn: a.warn})
+	confined, err := c.confined(ctx, a, p.s.e)
+	if err != nil {
+		return 0, err
+	}
+	opts := broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly || confined != nil, Getenv: a.Getenv, Used: uses.of(place.Here), Warn: a.warn}
+	if confined != nil {
+		opts.Listen = confined.Listen
+	}
+	b, err := broker.Start(opts)
 	if err != nil {
 		return 0, err
 	}
 	defer a.shut(b)
-	return c.beside(a, p, b, argv, masker)
+	return c.beside(a, p, b, argv, masker, confined)
 }
 
 func (a *app) shut(b *broker.Broker) {
@@ -114,14 +123,14 @@ func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onH
 }
 
 // beside runs the command of a broker that listens.
-func (c *runCmd) beside(a *app, p *placeholders, b *broker.Broker, argv []string, masker *mask.Masker) (int, error) {
+func (c *runCmd) beside(a *app, p *placeholders, b *broker.Broker, argv []string, masker *mask.Masker, confined *confine.Run) (int, error) {
 	environ, err := p.meet(a, b, a.environ())
 	if err != nil {
 		return 0, err
 	}
 	logGivenAs(p.s.e, "run", place.Here, argv[0], p.s.action, p.env)
 	r := a.runner(masker)
-	r.Connections = true
+	r.Connections, r.Confined = true, confined
 	return c.withFiles(a, r, argv, environ, p.files, p.vars)
 }
 

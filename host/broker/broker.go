@@ -47,6 +47,8 @@ type Options struct {
 	// Getenv is of the environment of rhx, in which the user says how databases are verified
 	// (PGSSLMODE, PGSSLROOTCERT); nil for none.
 	Getenv func(string) string
+	// Listen makes each listener that the command is to reach; nil for ports of 127.0.0.1.
+	Listen func() (net.Listener, error)
 	// Used is told of each request that was to have a value, and Warn what the user
 	// should know. Both may be called from several goroutines.
 	Used func(Used)
@@ -136,9 +138,12 @@ func Start(o Options) (*Broker, error) {
 	}
 	b.transport, b.transport1 = newTransport(b.opts, true), newTransport(b.opts, false)
 	b.proxy = b.newProxy()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if b.opts.Listen == nil {
+		b.opts.Listen = func() (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
+	}
+	listener, err := b.listen()
 	if err != nil {
-		return nil, fmt.Errorf("listen for the command: %w", err)
+		return nil, err
 	}
 	b.listener = newLimited(listener, maxConns)
 	b.conns = newConnQueue(listener.Addr())
@@ -155,6 +160,14 @@ func Start(o Options) (*Broker, error) {
 		}
 	}
 	return b, nil
+}
+
+func (b *Broker) listen() (net.Listener, error) {
+	l, err := b.opts.Listen()
+	if err != nil {
+		return nil, fmt.Errorf("listen for the command: %w", err)
+	}
+	return l, nil
 }
 
 // discard writes nowhere.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/expiry"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -91,7 +92,7 @@ func (r *Records) Expiries(ctx context.Context, infos []store.Info) (map[string]
 		return nil, err
 	}
 	found, errs := r.readEnds(ctx, st, infos)
-	return endsOf(found), errors.Join(errs...)
+	return endsOf(found), fault.Join(errs...)
 }
 
 // KnownExpiries is Expiries where that asks nobody for anything, and cheap: values are read

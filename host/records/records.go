@@ -238,7 +238,7 @@ func (r *Records) GetAll(ctx context.Context, names []string) ([]*store.Record, 
 		}
 		recs[i], errs = read.Record, append(errs, read.Err)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := fault.Join(errs...); err != nil {
 		return nil, err
 	}
 	return recs, nil
@@ -316,7 +316,7 @@ func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
 			errs = append(errs, read.Err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := fault.Join(errs...); err != nil {
 		return nil, err
 	}
 	return recs, nil
@@ -347,7 +347,7 @@ func (r *Records) Versions(ctx context.Context, names []string) ([]*store.Record
 		}
 	}
 	recs, err := r.versions(ctx, st, names)
-	return recs, errors.Join(listErr, err)
+	return recs, fault.Join(listErr, err)
 }
 
 func (r *Records) versions(ctx context.Context, st store.Store, names []string) ([]*store.Record, error) {
@@ -373,7 +373,7 @@ func (r *Records) versions(ctx context.Context, st store.Store, names []string) 
 			if getErr == nil {
 				found[i].recs = append(found[i].recs, rec)
 			} else if !errors.Is(getErr, store.ErrNotFound) { // deleted meanwhile
-				err = errors.Join(err, getErr)
+				err = fault.Join(err, getErr)
 			}
 		}
 		found[i].err = err
@@ -390,5 +390,5 @@ func (r *Records) versions(ctx context.Context, st store.Store, names []string) 
 	if len(infos) > 0 && r.Read != nil {
 		r.Read(st.URL(), infos)
 	}
-	return recs, errors.Join(errs...)
+	return recs, fault.Join(errs...)
 }
