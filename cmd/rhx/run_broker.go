@@ -160,14 +160,14 @@ func filesOf(client *broker.Client) (files []machine.RunFile, vars []machine.Var
 func (s *standIns) hide(b *broker.Broker, environ []string, files []machine.RunFile) (names []string) {
 	for i, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if hidden := b.Hide(value); hidden != value && !s.isPlain(b, value) {
+		if hidden := b.HideElsewhere(value); hidden != value && !s.isPlain(b, value) {
 			environ[i] = name + "=" + hidden
 			names = append(names, name)
 		}
 	}
 	for i, f := range files {
 		if text := string(f.Data); !s.isPlain(b, text) {
-			files[i].Data = []byte(b.Hide(text))
+			files[i].Data = []byte(b.HideElsewhere(text))
 		}
 	}
 	return names
@@ -183,7 +183,7 @@ func (a *app) sayHidden(names []string) {
 // isPlain reports that a text has a value of --plain that holds one of the others.
 func (s *standIns) isPlain(b *broker.Broker, text string) bool {
 	return slices.ContainsFunc(s.shown, func(v secret.Value) bool {
-		return b.Hide(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
+		return b.HideElsewhere(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
 	})
 }
 

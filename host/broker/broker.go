@@ -87,6 +87,7 @@ type Broker struct {
 	rules     []*rule
 	authority *authority
 	mask      *mask.Masker
+	elsewhere elsewhere
 	password  string
 	listener  net.Listener
 	outer     *http.Server
@@ -123,6 +124,9 @@ func Start(o Options) (*Broker, error) {
 	if b.mask, err = mask.NewStandIns(standIns); err != nil {
 		return nil, err
 	}
+	if b.elsewhere, err = newElsewhere(standIns); err != nil {
+		return nil, err
+	}
 	if b.authority, err = newAuthority(b.hosts()); err != nil {
 		return nil, fmt.Errorf("make the authority of the broker: %w", err)
 	}
@@ -144,7 +148,7 @@ func Start(o Options) (*Broker, error) {
 	b.conns = newConnQueue(listener.Addr())
 	// What net/http would print is about the command's own connections.
 	quiet := log.New(discard{}, "", 0)
-	b.outer = &http.Server{Handler: http.HandlerFunc(b.connect), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+	b.outer = &http.Server{Handler: http.HandlerFunc(b.connect), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet, ConnContext: withCounted}
 	b.inner = &http.Server{Handler: http.HandlerFunc(b.serve), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet,
 		ConnContext: withTarget, ConnState: b.watch, TLSConfig: b.authority.serverConfig(""), HTTP2: &http.HTTP2Config{MaxReceiveBufferPerConnection: 4<<20 - 1, MaxReceiveBufferPerStream: 2 << 20}}
 	b.done.Go(func() { _ = b.outer.Serve(b.listener) })

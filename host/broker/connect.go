@@ -54,6 +54,9 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "rhx: this proxy is for the command that rhx started, with the password of that run", http.StatusProxyAuthRequired)
 		return
 	}
+	if c, ok := r.Context().Value(countedKey{}).(*counted); ok {
+		c.known()
+	}
 	if r.Method != http.MethodConnect {
 		http.Error(w, "rhx: the broker takes https alone (CONNECT); plain http is refused", http.StatusForbidden)
 		return
