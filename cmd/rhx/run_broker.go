@@ -83,8 +83,8 @@ type placeholders struct {
 
 // placeholders makes those of a command, here or on a host.
 func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onHost bool) (*placeholders, error) {
-	if other := broker.OtherProxy(a.Getenv); other != "" {
-		return nil, fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
+	if err := broker.CheckProxy(a.Getenv); err != nil {
+		return nil, err
 	}
 	plain, err := a.stored(c.Plain...)
 	if err != nil {

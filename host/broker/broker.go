@@ -45,7 +45,8 @@ type Options struct {
 	// Dial connects to servers; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Getenv is of the environment of rhx, in which the user says how databases are verified
-	// (PGSSLMODE, PGSSLROOTCERT); nil for none.
+	// (PGSSLMODE, PGSSLROOTCERT), and through which proxy https goes (HTTPS_PROXY, NO_PROXY);
+	// nil for none.
 	Getenv func(string) string
 	// Used is told of each request that was to have a value, and Warn what the user
 	// should know. Both may be called from several goroutines.
@@ -94,6 +95,7 @@ type Broker struct {
 	inner     *http.Server
 	conns     *connQueue
 	databases []*database
+	upstream  *upstream
 	// transport1 is for requests over HTTP/1.1.
 	transport, transport1 *http.Transport
 	proxy                 *httputil.ReverseProxy
@@ -133,12 +135,15 @@ func Start(o Options) (*Broker, error) {
 	if b.opts.Dial == nil {
 		b.opts.Dial = (&net.Dialer{Timeout: headerWait}).DialContext
 	}
+	if b.upstream, err = newUpstream(o.Getenv, b.opts.Dial, b.opts.Roots); err != nil {
+		return nil, err
+	}
 	for _, s := range o.Secrets {
 		if err := b.addDatabases(s); err != nil {
 			return nil, err
 		}
 	}
-	b.transport, b.transport1 = newTransport(b.opts, true), newTransport(b.opts, false)
+	b.transport, b.transport1 = b.newTransport(true), b.newTransport(false)
 	b.proxy = b.newProxy()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -138,7 +138,7 @@ func (b *Broker) open(w http.ResponseWriter, t target) {
 
 // tunnel passes the bytes of a host that no rule names.
 func (b *Broker) tunnel(w http.ResponseWriter, r *http.Request, t target) {
-	server, err := b.opts.Dial(r.Context(), "tcp", t.address())
+	server, err := b.upstream.connect(r.Context(), "tcp", t.address())
 	if err != nil {
 		http.Error(w, "rhx: connect to "+t.address()+": "+err.Error(), http.StatusBadGateway)
 		return
