@@ -28,69 +28,90 @@ type globals struct {
 	Reason   string `help:"Why, for rhx log." placeholder:"TEXT" group:"Global flags:"`
 	Quiet    bool   `short:"q" help:"Print only results and errors." group:"Global flags:"`
 	Verbose  bool   `short:"v" help:"Print what is being done." group:"Global flags:"`
-	NoInput  bool   `help:"Never ask; fail where an answer would be needed." group:"Global flags:"`
+	NoInput  bool   `help:"Never ask; fail with status 2 where an answer would be needed." group:"Global flags:"`
 	Color    string `help:"Colour: auto, always or never." enum:"auto,always,never" default:"auto" placeholder:"auto|always|never" group:"Global flags:"`
 }
 
-// commands are in the order of the help.
+// The groups of commands, as the help of rhx shows them.
+const (
+	groupKeep      = "Find and keep"
+	groupUse       = "Use"
+	groupProjects  = "Projects (rhx.yaml)"
+	groupHosts     = "Hosts"
+	groupMachine   = "Safety of this machine"
+	groupStore     = "Stores and keys"
+	groupMove      = "Moving in and out"
+	groupProviders = "Providers"
+	groupRest      = "The rest"
+)
+
+// commands are in the order of the help, group by group: what is used every day is first.
 func commands() []command {
 	return []command{
-		{"detect", "Show the credentials on this machine.", &detectCmd{}, usesOn},
-		{"save", "Save credentials of this machine to the store.", &saveCmd{}, usesAll | sweeps},
-		{"list", "List the secrets in the store.", &listCmd{}, usesStore | usesManifest},
-		{"show", "Show one secret: where it belongs, its versions, its values masked.", &showCmd{}, usesSecrets},
-		{"get", "Print one value, raw.", &getCmd{}, usesSecrets},
-		{"edit", "Edit a secret's values in your editor.", &editCmd{}, usesSecrets},
-		{"load", "Bring secrets from the store into their native files.", &loadCmd{}, usesAll | sweeps},
-		{"delete", "Delete secrets from the store.", &deleteCmd{}, usesAll | sweeps},
-		{"undelete", "Bring a deleted secret back.", &undeleteCmd{}, usesSecrets},
-		{"copy", "Copy a secret to another name or store.", &copyCmd{}, usesSecrets},
-		{"move", "Move a secret to another name or store.", &moveCmd{}, usesSecrets},
-		{"history", "List the versions of a secret.", &historyCmd{}, usesStore | usesManifest},
-		{"rollback", "Bring back the values of an older version.", &rollbackCmd{}, usesSecrets},
-		{"sync", "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets | sweeps},
-		{"run", "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
-		{"broker", "Say what rhx run --broker would put into a request.", &brokerCmd{}, usesSecrets},
-		{"mcp", "Serve an agent: it uses secrets, by commands that you list, and sees none.", &mcpCmd{}, usesSecrets},
-		{"env", "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
-		{"helper", "Have git, docker, aws, kubectl and others ask rhx for their credentials.", newHelperCmd(), usesStore | usesLog},
-		{"harden", "Take credentials out of files: their clients ask rhx instead.", &hardenCmd{}, usesStore | usesLog},
-		{"check", "Say whether all is there that the manifest needs.", &checkCmd{}, usesSecrets},
-		{"scan", "Find the store's values where they should not be: files, git's history, images.", &scanCmd{}, usesSecrets},
-		{"redact", "Pass text on without the store's values.", &redactCmd{}, usesSecrets},
-		{"plan", "Say what the manifest would change, on every machine and in the store.", &planCmd{}, usesSecrets},
-		{"apply", "Bring every machine and the store to what the manifest says.", &applyCmd{}, usesSecrets | sweeps},
-		{"sweep", "Take out what was placed for a time that has passed.", &sweepCmd{}, usesLog},
-		{"undo", "Bring files back to what they were before the last change by rhx.", &undoCmd{}, usesLog},
-		{"status", "Show which secret is where: same, different, missing.", &statusCmd{}, usesSecrets},
-		{"where", "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
-		{"why", "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
-		{"doctor", "Say what is wrong or unwise on this machine, and how to mend it.", &doctorCmd{}, usesStore | usesManifest},
-		{"log", "Show who read and wrote which secrets, and where they went.", &logCmd{}, 0},
-		{"store", "Back up the store; check and rekey the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
-		{"unlock", "Type the passphrase of the store's key once, for hours.", &unlockCmd{}, 0},
-		{"lock", "Have the agent forget what unlock gave it.", &lockCmd{}, 0},
-		{"agent", "Start, stop and ask the agent that holds an unlocked key.", &agentCmd{}, 0},
-		{"init", "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, usesStore | usesManifest},
-		{"trust", "Trust the manifest (rhx.yaml) that applies here.", &trustCmd{}, usesManifest},
-		{"vault", "Print the policy that a store in Vault needs.", &vaultCmd{}, usesStore | usesManifest},
-		{"login", "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore | usesLog | sweeps},
-		{"logout", "Log out of it, and take off this machine what rhx placed.", &logoutCmd{}, usesStore | usesLog | sweeps},
-		{"import", "Save what other tools keep.", &importCmd{}, usesSecrets | sweeps},
-		{"export", "Write the newest values for other programs, or to leave rhx.", &exportCmd{}, usesSecrets},
-		{"providers", "List the known providers, or all that is known of one.", &providersCmd{}, 0},
-		{"provider", "Write providers of your own; add, check and remove those of others.", &providerCmd{}, 0},
-		{"schema", "Print the JSON Schema of a manifest or of a provider spec.", &schemaCmd{}, 0},
-		{"completion", "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}, 0},
-		{"man", "Print a page of the manual, for man.", &manCmd{}, 0},
-		{"version", "Print the version.", &versionCmd{}, 0},
+		{"detect", groupKeep, "Show the credentials on this machine.", &detectCmd{}, usesOn},
+		{"save", groupKeep, "Save credentials of this machine to the store.", &saveCmd{}, usesAll | sweeps},
+		{"list", groupKeep, "List the secrets in the store.", &listCmd{}, usesStore | usesManifest},
+		{"show", groupKeep, "Show a secret's places and versions, its values masked.", &showCmd{}, usesSecrets},
+		{"get", groupKeep, "Print one value, raw.", &getCmd{}, usesSecrets},
+		{"edit", groupKeep, "Edit a secret's values in your editor.", &editCmd{}, usesSecrets},
+		{"history", groupKeep, "List the versions of a secret.", &historyCmd{}, usesStore | usesManifest},
+		{"rollback", groupKeep, "Bring back the values of an older version.", &rollbackCmd{}, usesSecrets},
+		{"copy", groupKeep, "Copy a secret to another name or store.", &copyCmd{}, usesSecrets},
+		{"move", groupKeep, "Move a secret to another name or store.", &moveCmd{}, usesSecrets},
+		{"delete", groupKeep, "Delete secrets from the store.", &deleteCmd{}, usesAll | sweeps},
+		{"undelete", groupKeep, "Bring a deleted secret back.", &undeleteCmd{}, usesSecrets},
+
+		{"load", groupUse, "Bring secrets from the store into their native files.", &loadCmd{}, usesAll | sweeps},
+		{"run", groupUse, "Run a command with secrets in its environment.", &runCmd{}, usesAll | sweeps},
+		{"env", groupUse, "Print secrets as variables for a shell or a tool.", &envCmd{}, usesSecrets},
+		{"helper", groupUse, "Have git, docker, aws, kubectl and others ask rhx.", newHelperCmd(), usesStore | usesLog},
+		{"mcp", groupUse, "Serve an agent: it uses secrets, and sees none.", &mcpCmd{}, usesSecrets},
+		{"broker", groupUse, "Say what rhx run --broker would put into a request.", &brokerCmd{}, usesSecrets},
+		{"undo", groupUse, "Bring files back to what they were before rhx's last change.", &undoCmd{}, usesLog},
+		{"sweep", groupUse, "Take out what was placed for a time that has passed.", &sweepCmd{}, usesLog},
+
+		{"init", groupProjects, "Write a manifest (rhx.yaml) of what this machine has.", &initCmd{}, usesStore | usesManifest},
+		{"trust", groupProjects, "Trust the manifest that applies here.", &trustCmd{}, usesManifest},
+		{"check", groupProjects, "Say whether all is there that the manifest needs.", &checkCmd{}, usesSecrets},
+		{"plan", groupProjects, "Say what the manifest would change, everywhere.", &planCmd{}, usesSecrets},
+		{"apply", groupProjects, "Bring the store and every machine to what it says.", &applyCmd{}, usesSecrets | sweeps},
+		{"why", groupProjects, "Show how a variable of a bundle comes to be.", &whyCmd{}, usesSecrets},
+
+		{"sync", groupHosts, "Bring secrets onto hosts over SSH.", &syncCmd{}, usesSecrets | sweeps},
+		{"status", groupHosts, "Show which secret is where: same, different, missing.", &statusCmd{}, usesSecrets},
+		{"where", groupHosts, "Show where a secret is and where it goes.", &whereCmd{}, usesSecrets},
+
+		{"doctor", groupMachine, "Say what is wrong or unwise here, and how to mend it.", &doctorCmd{}, usesStore | usesManifest},
+		{"scan", groupMachine, "Find the store's values where they should not be.", &scanCmd{}, usesSecrets},
+		{"redact", groupMachine, "Pass text on without the store's values.", &redactCmd{}, usesSecrets},
+		{"harden", groupMachine, "Take credentials out of files: their clients ask rhx.", &hardenCmd{}, usesStore | usesLog},
+		{"log", groupMachine, "Show who read and wrote which secrets.", &logCmd{}, 0},
+
+		{"unlock", groupStore, "Type the passphrase of the store's key once, for hours.", &unlockCmd{}, 0},
+		{"lock", groupStore, "Have the agent forget what unlock gave it.", &lockCmd{}, 0},
+		{"agent", groupStore, "Start, stop and ask the agent that holds an unlocked key.", &agentCmd{}, 0},
+		{"store", groupStore, "Back up the store; check, rekey and share the local one.", &storeCmd{}, usesStore | usesManifest | usesLog},
+		{"login", groupStore, "Log in to HashiCorp Vault, and exchange secrets with it.", &loginCmd{}, usesStore | usesLog | sweeps},
+		{"logout", groupStore, "Log out of it, and take away what rhx placed here.", &logoutCmd{}, usesStore | usesLog | sweeps},
+		{"vault", groupStore, "Print the policy that a store in Vault needs.", &vaultCmd{}, usesStore | usesManifest},
+
+		{"import", groupMove, "Save what other tools keep: .env, 1Password, pass, sops and more.", &importCmd{}, usesSecrets | sweeps},
+		{"export", groupMove, "Write the newest values for other programs.", &exportCmd{}, usesSecrets},
+
+		{"providers", groupProviders, "List the known providers, or all that is known of one.", &providersCmd{}, 0},
+		{"provider", groupProviders, "Write providers of your own; add those of others.", &providerCmd{}, 0},
+		{"schema", groupProviders, "Print the JSON Schema of a manifest or a provider spec.", &schemaCmd{}, 0},
+
+		{"completion", groupRest, "Print the code that makes a shell complete rhx's arguments.", &completionCmd{}, 0},
+		{"man", groupRest, "Print a page of the manual, for man.", &manCmd{}, 0},
+		{"version", groupRest, "Print the version.", &versionCmd{}, 0},
 	}
 }
 
 type command struct {
-	name, help string
-	grammar    any
-	uses       uses
+	name, group, help string
+	grammar           any
+	uses              uses
 }
 
 // uses are the flags of all commands that one has a use for.
@@ -144,7 +165,7 @@ func usesOf(name string) uses {
 
 const description = `Finds the credentials that this machine has, keeps them in a store (encrypted files, or HashiCorp Vault), and puts them where they are needed: native files, hosts over SSH, the environment of a command.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 partly done. "rhx run" gives that of the command. "rhx help agents" is a page for agents.`
+Exit status: 0 done, 1 failed, 2 wrong usage or nobody there to ask, 3 partly done. "rhx run" gives that of the command. "rhx help agents" is a page for agents.`
 
 // exitCode ends a command with a status and no message of its own.
 type exitCode int
@@ -170,7 +191,7 @@ func (a *app) run(args []string) int {
 	if len(args) == 1 && (args[0] == "version" || args[0] == "--version") {
 		// What scripts ask most often needs no grammar, which takes longer to
 		// build than the rest of the program to start.
-		return a.fail((&versionCmd{}).Run(a))
+		return a.fail((&versionCmd{}).Run(context.Background(), a))
 	}
 	if os.Getenv("GOGC") == "" {
 		// Half as many collections: a twentieth of the time of large commands, for a
@@ -183,6 +204,7 @@ func (a *app) run(args []string) int {
 	defer stop()
 	a.stopSignals = stop
 	defer a.close()
+	a.places.Told = a.tellContext
 	if a.Getenv("COMP_LINE") != "" {
 		parser, err := a.parser(ctx, commands())
 		if err != nil {
@@ -209,6 +231,9 @@ func (a *app) run(args []string) int {
 	}
 	parsed, err := a.parse(ctx, args)
 	a.Paint = a.Color
+	if lost := a.Lost(); lost != nil { // the help was not printed
+		return a.fail(lost)
+	}
 	if err != nil {
 		// A flag that failed to parse leaves the others unset: these still count.
 		a.Output = cmp.Or(wanted(args, []string{"-o", "--output"}, "json", "yaml"), "table")
@@ -287,14 +312,14 @@ func (a *app) parser(ctx context.Context, cmds []command) (*kong.Kong, error) {
 		kong.Name("rhx"), kong.Description(description),
 		kong.Writers(a.Out, a.Err),
 		kong.Exit(func(int) { a.helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: min(100, a.Width())}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: a.helpWidth()}),
 		kong.Vars{"formats": strings.Join(bundle.Formats(), ", "), "methods": strings.Join(loginMethods, ", ")},
 		kong.Help(printHelp),
 		kong.Bind(a),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	}
 	for _, c := range cmds {
-		options = append(options, kong.DynamicCommand(c.name, c.help, "", c.grammar))
+		options = append(options, kong.DynamicCommand(c.name, c.help, c.group, c.grammar))
 	}
 	parser, err := kong.New(a.globals, options...)
 	if err != nil {
@@ -323,6 +348,9 @@ func usage(err error) error {
 	// One before its command, which part does not know yet.
 	if flag, wrong, ok := strings.Cut(err.Error(), ": expected "); ok && strings.Contains(wrong, ` value but got "EOL"`) {
 		err = errors.New(flag + " needs a value")
+	}
+	if flag, got, ok := strings.Cut(err.Error(), ": expected a valid 64 bit int but got "); ok {
+		err = fmt.Errorf("%s needs a number, not %s", flag, got)
 	}
 	if args, ok := strings.CutPrefix(err.Error(), `expected "`); ok {
 		err = errors.New("missing argument: " + strings.TrimSuffix(args, `"`))

@@ -45,7 +45,7 @@ func TestNext(t *testing.T) {
 		{"|x", ""},
 		{"provider |", "add build describe list new remove test verify"},
 		{"provider x |", ""},
-		{"store |", "export import rekey verify"},
+		{"store |", "export import join key members rekey share unshare verify"},
 		{"store export |", ""}, // a file
 		{"store import |", ""},
 		{"store export b --to |", ""},

@@ -5,19 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
-	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
-	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
@@ -25,16 +22,20 @@ import (
 
 type editCmd struct {
 	Secret string `arg:"" predictor:"stored" help:"The secret's name."`
+	Kept   bool   `help:"Go on with what you typed earlier and could not be saved. An empty file drops it."`
 }
 
 func (c *editCmd) Help() string {
-	return `Opens the values in $VISUAL, $EDITOR or vi, as lines KEY=VALUE, or as JSON where such lines cannot hold them. What you save there becomes a new version. Nothing is saved where the editor fails or the file is unchanged, or where somebody else has saved the secret meanwhile.
+	return `Opens the values in $VISUAL, $EDITOR or vi, as lines KEY=VALUE, or as JSON where such lines cannot hold them. What you save there becomes a new version. Nothing is saved where the editor fails or the file is unchanged.
+
+Where somebody else has saved the secret meanwhile, or it cannot be saved, what you typed is kept, sealed with the store's key, and can be edited again over the newest version: at once, or later with --kept.
 
 The file is in a folder in memory (XDG_RUNTIME_DIR or /dev/shm) that only you can read, and that goes with the editor, however rhx ends. vim and emacs are told to keep no copies elsewhere; for other editors see docs/stores.md.
 
 Examples:
   rhx edit aws/prod
-  VISUAL='code --wait' rhx edit db`
+  VISUAL='code --wait' rhx edit db
+  rhx edit db --kept   # what could not be saved`
 }
 
 // maxEdited is how much an edited file may hold, in bytes.
@@ -46,7 +47,7 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if a.NoInput {
-		return fault.WithHint(fault.WithKind(errors.New("rhx edit asks an editor, and --no-input says to ask nobody"), fault.Usage), "rhx save "+c.Secret+" KEY=- takes a value from a pipe")
+		return fault.WithHint(fault.Unasked(errors.New("rhx edit asks an editor, and --no-input says to ask nobody")), "rhx save "+c.Secret+" KEY=- takes a value from a pipe")
 	}
 	if err := a.storedOne(&c.Secret); err != nil {
 		return err
@@ -60,62 +61,30 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 			return err // before anything is typed
 		}
 	}
-	values, err := a.edited(e, rec)
-	if err != nil || values == nil {
-		return err
+	ed := &editing{a: a, e: e, rec: rec}
+	if c.Kept {
+		ed.kept, err = e.Exchange.Draft(ctx, rec.Name)
+	} else if e.Exchange.HasDraft(ctx, rec.Name) {
+		a.warn(fmt.Sprintf("what was typed for %s earlier and not saved is kept: rhx edit %s --kept goes on with it", rec.Name, rec.Name))
 	}
-	saved, err := e.Exchange.Replace(ctx, rec, values)
 	if err != nil {
 		return err
 	}
-	return a.printSaved([]exchange.Saved{saved})
+	saved, err := ed.run(ctx)
+	if err != nil || saved == nil {
+		return err
+	}
+	return a.printSaved([]exchange.Saved{*saved})
 }
 
-// edited returns the values that a person makes of those of a record; nil for none, which
-// is said.
-func (a *app) edited(e *engine.Engine, rec *store.Record) (values secret.Values, err error) {
-	about := fmt.Sprintf("%s, version %d: lines KEY=VALUE, as rhx save --values has them.", term.Line(rec.Name), rec.Version)
-	name, text, err := exchange.ValuesFile(&rec.Secret, keysOf(specOf(e, rec.Secret.Provider), rec.Secret.Values), about,
-		"A line that you take out takes the key out. A file that is not changed changes nothing.")
-	if err != nil {
-		return nil, err
-	}
-	if !child.InMemory(a.Getenv) {
-		a.warn("this system has no folder in memory: while the editor runs, the values are in a file on its disk, which only you can read")
-	}
-	dir, release, err := child.PrivateFolder(a.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if left := release(); left != nil {
-			a.warn(left.Error() + "; the next rhx edit tries again")
-		}
-	}()
-	file := filepath.Join(dir, name)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, err
-	}
-	for {
-		if err := a.openEditor(dir, file); err != nil {
-			return nil, err
-		}
-		data, err := ownfile.ReadNoLink(file, maxEdited)
-		if err != nil {
-			return nil, fmt.Errorf("nothing was saved: read what was edited: %w", err)
-		}
-		if values, err = valuesOf(e, rec, data); err == nil {
-			if len(values.Diff(rec.Secret.Values)) == 0 {
-				a.say(rec.Name + ": not changed")
-				return nil, nil
-			}
-			return values, nil
-		}
-		a.report(rec.Name, err)
-		if !a.canAsk() || !a.ask("Edit it again? If not, what you typed is gone.") {
-			return nil, errors.New("nothing was saved")
-		}
-	}
+// editorError is that of an editor that ended with a status.
+type editorError struct {
+	editor string
+	status int
+}
+
+func (e *editorError) Error() string {
+	return fmt.Sprintf("the editor %s ended with the status %d; nothing was saved", e.editor, e.status)
 }
 
 // openEditor has a person edit a file.
@@ -135,7 +104,7 @@ func (a *app) openEditor(dir, file string) error {
 	case err != nil:
 		return err
 	case status != 0:
-		return fault.WithHint(fmt.Errorf("the editor %s ended with the status %d; nothing was saved", strings.Fields(editor)[0], status&^child.BySignal), "VISUAL or EDITOR names another one")
+		return fault.WithHint(&editorError{strings.Fields(editor)[0], status &^ child.BySignal}, "VISUAL or EDITOR names another one")
 	}
 	return nil
 }

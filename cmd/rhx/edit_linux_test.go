@@ -11,17 +11,19 @@ import (
 	"time"
 )
 
-// What is edited goes with the editor, however it or rhx ends, and nothing is saved then.
+// What is edited goes with the editor, however it or rhx ends, and nothing is saved then. What was
+// typed is kept, sealed.
 func TestAnEditThatIsEndedLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		signal syscall.Signal
 		group  bool // as a terminal sends it
 		status int
+		kept   bool
 	}{
-		"Ctrl-C":     {syscall.SIGINT, true, 1},
-		"terminated": {syscall.SIGTERM, false, 1},
-		"killed":     {syscall.SIGKILL, false, 137},
+		"Ctrl-C":     {syscall.SIGINT, true, 1, true},
+		"terminated": {syscall.SIGTERM, false, 1, true},
+		"killed":     {syscall.SIGKILL, false, 137, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +70,12 @@ func TestAnEditThatIsEndedLeavesNothing(t *testing.T) {
 			show.Env = env
 			if out, err := show.Output(); err != nil || strings.Contains(string(out), "changed") {
 				t.Errorf("%s, %v", out, err)
+			}
+			// What the editor had written is kept, sealed, if rhx lived on.
+			kept := exec.Command(plainProgram(t), "edit", "db", "--kept")
+			kept.Env = append(env, "EDITOR=cat")
+			if out, _ := kept.CombinedOutput(); strings.Contains(string(out), "changed=1") != c.kept {
+				t.Errorf("%s", out)
 			}
 		})
 	}

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 type historyCmd struct {
@@ -36,18 +38,27 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 	out := make([]versionJSON, 0, len(infos))
 	rows := make([][]string, 0, len(infos))
 	now := time.Now()
+	header := []string{"VERSION", "WRITTEN", ""}
+	by := slices.ContainsFunc(infos, func(i store.Info) bool { return i.By != "" })
+	if by {
+		header = append(header, "BY")
+	}
 	for _, v := range infos {
-		out = append(out, versionJSON{v.Version, v.Updated, v.Deleted})
+		out = append(out, versionJSON{v.Version, v.Updated, v.Deleted, v.By})
 		state := ""
 		if v.Deleted {
 			state = "deleted"
 		}
-		rows = append(rows, []string{strconv.Itoa(v.Version), ago(v.Updated, now), state})
+		row := []string{strconv.Itoa(v.Version), ago(v.Updated, now), state}
+		if by {
+			row = append(row, v.By)
+		}
+		rows = append(rows, row)
 	}
 	if done, err := a.data(out); done {
 		return cmp.Or(err, historyErr)
 	}
-	return cmp.Or(a.table([]string{"VERSION", "WRITTEN", ""}, rows), historyErr)
+	return cmp.Or(a.table(header, rows), historyErr)
 }
 
 type rollbackCmd struct {

@@ -57,7 +57,12 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		return listErr
 	}
 	infos := slices.DeleteFunc(slices.Clone(all), func(i store.Info) bool { return !named(c.Patterns, i.Name) })
-	ends, err := e.Records.Expiries(ctx, infos, c.Expiring > 0)
+	var ends map[string]time.Time
+	if c.Expiring > 0 {
+		ends, err = e.Records.Expiries(ctx, infos)
+	} else {
+		ends, err = e.Records.KnownExpiries(ctx, infos, all)
+	}
 	if err != nil {
 		return err
 	}

@@ -15,16 +15,10 @@ import (
 func TestTwoPrograms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	build := func(name string, flags ...string) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		args := append(append([]string{"-o", path}, flags...), ".")
-		if out, err := goBuild(args...).CombinedOutput(); err != nil {
-			t.Fatalf("go build %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return path
+	rhx := filepath.Join(dir, "rhx")
+	if err := os.Link(slimRhx(t), rhx); err != nil {
+		t.Fatal(err)
 	}
-	rhx := build("rhx", "-tags", "slim")
 	s := vaulttest.Shared(t)
 	url := "vault://" + s.MountKV(t, "team", 2, 0)
 	run := func(stdin string, args ...string) (string, error) {
@@ -39,6 +33,9 @@ func TestTwoPrograms(t *testing.T) {
 	}
 	if out, err := run("", "doctor"); err == nil || !strings.Contains(out, "warning: rhx-full: ~/rhx-full is not there\n") || !strings.Contains(out, "warning: store: ") {
 		t.Fatalf("doctor without rhx-full: %v\n%s", err, out)
+	}
+	if out, err := run("", "version", "-o", "json"); err != nil || !strings.Contains(out, `"agrees": false`) || !strings.Contains(out, `"error": "is not there"`) {
+		t.Fatalf("version without rhx-full: %v\n%s", err, out)
 	}
 	// A provider package that is a spec alone is made and tried without it.
 	file, pkg := filepath.Join(dir, ".acme.yml"), filepath.Join(dir, "acme")
@@ -65,6 +62,9 @@ func TestTwoPrograms(t *testing.T) {
 	}
 	if out, err := run("", search...); err != nil || !strings.Contains(out, "No value of the store") {
 		t.Fatalf("scan: %v\n%s", err, out)
+	}
+	if out, err := run("", "version", "-o", "json"); err != nil || !strings.Contains(out, `"path": "`+filepath.Join(dir, "rhx-full")+`",`) || !strings.Contains(out, `"agrees": true`) {
+		t.Fatalf("version beside rhx-full: %v\n%s", err, out)
 	}
 	if out, err := run("FAKE", "save", "openai", "api_key=-"); err != nil || out != "openai: saved\n" {
 		t.Fatalf("save: %v\n%s", err, out)

@@ -45,7 +45,8 @@ type providerTestCmd struct {
 func (c *providerTestCmd) Help() string {
 	return `A case is a folder cases/NAME with home/ (files, as the tool leaves them in the home folder), env (variables as KEY=VALUE lines, if any) and expect.json:
 
-  {"secrets": [{"profile": "default", "values": {"token": "fake-token"}}]}
+  {"secrets": [{"profile": "default",
+    "values": {"token": "fake-token"}}]}
 
 The profile is as the file spells it. For a file that is broken in line 3 there is {"error": {"code": "invalid", "line": 3}}, and for a secret that the tool keeps elsewhere "state": "keyring" or "exec" instead of values. rhx must find just that, and bring each secret back.
 

@@ -4,8 +4,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,11 @@ import (
 // redacting is a running rhx redact over a store with one value.
 func redacting(t *testing.T) (cmd *exec.Cmd, in io.WriteCloser, out *os.File) {
 	t.Helper()
+	return overOneValue(t, nil, "redact")
+}
+
+func overOneValue(t *testing.T, errs io.Writer, args ...string) (cmd *exec.Cmd, in io.WriteCloser, out *os.File) {
+	t.Helper()
 	home, rhx := t.TempDir(), rhxProgram(t)
 	if err := os.WriteFile(filepath.Join(home, "value"), []byte("fake-password-0123"), 0o600); err != nil {
 		t.Fatal(err)
@@ -26,7 +33,7 @@ func redacting(t *testing.T) (cmd *exec.Cmd, in io.WriteCloser, out *os.File) {
 	if text, err := save.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	cmd = exec.Command(rhx, "redact")
+	cmd = exec.Command(rhx, args...)
 	cmd.Dir, cmd.Env = home, environ(home)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -36,7 +43,7 @@ func redacting(t *testing.T) (cmd *exec.Cmd, in io.WriteCloser, out *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Stdout = w
+	cmd.Stdout, cmd.Stderr = w, errs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,5 +104,39 @@ func TestRedactEnds(t *testing.T) {
 	waitErr := cmd.Wait()
 	if !errors.As(waitErr, &ended) || ended.Sys().(syscall.WaitStatus).Signal() != syscall.SIGPIPE || err == nil {
 		t.Errorf("%v, %v", waitErr, err)
+	}
+}
+
+// Ctrl-C shows what rhx scan has found until then and says that it is not all, and no
+// baseline takes it.
+func TestScanInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		out  string
+		says string
+	}{
+		{[]string{"scan", "-"}, "-:1:3  db password  plain\n", ""},
+		{[]string{"scan", "-", "-o", "json"}, "\"column\": 3,", ""},
+		{[]string{"scan", "-", "--baseline", "known.json", "--accept"}, "-:1:3  db password  plain\n", "rhx: warning: the search did not end: nothing was added to known.json\n"},
+	} {
+		var said bytes.Buffer
+		cmd, in, out := overOneValue(t, &said, c.args...)
+		// More than a pipe holds, so that rhx has read the beginning.
+		if _, err := io.WriteString(in, "x fake-password-0123 "+strings.Repeat("more ", 200_000)); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Process.Signal(os.Interrupt)
+		got, err := io.ReadAll(out)
+		var ended *exec.ExitError
+		if waitErr := cmd.Wait(); err != nil || !errors.As(waitErr, &ended) || ended.ExitCode() != 130 || !strings.Contains(string(got), c.out) {
+			t.Errorf("%v: %v, %v\n%s", c.args, err, waitErr, got)
+		}
+		if want := c.says + "rhx: interrupted: not everything was searched, and this is what was found until then\n"; said.String() != want {
+			t.Errorf("%v says\n%s", c.args, &said)
+		}
+		if _, err := os.Stat(filepath.Join(cmd.Dir, "known.json")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v: a baseline: %v", c.args, err)
+		}
 	}
 }

@@ -33,7 +33,7 @@ type scanCmd struct {
 func (c *scanCmd) Help() string {
 	return `Searches for the secret values of your store, of every version that it still has: as they are, in base64, hex and UTF-16, in URLs, JSON and XML, quoted, and broken into lines. It tells the place, the secret's name and the form, and never a value; of a file whose name has one, the name has asterisks. Places where rhx itself put the value are left out, and so are values that many texts have by chance: shorter than 8 bytes, of fewer than 5 different ones, or of small letters or digits alone and shorter than 14.
 
-Exit status: 0 nothing was found, 1 something was, 3 nothing was and not all could be read, or the store has nothing to search for.
+Exit status: 0 nothing was found, 1 something was, 3 nothing was and not all could be read, or the store has nothing to search for, 130 interrupted: what was found until then is printed.
 
 Examples:
   rhx scan                                  # this folder, and what you typed into shells
@@ -67,10 +67,8 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if c.InstallHook {
 		return c.installHook(ctx, a)
 	}
-	if len(c.Path) > 0 && !c.Git && !c.Staged { // else no archive is looked into
-		if err := a.withZstd(); err != nil {
-			return err
-		}
+	if err := a.withZstd(); err != nil {
+		return err
 	}
 	e, err := a.engine()
 	if err != nil {
@@ -93,16 +91,17 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.search(ctx, a, e, s); err != nil {
-		return err
-	}
+	searchErr := c.search(ctx, a, e, s)
 	found, more := s.Findings()
 	if baseline != nil {
 		baseline.Shown = s.Shown
 		known := len(found)
 		found = baseline.Without(found)
 		a.note("%s known by %s", plural(known-len(found), "finding"), c.Baseline)
-		if c.Accept {
+		switch {
+		case c.Accept && searchErr != nil:
+			a.warn("the search did not end: nothing was added to " + c.Baseline)
+		case c.Accept:
 			if err := baseline.Accept(found); err != nil {
 				return err
 			}
@@ -112,7 +111,29 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 			found = nil
 		}
 	}
-	return c.report(a, s, found, more, readErr != nil || c.seeksNothing(a, s, len(recs)))
+	nothing := readErr != nil || c.seeksNothing(a, s, len(recs))
+	if searchErr != nil {
+		return c.unfinished(ctx, a, s, found, more, searchErr)
+	}
+	return c.report(a, s, found, more, nothing)
+}
+
+// unfinished reports what was found by a search that did not end.
+func (c *scanCmd) unfinished(ctx context.Context, a *app, s *scan.Scanner, found []scan.Finding, more int, err error) error {
+	until := ", and nothing was found until then"
+	if len(found)+more > 0 {
+		until = ", and this is what was found until then"
+		var status exitCode
+		if err := c.report(a, s, found, more, true); !errors.As(err, &status) {
+			return err
+		}
+		err = fault.WithHint(fmt.Errorf("not everything was searched%s: %w", until, err), fault.Hint(err))
+	}
+	if ctx.Err() == nil {
+		return err
+	}
+	a.Fail("interrupted: not everything was searched"+until, "")
+	return exitCode(130)
 }
 
 func (c *scanCmd) check() error {
@@ -200,8 +221,8 @@ func (c *scanCmd) prepare(e *engine.Engine, s *scan.Scanner) error {
 	}
 	for _, sp := range specs {
 		for _, v := range sp.Values {
-			if v.Pattern != nil && !v.Public {
-				list = append(list, scan.Pattern{Provider: sp.Name, Key: v.Name, Text: v.Pattern.Text})
+			if v.Pattern != nil {
+				list = append(list, scan.Pattern{Provider: sp.Name, Key: v.Name, Text: v.Pattern.Text, Public: v.Public})
 			}
 		}
 	}
@@ -257,7 +278,9 @@ func (c *scanCmd) search(ctx context.Context, a *app, e *engine.Engine, s *scan.
 	}
 	roots := slices.Clone(c.Path)
 	if slices.Contains(roots, "-") {
-		s.Text("-", a.In)
+		if err := s.Text(ctx, "-", a.In); err != nil {
+			return err
+		}
 		roots = slices.DeleteFunc(roots, func(p string) bool { return p == "-" })
 	}
 	if len(c.Path) == 0 {
@@ -312,7 +335,9 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 		switch {
 		case f.Version == 0:
 			j.Secret, j.Provider = "", f.Secret
-			what = strings.TrimSuffix("a token of "+f.Secret, " of ")
+			if what = strings.TrimSuffix("a token of "+f.Secret, " of "); f.ID {
+				what = "the ID of a key of " + f.Secret
+			}
 		case !f.Current:
 			what += " (version " + strconv.Itoa(f.Version) + ")"
 		}

@@ -46,6 +46,7 @@ type versionJSON struct {
 	Version int       `json:"version"`
 	Updated time.Time `json:"updated"`
 	Deleted bool      `json:"deleted,omitempty"`
+	By      string    `json:"by,omitempty"`
 }
 
 func (c *showCmd) Run(ctx context.Context, a *app) error {
@@ -82,7 +83,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		versions = append(versions, "not known: "+err.Error())
 	}
 	for _, v := range history {
-		j.Versions = append(j.Versions, versionJSON{v.Version, v.Updated, v.Deleted})
+		j.Versions = append(j.Versions, versionJSON{v.Version, v.Updated, v.Deleted, v.By})
 		text := fmt.Sprintf("%d (%s)", v.Version, v.Updated.Local().Format("2006-01-02 15:04"))
 		if v.Deleted {
 			text += " deleted"

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rhx-dev/rhx/host/backup"
 	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/store"
+	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
 type storeImportCmd struct {
@@ -77,7 +79,19 @@ func (c *storeImportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if todo > 0 && !c.Yes && !c.DryRun && a.canAsk() && a.Output == "table" {
+	if local, ok := store.As[*agestore.Store](st); ok && todo > 0 {
+		shared, err := local.Shared(ctx)
+		if err != nil {
+			return err
+		}
+		if shared != nil {
+			a.warn("the store is shared: what is imported is read by those who read all of it, or a secret of that name: " + memberNames(append([]agestore.Member{shared.Owner}, shared.Members...)))
+		}
+	}
+	if todo > 0 && !c.Yes && !c.DryRun {
+		if !a.canAskBeside(c.File == "-") || a.Output != "table" {
+			return notConfirmed("rhx store import", "rhx store import --dry-run shows what it would do")
+		}
 		if !a.ask(fmt.Sprintf("Import %s into %s?", plural(todo, "secret"), st.URL())) {
 			return errors.New("nothing was imported")
 		}

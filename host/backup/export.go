@@ -118,6 +118,9 @@ func (b *Backup) versions(ctx context.Context, st store.Store, out *Exported) ([
 	if err != nil {
 		return nil, err
 	}
+	if names, err = b.Records.Mine(ctx, names); err != nil {
+		return nil, err
+	}
 	found := make([][]store.Info, len(names))
 	errs := make([]error, len(names))
 	b.Records.Each("listing", len(names), func(i int) {

@@ -15,7 +15,7 @@ var expiringCheck = Check{Name: "expiring", Needs: Open, Look: func(ctx context.
 	if err != nil {
 		return nil, err
 	}
-	ends, err := d.Engine.Records.Expiries(ctx, infos, true)
+	ends, err := d.Engine.Records.Expiries(ctx, infos)
 	if err != nil {
 		return nil, err
 	}

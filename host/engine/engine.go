@@ -4,7 +4,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/backup"
@@ -63,6 +65,9 @@ type Engine struct {
 	Project  *project.Project
 }
 
+// shownOthers is how many secrets are named that are not shared with the user.
+const shownOthers = 5
+
 // New makes an engine. It reads nothing yet.
 func New(p Parts) *Engine {
 	dirs := config.NewDirs(p.Home, p.Getenv)
@@ -71,12 +76,16 @@ func New(p Parts) *Engine {
 	e.Specs = spec.NewRegistry(specs.All(), filepath.Join(dirs.Config, "providers")).WithPackages(e.Added)
 	e.Guests = &Guests{cache: filepath.Join(dirs.Cache, "wasm"), added: e.Added, newRunner: p.NewRunner, warn: p.Warn, note: p.Note}
 	e.Stores = &Stores{Dirs: dirs, Home: p.Home, Getenv: p.Getenv, OpenVault: p.OpenVault, Passphrase: p.Passphrase, Warn: p.Warn, Note: p.Note}
-	e.Records = &records.Records{Open: e.Stores.Open, Known: e.Specs.Known, Progress: p.Progress}
+	e.Records = &records.Records{Open: e.Stores.Open, Known: e.Specs.Known, Progress: p.Progress,
+		Ends: &records.Ends{Path: filepath.Join(dirs.Cache, "expiries"), Seal: e.Stores.Seal, Unseal: e.Stores.Unseal}}
 	e.Book = &session.Book{Dirs: dirs, Local: e.Local, Keys: e.Stores, Warn: p.Warn, Journal: &journal.Journal{
 		Dir:    filepath.Join(dirs.State, "journal"),
 		Seal:   e.Stores.Seal,
 		Unseal: e.Stores.Unseal,
 	}}
+	e.Records.Others = func(names []string) {
+		p.Warn(fmt.Sprintf("%d of the secrets in the store are not shared with you, and are left out: %s", len(names), strings.Join(names[:min(len(names), shownOthers)], ", ")))
+	}
 	e.Stores.Noted, e.Records.Read = e.Book.Stored, e.Book.NoteRead
 	e.wire()
 	return e

@@ -57,6 +57,9 @@ func (x *Exchange) Export(ctx context.Context, names []string) (*Exported, []Lef
 		for _, info := range infos {
 			names = append(names, info.Name)
 		}
+		if names, err = x.Records.Mine(ctx, names); err != nil {
+			return nil, nil, err
+		}
 	}
 	reads, err := x.Records.ReadMany(ctx, names)
 	if err != nil {

@@ -154,7 +154,7 @@ func (x *Exchange) SaveSecret(ctx context.Context, sec *secret.Secret) (Saved, e
 }
 
 // Replace saves a secret with other values than those of a version of it, which has to be
-// the newest still.
+// the newest still: else the error matches [store.ErrConflict].
 func (x *Exchange) Replace(ctx context.Context, old *store.Record, values secret.Values) (Saved, error) {
 	st, err := x.Records.Store(ctx)
 	if err != nil {
@@ -164,6 +164,11 @@ func (x *Exchange) Replace(ctx context.Context, old *store.Record, values secret
 	sec.Values, sec.Expires = values, time.Time{} // which was that of the old values
 	sec.Expires = expiry.Of(sec)
 	s := Saved{Name: sec.Name, Action: provider.Updated, Keys: values.Diff(old.Secret.Values)}
+	// To a store a version that was deleted is the newest still.
+	if _, err := st.Get(ctx, sec.Name, 0); errors.Is(err, store.ErrNotFound) {
+		s.Action, s.Err = provider.Failed, fault.Mark(fmt.Errorf("%s was deleted meanwhile", sec.Name), store.ErrConflict)
+		return s, s.Err
+	}
 	putExpecting(ctx, st, sec, old.Version, &s)
 	return s, s.Err
 }

@@ -76,6 +76,14 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
+// ErrUnasked: an answer is needed, and there is nobody to ask. It is of kind Usage wherever
+// it comes from: what the question would be about has to be said by a flag, a variable or a
+// pipe.
+var ErrUnasked = errors.New("an answer is needed, and there is nobody to ask")
+
+// Unasked returns err, with its own text, as an [ErrUnasked] of kind Usage.
+func Unasked(err error) error { return WithKind(Mark(err, ErrUnasked), Usage) }
+
 type marked struct{ err, as error }
 
 func (m *marked) Error() string        { return m.err.Error() }
@@ -89,6 +97,35 @@ func Mark(err, as error) error {
 		return nil
 	}
 	return &marked{err, as}
+}
+
+// Join is errors.Join, but of errors that say the same, hint and all, it has the first
+// one alone: a key that is missing is missing for each version of each secret.
+func Join(errs ...error) error {
+	type said struct{ text, hint string }
+	seen := map[said]bool{}
+	var out []error
+	var add func(errs []error)
+	add = func(errs []error) {
+		for _, err := range errs {
+			if err == nil {
+				continue
+			}
+			if joined, ok := err.(interface{ Unwrap() []error }); ok {
+				parts := joined.Unwrap()
+				if plain := errors.Join(parts...); plain != nil && plain.Error() == err.Error() { // and not one of a text of its own
+					add(parts)
+					continue
+				}
+			}
+			if s := (said{err.Error(), Hint(err)}); !seen[s] {
+				seen[s] = true
+				out = append(out, err)
+			}
+		}
+	}
+	add(errs)
+	return errors.Join(out...)
 }
 
 // Cause returns what is wrong in an error of package os, without the name of

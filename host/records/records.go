@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/rhx-dev/rhx/host/expiry"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/parallel"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -31,6 +29,11 @@ type Records struct {
 	// Read, where it is set, is told what was read from the store with its values, at
 	// once for what was read together.
 	Read func(url string, read []store.Info)
+	// Others, where it is set, is told of secrets that are left out of all, since they are not shared
+	// with the user.
+	Others func(names []string)
+	// Ends, where it is set, keeps when secrets stop working.
+	Ends *Ends
 
 	once     sync.Once
 	store    store.Store
@@ -73,14 +76,58 @@ func (r *Records) List(ctx context.Context) ([]store.Info, error) {
 	return st.List(ctx)
 }
 
-// Readable is List where some secrets of the store cannot be told, which stop no other: unread names
-// them.
+// Readable is List without what is not shared with the user, and where some secrets of the store
+// cannot be told, which stop no other: unread names them.
 func (r *Records) Readable(ctx context.Context) (infos []store.Info, unread, err error) {
 	infos, err = r.List(ctx)
-	if fault.KindOf(err) == fault.Partial {
-		return infos, err, nil
+	if err != nil && fault.KindOf(err) != fault.Partial {
+		return nil, nil, err
 	}
-	return infos, nil, err
+	unread = err
+	infos, err = r.mineOf(ctx, infos, r.Others)
+	return infos, unread, err
+}
+
+// mineOf is Mine of what is listed.
+func (r *Records) mineOf(ctx context.Context, infos []store.Info, tell func([]string)) ([]store.Info, error) {
+	names := make([]string, len(infos))
+	for i, info := range infos {
+		names[i] = info.Name
+	}
+	mine, err := r.mine(ctx, names, tell)
+	if err != nil || len(mine) == len(infos) {
+		return infos, err
+	}
+	is := map[string]bool{}
+	for _, name := range mine {
+		is[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(infos), func(i store.Info) bool { return !is[i.Name] }), nil
+}
+
+// Mine are those of names, which are all of the store, that are shared with the user; all where the
+// store has nothing that is not.
+func (r *Records) Mine(ctx context.Context, names []string) ([]string, error) {
+	return r.mine(ctx, names, r.Others)
+}
+
+func (r *Records) mine(ctx context.Context, names []string, tell func([]string)) ([]string, error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sharer, ok := store.As[store.Sharer](st)
+	if !ok {
+		return names, nil
+	}
+	others, err := sharer.Others(ctx, names)
+	if err != nil || len(others) == 0 {
+		return names, err
+	}
+	if tell != nil {
+		tell(others)
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) }), nil
 }
 
 // Names returns the names of a store's secrets, and perhaps of deleted ones,
@@ -206,13 +253,14 @@ func (r *Records) ReadMany(ctx context.Context, names []string) ([]Read, error) 
 	return out, Unavailable(out, func(read Read) error { return read.Err })
 }
 
-// Unavailable is the error of a list of which every part failed because the
-// store cannot be had at all: one error says that better than many.
+// Unavailable is the error of a list of which every part failed because the store cannot
+// be had at all, or because nobody can be asked for its passphrase: one error says that
+// better than many.
 func Unavailable[T any](all []T, errOf func(T) error) error {
 	var first error
 	for _, one := range all {
 		err := errOf(one)
-		if !errors.Is(err, store.ErrUnavailable) {
+		if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, fault.ErrUnasked) {
 			return nil
 		}
 		if first == nil {
@@ -237,7 +285,7 @@ func (r *Records) GetAll(ctx context.Context, names []string) ([]*store.Record, 
 		}
 		recs[i], errs = read.Record, append(errs, read.Err)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := fault.Join(errs...); err != nil {
 		return nil, err
 	}
 	return recs, nil
@@ -301,6 +349,9 @@ func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
 			names = append(names, info.Name)
 		}
 	}
+	if names, err = r.Mine(ctx, names); err != nil {
+		return nil, err
+	}
 	reads, err := r.ReadMany(ctx, names)
 	if err != nil {
 		return nil, err
@@ -315,50 +366,10 @@ func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
 			errs = append(errs, read.Err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := fault.Join(errs...); err != nil {
 		return nil, err
 	}
 	return recs, nil
-}
-
-// Expiries returns when secrets stop working, by name, of those of which that is known. It
-// reads their values, which goes to nobody: all of them, or without all only where the store
-// opens without asking anybody.
-func (r *Records) Expiries(ctx context.Context, infos []store.Info, all bool) (map[string]time.Time, error) {
-	st, err := r.Store(ctx)
-	if err != nil {
-		return nil, err
-	}
-	opener, ok := store.As[interface{ Opens() bool }](st)
-	reads := all || ok && len(infos) > 0 && opener.Opens()
-	ends, errs := make([]time.Time, len(infos)), make([]error, len(infos))
-	one := func(i int) {
-		ends[i] = infos[i].Expires
-		if !reads {
-			return
-		}
-		rec, err := st.Get(ctx, infos[i].Name, 0)
-		switch {
-		case err == nil:
-			ends[i] = expiry.Of(&rec.Secret)
-		case all && !errors.Is(err, store.ErrNotFound): // deleted meanwhile
-			errs[i] = err
-		}
-	}
-	if reads {
-		r.Each("reading", len(infos), one)
-	} else {
-		for i := range infos {
-			one(i)
-		}
-	}
-	out := map[string]time.Time{}
-	for i, end := range ends {
-		if !end.IsZero() {
-			out[infos[i].Name] = end
-		}
-	}
-	return out, errors.Join(errs...)
 }
 
 // providerOf is the provider that a secret's name begins with.
@@ -384,9 +395,12 @@ func (r *Records) Versions(ctx context.Context, names []string) ([]*store.Record
 		for _, info := range infos {
 			names = append(names, info.Name)
 		}
+		if names, err = r.Mine(ctx, names); err != nil {
+			return nil, err
+		}
 	}
 	recs, err := r.versions(ctx, st, names)
-	return recs, errors.Join(listErr, err)
+	return recs, fault.Join(listErr, err)
 }
 
 func (r *Records) versions(ctx context.Context, st store.Store, names []string) ([]*store.Record, error) {
@@ -412,7 +426,7 @@ func (r *Records) versions(ctx context.Context, st store.Store, names []string) 
 			if getErr == nil {
 				found[i].recs = append(found[i].recs, rec)
 			} else if !errors.Is(getErr, store.ErrNotFound) { // deleted meanwhile
-				err = errors.Join(err, getErr)
+				err = fault.Join(err, getErr)
 			}
 		}
 		found[i].err = err
@@ -429,5 +443,5 @@ func (r *Records) versions(ctx context.Context, st store.Store, names []string) 
 	if len(infos) > 0 && r.Read != nil {
 		r.Read(st.URL(), infos)
 	}
-	return recs, errors.Join(errs...)
+	return recs, fault.Join(errs...)
 }

@@ -401,12 +401,14 @@ func TestVersions(t *testing.T) {
 	}
 	put(t, st, "a", "1", "2", "3")
 	put(t, st, "b", "1")
-	put(t, st, "broken", "1")
+	put(t, st, "broken", "1", "2")
+	put(t, st, "broken-too", "1")
 	if err := st.Delete(ctx, "b"); err != nil {
 		t.Fatal(err)
 	}
 	put(t, st, "b", "2")
-	st.get["broken"] = errors.New("broken")
+	// What is wrong with each version of each is told once.
+	st.get["broken"], st.get["broken-too"] = errors.New("broken"), errors.New("broken")
 	versions := func(names ...string) string {
 		t.Helper()
 		recs, err := r.Versions(ctx, names)

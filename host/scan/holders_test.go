@@ -36,7 +36,7 @@ func TestHoldersOfRecords(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	s, _ := New(all)
-	s.Text("x", strings.NewReader("service_account\nFAKE9876543210abcdefghi"))
+	mustText(t, s, "x", strings.NewReader("service_account\nFAKE9876543210abcdefghi"))
 	if got := lines(s); !slices.Equal(got, []string{"x:2:1 b plain"}) {
 		t.Error(got)
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,20 +25,6 @@ import (
 	"github.com/rhx-dev/rhx/host/scan/zstandard"
 	"github.com/rhx-dev/rhx/host/secret"
 )
-
-// A file that is named, and compressed in a way that is not read, is said not to be searched.
-func TestOtherArchives(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, map[string]string{"a.zip": "PK\x03\x04 FAKE" + strings.Repeat("x", 200<<10), "b.xz": "\xfd7zXZ\x00 FAKE", "c.bz2": "BZh91AY&SY FAKE", "d.7z": "7z\xbc\xaf\x27\x1c FAKE", "BZh": "BZhFAKE", "PK": "PK FAKE"})
-	t.Chdir(dir)
-	s := searcher(t)
-	if err := s.Trees(context.Background(), []string{"a.zip", "b.xz", "c.bz2", "d.7z", "BZh", "PK"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := lines(s); !slices.Equal(got, []string{"unread a.zip", "unread b.xz", "unread c.bz2", "unread d.7z"}) {
-		t.Errorf("%q", got)
-	}
-}
 
 // A value in a name is found, and the name is shown without it: of a file, a folder, what is
 // in an archive, and what cannot be read, in the baseline too.
@@ -95,7 +82,7 @@ func TestNames(t *testing.T) {
 	history, s := run(func(s *Scanner) error { return s.History(context.Background(), NewGit(dir, os.Environ(), false)) })
 	has(history, first+":n-********.txt:0:0 s plain", first+":sub/********:0:0 s plain", first+":********/b:1:1 s plain", first+":********:0:0 s plain")
 	for _, f := range s.findings {
-		if want := map[bool]int{true: 1}[f.InName]; f.Also != want {
+		if want := map[bool]int{true: 1}[f.InName && !f.inner]; f.Also != want {
 			t.Errorf("%s is in %d more versions, not %d", f.Path, f.Also, want)
 		}
 	}
@@ -116,6 +103,14 @@ func searcher(t *testing.T, more ...Holder) *Scanner {
 		t.Fatalf("%d values are left out", len(left))
 	}
 	return s
+}
+
+// mustText searches a text.
+func mustText(t *testing.T, s *Scanner, path string, in io.Reader) {
+	t.Helper()
+	if err := s.Text(context.Background(), path, in); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // lines are findings as texts.
@@ -317,7 +312,7 @@ func TestZstdIsNotPassedOver(t *testing.T) {
 		if err := s.Trees(context.Background(), []string{filepath.Join(dir, name)}); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(lines(s), " "); !strings.HasPrefix(got, "unread ") {
+		if got := strings.Join(lines(s), " "); !strings.Contains(got, "unread ") {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
@@ -327,7 +322,7 @@ func TestZstdIsNotPassedOver(t *testing.T) {
 func TestNothingElse(t *testing.T) {
 	s := searcher(t)
 	for _, text := range []string{base32.StdEncoding.EncodeToString([]byte(value)), value[:20] + "x" + value[20:], strings.ToLower(value), value[1:]} {
-		s.Text("x", strings.NewReader(text))
+		mustText(t, s, "x", strings.NewReader(text))
 	}
 	if got := lines(s); got != nil {
 		t.Error(got)
@@ -361,13 +356,13 @@ func TestHolders(t *testing.T) {
 	older := holder("old", value)
 	older.Current, older.Version = false, 6
 	s, _ := New([]Holder{older, old, holder("other", "another-fake-1")})
-	s.Text("x", strings.NewReader(value+" another-fake-1"))
+	mustText(t, s, "x", strings.NewReader(value+" another-fake-1"))
 	found, _ := s.Findings()
 	if len(found) != 2 || found[0].Version != 7 || found[0].Current || found[1].Secret != "other" {
 		t.Errorf("%+v", found)
 	}
 	s, left := New([]Holder{old, holder("new", value+"\n"), holder("pin", "1234"), holder("word", "password")})
-	s.Text("x", strings.NewReader(value+" 1234 password"))
+	mustText(t, s, "x", strings.NewReader(value+" 1234 password"))
 	if got := lines(s); len(got) != 1 || !strings.Contains(got[0], " new ") || len(left) != 2 || left[0].Name() != "pin key" {
 		t.Errorf("%v, without %v", got, left)
 	}
@@ -377,7 +372,7 @@ func TestHolders(t *testing.T) {
 func TestLinesOfAValue(t *testing.T) {
 	const line = "MIIFAKEfakeFAKE0123456789/fake+FAKE"
 	s := searcher(t, holder("pem", "-----BEGIN FAKE KEY-----\nProc-Type: 4,ENCRYPTED\n"+line+"\n-----END FAKE KEY-----\n"))
-	s.Text("x", strings.NewReader("Proc-Type: 4,ENCRYPTED\n-----BEGIN FAKE KEY-----\n"+line+"\n"))
+	mustText(t, s, "x", strings.NewReader("Proc-Type: 4,ENCRYPTED\n-----BEGIN FAKE KEY-----\n"+line+"\n"))
 	if got := lines(s); len(got) != 1 || got[0] != "x:3:1 pem line+plain" {
 		t.Error(got)
 	}
@@ -385,8 +380,8 @@ func TestLinesOfAValue(t *testing.T) {
 
 func TestTooMany(t *testing.T) {
 	s := searcher(t)
-	s.Text("x", strings.NewReader(strings.Repeat(value+"\n", MaxFindings-2)))
-	s.Text("y", strings.NewReader(strings.Repeat(value+"\n", 5)))
+	mustText(t, s, "x", strings.NewReader(strings.Repeat(value+"\n", MaxFindings-2)))
+	mustText(t, s, "y", strings.NewReader(strings.Repeat(value+"\n", 5)))
 	if found, more := s.Findings(); len(found) != MaxFindings || more != 3 {
 		t.Errorf("%d, and %d more", len(found), more)
 	}
@@ -394,11 +389,11 @@ func TestTooMany(t *testing.T) {
 
 // A token of the store's own is told of once, as what it is.
 func TestPatternOfAKnownValue(t *testing.T) {
-	token := "abcd" + "0123456789-ef"
+	token := "abcd" + "012345678901-ef"
 	s := searcher(t, holder("own", token))
-	s.Patterns = NewPatterns([]Pattern{{Provider: "p", Key: "token", Text: `abcd[0-9]{10}-[a-z]{2}`}})
-	s.Text("x", strings.NewReader(token+" abcd"+"9876543210-ef"))
-	if got := lines(s); !slices.Equal(got, []string{"x:1:1 own plain", "x:1:19 p pattern"}) {
+	s.Patterns = NewPatterns([]Pattern{{Provider: "p", Key: "token", Text: `abcd[0-9]{12}-[a-z]{2}`}})
+	mustText(t, s, "x", strings.NewReader(token+" abcd"+"109876543210-ef"))
+	if got := lines(s); !slices.Equal(got, []string{"x:1:1 own plain", "x:1:21 p pattern"}) {
 		t.Error(got)
 	}
 }

@@ -42,6 +42,9 @@ type Info struct {
 	// Destroyed reports that its values are gone, so that Undelete cannot bring
 	// them back. A destroyed version is Deleted as well.
 	Destroyed bool
+	// By names who saved it, in a store of several people: "?" where that is nobody of
+	// them, "" where there is nobody to tell apart. Only History says it.
+	By string
 }
 
 // Record is one version of a secret with its values.
@@ -67,6 +70,12 @@ type Archive interface {
 	AllNames(ctx context.Context) ([]string, error)
 	// GetDeleted is Get for a version that is deleted.
 	GetDeleted(ctx context.Context, name string, version int) (*Record, error)
+}
+
+// Sharer is a store of several people, who need not read the same secrets.
+type Sharer interface {
+	// Others returns those of names that are not shared with the user, who sees that they are there.
+	Others(ctx context.Context, names []string) ([]string, error)
 }
 
 // Wrapper is a store that can hand a secret to another machine by a token: it is

@@ -6,6 +6,7 @@ package manual
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -19,7 +20,7 @@ type Page struct {
 	Short string `json:"short"`
 	Usage string `json:"usage"`
 	Text  string `json:"text,omitempty"`
-	// Commands are those below this one.
+	// Commands are those below this one, group by group where they have groups.
 	Commands  []Item `json:"commands,omitempty"`
 	Arguments []Item `json:"arguments,omitempty"`
 	Flags     []Item `json:"flags,omitempty"`
@@ -32,6 +33,8 @@ type Page struct {
 type Item struct {
 	Term string `json:"term"`
 	Text string `json:"text"`
+	// Group is that of a command; "" for none.
+	Group string `json:"group,omitempty"`
 }
 
 // examplesTitle begins the last part of a command's help.
@@ -52,6 +55,71 @@ func CutExamples(detail string) (text string, examples []string) {
 	return strings.TrimSpace(before), examples
 }
 
+// Fit parts examples into lines of at most width columns, so that a terminal breaks none in
+// the middle of a word. A remark that does not fit stands above its command, and a command
+// goes on behind a backslash, as a shell reads it.
+func Fit(examples []string, width int) []string {
+	var out []string
+	for _, example := range examples {
+		if utf8.RuneCountInString(example) <= width {
+			out = append(out, example)
+			continue
+		}
+		command, remark := cutRemark(example)
+		if remark != "" {
+			out = append(out, fold(remark, width, "", "# ")...)
+		}
+		out = append(out, fold(command, width, ` \`, "    ")...)
+	}
+	return out
+}
+
+// cutRemark parts a line of shell into the command and the remark behind it.
+func cutRemark(line string) (command, remark string) {
+	quote := rune(0)
+	for i, r := range line {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '\'' || r == '"':
+			quote = r
+		case r == '#' && strings.HasSuffix(line[:i], " "):
+			return strings.TrimSpace(line[:i]), line[i:]
+		}
+	}
+	return line, ""
+}
+
+// fold parts a line at spaces outside of quotes, where there are such: each line but the
+// last ends with end, each but the first begins with begin.
+func fold(line string, width int, end, begin string) []string {
+	var out []string
+	for utf8.RuneCountInString(line) > width {
+		quote, at, columns := rune(0), 0, 0
+		for i, r := range line {
+			switch {
+			case quote != 0:
+				if r == quote {
+					quote = 0
+				}
+			case end != "" && (r == '\'' || r == '"'):
+				quote = r
+			case r == ' ' && strings.TrimLeft(line[:i], " #") != "" && (columns+len(end) <= width || at == 0):
+				at = i
+			}
+			columns++
+		}
+		if at == 0 {
+			break
+		}
+		out = append(out, line[:at]+end)
+		line = begin + line[at+1:]
+	}
+	return append(out, line)
+}
+
 // Of returns the page of a command, or of the program. The flags of all commands that
 // are named in without mean nothing to it.
 func Of(node *kong.Node, without []string) *Page {
@@ -63,10 +131,14 @@ func Of(node *kong.Node, without []string) *Page {
 	p.Usage = strings.TrimSpace(root.Name + " " + node.Summary())
 	p.Text, p.Examples = CutExamples(node.Detail)
 	for _, c := range node.Leaves(true) {
-		p.Commands = append(p.Commands, Item{c.FullPath(), c.Help})
+		i := Item{Term: c.FullPath(), Text: c.Help}
+		if g := c.ClosestGroup(); g != nil && node == root {
+			i.Group = g.Title
+		}
+		p.Commands = append(p.Commands, i)
 	}
 	for _, arg := range node.Positional {
-		p.Arguments = append(p.Arguments, Item{arg.Summary(), arg.Help})
+		p.Arguments = append(p.Arguments, Item{Term: arg.Summary(), Text: arg.Help})
 	}
 	for n := node; n != root; n = n.Parent {
 		p.Flags = append(p.Flags, items(n.Flags, nil)...)
@@ -79,7 +151,7 @@ func items(flags []*kong.Flag, without []string) []Item {
 	var out []Item
 	for _, f := range flags {
 		if !slices.Contains(without, f.Name) && !f.Hidden {
-			out = append(out, Item{f.String(), f.Help})
+			out = append(out, Item{Term: f.String(), Text: f.Help})
 		}
 	}
 	return out

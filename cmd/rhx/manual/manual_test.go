@@ -60,13 +60,13 @@ func TestPage(t *testing.T) {
 	if want := []string{"prog do it .    # a remark", "prog do it -"}; !slices.Equal(p.Examples, want) {
 		t.Errorf("%q", p.Examples)
 	}
-	if want := []Item{{"-l, --level=N", "How *much*."}}; !slices.Equal(p.Flags, want) {
+	if want := []Item{{Term: "-l, --level=N", Text: "How *much*."}}; !slices.Equal(p.Flags, want) {
 		t.Errorf("%q", p.Flags)
 	}
 	if len(p.Global) != 2 || p.Global[1].Term != "--store=STRING" || len(p.Commands) != 0 {
 		t.Errorf("%q %q", p.Global, p.Commands)
 	}
-	if p := page(t, "do"); !slices.Equal(p.Commands, []Item{{"prog do it", "Do_it <now>."}}) {
+	if p := page(t, "do"); !slices.Equal(p.Commands, []Item{{Term: "prog do it", Text: "Do_it <now>."}}) {
 		t.Errorf("%q", p.Commands)
 	}
 }
@@ -83,6 +83,83 @@ func TestCutExamples(t *testing.T) {
 		if got := text + "|" + strings.Join(examples, " "); got != want {
 			t.Errorf("%q: %q", detail, got)
 		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	for example, want := range map[string]string{
+		"prog a":                           "prog a",
+		"prog a b c d e f g":               "prog a b c d e f g", // as wide as it may be
+		"prog a b c d e f gh":              "prog a b c d e f \\/    gh",
+		"prog a     # a remark there":      "# a remark there/prog a",
+		"prog a   # a longer remark there": "# a longer remark/# there/prog a",
+		"prog 'one two # three' four":      "prog \\/    'one two # three' \\/    four",
+		"prog aaaaaaaaaaaaaaaaaaaaaa":      "prog \\/    aaaaaaaaaaaaaaaaaaaaaa",
+		"prog 'äöü äöü äöü'":               "prog 'äöü äöü äöü'",
+		"prog a#b c d e f # r":             "# r/prog a#b c d e f",
+	} {
+		if got := strings.Join(Fit([]string{example}, 18), "/"); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", example, got, want)
+		}
+	}
+}
+
+// FuzzFit: no word is lost, and no line is longer than it has to be.
+func FuzzFit(f *testing.F) {
+	f.Add("prog 'a b' c # remark", 10)
+	f.Add("prog \"a", 0)
+	f.Add("# only", 3)
+	f.Fuzz(func(t *testing.T, example string, width int) {
+		var words []string
+		for _, line := range Fit([]string{example}, width) {
+			words = append(words, strings.Fields(strings.TrimSuffix(line, `\`))...)
+		}
+		for _, w := range strings.Fields(strings.ReplaceAll(example, `\`, "")) {
+			if !slices.ContainsFunc(words, func(got string) bool { return strings.Contains(strings.ReplaceAll(got, `\`, ""), w) }) {
+				t.Fatalf("%q in %d columns has lost %q: %q", example, width, w, words)
+			}
+		}
+	})
+}
+
+type grouped struct {
+	One struct {
+		A struct{} `cmd:"" help:"Do a."`
+		B struct{} `cmd:"" help:"Do b."`
+	} `cmd:"" group:"First (x)" help:"One."`
+	Two struct{} `cmd:"" group:"Second" help:"Two."`
+}
+
+func TestGroups(t *testing.T) {
+	parser, err := kong.New(&grouped{}, kong.Name("prog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Of(parser.Model.Node, nil)
+	var roff, contents strings.Builder
+	p.Roff(&roff, "1")
+	const want = `.SH COMMANDS
+.SS First (x)
+.TP
+\fBprog one a\fR
+Do a.
+.TP
+\fBprog one b\fR
+Do b.
+.SS Second
+.TP
+\fBprog two\fR
+Two.
+`
+	if !strings.Contains(roff.String(), want) {
+		t.Errorf("%s", roff.String())
+	}
+	p.MarkdownContents(&contents)
+	if got, want := contents.String(), "- First (x): [one a](#prog-one-a), [one b](#prog-one-b)\n- Second: [two](#prog-two)\n\n"; got != want {
+		t.Errorf("%s", got)
+	}
+	if p := Of(parser.Model.Children[0], nil); p.Commands[0].Group != "" {
+		t.Errorf("%+v", p.Commands)
 	}
 }
 

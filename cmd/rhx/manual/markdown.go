@@ -30,6 +30,26 @@ func (p *Page) Markdown(w io.Writer) {
 	markdownCode(w, p.Examples)
 }
 
+// MarkdownContents writes a line for each group of a page's commands, which leads to their
+// sections.
+func (p *Page) MarkdownContents(w io.Writer) {
+	group := ""
+	for i, c := range p.Commands {
+		_, words, _ := strings.Cut(c.Term, " ")
+		link := fmt.Sprintf("[%s](#%s)", words, strings.ReplaceAll(c.Term, " ", "-"))
+		switch {
+		case c.Group != group || i == 0:
+			if group = c.Group; i > 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintf(w, "- %s: %s", markdown(group), link)
+		default:
+			fmt.Fprint(w, ", "+link)
+		}
+	}
+	fmt.Fprint(w, "\n\n")
+}
+
 // MarkdownItems writes terms and what they mean, as a list.
 func MarkdownItems(w io.Writer, items []Item) {
 	for _, i := range items {

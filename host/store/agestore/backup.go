@@ -44,6 +44,21 @@ func (s *Store) AllNames(ctx context.Context) ([]string, error) {
 	return names, fault.WithKind(errors.Join(errs...), fault.Partial)
 }
 
+// CountVersions returns how many versions there are of some secrets, deleted or not.
+func (s *Store) CountVersions(ctx context.Context, names []string) (n int, err error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		vs, err := versions(s.folder(name))
+		if err != nil {
+			return 0, err
+		}
+		n += len(vs)
+	}
+	return n, nil
+}
+
 // nameOf returns the name of the secret whose folder has a name; "" where no version is
 // in it. The folder says it, or, where that would be too long, each file.
 func (s *Store) nameOf(folder string) (string, error) {
@@ -88,8 +103,14 @@ func (s *Store) GetDeleted(ctx context.Context, name string, number int) (*store
 	if err != nil {
 		return nil, err
 	}
-	rec, _, err := s.decrypt(path, data, name, number)
+	rec, k, err := s.decrypt(path, data, name, number)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.say(k, name, number, func() (int, string, error) {
+		now, err := ownfile.ReadNoLink(path, maxFile)
+		return number, bound(now), err
+	}); err != nil {
 		return nil, err
 	}
 	rec.Deleted = true

@@ -2,7 +2,10 @@ package agestore
 
 import (
 	"fmt"
+	"os"
 	"testing"
+
+	"filippo.io/age"
 
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
@@ -29,6 +32,56 @@ func BenchmarkFirstGet(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// The same where it is shared with ten, on a machine that has written, and on one that has not
+// since the others have written all.
+func BenchmarkFirstGetShared(b *testing.B) {
+	dir := filled(b, 1000)
+	s := Open(Options{Dir: dir})
+	for i := range 10 {
+		m := Member{Name: fmt.Sprint("m", i), Recipients: []string{newIdentity(b).Recipient().String()}, Secrets: []Text{"none"}}
+		if _, err := s.Share(b.Context(), &m, "ann"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("seen", func(b *testing.B) {
+		if _, err := Open(Options{Dir: dir}).Verify(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.ResetTimer()
+		for b.Loop() {
+			if _, err := Open(Options{Dir: dir}).Get(b.Context(), "name/500", 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("put", func(b *testing.B) {
+		sec := &secret.Secret{Name: "name/500", Values: secret.Values{"k": secret.NewValue("FAKE")}}
+		for b.Loop() {
+			if _, err := Open(Options{Dir: dir}).Put(b.Context(), sec, store.AnyVersion); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("unseen", func(b *testing.B) {
+		if err := os.Remove(s.seenPath()); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if _, err := Open(Options{Dir: dir}).Get(b.Context(), "name/500", 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func newIdentity(b *testing.B) *age.X25519Identity {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return id
 }
 
 func BenchmarkGet(b *testing.B) {

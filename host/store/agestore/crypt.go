@@ -19,10 +19,16 @@ const maxFile = 64 << 20
 // encodeFile returns the file of one version: plain, as [encodePayload] returns
 // it, encrypted to all of to, under a header that says what it is.
 func encodeFile(i store.Info, plain []byte, to []age.Recipient) ([]byte, error) {
+	return encodeBound(i, plain, to)
+}
+
+// encodeBound is encodeFile with more arguments in the header.
+func encodeBound(i store.Info, plain []byte, to []age.Recipient, args ...string) ([]byte, error) {
 	stanza, err := infoStanza(i)
 	if err != nil {
 		return nil, err
 	}
+	stanza.Args = append(stanza.Args, args...)
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, &described{stanza, to})
 	if err == nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
@@ -68,6 +69,38 @@ func versions(folder string) ([]version, error) {
 	return vs, nil
 }
 
+// isPlain reports whether something is of a kind, a folder or 0 for a file, or is not there.
+// What is else, such as a link or a pipe, somebody else has made.
+func isPlain(path string, kind fs.FileMode) bool {
+	info, err := os.Lstat(path)
+	return err != nil || info.Mode().Type() == kind
+}
+
+// notAFolder is the error for what is in the place of a folder of the store.
+func notAFolder(path string) error {
+	return fault.WithHint(fmt.Errorf("%s is not a folder", path), "Somebody else has put it there: remove it, and get the folder back from another machine (git) or a backup.")
+}
+
+// errForeign is the kind of error for what is in the place of a version and can be none.
+var errForeign = errors.New("no file of rhx")
+
+// readVersion reads the file of a version. What somebody else has put in its place, such as a
+// pipe or a file that is larger than any, matches errForeign.
+func readVersion(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, fault.Mark(ownfile.NoLink(path), errForeign)
+	case !info.Mode().IsRegular():
+		return nil, fault.Mark(fmt.Errorf("%s is not a plain file: somebody else has put it there, and it is to be removed", path), errForeign)
+	case info.Size() > maxFile:
+		return nil, fault.Mark(fmt.Errorf("%s is larger than any version: somebody else has put it there, and it is to be removed", path), errForeign)
+	}
+	return ownfile.ReadNoLink(path, maxFile)
+}
+
 // dirNames returns the names in a folder, in no order; none if it is not there. A link to
 // one, which somebody else has made, is an error.
 func dirNames(dir string) ([]string, error) {
@@ -75,7 +108,7 @@ func dirNames(dir string) ([]string, error) {
 		return nil, err
 	}
 	if info, err := os.Lstat(dir); err == nil && !info.IsDir() { // a pipe would be waited for
-		return nil, fmt.Errorf("%s is not a folder", dir)
+		return nil, notAFolder(dir)
 	}
 	f, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +131,7 @@ func (s *Store) folders() ([]string, error) {
 		return nil, err
 	}
 	if info, err := os.Lstat(s.secrets()); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a folder", s.secrets())
+		return nil, notAFolder(s.secrets())
 	}
 	f, err := os.Open(s.secrets())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -132,6 +165,11 @@ func (s *Store) locked(ctx context.Context, work func() error) (err error) {
 	for _, path := range []string{s.secrets(), s.temp(), s.recordDir(), s.lockPath()} {
 		if err := ownfile.NoLink(path); err != nil {
 			return err
+		}
+	}
+	for _, dir := range []string{s.secrets(), s.temp(), s.recordDir()} {
+		if !isPlain(dir, fs.ModeDir) {
+			return notAFolder(dir)
 		}
 	}
 	for _, dir := range []string{s.opt.Dir, s.root(), s.secrets(), s.temp()} {

@@ -81,6 +81,35 @@ func parseStanza(typ string, args []string) (store.Info, error) {
 	return i, nil
 }
 
+// binding says of a version in a shared store in which, by whom, and to which list of members
+// it was encrypted. Like all of the header it is proven to who can decrypt the version.
+type binding struct {
+	// list is the hash of the list: who has not seen a list cannot say that it was that one.
+	list      string
+	store, by string // the ID of the store, and the idPrefix of who did
+}
+
+func (b binding) args() []string {
+	return []string{"members=" + b.list, "store=" + b.store, "by=" + b.by}
+}
+
+// bindingOf reads it; the zero binding where there is none.
+func bindingOf(file []byte) (b binding) {
+	_, rest, _ := bytes.Cut(file, []byte("\n"))
+	line, _, _ := bytes.Cut(rest[:min(len(rest), maxStanza)], []byte("\n"))
+	for word := range strings.SplitSeq(string(line), " ") {
+		switch key, value, _ := strings.Cut(word, "="); key {
+		case "members":
+			b.list = value
+		case "store":
+			b.store = value
+		case "by":
+			b.by = value
+		}
+	}
+	return b
+}
+
 // parseHeader reads our stanza from the beginning of a file, without any proof
 // that it is genuine.
 func parseHeader(data []byte) (store.Info, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 
 	"filippo.io/age"
@@ -74,8 +73,8 @@ func (h heldKey) Derive(purpose string) ([][]byte, error) {
 
 // Sign implements [agent.Key].
 func (h heldKey) Sign(purpose string, message []byte) ([]byte, error) {
-	if purpose == "" || len(purpose) > 32 || strings.Trim(purpose, "abcdefghijklmnopqrstuvwxyz ") != "" {
-		return nil, errors.New("that is no purpose of a signature")
+	if purpose != recordPurpose { // with whom a store is shared the user says, with the passphrase
+		return nil, errors.New("the agent signs nothing but lines of the record")
 	}
 	all, err := h.signers()
 	if err != nil {

@@ -21,7 +21,10 @@ import (
 )
 
 // keyOrNew returns the key to write with, and makes it on first use.
-func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
+func (s *Store) keyOrNew(ctx context.Context) (*key, error) { return s.keyOrNewFor(ctx, false) }
+
+// keyOrNewFor is keyOrNew also where the store has secrets that are somebody else's.
+func (s *Store) keyOrNewFor(ctx context.Context, others bool) (*key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, err := s.load()
@@ -34,7 +37,7 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 	}
 	if held, e := s.holdsSecrets(); e != nil {
 		return nil, e
-	} else if held {
+	} else if held && !others {
 		// A key is there before the first secret is: if another process has just
 		// made both, it is there now.
 		if k, err = s.load(); errors.Is(err, fs.ErrNotExist) {
@@ -55,7 +58,7 @@ func (s *Store) keyOrNew(ctx context.Context) (*key, error) {
 		}
 		if held, err := s.holdsSecrets(); err != nil {
 			return err
-		} else if held {
+		} else if held && !others {
 			return s.keyGone(err)
 		}
 		made = true

@@ -46,14 +46,44 @@ func TestAPublicKeyOfAPlugin(t *testing.T) {
 	}
 	plain, err := encodePayload(fake("a"))
 	noError(t, err)
-	self, err := os.Executable()
-	noError(t, err)
-	bin := t.TempDir()
-	write(t, filepath.Join(bin, "age-plugin-"+pluginName), []byte("#!/bin/sh\n"+childEnv+"=plugin=. exec '"+self+"' \"$@\"\n"), 0o755)
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	installPlugin(t)
 	data, err := encodeFile(store.Info{Name: "a", Version: 1}, plain, []age.Recipient{r})
 	noError(t, err)
 	if info, _, err := decodeFile(data, []age.Identity{id}); err != nil || info.Name != "a" {
 		t.Error(info, err)
 	}
+}
+
+// installPlugin has the plugin be in PATH.
+func installPlugin(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	noError(t, err)
+	bin := t.TempDir()
+	write(t, filepath.Join(bin, "age-plugin-"+pluginName), []byte("#!/bin/sh\n"+childEnv+"=plugin=. exec '"+self+"' \"$@\"\n"), 0o755)
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+}
+
+// A key of a plugin, such as one in hardware, reads what is shared with it; without the
+// plugin nothing is.
+func TestSharingWithAPlugin(t *testing.T) {
+	ann := somebody(t)
+	putFake(t, ann, "a", "FAKE1")
+	id, err := age.GenerateX25519Identity()
+	noError(t, err)
+	m := &Member{Name: "hardware", Recipients: []string{plugin.EncodeRecipient(pluginName, []byte(id.Recipient().String()))}}
+	if _, err := ann.Share(t.Context(), m, "ann"); err == nil || !strings.Contains(err.Error(), "age-plugin-"+pluginName) {
+		t.Error(err)
+	}
+	if r, err := ann.Shared(t.Context()); err != nil || r != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	installPlugin(t)
+	share(t, ann, m, 1)
+	putFake(t, ann, "b", "FAKE2")
+	identity := write(t, filepath.Join(t.TempDir(), "id"), []byte(id.String()+"\n"), 0o600)
+	if n, all := opens(t, ann, identity); n != 2 || all != 2 {
+		t.Errorf("the plugin's key opens %d of %d", n, all)
+	}
+	right(t, ann)
 }

@@ -80,6 +80,9 @@ func (s *Store) header(folder string, v version) (store.Info, error) {
 	if err != nil {
 		return store.Info{}, err
 	}
+	if secret.ValidName(i.Name) != nil {
+		return store.Info{}, fmt.Errorf("%s: the name in its header is none of a secret", path)
+	}
 	if folderName(i.Name) != folder || i.Version != v.n {
 		return store.Info{}, misplaced(path, i)
 	}
@@ -124,6 +127,10 @@ again:
 			}
 			infos = append(infos, i)
 		}
+		by := s.authors(folderName(name), vs)
+		for i := range infos {
+			infos[i].By = by[infos[i].Version]
+		}
 		return infos, fault.WithKind(errors.Join(errs...), fault.Partial)
 	}
 	return nil, busy(s.folder(name))
@@ -138,19 +145,26 @@ func (s *Store) Get(ctx context.Context, name string, number int) (*store.Record
 		return nil, err
 	}
 	asked := number
-	path, data, number, err := s.read(name, number)
-	if errors.Is(err, store.ErrNotFound) {
-		s.sayGone(name, asked)
+	for range tries {
+		path, data, number, err := s.read(name, asked)
+		if errors.Is(err, store.ErrNotFound) {
+			s.sayGone(name, asked)
+		}
+		if err != nil {
+			return nil, err
+		}
+		rec, k, err := s.decrypt(path, data, name, number)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.say(k, name, asked, s.rereading(name, asked, number, data)); !errors.Is(err, errOther) {
+			if err != nil {
+				rec = nil
+			}
+			return rec, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	rec, k, err := s.decrypt(path, data, name, number)
-	if err != nil {
-		return nil, err
-	}
-	s.say(k, name, asked, s.rereading(name, asked, number, data))
-	return rec, nil
+	return nil, busy(s.folder(name))
 }
 
 // decrypt returns what the file of a version holds, and the key that opens it.
@@ -161,6 +175,9 @@ func (s *Store) decrypt(path string, data []byte, name string, number int) (*sto
 	}
 	info, sec, err := s.decode(k, data)
 	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
+		if err := s.notForMe(k, name); err != nil {
+			return nil, nil, err
+		}
 		return nil, nil, s.wrongKey(path, k)
 	}
 	if err != nil {
@@ -170,6 +187,20 @@ func (s *Store) decrypt(path string, data []byte, name string, number int) (*sto
 		return nil, nil, misplaced(path, info)
 	}
 	return &store.Record{Info: info, Secret: *sec}, k, nil
+}
+
+// notForMe is the error for a secret of a shared store that is not shared with the user; nil
+// where it is another reason that the key does not open it.
+func (s *Store) notForMe(k *key, name string) error {
+	members, _ := s.shared() // what is wrong with the list, readers are told
+	if members == nil {
+		return nil
+	}
+	me, _, err := members.own(k)
+	if err != nil || me != nil && me.reads(folderName(name)) {
+		return err
+	}
+	return fault.WithHint(fmt.Errorf("%q: %w", name, notShared(members)), askOwner(members))
 }
 
 // decode is decodeFile with the key, or with one from before a rekey: another machine may

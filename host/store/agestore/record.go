@@ -55,6 +55,8 @@ const (
 	opAgain   = "again"  // a version was encrypted anew; put, with the version that is there
 	opRekey   = "rekey"  // versions from before are encrypted anew
 	opVoid    = "void"   // a file of the record counts no more; its ID is in the place of the folder
+	opOf      = "of"     // what follows the owner says for somebody, whose idPrefix is in the place of the folder
+	opList    = "list"   // a list of members, with its serial and hash, was made
 
 	recordEnding = ".log"
 	// maxRecord is how long a file of the record may be in bytes: a million changes.
@@ -63,6 +65,8 @@ const (
 	maxClock = 1 << 53
 	// maxRecords is how many files of the record there may be.
 	maxRecords = 1000
+	// maxSeen is how long store.seen may be in bytes: some 150 for each file of each member.
+	maxSeen = 32 << 20
 	// hashBytes is how much of a hash is kept.
 	hashBytes = 16
 )
@@ -74,6 +78,7 @@ type change struct {
 	folder  string
 	version int
 	hash    string
+	by      author // in a shared store: whose word it is
 }
 
 func (c *change) text() string {
@@ -99,11 +104,16 @@ func hashFile(data []byte) string {
 
 // seen is what this machine knows of the record, kept outside of the store folder.
 type seen struct {
+	// Version is 2 where the store is shared.
 	Version int `json:"version"`
-	// ID names the file of this machine.
-	ID string `json:"id"`
-	// Sizes are those of all files when this machine last wrote.
-	Sizes map[string]int64 `json:"sizes"`
+	// ID names the file of this machine. In a shared store the file of seen has the two halves of
+	// it apart: an rhx from before says then that a newer one wrote it, and not that it is damaged.
+	ID   string `json:"id"`
+	Rest string `json:"rest,omitempty"`
+	// Sizes are those of all files when this machine last wrote; in a shared store how far they
+	// are proven, and Hashes what they were up to there.
+	Sizes  map[string]int64  `json:"sizes"`
+	Hashes map[string]string `json:"hashes,omitempty"`
 	// Proven is where the last line with a proof ends in the file of this machine.
 	Proven int64 `json:"proven,omitempty"`
 
@@ -119,7 +129,7 @@ func (s *Store) recordPath(id string) string {
 
 // readSeen returns what was seen; the zero seen where nothing was.
 func (s *Store) readSeen() (*seen, error) {
-	data, err := ownfile.Read(s.seenPath(), 1<<20)
+	data, err := ownfile.Read(s.seenPath(), maxSeen)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &seen{Sizes: map[string]int64{}}, nil
 	}
@@ -127,18 +137,34 @@ func (s *Store) readSeen() (*seen, error) {
 		return nil, err
 	}
 	was := &seen{}
-	if err := json.Unmarshal(data, was); err != nil || !validID(was.ID) {
+	err = json.Unmarshal(data, was)
+	if err != nil || !validID(was.ID) || was.Rest != "" && !validID(was.Rest) {
 		return nil, fault.WithHint(fmt.Errorf("%s is damaged", s.seenPath()), "without it an older copy of the store is not found; remove it, and look at rhx store verify")
 	}
+	was.ID, was.Rest = was.ID+was.Rest, ""
 	if was.length = len(data); was.Sizes == nil {
 		was.Sizes = map[string]int64{}
 	}
-	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 1)
+	return was, ownfile.CheckVersion(s.seenPath(), was.Version, 2)
 }
 
-func validID(id string) bool {
-	raw, err := hex.DecodeString(id)
-	return err == nil && len(raw) == 8
+// readSeenAnyway is readSeen for an owner who puts the store right: what cannot be read is no reason to
+// leave somebody in it.
+func (s *Store) readSeenAnyway() *seen {
+	was, err := s.readSeen()
+	if err != nil {
+		s.warnOnce("%v: what this machine has seen of the store until now is not known", err)
+		return &seen{ID: newSharedID(""), Sizes: map[string]int64{}, length: maxSeen + 1}
+	}
+	return was
+}
+
+// validID reports whether a file of the record of a store that is not shared has such an ID.
+func validID(id string) bool { return len(id) == 16 && isHex(id) }
+
+func isHex(text string) bool {
+	_, err := hex.DecodeString(text)
+	return err == nil
 }
 
 // recordFiles are the whole lines of all files of the record, by ID.
@@ -146,9 +172,6 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	ids, err := s.recordIDs()
 	if err != nil {
 		return nil, err
-	}
-	if len(ids) > maxRecords {
-		return nil, fmt.Errorf("%s has %d files; there is one for each machine that writes, and %d are read", s.recordDir(), len(ids), maxRecords)
 	}
 	files := make(map[string][]byte, len(ids))
 	for _, id := range ids {
@@ -161,15 +184,63 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	return files, nil
 }
 
-// recordIDs are the names of the files of the record.
+// recordIDs are the names of the files of the record of a store that is not shared.
 func (s *Store) recordIDs() ([]string, error) {
+	ids, _, err := s.recordAndOdd()
+	return ids, err
+}
+
+// recordAndOdd are the same, and those that count for nothing, since no machine writes such: a
+// pipe, a file that is too large, and where there are too many, or all of them are too large, those
+// that this machine has not seen.
+func (s *Store) recordAndOdd() (ids, odd []string, err error) {
+	all, err := s.allRecordIDs()
+	if err != nil {
+		return nil, nil, err
+	}
+	sizes, total := map[string]int64{}, int64(0)
+	for _, id := range all {
+		if !validID(id) {
+			continue
+		}
+		info, err := os.Lstat(s.recordPath(id))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, nil, err
+		case info.Mode().IsRegular() && info.Size() <= maxRecord:
+			ids, sizes[id] = append(ids, id), info.Size()
+			total += info.Size()
+		default:
+			odd = append(odd, id)
+		}
+	}
+	if len(ids) <= maxRecords && total <= maxRecord {
+		return ids, odd, nil
+	}
+	was, err := s.readSeen()
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(min(was.Sizes[b], 1), min(was.Sizes[a], 1)) })
+	n := 0
+	for total = 0; n < min(len(ids), maxRecords) && total+sizes[ids[n]] <= maxRecord; n++ {
+		total += sizes[ids[n]]
+	}
+	ids, odd = ids[:n], append(odd, ids[n:]...)
+	slices.Sort(ids)
+	return ids, odd, nil
+}
+
+// allRecordIDs are also those of a shared store.
+func (s *Store) allRecordIDs() ([]string, error) {
 	names, err := dirNames(s.recordDir())
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
 	for _, name := range names {
-		if id, ok := strings.CutSuffix(name, recordEnding); ok && validID(id) {
+		if id, ok := strings.CutSuffix(name, recordEnding); ok && (len(id) == sharedID || len(id) == sharedID/2) && isHex(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -191,6 +262,9 @@ type recorder struct {
 	sizes   map[string]int64  // of the other files
 	files   map[string][]byte // the whole lines of all files, as they were when it was opened
 	signers *signers
+	// ledger takes the place of signers in a shared store, and me is the user there.
+	ledger *ledger
+	me     *Member
 }
 
 // openRecord opens the file of this machine to note a change. It makes the record where
@@ -205,6 +279,13 @@ func (s *Store) openRecord() (r *recorder, err error) {
 
 // openRecordWith is openRecord with a key; nil where it waits for a passphrase.
 func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
+	members, err := s.shared()
+	if err != nil {
+		return nil, err
+	}
+	if members != nil {
+		return s.openShared(k, members, false)
+	}
 	r = &recorder{store: s, key: k, sizes: map[string]int64{}}
 	if k != nil {
 		own, err := k.signers()
@@ -225,7 +306,11 @@ func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
 	if r.signers, err = signersOf(k, r.files); err != nil {
 		return nil, err
 	}
-	if r.seen.ID == "" || r.signers.void[r.seen.ID] || r.wasChanged() {
+	_, odd, err := s.recordAndOdd()
+	if err != nil {
+		return nil, err
+	}
+	if !validID(r.seen.ID) || r.signers.void[r.seen.ID] || r.wasChanged() || slices.Contains(odd, r.seen.ID) {
 		r.newID()
 	}
 	for id, lines := range r.files {
@@ -264,7 +349,7 @@ func (r *recorder) reread() (err error) {
 func (r *recorder) newID() {
 	raw := make([]byte, 8)
 	_, _ = rand.Read(raw) // it never fails
-	r.seen.Version, r.seen.ID = 1, hex.EncodeToString(raw)
+	r.seen.ID = hex.EncodeToString(raw)
 }
 
 // noteBehind notes in the record that it was replaced by an older copy. Without that
@@ -379,6 +464,33 @@ func (r *recorder) newest(folder string) int {
 	return newest
 }
 
+// number is that of a new version, where next is the one after the newest that is there. In a
+// shared store it is the one after the newest that somebody has said: anybody can put a file
+// with a high number there.
+func (r *recorder) number(folder string, next int, there []version) (int, error) {
+	if r.ledger == nil {
+		next = max(next, r.newest(folder)+1)
+	} else {
+		next = 1
+		want, _ := r.ledger.want()
+		for n := range want[folder] {
+			next = max(next, n+1)
+		}
+	}
+	first := next
+	taken := map[int]bool{}
+	for _, v := range there {
+		taken[v.n] = true
+	}
+	for taken[next] {
+		next++
+	}
+	if r.ledger != nil && next-first >= maxJump {
+		return 0, fault.WithHint(fmt.Errorf("there are %d versions that the record does not have", next-first), "rhx store verify names them: get the record as well (git), or remove what nobody of you has saved.")
+	}
+	return next, nil
+}
+
 // pending reports whether a change needs a line that it is done.
 func (c *change) pending() bool {
 	switch c.op {
@@ -395,8 +507,8 @@ func (s *Store) made(c *change) (bool, error) {
 	path, there := folder, false
 	switch c.op {
 	case opPut, opAgain:
-		data, err := ownfile.ReadNoLink(filepath.Join(folder, v.file()), maxFile)
-		if errors.Is(err, fs.ErrNotExist) {
+		data, err := readVersion(filepath.Join(folder, v.file()))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForeign) {
 			return false, nil
 		}
 		return hashFile(data) == c.hash, err
@@ -419,7 +531,7 @@ func (r *recorder) begin(first bool) error {
 		changes = append(changes, change{op: opLost})
 	} else if first {
 		var err error
-		if changes, err = s.present(); err != nil {
+		if changes, _, err = s.present(); err != nil {
 			return err
 		}
 		if len(changes) > 0 {
@@ -467,26 +579,31 @@ func countPut(changes []change) string {
 	return fmt.Sprintf("%d secrets, %d versions", len(folders), versions)
 }
 
-// present are the changes that lead to what the folder holds.
-func (s *Store) present() ([]change, error) {
+// present are the changes that lead to what the folder holds. Of what is unread, a version or with
+// number 0 all of a secret, nobody knows what it is: Verify names it.
+func (s *Store) present() (out, unread []change, err error) {
 	folders, err := s.folders()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Sort(folders)
-	var out []change
 	for _, folder := range folders {
 		vs, err := versions(filepath.Join(s.secrets(), folder))
 		if err != nil {
-			return nil, err
+			unread = append(unread, change{folder: folder})
+			continue
 		}
 		for _, v := range slices.Backward(vs) {
 			if v.gone {
 				continue
 			}
-			data, err := ownfile.ReadNoLink(filepath.Join(s.secrets(), folder, v.file()), maxFile)
+			data, err := readVersion(filepath.Join(s.secrets(), folder, v.file()))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
 			if err != nil {
-				return nil, err
+				unread = append(unread, change{folder: folder, version: v.n})
+				continue
 			}
 			out = append(out, change{op: opPut, folder: folder, version: v.n, hash: hashFile(data)}, change{op: opDone})
 			if v.deleted {
@@ -494,7 +611,7 @@ func (s *Store) present() ([]change, error) {
 			}
 		}
 	}
-	return out, nil
+	return out, unread, nil
 }
 
 // line is the next line of the file, with its proof.
@@ -517,6 +634,9 @@ func (r *recorder) line(c change) []byte {
 func (r *recorder) add(c change, sync bool) error {
 	r.store.step()
 	line := r.line(c)
+	if r.ledger != nil && r.signer == nil {
+		return r.fail(errNotSigned)
+	}
 	_, err := r.f.WriteAt(line, r.size)
 	if err == nil && sync {
 		r.store.step()
@@ -541,6 +661,11 @@ func (r *recorder) fail(err error) error {
 // writeSeen notes how long the files are. It needs not be on the disk: what it says is
 // true of what was before.
 func (r *recorder) writeSeen() error {
+	if r.ledger != nil {
+		r.ledger.remember(r.seen)
+		r.seen.Sizes[r.seen.ID], r.seen.Hashes[r.seen.ID] = r.size, hashText(r.sum)
+		return r.saveSeen()
+	}
 	r.sizes[r.seen.ID] = r.size
 	for id, size := range r.sizes {
 		r.seen.Sizes[id] = max(size, r.seen.Sizes[id])
@@ -549,7 +674,11 @@ func (r *recorder) writeSeen() error {
 }
 
 func (r *recorder) saveSeen() error {
-	data, err := json.Marshal(r.seen)
+	out := *r.seen
+	if out.Version = 1; len(out.ID) == sharedID {
+		out.Version, out.ID, out.Rest = 2, out.ID[:sharedID/2], out.ID[sharedID/2:]
+	}
+	data, err := json.Marshal(out)
 	if err != nil {
 		return err
 	}
@@ -600,11 +729,28 @@ func (s *Store) noted(path string, c change, do func() error) error {
 	return r.noted(path, c, do)
 }
 
+// may returns why the others would not take a change for the user's.
+func (r *recorder) may(c *change) error {
+	if r.ledger == nil || r.ledger.roster.may(r.me, c) {
+		return nil
+	}
+	if !r.me.reads(c.folder) {
+		return notShared(r.ledger.roster)
+	}
+	return fmt.Errorf("version %d is none that a shared store can have", c.version)
+}
+
 func unnoted(path string, err error) error {
+	if errors.Is(err, errNotYours) {
+		return err
+	}
 	return fmt.Errorf("%s is left as it is, since that cannot be noted: %w", path, err)
 }
 
 func (r *recorder) noted(path string, c change, do func() error) error {
+	if err := r.may(&c); err != nil {
+		return unnoted(path, err)
+	}
 	err := r.add(c, true)
 	if err != nil && c.op == opDestroy && errors.Is(err, syscall.ENOSPC) {
 		return do() // it makes room; Verify says that it is gone

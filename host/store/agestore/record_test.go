@@ -33,7 +33,7 @@ func TestTheRecordOfEachChange(t *testing.T) {
 	s := Open(Options{Dir: dataDir(t)})
 	ctx := t.Context()
 	putFake(t, s, "a/b", "FAKE")
-	noError(t, s.Delete(ctx, "a/b"), s.Undelete(ctx, "a/b", 1), s.Undelete(ctx, "a/b", 1), s.Destroy(ctx, "a/b"), s.Accept(ctx))
+	noError(t, s.Delete(ctx, "a/b"), s.Undelete(ctx, "a/b", 1), s.Undelete(ctx, "a/b", 1), s.Destroy(ctx, "a/b"), accept(ctx, s))
 	want := "put a%2fb 1|done - 0|delete a%2fb 1|done - 0|undelete a%2fb 1|done - 0|destroy a%2fb 0|done - 0|accept - 0"
 	if got := strings.Join(recordLines(t, s), "|"); got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -170,7 +170,7 @@ func TestTheRecordOfThisMachineIsTakenAway(t *testing.T) {
 	if got := problems(t, s); !strings.Contains(got, "record/ID1.log:1: this file was removed before, and what it said of the store is not known\n") || !strings.Contains(got, "version 2 of a was added by somebody else") {
 		t.Error(got)
 	}
-	noError(t, s.Accept(t.Context()))
+	noError(t, accept(t.Context(), s))
 	if got := problems(t, s); got != "" {
 		t.Error(got)
 	}
@@ -190,12 +190,13 @@ func TestWhatWasSeenIsDamaged(t *testing.T) {
 	s := twoVersions(t)
 	id := s.mustSeen(t).ID
 	for text, want := range map[string]string{
-		"":                                 "store.seen is damaged",
-		"[]":                               "store.seen is damaged",
-		`{"version":1}`:                    "store.seen is damaged",
-		`{"version":1,"id":"../x"}`:        "store.seen is damaged",
-		`{"version":2,"id":"` + id + `"}`:  "store.seen",
-		strings.Repeat(" ", 1<<20+1) + "x": "store.seen is larger than 1024 KiB",
+		"":                                "store.seen is damaged",
+		"[]":                              "store.seen is damaged",
+		`{"version":1}`:                   "store.seen is damaged",
+		`{"version":1,"id":"../x"}`:       "store.seen is damaged",
+		`{"version":3,"id":"` + id + `"}`: "store.seen",
+		`{"version":2,"id":"` + id + `","rest":"../x"}`: "store.seen is damaged",
+		strings.Repeat(" ", maxSeen+1):                  "store.seen is larger than 32768 KiB",
 	} {
 		write(t, s.seenPath(), []byte(text), 0o600)
 		_, verifyErr := s.Verify(t.Context())
@@ -432,19 +433,19 @@ func TestTheRecordOfSeveralKeys(t *testing.T) {
 }
 
 // A doubt is told only if it is the same a second time: what has changed meanwhile, or
-// cannot be read any more, is another process's work.
+// cannot be read any more, is another process's work, and read anew.
 func TestWhatChangesWhileItIsDoubted(t *testing.T) {
 	s := twoVersions(t)
 	var said []string
 	s.opt.Warn = func(m string) { said = append(said, m) }
 	gone := errors.New("it is gone")
-	for _, reads := range [][]any{{"x", gone}, {"x", ""}, {"x", "y", gone}, {"x", "y", "y"}} {
+	for _, reads := range [][]any{{"x", gone}, {"x", ""}, {"x", "y"}, {"x", "x"}} {
 		said = nil
 		n, asked := 0, 0
 		if reads[1] == "" {
 			asked = 3 // which is not there, and never was
 		}
-		s.say(s.key, "a", asked, func() (int, string, error) {
+		err := s.say(s.key, "a", asked, func() (int, string, error) {
 			now := reads[min(n, len(reads)-1)]
 			n++
 			if err, ok := now.(error); ok {
@@ -452,8 +453,8 @@ func TestWhatChangesWhileItIsDoubted(t *testing.T) {
 			}
 			return 3, now.(string), nil
 		})
-		if want := reads[len(reads)-1] == "y"; n != len(reads) || (len(said) == 1) != want || len(said) > 1 {
-			t.Errorf("%v: read %d times, said %q", reads, n, said)
+		if same := reads[1] == "x"; n != len(reads) || (len(said) == 1) != same || len(said) > 1 || errors.Is(err, errOther) == same {
+			t.Errorf("%v: read %d times, said %q, %v", reads, n, said, err)
 		}
 	}
 }

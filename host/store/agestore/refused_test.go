@@ -75,7 +75,7 @@ func TestMethodsWithoutAFolderOrTime(t *testing.T) {
 		"Derive":    func(ctx context.Context, s *Store) error { _, err := s.Derive(ctx, "p"); return err },
 		"DeriveAll": func(ctx context.Context, s *Store) error { _, err := s.DeriveAll(ctx, "p", true); return err },
 		"Verify":    func(ctx context.Context, s *Store) error { _, err := s.Verify(ctx); return err },
-		"Accept":    func(ctx context.Context, s *Store) error { return s.Accept(ctx) },
+		"Accept":    func(ctx context.Context, s *Store) error { return accept(ctx, s) },
 	}
 	s := twoVersions(t)
 	ended, cancel := context.WithCancel(t.Context())

@@ -16,6 +16,8 @@ import (
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 // Rekey encrypts all that is in the store to a new key. from is the file of the key until
@@ -49,6 +51,10 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 		if err := s.changed(now); err != nil {
 			return err
 		}
+		members, err := s.mayRekey(ctx, now)
+		if err != nil {
+			return err
+		}
 		if err := s.mustBeRight(ctx, now); err != nil {
 			return err
 		}
@@ -67,6 +73,12 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 		}
 		if err := s.writeRecipients(append(known, k.public...)); err != nil {
 			return err
+		}
+		if members != nil {
+			if n, err = s.rekeyShared(ctx, k, members); err != nil {
+				return err
+			}
+			return s.endRekey(k, from == "")
 		}
 		r, err := s.beginRekey(k)
 		if r != nil {
@@ -184,7 +196,7 @@ func (s *Store) beginRekey(k *key) (*recorder, error) {
 	if r.signers.of[r.seen.ID] == mine && bytes.Contains(r.files[r.seen.ID], []byte(" "+opRekey+" ")) {
 		return r, nil // it was begun, and interrupted
 	}
-	changes, err := s.present()
+	changes, _, err := s.present() // all of it: mustBeRight has looked
 	if err != nil {
 		return r, err
 	}
@@ -226,7 +238,30 @@ func (s *Store) endRekey(k *key, own bool) error {
 		only.digest = hashFile(data)
 	}
 	s.use(only)
-	return s.writeRecipients(only.public)
+	public := only.public
+	if members, err := s.shared(); err != nil {
+		return err
+	} else if members != nil {
+		public = members.public()
+	}
+	return s.writeRecipients(public)
+}
+
+// mayRekey returns with whom the store is shared, nil for nobody. In a shared store the owner
+// alone makes a new key: the others know a member by theirs.
+func (s *Store) mayRekey(ctx context.Context, k *key) (*roster, error) {
+	is, err := s.pinned()
+	if err == nil && !is {
+		_, err = s.shared()
+	}
+	if err != nil || !is {
+		return nil, err
+	}
+	members, _, err := s.owned(ctx, k)
+	if errors.Is(err, store.ErrDenied) && !errors.Is(err, errMembers) {
+		return nil, fault.WithHint(err, "With a new key you are a new member: give the owner what rhx store key prints for it.")
+	}
+	return members, err
 }
 
 // retiredLabel is what the file of old keys is sealed for.
@@ -306,6 +341,20 @@ func (s *Store) mustBeRight(ctx context.Context, k *key) error {
 	return nil
 }
 
+// mustBeProven is mustBeRight, and the error for what the record says without a proof, which anybody
+// can write: with a key that has a passphrase it counts, and others would get to read it.
+func (s *Store) mustBeProven(ctx context.Context, k *key) error {
+	if err := s.mustBeRight(ctx, k); err != nil {
+		return err
+	}
+	c := &comparison{Verified: &Verified{}, store: s, key: k, locked: k.asks}
+	if _, _, err := c.read(); err != nil || len(c.unproven) == 0 {
+		return err
+	}
+	return fault.WithHint(fmt.Errorf("the last lines of %s have no proof: somebody may have put secrets there", c.unproven[0]),
+		"If another machine of yours has written it, save something there with the key open (rhx unlock). Else remove it, and look at rhx store verify.")
+}
+
 // encryptAnew encrypts the versions that were written before the rekey, or to the old key,
 // too. Each is noted as a save is, so a process that is killed leaves a store that is right,
 // and the next call goes on.
@@ -382,15 +431,24 @@ func (r *recorder) again(folder string, number int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	return r.anew(path, info, sec, false)
+}
+
+// anew writes a version anew, which is noted; alone: also in a shared store to the user's own
+// keys only.
+func (r *recorder) anew(path string, info store.Info, sec *secret.Secret, alone bool) error {
 	plain, err := encodePayload(sec)
 	if err != nil {
 		return err
 	}
 	defer clear(plain)
-	if data, err = encodeFile(info, plain, r.key.recipients); err != nil {
-		return err
+	data, err := r.encode(info, plain, r.key.recipients)
+	if alone {
+		data, err = r.ledger.roster.encodeAlone(info, plain)
 	}
-	return r.noted(path, change{op: opAgain, folder: folder, version: number, hash: hashFile(data)}, func() error {
-		return s.disk().Write(path, data, 0o600)
-	})
+	if err != nil { // as rhx would never have written it, too large for one
+		return fault.Mark(err, errForeign)
+	}
+	c := change{op: opAgain, folder: folderName(info.Name), version: info.Version, hash: hashFile(data)}
+	return r.noted(path, c, func() error { return r.store.disk().Write(path, data, 0o600) })
 }

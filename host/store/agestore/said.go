@@ -2,13 +2,18 @@ package agestore
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -18,6 +23,9 @@ type view struct {
 	want  states
 	// either are the changes that may or may not be made, by folder.
 	either map[string]change
+	// pending are those of a shared store, and members with whom that is shared.
+	pending map[string][]change
+	members *roster
 	// bad says why the record is not to be believed; "" for nothing.
 	bad string
 }
@@ -25,18 +33,32 @@ type view struct {
 // look returns the record as far as it is about the folder of a secret; nil where there
 // is none. A second look at the same record reads all of it, for those to come.
 func (s *Store) look(k *key, folder string) (*view, error) {
-	ids, err := s.recordIDs()
+	members, err := s.shared()
+	if errors.Is(err, errMembers) {
+		return &view{bad: err.Error()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	idsOf := s.recordIDs
+	if members != nil {
+		idsOf = s.allRecordIDs
+	}
+	ids, err := idsOf()
 	if err != nil {
 		return nil, err
 	}
 	was, err := s.readSeen()
-	if err != nil || len(ids)+len(was.Sizes) == 0 {
+	if err != nil || members == nil && len(ids)+len(was.Sizes) == 0 {
 		return nil, err
 	}
 	var b strings.Builder
-	fmt.Fprintln(&b, was.Sizes)
+	fmt.Fprintln(&b, was.Sizes, was.Hashes)
+	if members != nil {
+		fmt.Fprintln(&b, members.hash)
+	}
 	for _, id := range ids {
-		info, err := os.Stat(s.recordPath(id))
+		info, err := os.Lstat(s.recordPath(id))
 		if err != nil {
 			return nil, err
 		}
@@ -46,6 +68,9 @@ func (s *Store) look(k *key, folder string) (*view, error) {
 	s.viewing.Lock()
 	defer s.viewing.Unlock()
 	switch {
+	case members != nil && (stamp != s.stamp || s.view == nil):
+		s.stamp = stamp
+		s.view, err = s.sharedView(members, was, stamp)
 	case stamp != s.stamp:
 		s.view, s.stamp = nil, stamp
 		return s.readView(k, ids, was, folder, stamp)
@@ -92,6 +117,40 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 	return v, nil
 }
 
+// sharedView is readView for a store that is shared, of all folders.
+func (s *Store) sharedView(members *roster, was *seen, stamp string) (*view, error) {
+	l, err := s.readLedger(members, was)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{stamp: stamp, bad: cmp.Or(l.behind(), l.ahead()), members: members}
+	fresh := 0
+	for _, id := range l.ids() {
+		p := l.pages[id]
+		if fresh += p.fresh; p.cut {
+			v.bad = id + recordEnding + ": it, or a line in it, was changed, or another key wrote it"
+		}
+	}
+	if fresh > 0 || members.later {
+		s.rememberSoon(l)
+	}
+	v.want, v.pending = l.want()
+	return v, nil
+}
+
+// rememberSoon has this machine know a record that was read, so that the next reader does not
+// check it again, unless somebody writes just then.
+func (s *Store) rememberSoon(l *ledger) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second/50)
+	defer cancel()
+	_ = s.locked(ctx, func() error { // it is known as well when somebody writes
+		if now, err := s.shared(); err != nil || !bytes.Equal(now.raw, l.roster.raw) {
+			return err
+		}
+		return s.remember(l)
+	})
+}
+
 // changesOf are the changes of a folder, "" for all, that were made, and the one that
 // may have been. unproven takes those without a proof, too.
 func changesOf(lines []byte, folder string, unproven bool) (made []change, pending *change) {
@@ -118,13 +177,28 @@ func changesOf(lines []byte, folder string, unproven bool) (made []change, pendi
 
 // doubt says why a version that was read is not what the record has; "" where it is. No
 // hash is that of one that is not there: version is what was asked for then. newest says
-// that the newest one was asked for.
-func (v *view) doubt(folder string, version int, hash string, newest bool) string {
-	if v.bad != "" {
-		return v.bad
+// that the newest one was asked for. foreign says that nobody whose word counts has put it there.
+func (v *view) doubt(folder string, version int, hash string, newest bool) (what string, foreign bool) {
+	if v.bad != "" && v.members == nil {
+		return v.bad, false
 	}
+	if what, foreign = v.doubtOf(folder, version, hash, newest); foreign {
+		return what, true
+	}
+	return cmp.Or(v.bad, what), false
+}
+
+func (v *view) doubtOf(folder string, version int, hash string, newest bool) (what string, foreign bool) {
+	hash, header, _ := strings.Cut(hash, " ")
 	if _, ok := v.either[folder]; ok {
-		return "" // a process may just be writing it
+		return "", false // a process may just be writing it
+	}
+	for _, c := range v.pending[folder] {
+		after := &view{want: states{folder: maps.Clone(v.want[folder])}, members: v.members}
+		after.want.apply(&c)
+		if what, _ := after.doubtOf(folder, version, hash+" "+header, newest); what == "" {
+			return "", false // likewise
+		}
 	}
 	of := v.want[folder]
 	last := 0
@@ -137,53 +211,84 @@ func (v *view) doubt(folder string, version int, hash string, newest bool) strin
 	w, known := of[version]
 	switch {
 	case hash == "" && known && !w.deleted:
-		return fmt.Sprintf("version %d was taken away, or marked as deleted", version)
+		return fmt.Sprintf("version %d was taken away, or marked as deleted", version), false
 	case hash == "":
-		return ""
+		return "", false
 	case !known:
-		return fmt.Sprintf("version %d was added by somebody else", version)
+		return fmt.Sprintf("version %d was added by somebody else", version), true
 	case !w.is(hash):
-		return fmt.Sprintf("version %d was replaced", version)
+		return fmt.Sprintf("version %d was replaced", version), true
+	case v.members != nil && v.members.maker(w, hash, bindingOf([]byte("\n"+header))) == nil:
+		return fmt.Sprintf("version %d was made by another one than who has put it there", version), true
 	case w.deleted:
-		return fmt.Sprintf("version %d was deleted", version)
+		return fmt.Sprintf("version %d was deleted", version), false
 	case newest && version < last:
-		return fmt.Sprintf("version %d was taken away", last)
+		return fmt.Sprintf("version %d was taken away", last), false
 	}
-	return ""
+	return "", false
 }
 
 // say tells of a secret that was read and is not as the record has it: what is read is
-// what is there, and the user decides. Another process may write meanwhile, so it looks
-// until the secret is the same before and after the record was.
-func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) {
-	before := ""
+// what is there, and the user decides. In a shared store what no member has put there is an error: who
+// saves it again, in another version or under another name, would give it to all of them, and
+// it may be from another store of the user's. Another process may write meanwhile, so it looks
+// until the secret is the same before and after the record was; errOther says that it is another one
+// than what was read.
+func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) error {
+	before, first := "", ""
 	for range tries {
 		version, hash, err := read()
 		if err != nil {
-			return // it is another error by now
+			return errOther
+		}
+		if is := fmt.Sprint(version, hash); first == "" {
+			first = is
+		} else if is != first {
+			return errOther
 		}
 		v, err := s.look(k, folderName(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
+			s.unsure.Store(true)
 			s.warn("the record of the store cannot be read: %v", err)
-			return
+			return nil
 		}
 		if v == nil {
-			return
+			return nil
 		}
-		doubt := v.doubt(folderName(name), version, hash, number == 0)
+		if v.members == nil && v.bad != "" {
+			s.unsure.Store(true)
+		}
+		doubt, foreign := v.doubt(folderName(name), version, hash, number == 0)
 		if doubt == "" {
-			return
+			return nil
 		}
 		now := fmt.Sprint(version, hash, v.stamp)
-		if now == before {
-			s.warn("%s is not as rhx left it in the store: %s. rhx store verify says more", name, doubt)
-			return
+		if now != before {
+			before = now
+			continue
 		}
-		before = now
+		if foreign && v.members != nil {
+			return fault.WithHint(fault.Mark(fmt.Errorf("%q is not as a member has left it in the store: %s", name, doubt), store.ErrDenied),
+				"rhx store verify says more. "+v.members.Owner.Name+" can take it as it is: rhx store verify --accept.")
+		}
+		s.warn("%s is not as rhx left it in the store: %s. rhx store verify says more", name, doubt)
+		return nil
 	}
+	return errOther
+}
+
+// errOther is the error of say for what is not there any more.
+var errOther = errors.New("it has changed meanwhile")
+
+// bound is what say compares of the file of a version.
+func bound(data []byte) string {
+	if b := bindingOf(data); b.store != "" {
+		return hashFile(data) + " " + strings.Join(b.args(), " ")
+	}
+	return hashFile(data)
 }
 
 // rereading returns what was read, and at later calls what is there then.
@@ -195,7 +300,7 @@ func (s *Store) rereading(name string, asked, number int, data []byte) func() (i
 				return 0, "", err
 			}
 		}
-		hash := hashFile(data)
+		hash := bound(data)
 		data = nil
 		return number, hash, nil
 	}
@@ -207,7 +312,7 @@ func (s *Store) sayGone(name string, number int) {
 	if err != nil || k == nil {
 		return
 	}
-	s.say(k, name, number, func() (int, string, error) {
+	_ = s.say(k, name, number, func() (int, string, error) {
 		if _, _, _, err := s.read(name, number); !errors.Is(err, store.ErrNotFound) {
 			return 0, "", errors.New("it is there now")
 		}

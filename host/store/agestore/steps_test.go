@@ -107,7 +107,7 @@ func TestEachStepIsOneChange(t *testing.T) {
 			before = nil
 			return s.Delete(t.Context(), "b")
 		}},
-		{"destroy", func() error { return s.Destroy(t.Context(), "a") }}, {"accept", func() error { return s.Accept(t.Context()) }},
+		{"destroy", func() error { return s.Destroy(t.Context(), "a") }}, {"accept", func() error { return accept(t.Context(), s) }},
 	} {
 		op, steps, before = c.op, 0, nil
 		noError(t, c.do())

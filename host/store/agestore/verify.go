@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,7 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/rhx-dev/rhx/host/ownfile"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
 )
 
@@ -43,6 +44,14 @@ type state struct {
 	other   string
 	deleted bool
 	clock   int64 // of the change that wrote it
+	// by and otherBy are those who have said hash and other, in a shared store.
+	by, otherBy []author
+}
+
+// author is somebody who has said something in the record of a shared store: what the IDs of
+// their files begin with, and their name.
+type author struct {
+	key, name string
 }
 
 func (w state) is(hash string) bool { return hash != "" && (hash == w.hash || hash == w.other) }
@@ -67,9 +76,22 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	was, err := s.readSeen()
-	if err != nil || len(folders)+len(ids)+len(was.Sizes) == 0 {
-		return v, err
+	was, err := s.seenOrSaid(&Verified{}) // run says it
+	if err != nil {
+		return nil, err
+	}
+	_, odd, err := s.recordAndOdd()
+	if err != nil {
+		return nil, err
+	}
+	members, err := s.shared()
+	if errors.Is(err, errMembers) {
+		v.problem("%v. %s", err, fault.Hint(err))
+	} else if err != nil {
+		return nil, err
+	}
+	if members == nil && len(folders)+len(ids)+len(odd)+len(was.Sizes) == 0 {
+		return v, nil
 	}
 	ready, err := s.ready()
 	if err != nil {
@@ -83,9 +105,46 @@ func (s *Store) Verify(ctx context.Context) (*Verified, error) {
 		c := &comparison{Verified: v, store: s, key: k, locked: ready == nil || k.asks}
 		err := c.run(ctx)
 		v.Problems = append(v.Problems, c.foreign...)
+		if err == nil && c.ledger != nil && was.ID != unknownSeen {
+			err = s.remember(c.ledger)
+		}
 		return err
 	})
 	return v, err
+}
+
+// unknownSeen is in the place of the ID where what was seen cannot be read.
+const unknownSeen = "?"
+
+// seenOrSaid is readSeen; in a shared store what cannot be read is a problem, which stops nothing: the
+// owner's accept and a member's join begin anew.
+func (s *Store) seenOrSaid(v *Verified) (*seen, error) {
+	was, err := s.readSeen()
+	if err == nil {
+		return was, nil
+	}
+	if is, pinErr := s.pinned(); pinErr != nil || !is {
+		return nil, err
+	}
+	v.problem("%v, so nobody knows what this machine has seen of the store: the owner's rhx store verify --accept begins anew, and a member's rhx store join", err)
+	return &seen{ID: unknownSeen, Sizes: map[string]int64{}}, nil
+}
+
+// remember has this machine know a record that was looked at. Callers hold the lock.
+func (s *Store) remember(l *ledger) error {
+	r := &recorder{store: s, ledger: l}
+	var err error
+	if r.seen, err = s.readSeen(); err != nil {
+		return err
+	}
+	if err := s.setPin(l.roster); err != nil {
+		return err
+	}
+	if r.seen.ID == "" {
+		r.seen.ID = newSharedID("")
+	}
+	l.remember(r.seen)
+	return r.saveSeen()
 }
 
 // comparison is one Verify.
@@ -106,6 +165,17 @@ type comparison struct {
 	forgot map[string]map[int]bool
 	// foreign says which files of the record count for nothing.
 	foreign []string
+	// ledger takes the place of signers in a shared store; me is the user there.
+	ledger *ledger
+	me     *Member
+	// stale and others count the versions that are not encrypted as they are to be, and those
+	// that are not shared with the user.
+	stale, others int
+	// unproven are files of the record with lines without a proof that this machine has not written.
+	unproven []string
+	// want and pendings are what is to be in a shared store, and what may be.
+	want     states
+	pendings map[string][]change
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -123,9 +193,14 @@ func (c *comparison) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if !isPlain(filepath.Join(s.secrets(), folder), fs.ModeDir) {
+			c.problem("%s is no folder: somebody else has put it there, and it is to be removed", filepath.Join(s.secrets(), folder))
+			continue
+		}
 		vs, err := versions(filepath.Join(s.secrets(), folder))
 		if err != nil {
-			return err
+			c.problem("%v", err)
+			continue
 		}
 		if len(vs) > 0 {
 			c.Secrets++
@@ -133,6 +208,12 @@ func (c *comparison) run(ctx context.Context) error {
 		if err := c.folder(folder, vs, want[folder], recorded); err != nil {
 			return err
 		}
+	}
+	if c.others > 0 {
+		c.note("%d versions are not shared with you; they are as the record has them", c.others)
+	}
+	if c.stale > 0 {
+		c.note("%d versions are not encrypted to the members as they are now, since rhx store share, unshare or rekey was interrupted, or somebody saved before they had the list: %s runs rhx store share", c.stale, c.ledger.roster.Owner.Name)
 	}
 	if n := c.unfinished(want); n > 0 {
 		c.note("%d versions are still encrypted as before rhx store rekey, which was interrupted: run it again, and it goes on", n)
@@ -159,14 +240,28 @@ func (c *comparison) unfinished(want states) int {
 // read reads the record. recorded is false where there is none.
 func (c *comparison) read() (want states, recorded bool, err error) {
 	s := c.store
-	ids, err := s.recordIDs()
+	was, err := s.seenOrSaid(c.Verified)
 	if err != nil {
 		return nil, false, err
 	}
-	was, err := s.readSeen()
+	members, err := s.shared()
+	switch {
+	case errors.Is(err, errNotJoined) && len(was.Sizes) == 0:
+		return nil, false, nil // nor has this machine written here
+	case errors.Is(err, errNotJoined): // what the list says is about nothing here
+	case errors.Is(err, errMembers):
+		return nil, false, nil // nobody's word counts
+	case err != nil:
+		return nil, false, err
+	case members != nil:
+		want, err := c.readShared(members, was)
+		return want, true, err
+	}
+	ids, odd, err := s.recordAndOdd()
 	if err != nil {
 		return nil, false, err
 	}
+	c.odd(odd)
 	if c.files, err = s.recordFiles(); err != nil {
 		return nil, false, err
 	}
@@ -174,7 +269,7 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 		return nil, false, err
 	}
 	for id, size := range was.Sizes {
-		if !slices.Contains(ids, id) && size > 0 {
+		if !slices.Contains(ids, id) && !slices.Contains(odd, id) && size > 0 {
 			c.problem("%s was removed", s.recordPath(id))
 		}
 	}
@@ -198,6 +293,17 @@ func (c *comparison) read() (want states, recorded bool, err error) {
 	return want, true, nil
 }
 
+// odd tells of files of the record that count for nothing.
+func (c *comparison) odd(ids []string) {
+	for i, id := range ids {
+		if i == maxBad {
+			c.problem("there are %d more like that", len(ids)-i)
+			break
+		}
+		c.problem("%s counts for nothing: it is not a plain file, or larger than any, or one of too many. Somebody else has put it there, and it is to be removed", c.store.recordPath(id))
+	}
+}
+
 // forgotten are the versions, by folder, that were deleted and then taken away by somebody: only
 // their marks may be there.
 func forgotten(all []change) map[string]map[int]bool {
@@ -216,6 +322,57 @@ func forgotten(all []change) map[string]map[int]bool {
 		now.apply(c)
 	}
 	return out
+}
+
+// readShared is read for a store that is shared.
+func (c *comparison) readShared(members *roster, was *seen) (want states, err error) {
+	s := c.store
+	if c.me, _, err = members.own(c.key); err != nil {
+		return nil, err
+	}
+	if c.ledger, err = s.readLedger(members, was); err != nil {
+		return nil, err
+	}
+	l := c.ledger
+	if what := l.ahead(); what != "" {
+		c.problem("%s: %s", s.membersPath(), what)
+	}
+	for _, id := range l.removed {
+		c.problem("%s was removed", s.recordPath(id))
+	}
+	for _, id := range l.ids() {
+		p, path := l.pages[id], s.recordPath(id)
+		if p.behind {
+			c.problem("%s is shorter or another one than when this machine saw it last: the store may be an older copy of itself", path)
+		}
+		for _, bad := range p.bad {
+			c.problem("%s:%s", path, bad)
+		}
+	}
+	own, err := c.key.signers()
+	if err != nil {
+		return nil, err
+	}
+	for m := range l.many {
+		c.problem("%s has more files of the record than there can be, and the last of them do not count: rhx store unshare %s ends that", m.Name, m.Name)
+	}
+	for _, id := range l.strangers {
+		next := func(k *signer) bool { return strings.HasPrefix(id, idPrefix(k.public)) }
+		switch n := len(c.foreign); {
+		case c.me == &members.Owner && members.whose(id) == nil && slices.ContainsFunc(own, next):
+			c.note("rhx store rekey was interrupted: run it again, and it goes on")
+		case n < maxBad:
+			c.foreign = append(c.foreign, s.recordPath(id)+": no member wrote it, or one who was taken out")
+		case n == maxBad:
+			c.foreign = append(c.foreign, "there are more files of the record that no member wrote")
+		}
+	}
+	if c.me == nil {
+		c.note("you are not a member of the store. %s", askOwner(members))
+	}
+	c.want, c.pendings = l.want()
+	c.forgot = forgotten(l.made())
+	return c.want, nil
 }
 
 // file checks one file of the record line by line, and returns the changes that were made.
@@ -294,6 +451,9 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 	if len(wrong) > 0 && !own {
 		c.wrong = append(c.wrong, id)
 	}
+	if unproven > 0 && (!own || int64(len(data)) > least) {
+		c.unproven = append(c.unproven, path)
+	}
 	if unproven > 0 && (!proven || c.locked) {
 		c.note("the last %d changes in %s were made while the key was locked or not there yet: the next one proves them", unproven, path)
 	}
@@ -320,7 +480,14 @@ func (c *comparison) anyProof(id string, data []byte) bool {
 // inOrder sorts changes that several machines made by their clocks.
 func inOrder(all []change) { slices.SortStableFunc(all, compareClock) }
 
-func compareClock(a, b change) int { return cmp.Compare(a.clock, b.clock) }
+// compareClock has changes of a shared store at the same clock be in an order that stays when the owner
+// says them in the place of who has made them.
+func compareClock(a, b change) int {
+	if by := cmp.Or(cmp.Compare(a.clock, b.clock), cmp.Compare(a.by.key, b.by.key)); by != 0 || a.by.key == "" {
+		return by
+	}
+	return cmp.Or(cmp.Compare(a.folder, b.folder), cmp.Compare(a.version, b.version), cmp.Compare(a.op, b.op), cmp.Compare(a.hash, b.hash))
+}
 
 func (w states) apply(c *change) {
 	if !c.pending() && c.op != opForget {
@@ -334,10 +501,25 @@ func (w states) apply(c *change) {
 	switch c.op {
 	case opPut:
 		// The same number twice, without its being forgotten between, is by two machines.
-		of[c.version] = state{hash: c.hash, other: of[c.version].hash, clock: c.clock}
+		was := of[c.version]
+		if said := &was.by; c.by.key != "" && was.is(c.hash) {
+			if c.hash != was.hash {
+				said = &was.otherBy
+			}
+			if !slices.Contains(*said, c.by) {
+				*said = append(slices.Clip(*said), c.by)
+			}
+			of[c.version] = was
+			return
+		}
+		of[c.version] = state{hash: c.hash, other: was.hash, clock: c.clock, by: []author{c.by}, otherBy: was.by}
 	case opAgain:
 		if v, ok := of[c.version]; ok {
-			v.hash, v.other, v.clock = c.hash, "", c.clock
+			by := c.by
+			if v.other == "" && len(v.by) > 0 {
+				by.name = v.by[0].name
+			}
+			v.hash, v.other, v.clock, v.by, v.otherBy = c.hash, "", c.clock, []author{by}, nil
 			of[c.version] = v
 		}
 	case opDelete, opBack:
@@ -365,17 +547,23 @@ func (c *comparison) folder(folder string, vs []version, want map[int]state, rec
 		}
 		c.Versions++
 		w, ok := want[v.n]
-		hash, name, err := c.version(folder, v)
+		hash, name, stale, err := c.version(folder, v)
 		if err != nil {
-			return err
+			c.problem("%v", err)
+			continue
 		}
 		if recorded && !c.expected(folder, v, hash, w, ok) {
 			c.differs(folder, name, v, hash, w, ok)
+		} else if stale {
+			c.stale++
 		}
 	}
 	for _, n := range slices.Sorted(maps.Keys(want)) {
 		p, pending := c.pending[folder]
 		destroyed := pending && p.op == opDestroy && len(vs) == 0
+		for _, p := range c.pendings[folder] {
+			destroyed = destroyed || p.op == opDestroy && len(vs) == 0
+		}
 		if v, ok := have[n]; !ok && !destroyed || v.gone {
 			c.problem("version %d of %s was taken away", n, c.name(folder))
 		}
@@ -400,17 +588,24 @@ func (c *comparison) expected(folder string, v version, hash string, w state, ok
 	if ok && w.is(hash) && w.deleted == v.deleted {
 		return true
 	}
-	p, pending := c.pending[folder]
-	if !pending || p.version != v.n {
-		return false
+	pendings := c.pendings[folder]
+	if p, pending := c.pending[folder]; pending {
+		pendings = []change{p}
 	}
-	after := states{folder: {}}
-	if ok {
-		after[folder][v.n] = w
+	for _, p := range pendings {
+		if p.version != v.n {
+			continue
+		}
+		after := states{folder: {}}
+		if ok {
+			after[folder][v.n] = w
+		}
+		after.apply(&p)
+		if w := after[folder][v.n]; w.is(hash) && w.deleted == v.deleted {
+			return true
+		}
 	}
-	after.apply(&p)
-	w = after[folder][v.n]
-	return w.is(hash) && w.deleted == v.deleted
+	return false
 }
 
 // differs says how a version is not as the record says.
@@ -418,7 +613,7 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	switch {
 	case !ok:
-		c.problem("version %d of %s was added by somebody else, or put back after it was destroyed: %s", v.n, name, path)
+		c.problem("version %d of %s was added by somebody else, or put back after it was destroyed: %s%s", v.n, name, path, c.saidToBe(path))
 	case !w.is(hash):
 		c.problem("version %d of %s was replaced: %s", v.n, name, path)
 	case v.deleted:
@@ -428,27 +623,54 @@ func (c *comparison) differs(folder, name string, v version, hash string, w stat
 	}
 }
 
-// version reads a version, and checks it by itself. name is that of the secret.
-func (c *comparison) version(folder string, v version) (hash, name string, err error) {
+// saidToBe names the member who has saved a version that the record does not have, by its own word.
+func (c *comparison) saidToBe(path string) string {
+	data, err := readVersion(path)
+	if c.ledger == nil || err != nil {
+		return ""
+	}
+	b := bindingOf(data)
+	m := c.ledger.roster.by[b.by]
+	if m == nil || b.store != c.ledger.roster.Store {
+		return ""
+	}
+	return fmt.Sprintf(" (it says that it is by %s: what was saved, and not in the owner's folder yet, when the owner changed what %s has is to be saved again)", m.Name, m.Name)
+}
+
+// version reads a version, and checks it by itself. name is that of the secret; stale reports
+// that it is not encrypted to the members as they are now.
+func (c *comparison) version(folder string, v version) (hash, name string, stale bool, err error) {
 	path := filepath.Join(c.store.secrets(), folder, v.file())
 	name = c.name(folder)
-	data, err := ownfile.ReadNoLink(path, maxFile)
+	data, err := readVersion(path)
 	if err != nil {
-		return "", name, err
+		return "", name, false, err
 	}
 	hash = hashFile(data)
+	if c.ledger != nil {
+		b := bindingOf(data)
+		stale = c.ledger.stale(folder, b)
+		if w := c.want[folder][v.n]; w.is(hash) && c.ledger.roster.maker(w, hash, b) == nil {
+			c.problem("version %d of %s was made by another one than who has put it there: %s", v.n, name, path)
+		}
+	}
 	info, _, err := c.store.decode(c.key, data)
 	switch mismatch := new(age.NoIdentityMatchError); {
+	case errors.As(err, &mismatch) && c.ledger != nil && (c.me == nil || !c.me.reads(folder) || bindingOf(data).by == nobody):
+		c.others++
+	case errors.As(err, &mismatch) && stale:
 	case errors.As(err, &mismatch):
 		c.problem("%s", c.store.wrongKey(path, c.key))
 	case err != nil:
 		c.problem("%s: %v", path, err)
+	case secret.ValidName(info.Name) != nil:
+		c.problem("%s: the name in its header is none of a secret", path)
 	case folderName(info.Name) != folder || info.Version != v.n:
 		c.problem("%s", misplaced(path, info))
 	default:
 		name = info.Name
 	}
-	return hash, name, nil
+	return hash, name, stale, nil
 }
 
 // name is the name of the secret of a folder, where the folder says it.
@@ -461,15 +683,22 @@ func (c *comparison) name(folder string) string {
 
 // Accept has the record say what the folder holds, as it is now. It is for a user who
 // knows why the two differ.
-func (s *Store) Accept(ctx context.Context) error {
+// In a shared store shown is what Acceptance has returned.
+func (s *Store) Accept(ctx context.Context, shown *Acceptance) error {
 	if err := s.begin(ctx); err != nil {
 		return err
+	}
+	if shown != nil {
+		s.withoutAgent()
 	}
 	k, err := s.unlocked()
 	if err != nil {
 		return err
 	}
 	return s.locked(ctx, func() error {
+		if done, err := s.acceptShared(ctx, k, shown); done || err != nil {
+			return err
+		}
 		r, err := s.openRecordWith(k)
 		if r != nil {
 			defer r.close()
@@ -497,11 +726,11 @@ func (s *Store) Accept(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now, err := s.present()
+		now, unread, err := s.present()
 		if err != nil {
 			return err
 		}
-		if err := r.become(want, now); err != nil {
+		if err := r.become(want, now, unread); err != nil {
 			return err
 		}
 		return r.accept()
@@ -509,7 +738,24 @@ func (s *Store) Accept(ctx context.Context) error {
 }
 
 // become notes what leads from what the record says to what is there.
-func (r *recorder) become(want states, now []change) error {
+func (r *recorder) become(want states, now, unread []change) error {
+	for _, c := range becoming(want, now, unread) {
+		if err := r.add(c, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// becoming are the changes that lead from what the record says to what is there. What is unread
+// stays as it was.
+func becoming(want states, now, unread []change) (out []change) {
+	for _, c := range unread {
+		if c.version == 0 {
+			delete(want, c.folder)
+		}
+		delete(want[c.folder], c.version)
+	}
 	have := states{}
 	for i := range now {
 		have.apply(&now[i])
@@ -519,9 +765,7 @@ func (r *recorder) become(want states, now []change) error {
 			if is, ok := have[folder][n]; ok && is.hash == want[folder][n].hash {
 				continue
 			}
-			if err := r.add(change{op: opForget, folder: folder, version: n}, false); err != nil {
-				return err
-			}
+			out = append(out, change{op: opForget, folder: folder, version: n})
 			delete(want[folder], n)
 		}
 	}
@@ -532,24 +776,11 @@ func (r *recorder) become(want states, now []change) error {
 		case ch.op == opDone: // with its change
 		case known:
 		default:
-			if err := r.noteAll(ch, now[i+1]); err != nil {
-				return err
-			}
+			out = append(out, ch, now[i+1])
 		}
 		if ch.op == opPut && ok && w.deleted && !have[ch.folder][ch.version].deleted {
-			if err := r.noteAll(change{op: opBack, folder: ch.folder, version: ch.version}, change{op: opDone}); err != nil {
-				return err
-			}
+			out = append(out, change{op: opBack, folder: ch.folder, version: ch.version}, change{op: opDone})
 		}
 	}
-	return nil
-}
-
-func (r *recorder) noteAll(changes ...change) error {
-	for _, c := range changes {
-		if err := r.add(c, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	return out
 }

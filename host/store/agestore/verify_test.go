@@ -1,6 +1,7 @@
 package agestore
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -188,7 +189,7 @@ func TestAttacksOnTheFolder(t *testing.T) {
 				t.Error("it is found no more after the next write")
 			}
 			// The user takes it as it is.
-			noError(t, s.Accept(t.Context()))
+			noError(t, accept(t.Context(), s))
 			if got := problems(t, s); got != "" && !strings.Contains(c.want, "moved or altered") {
 				t.Errorf("after it was accepted:\n%s", got)
 			}
@@ -242,7 +243,7 @@ func TestTheWholeFolderPutBack(t *testing.T) {
 	putBack, id := filepath.Join(t.TempDir(), "put back"), s.mustSeen(t).ID
 	clone(t, s.root(), putBack)
 	write(t, s.seenPath(), []byte(strings.Replace(string(kept), id+`":`, id+`":9`, 1)), 0o600)
-	noError(t, s.Accept(t.Context()))
+	noError(t, accept(t.Context(), s))
 	if got := problems(t, s); got != "" {
 		t.Errorf("after it was accepted: %s", got)
 	}
@@ -330,7 +331,7 @@ func TestTwoMachines(t *testing.T) {
 	if got := problems(t, one); !strings.Contains(got, ".log was removed") || !strings.Contains(got, "version 3 of b was added") {
 		t.Error(got)
 	}
-	noError(t, one.Accept(t.Context()))
+	noError(t, accept(t.Context(), one))
 	if got := problems(t, one); got != "" {
 		t.Errorf("after it was accepted: %s", got)
 	}
@@ -522,7 +523,7 @@ func TestTheWholeFolderPutBackIsNotForgiven(t *testing.T) {
 	if got := problems(t, s); strings.Count(got, want) != 1 || strings.Contains(got, "\n") {
 		t.Errorf("after more writes: %s", got)
 	}
-	noError(t, s.Accept(t.Context()))
+	noError(t, accept(t.Context(), s))
 	if got := problems(t, s); got != "" {
 		t.Errorf("after it was accepted: %s", got)
 	}
@@ -555,7 +556,7 @@ func TestAMarkHidesASecretOfOne(t *testing.T) {
 		s := recorded(t)
 		s.opt.Warn = nil
 		if n == 3 {
-			noError(t, os.Remove(filepath.Join(s.folder("a"), "3.age")), Open(s.opt).Accept(t.Context()))
+			noError(t, os.Remove(filepath.Join(s.folder("a"), "3.age")), accept(t.Context(), Open(s.opt)))
 			if got := problems(t, s); got != "" {
 				t.Error(got)
 			}
@@ -580,4 +581,13 @@ func TestAMarkThatHidesNothing(t *testing.T) {
 	if _, err := Open(s.opt).Rekey(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
+}
+
+// accept is Accept of who says yes to what they are shown.
+func accept(ctx context.Context, s *Store) error {
+	shown, err := s.Acceptance(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Accept(ctx, shown)
 }

@@ -1,13 +1,17 @@
 package agestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"filippo.io/age"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -30,7 +34,7 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		return 0, err
 	}
 	defer clear(plain)
-	k, err := s.keyOrNew(ctx)
+	k, err := s.keyToSave(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -39,10 +43,19 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		if err := s.changed(k); err != nil {
 			return err
 		}
-		if err := s.checkRecipients(k); err != nil {
+		folder := s.folder(sec.Name)
+		members, err := s.shared()
+		if err != nil {
 			return err
 		}
-		folder := s.folder(sec.Name)
+		if members == nil {
+			err = s.checkRecipients(k)
+		} else if s.unsure.Load() {
+			err = fault.WithHint(fault.Mark(errors.New("the store was not as its members left it when something was read of it, which may be nobody's: nothing is saved"), store.ErrDenied), "Look at rhx store verify, and run the command again.")
+		}
+		if err != nil {
+			return err
+		}
 		vs, err := versions(folder)
 		if err != nil {
 			return err
@@ -66,9 +79,11 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		if err != nil {
 			return unnoted(folder, err)
 		}
-		next = max(next, r.newest(folderName(sec.Name))+1)
+		if next, err = r.number(folderName(sec.Name), next, vs); err != nil {
+			return unnoted(folder, err)
+		}
 		info := store.Info{Name: sec.Name, Provider: sec.Provider, Version: next, Updated: time.Now()}
-		data, err := encodeFile(info, plain, k.recipients)
+		data, err := r.encode(info, plain, k.recipients)
 		if err != nil {
 			return err
 		}
@@ -89,7 +104,7 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 			break
 		}
 		s.use(nil)
-		if k, err = s.keyOrNew(ctx); err != nil {
+		if k, err = s.keyToSave(ctx); err != nil {
 			break
 		}
 	}
@@ -97,6 +112,37 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		return 0, err
 	}
 	return number, nil
+}
+
+// keyToSave is keyOrNew, open where the store is shared.
+func (s *Store) keyToSave(ctx context.Context) (*key, error) {
+	k, err := s.keyOrNew(ctx)
+	if err == nil {
+		err = s.openForWriting()
+	}
+	return k, err
+}
+
+// encode returns the file of a version. It is encrypted to the user's own keys, and in a shared
+// store to those of everybody with whom it is shared.
+func (r *recorder) encode(info store.Info, plain []byte, own []age.Recipient) ([]byte, error) {
+	if r.ledger == nil {
+		return encodeFile(info, plain, own)
+	}
+	members := r.ledger.roster
+	b := binding{members.hash, members.Store, idPrefix(r.signer.public)}
+	data, err := encodeBound(info, plain, members.recipients(folderName(info.Name)), b.args()...)
+	if err != nil {
+		readers := slices.DeleteFunc(members.everybody(), func(m *Member) bool { return !m.reads(folderName(info.Name)) })
+		err = cmp.Or(members.fitsFor(readers), err) // which says whose key it is
+	}
+	return data, err
+}
+
+// encodeAlone returns the file of a version that the owner has accepted, and nobody knows for whom
+// it was meant.
+func (r *roster) encodeAlone(info store.Info, plain []byte) ([]byte, error) {
+	return encodeBound(info, plain, r.Owner.to, binding{r.hash, r.Store, nobody}.args()...)
 }
 
 // nextVersion returns the number of the version to write, or ErrConflict.
@@ -123,6 +169,9 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		return err
 	} else if !ok {
 		return fmt.Errorf("%q: %w", name, store.ErrNotFound)
+	}
+	if err := s.openForWriting(); err != nil {
+		return err
 	}
 	return s.locked(ctx, func() error {
 		folder := s.folder(name)
@@ -160,6 +209,9 @@ func (s *Store) Undelete(ctx context.Context, name string, number int) error {
 	} else if !ok {
 		return missing
 	}
+	if err := s.openForWriting(); err != nil {
+		return err
+	}
 	return s.locked(ctx, func() error {
 		folder := s.folder(name)
 		vs, err := versions(folder)
@@ -194,6 +246,9 @@ func (s *Store) Undelete(ctx context.Context, name string, number int) error {
 // backup still has of them is encrypted.
 func (s *Store) Destroy(ctx context.Context, name string) error {
 	if ok, err := s.has(ctx, name); err != nil || !ok {
+		return err
+	}
+	if err := s.openForWriting(); err != nil {
 		return err
 	}
 	destroy := func() error {

@@ -1,0 +1,123 @@
+package exchange_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/secret"
+)
+
+func TestDrafts(t *testing.T) {
+	h, _ := newHost(t)
+	x, ctx := h.Exchange, t.Context()
+	if x.HasDraft(ctx, "db") {
+		t.Error("there is one")
+	}
+	if _, err := x.Draft(ctx, "db"); err == nil || !strings.Contains(err.Error(), "nothing that was typed for db is kept") {
+		t.Error(err)
+	}
+	for _, text := range []string{"one", "two"} {
+		if err := x.KeepDraft(ctx, &exchange.Draft{Name: "db", Version: 3, File: "values.env", Text: []byte(text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x.HasDraft(ctx, "d") || !x.HasDraft(ctx, "db") {
+		t.Error("that of another secret")
+	}
+	// The last one first; none replaces another.
+	for _, want := range []string{"two", "one"} {
+		d := must(x.Draft(ctx, "db"))(t)
+		if string(d.Text) != want || d.Version != 3 || d.File != "values.env" {
+			t.Errorf("%+v, not %s", d, want)
+		}
+		if err := d.Drop(); err != nil {
+			t.Error(err)
+		}
+	}
+	if x.HasDraft(ctx, "db") {
+		t.Error("it was not dropped")
+	}
+	if err := (*exchange.Draft)(nil).Drop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A draft is nobody else's to read, to change or to put in the place of another.
+func TestDraftsAreSealed(t *testing.T) {
+	h, _ := newHost(t)
+	x, ctx := h.Exchange, t.Context()
+	for _, name := range []string{"db", "other"} {
+		if err := x.KeepDraft(ctx, &exchange.Draft{Name: name, File: "values.env", Text: []byte("k=canary")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(h.Dirs.State, "edits", "*-1"))
+	if len(files) != 2 {
+		t.Fatalf("%q", files)
+	}
+	var all [][]byte
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(data, []byte("canary")) || strings.Contains(f, "db") {
+			t.Errorf("%s can be read", f)
+		}
+		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v", info.Mode())
+		}
+		all = append(all, data)
+	}
+	for i, f := range files {
+		if err := os.WriteFile(f, all[1-i], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"db", "other"} {
+		if d, err := x.Draft(ctx, name); err == nil {
+			t.Errorf("%s: another's is taken: %+v", name, d)
+		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	values := func(text string) secret.Values {
+		if text == "none" {
+			return nil
+		}
+		v := secret.Values{}
+		for _, pair := range strings.Fields(text) {
+			k, val, _ := strings.Cut(pair, "=")
+			v[k] = secret.NewValue(val)
+		}
+		return v
+	}
+	for _, c := range []struct{ base, theirs, mine, want, sides string }{
+		{"a=1 b=1", "a=2 b=1", "a=1 b=2", "a=2 b=2", "b|a|"},
+		{"a=1", "a=2", "a=2", "a=2", "||"},
+		{"a=1", "a=2", "a=3", "a=3", "||a"},
+		{"a=1 b=1", "b=1", "a=1 b=2", "b=2", "b|a|"},
+		{"a=1 b=1", "a=1 b=2", "b=1", "b=2", "a|b|"},
+		{"a=1", "a=2", "", "", "||a"},
+		{"a=1", "", "a=2", "a=2", "||a"},
+		{"", "n=1", "n=2", "n=2", "||n"},
+		{"", "n=1", "m=2", "m=2 n=1", "m|n|"},
+		{"none", "a=1 b=1", "a=2", "a=2", "||a b"},
+	} {
+		m := exchange.Merge(values(c.base), values(c.theirs), values(c.mine))
+		sides := strings.Join(m.Mine, " ") + "|" + strings.Join(m.Theirs, " ") + "|" + strings.Join(m.Both, " ")
+		if !m.Values.Equal(values(c.want)) || sides != c.sides {
+			t.Errorf("%s, %s, %s: %v %s, not %s %s", c.base, c.theirs, c.mine, m.Values.Keys(), sides, c.want, c.sides)
+		}
+	}
+	m := exchange.Merged{Both: []string{"a", "b"}}
+	got := strings.Join(m.Conflicts(values("a=x"), 4), "|")
+	if want := `version 4 has a="x"|version 4 has no b`; got != want {
+		t.Errorf("%s", got)
+	}
+}
