@@ -300,7 +300,7 @@ func (g *guide) answer(cmd *exec.Cmd, questions []answered) string {
 	return strings.ReplaceAll(out, "\r\n", "\n")
 }
 
-var anyTime = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?`)
+var anyTime = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?Z?`)
 
 func (s step) matches(out string) bool {
 	return like(tidy(out), tidy(s.output)) || like(byHost(tidy(out)), byHost(tidy(s.output)))
