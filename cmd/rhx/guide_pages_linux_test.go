@@ -65,6 +65,11 @@ var guideSetups = map[string]func(*guide){
 		g.vault("ml-team")
 		g.shell("vault print token > .vault-token && chmod 600 .vault-token")
 	},
+	"docs/guides/team-git.md": func(g *guide) {
+		g.file(".gitconfig", "[user]\n\tname = ann\n\temail = ann@example.com\n")
+		g.shell("printf not-real | rhx save db password=-; printf not-real | rhx save mail password=-")
+		g.shell(g.real("git init -q --bare -b main /media/stick/store.git"))
+	},
 	"docs/guides/agents.md": func(g *guide) { g.credentials(); g.shell("rhx save github") },
 	"docs/guides/kubernetes.md": func(g *guide) {
 		g.containers("web", "prod/api")
