@@ -61,6 +61,7 @@ class To
 end
 class Formula
   def self.method_missing(name, *args) = block_given? ? yield : nil
+  def self.test = nil # not Kernel's
   def self.version(v = nil) = v ? @version = v : @version
   def method_missing(*) = To.new
 end
@@ -70,7 +71,7 @@ Rhx.new.install
 abort "the formula installs #{$n} files" unless $n > 50
 RUBY
 fi
-jq -e --arg v "$version" '.version == $v and (.architecture | keys == ["64bit", "arm64"]) and ([.architecture[].bin[]] | sort == ["rhx-full.exe", "rhx-full.exe", "rhx.exe", "rhx.exe"])' scoop/rhx.json >/dev/null || fail "scoop/rhx.json is not of this release"
+jq -e --arg v "$version" '.version == $v and (.architecture | keys == ["64bit", "arm64"]) and ([.architecture[].bin[] | split("/")[-1]] | sort == ["rhx-full.exe", "rhx-full.exe", "rhx.exe", "rhx.exe"])' scoop/rhx.json >/dev/null || fail "scoop/rhx.json is not of this release"
 if has bash "aur/rhx-bin.pkgbuild"; then
 	bash -n aur/rhx-bin.pkgbuild
 	mkdir -p "$work/src" "$work/pkg" && tar -xzf "rhx_${version}_linux_amd64.tar.gz" -C "$work/src"
