@@ -226,7 +226,7 @@ def test_a_command_whose_time_is_over_is_asked_to_end() -> None:
     rhx.secret("openai", {"api_key": "sk"}).save()
     polite = ["sh", "-c", "trap 'echo ended; exit 0' TERM; echo started; while :; do sleep 0.05; done"]
     with pytest.raises(subprocess.TimeoutExpired) as e:
-        rhx.run(polite, "openai", timeout=0.5, stdout=open("out", "w"))
+        rhx.run(polite, "openai", timeout=2, stdout=open("out", "w"))
     assert e.value.cmd == polite
     assert Path("out").read_text() == "started\nended\n"
 
