@@ -9,7 +9,7 @@
 # make actions   the action and the component in .ci, by the schemas of GitHub and GitLab
 # make licenses  the licences of what rhx links are among those that docs/dependencies.md has
 # make api       BASE=COMMIT: what changed in what rhx exports; without BASE against the last tag
-# make bench     ratios of whole commands and of the parts, in one run
+# make bench     docs/BENCHMARKS.md: rhx beside others, and how it grows; BENCH=run repeats one comparison
 
 SHELL := /bin/sh
 GO ?= go
@@ -70,6 +70,7 @@ docs:
 # RHX_MINISIGN_KEY=FILE signs the checksums.
 release:
 	sh .ci/release/release.sh
+
 site:
 	sh .ci/site/site.sh site
 
@@ -83,7 +84,7 @@ api:
 	bash .ci/api.sh $(BASE)
 
 bench: build
-	sh .ci/bench.sh
+	sh .ci/bench.sh $(BENCH)
 
 # Every fuzz target for FUZZTIME.
 fuzz:

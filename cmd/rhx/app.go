@@ -40,6 +40,7 @@ type app struct {
 	looked  bool               // for a manifest
 	remote  machine.Machine
 	keys    machine.Keys
+	places  machine.Contexts // of containers
 	asking  sync.Mutex
 	// collected takes failures on machines; nil where each is told at once.
 	collected *failures

@@ -204,6 +204,7 @@ func (a *app) run(args []string) int {
 	defer stop()
 	a.stopSignals = stop
 	defer a.close()
+	a.places.Told = a.tellContext
 	if a.Getenv("COMP_LINE") != "" {
 		parser, err := a.parser(ctx, commands())
 		if err != nil {

@@ -105,7 +105,7 @@ complete -f -c rhx -a "(__rhx_complete)"
             [System.Management.Automation.CompletionResult]::new($text, $_, 'ParameterValue', $_)
         }
     } finally {
-        Remove-Item Env:RHX_COMPLETE, Env:COMP_LINE -ErrorAction Ignore
+        Remove-Item 'Env:RHX_COMPLETE', 'Env:COMP_LINE' -ErrorAction Ignore
         [Console]::OutputEncoding = $encoding
     }
 }

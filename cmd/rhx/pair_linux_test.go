@@ -48,8 +48,20 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run("", "provider", "test", pkg); err != nil || !strings.HasPrefix(out, "ok    case example\n") {
 		t.Fatalf("provider test: %v\n%s", err, out)
 	}
+	// Only rhx-full unpacks zstd, and a file that is named may be packed so.
+	image := filepath.Join(dir, "image.zst")
+	if err := os.WriteFile(image, []byte("\x28\xb5\x2f\xfd\x00\x00\x21\x00\x00FAKE"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	search := []string{"scan", "--store", "local", "--patterns", image}
+	if out, err := run("", search...); err == nil || !strings.Contains(out, "make install puts it beside rhx") {
+		t.Fatalf("scan without rhx-full: %v\n%s", err, out)
+	}
 	if err := os.Symlink(plainProgram(t), filepath.Join(dir, "rhx-full")); err != nil {
 		t.Fatal(err)
+	}
+	if out, err := run("", search...); err != nil || !strings.Contains(out, "No value of the store") {
+		t.Fatalf("scan: %v\n%s", err, out)
 	}
 	if out, err := run("", "version", "-o", "json"); err != nil || !strings.Contains(out, `"path": "`+filepath.Join(dir, "rhx-full")+`",`) || !strings.Contains(out, `"agrees": true`) {
 		t.Fatalf("version beside rhx-full: %v\n%s", err, out)
@@ -73,14 +85,6 @@ func TestTwoPrograms(t *testing.T) {
 	// The exit status passes through both.
 	if _, err := run("", "run", "-s", "openai", "--", "sh", "-c", "exit 9"); err == nil || err.Error() != "exit status 9" {
 		t.Fatalf("exit status: %v", err)
-	}
-	// Only rhx-full unpacks zstd: of an image without a value rhx could say nothing.
-	image := filepath.Join(dir, "image.zst")
-	if err := os.WriteFile(image, []byte("\x28\xb5\x2f\xfd\x04\x00\x21\x00\x00FAKE\x00"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := run("", "scan", image); err != nil {
-		t.Fatalf("scan: %v\n%s", err, out)
 	}
 	// A wasm module is run by rhx-full too.
 	sample, err := os.ReadFile("../../providers-wasm/mylogin/cases/by-hand/home/.mylogin.cnf")

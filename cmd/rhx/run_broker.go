@@ -92,8 +92,8 @@ type placeholders struct {
 
 // placeholders makes those of a command, here or on a host.
 func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onHost bool) (*placeholders, error) {
-	if other := broker.OtherProxy(a.Getenv); other != "" {
-		return nil, fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
+	if err := broker.CheckProxy(a.Getenv); err != nil {
+		return nil, err
 	}
 	plain, err := a.stored(c.Plain...)
 	if err != nil {
@@ -169,14 +169,14 @@ func filesOf(client *broker.Client) (files []machine.RunFile, vars []machine.Var
 func (s *standIns) hide(b *broker.Broker, environ []string, files []machine.RunFile) (names []string) {
 	for i, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if hidden := b.Hide(value); hidden != value && !s.isPlain(b, value) {
+		if hidden := b.HideElsewhere(value); hidden != value && !s.isPlain(b, value) {
 			environ[i] = name + "=" + hidden
 			names = append(names, name)
 		}
 	}
 	for i, f := range files {
 		if text := string(f.Data); !s.isPlain(b, text) {
-			files[i].Data = []byte(b.Hide(text))
+			files[i].Data = []byte(b.HideElsewhere(text))
 		}
 	}
 	return names
@@ -192,7 +192,7 @@ func (a *app) sayHidden(names []string) {
 // isPlain reports that a text has a value of --plain that holds one of the others.
 func (s *standIns) isPlain(b *broker.Broker, text string) bool {
 	return slices.ContainsFunc(s.shown, func(v secret.Value) bool {
-		return b.Hide(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
+		return b.HideElsewhere(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
 	})
 }
 

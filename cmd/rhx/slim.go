@@ -36,7 +36,7 @@ func full() (string, error) {
 	}
 	path := filepath.Join(filepath.Dir(exe), "rhx-full"+filepath.Ext(exe))
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", fault.WithHint(fmt.Errorf("%s, which speaks to Vault and runs wasm modules, is not there", path), "it comes with rhx: install both again from where rhx is from (make install puts it beside rhx)")
+		return "", fault.WithHint(fmt.Errorf("%s, which speaks to Vault, runs wasm modules and unpacks zstd, is not there", path), "it comes with rhx: install both again from where rhx is from (make install puts it beside rhx)")
 	}
 	return path, nil
 }

@@ -92,6 +92,13 @@ func (a *app) warn(text string) {
 	}
 }
 
+// tellContext says in which context containers are, of which their names say nothing.
+func (a *app) tellContext(text string) {
+	if !a.Quiet {
+		fmt.Fprintln(a.Err, text)
+	}
+}
+
 // note prints what is being done, with -v.
 func (a *app) note(format string, args ...any) {
 	if a.Verbose {

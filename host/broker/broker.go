@@ -45,7 +45,8 @@ type Options struct {
 	// Dial connects to servers; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Getenv is of the environment of rhx, in which the user says how databases are verified
-	// (PGSSLMODE, PGSSLROOTCERT); nil for none.
+	// (PGSSLMODE, PGSSLROOTCERT), and through which proxy https goes (HTTPS_PROXY, NO_PROXY);
+	// nil for none.
 	Getenv func(string) string
 	// Listen makes each listener that the command is to reach; nil for ports of 127.0.0.1.
 	Listen func() (net.Listener, error)
@@ -89,12 +90,14 @@ type Broker struct {
 	rules     []*rule
 	authority *authority
 	mask      *mask.Masker
+	elsewhere elsewhere
 	password  string
 	listener  net.Listener
 	outer     *http.Server
 	inner     *http.Server
 	conns     *connQueue
 	databases []*database
+	upstream  *upstream
 	// transport1 is for requests over HTTP/1.1.
 	transport, transport1 *http.Transport
 	proxy                 *httputil.ReverseProxy
@@ -125,18 +128,24 @@ func Start(o Options) (*Broker, error) {
 	if b.mask, err = mask.NewStandIns(standIns); err != nil {
 		return nil, err
 	}
+	if b.elsewhere, err = newElsewhere(standIns); err != nil {
+		return nil, err
+	}
 	if b.authority, err = newAuthority(b.hosts()); err != nil {
 		return nil, fmt.Errorf("make the authority of the broker: %w", err)
 	}
 	if b.opts.Dial == nil {
 		b.opts.Dial = (&net.Dialer{Timeout: headerWait}).DialContext
 	}
+	if b.upstream, err = newUpstream(o.Getenv, b.opts.Dial, b.opts.Roots); err != nil {
+		return nil, err
+	}
 	for _, s := range o.Secrets {
 		if err := b.addDatabases(s); err != nil {
 			return nil, err
 		}
 	}
-	b.transport, b.transport1 = newTransport(b.opts, true), newTransport(b.opts, false)
+	b.transport, b.transport1 = b.newTransport(true), b.newTransport(false)
 	b.proxy = b.newProxy()
 	if b.opts.Listen == nil {
 		b.opts.Listen = func() (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
@@ -149,7 +158,7 @@ func Start(o Options) (*Broker, error) {
 	b.conns = newConnQueue(listener.Addr())
 	// What net/http would print is about the command's own connections.
 	quiet := log.New(discard{}, "", 0)
-	b.outer = &http.Server{Handler: http.HandlerFunc(b.connect), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+	b.outer = &http.Server{Handler: http.HandlerFunc(b.connect), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet, ConnContext: withCounted}
 	b.inner = &http.Server{Handler: http.HandlerFunc(b.serve), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet,
 		ConnContext: withTarget, ConnState: b.watch, TLSConfig: b.authority.serverConfig(""), HTTP2: &http.HTTP2Config{MaxReceiveBufferPerConnection: 4<<20 - 1, MaxReceiveBufferPerStream: 2 << 20}}
 	b.done.Go(func() { _ = b.outer.Serve(b.listener) })

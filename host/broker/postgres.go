@@ -211,6 +211,9 @@ func (d *database) serve(client net.Conn) {
 		fail("28P01", "rhx: "+err.Error())
 		return
 	}
+	if c, ok := client.(*counted); ok {
+		c.known()
+	}
 	params := maps.Clone(start.Parameters)
 	user, name := params["user"], params["database"]
 	delete(params, "user")
