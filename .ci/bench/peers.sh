@@ -2,7 +2,7 @@
 # Installs the programs to which the bench compares rhx, each once, from the ordinary
 # registries: peers.sh FOLDER. For each it prints a line of name, version and path of the
 # program, with tabs between; for one that cannot be installed there is no path, but what its
-# client said. Programs of one file are copied to FOLDER, as .ci/bench.sh says. CI has no
+# client said. With INSTALL=no it takes what is there. Programs of one file are copied to FOLDER, as .ci/bench.sh says. CI has no
 # part in it: fnox and secretspec alone compile for some ten minutes.
 set -u
 to=$1
@@ -14,6 +14,10 @@ peer() {
 	name=$1 version=$2 dir=$cache/$1-$2 program=$cache/$1-$2/$3 kind=$4
 	shift 3
 	if [ ! -e "$dir/done" ] && { [ "$kind" != gotool ] || [ ! -x "$program" ]; }; then
+		if [ "${INSTALL-}" = no ]; then
+			printf '%s\t%s\t\tINSTALL=no, and it was not there\n' "$name" "$version"
+			return
+		fi
 		mkdir -p "$dir"
 		echo "peers.sh: installing $name $version, once" >&2
 		if "$@" >"$dir/log" 2>&1; then
