@@ -4,18 +4,25 @@
 # make soak      random comparisons with other programs, SEEDS of each
 # make vuln      known faults in what rhx links; needs https://vuln.go.dev
 # make docs      docs/reference.md, from the help of the commands
-# make bench     ratios of whole commands and of the parts, in one run
+# make release   all files of a release into dist, published nowhere: docs/releasing.md
+# make site      docs as a site, in the folder site: open site/index.html
+# make actions   the action and the component in .ci, by the schemas of GitHub and GitLab
+# make licenses  the licences of what rhx links are among those that docs/dependencies.md has
+# make api       BASE=COMMIT: what changed in what rhx exports; without BASE against the last tag
+# make bench     docs/BENCHMARKS.md: rhx beside others, and how it grows; BENCH=run repeats one comparison
 
 SHELL := /bin/sh
 GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
+DATE := $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 FUZZTIME ?= 30s
 SEEDS ?= 100
 MIN ?= 85
 LINT := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: install build docs test test-deps soak bench lint wasm fuzz mutate vuln vet
+.PHONY: install build docs test test-deps soak bench lint wasm fuzz mutate vuln vet release site actions licenses api
 
 # rhx starts faster without the C library, the Vault client and the wasm runtime, and goes
 # on as rhx-full where it needs the last two: docs/ARCHITECTURE.md, RATIONALE. The checks
@@ -34,7 +41,7 @@ build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/rhx-full ./cmd/rhx
 
 test: test-deps
-	GORACE=atexit_sleep_ms=0 $(GO) test -race -timeout 40m ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -timeout 40m ./... ./.ci/release
 
 test-deps:
 	sh .ci/tools/deps.sh
@@ -60,8 +67,24 @@ wasm:
 docs:
 	$(GO) run ./cmd/rhx man --markdown > docs/reference.md.new && mv docs/reference.md.new docs/reference.md || { rm -f docs/reference.md.new; exit 1; }
 
+# RHX_MINISIGN_KEY=FILE signs the checksums.
+release:
+	sh .ci/release/release.sh
+
+site:
+	sh .ci/site/site.sh site
+
+actions:
+	bash .ci/actions.sh
+
+licenses:
+	bash .ci/licenses.sh
+
+api:
+	bash .ci/api.sh $(BASE)
+
 bench: build
-	sh .ci/bench.sh
+	sh .ci/bench.sh $(BENCH)
 
 # Every fuzz target for FUZZTIME.
 fuzz:

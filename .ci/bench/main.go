@@ -1,172 +1,217 @@
-// Command bench times whole commands of rhx against others in one run, in
-// turn, so that the ratios hold while the machine's speed drifts. It judges
-// nothing.
+// Command bench compares rhx with others, all on one machine and in turn, so that the ratios
+// hold while its speed drifts, and writes what it found as docs/BENCHMARKS.md. It judges by
+// the goals alone that are written beside a comparison.
 //
-//	go run ./.ci/bench BIN    BIN is the folder with rhx and rhx-full
+//	go run ./.ci/bench BIN PEERS [NAME...]
+//
+// BIN is the folder with rhx and rhx-full, PEERS what peers.sh prints. With names of comparisons
+// only those run: they are printed, and no file is written.
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
-const runs = 60
-
 func main() {
-	if err := bench(os.Args[1]); err != nil {
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: bench BIN PEERS [NAME...]")
+		os.Exit(2)
+	}
+	if err := bench(os.Args[1], os.Args[2], os.Args[3:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-type command struct {
-	argv  []string
-	stdin []byte
+// comparison is a part of the page.
+type comparison struct {
+	name, title string
+	// needs are the peers without which it does not run.
+	needs []string
+	// run returns what stands below the title.
+	run func(*bencher) (string, error)
 }
 
-func bench(bin string) error {
-	dir, err := os.MkdirTemp("", "rhx-bench")
+var comparisons = []comparison{
+	{"start", "Starting, and one value", []string{"age", "sops"}, starts},
+	{"run", "A command with ten secrets", []string{"sops"}, runs},
+	{"vault", "A thousand secrets in Vault", []string{"vault"}, vaults},
+	{"hosts", "Six credentials on many hosts", []string{"ansible-core", "pssh"}, fleets},
+	{"scan", "Searching for what has leaked", []string{"gitleaks", "trufflehog"}, scans},
+	{"runhouse", "What Runhouse did", []string{"runhouse"}, runhouses},
+	{"modules", "A parser in WebAssembly", nil, modules},
+	{"secrets", "Growth: secrets", nil, growSecrets},
+	{"specs", "Growth: kinds of credentials", nil, growSpecs},
+	{"fleet", "Growth: hosts", nil, growHosts},
+	{"files", "Growth: files", nil, growFiles},
+}
+
+// peer is a program to which rhx is compared. Without a path it could not be installed, for a
+// reason.
+type peer struct{ name, version, path, why string }
+
+// bencher is what the comparisons share.
+type bencher struct {
+	rhx   string
+	peers map[string]peer
+	order []string
+	dir   string // for one comparison
+	plots map[string]string
+}
+
+func bench(bin, peers string, names []string) error {
+	b := &bencher{peers: map[string]peer{}, plots: map[string]string{}}
+	var err error
+	if b.rhx, err = filepath.Abs(filepath.Join(bin, "rhx")); err != nil {
+		return err
+	}
+	if err := b.readPeers(peers); err != nil {
+		return err
+	}
+	page := b.head()
+	var failures []error
+	for _, c := range comparisons {
+		if len(names) > 0 && !slices.Contains(names, c.name) {
+			continue
+		}
+		began := time.Now()
+		text, err := b.compare(c)
+		if err != nil { // the others are worth having
+			failures = append(failures, fmt.Errorf("%s: %w", c.name, err))
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			text = "Not measured: `" + first + "`\n"
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s\n", c.name, time.Since(began).Round(time.Second))
+		part := fmt.Sprintf("\n## %s\n\n%s\nAgain: `make bench BENCH=%s`\n", c.title, text, c.name)
+		if len(names) > 0 {
+			fmt.Print(part)
+		}
+		page += part
+	}
+	if len(names) > 0 {
+		return errors.Join(failures...)
+	}
+	if err := os.MkdirAll("docs/bench", 0o755); err != nil {
+		return err
+	}
+	for name, svg := range b.plots {
+		if err := os.WriteFile(filepath.Join("docs/bench", name+".svg"), []byte(svg), 0o644); err != nil {
+			return err
+		}
+	}
+	return errors.Join(append(failures, os.WriteFile("docs/BENCHMARKS.md", []byte(page), 0o644))...)
+}
+
+// compare runs a comparison in a folder of its own.
+func (b *bencher) compare(c comparison) (text string, err error) {
+	for _, name := range c.needs {
+		if p := b.peers[name]; p.path == "" {
+			return fmt.Sprintf("Not measured: %s %s could not be installed (%s).\n", name, p.version, p.why), nil
+		}
+	}
+	// Short, because sockets are in it.
+	if b.dir, err = os.MkdirTemp("/tmp", "bench"); err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(b.dir)
+	return c.run(b)
+}
+
+func (b *bencher) readPeers(path string) error {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	home := filepath.Join(dir, "home")
-	if err := prepare(dir, home); err != nil {
-		return err
-	}
-	rhx := filepath.Join(bin, "rhx")
-	for _, name := range []string{"git-credential-rhx", "docker-credential-rhx"} {
-		if err := os.Symlink(rhx, filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
-	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
-	fake := "sk-" + strings.Repeat("FAKE", 8)
-	for _, c := range []command{
-		{[]string{rhx, "save", "openai", "api_key=-"}, []byte(fake)},
-		{[]string{rhx, "save", "git/jane@git.example", "--values", "-"}, []byte(`{"url": "https://git.example", "username": "jane", "password": "FAKE"}`)},
-		{[]string{rhx, "save", "docker/ghcr.io"}, nil},
-		{[]string{rhx, "detect"}, nil}, // fills the wasm cache
-	} {
-		if _, err := run(c, env); err != nil {
-			return err
-		}
-	}
-	empty := command{argv: []string{filepath.Join(dir, "empty")}}
-	age := command{argv: []string{"age", "-d", "-i", filepath.Join(dir, "key.txt"), filepath.Join(dir, "secret.age")}}
-	get := command{argv: []string{rhx, "get", "openai", "api_key"}}
-	question := []byte("protocol=https\nhost=git.example\n\n")
-	git := command{[]string{filepath.Join(dir, "git-credential-rhx"), "get"}, question}
-	docker := command{[]string{filepath.Join(dir, "docker-credential-rhx"), "get"}, []byte("ghcr.io")}
-	fmt.Printf("%-34s %10s   %-22s %10s   %s\n", "command", "median", "against", "median", "ratio (min - max)")
-	for _, c := range []struct {
-		name    string
-		a       command
-		against string
-		b       command
-	}{
-		{"rhx version", command{argv: []string{rhx, "version"}}, "an empty Go program", empty},
-		{"rhx run -s openai -- true", command{argv: []string{rhx, "run", "-s", "openai", "--", "true"}}, "age -d", age},
-		{"rhx get openai api_key", get, "age -d", age},
-		{"rhx get openai api_key", get, "an empty Go program", empty},
-		{"git-credential-rhx get", git, "an empty Go program", empty},
-		{"git-credential-rhx get", git, "rhx get", get},
-		{"git-credential-rhx get", git, "git-credential-store", command{[]string{"git", "credential-store", "get"}, question}},
-		{"git-credential-rhx get", git, "gh auth git-credential", command{[]string{"gh", "auth", "git-credential", "get"}, []byte("protocol=https\nhost=github.com\n\n")}},
-		{"docker-credential-rhx get", docker, "an empty Go program", empty},
-		{"docker-credential-rhx get", docker, "rhx get", get},
-		{"rhx detect (10 secrets)", command{argv: []string{rhx, "detect"}}, "age -d", age},
-		{"rhx detect openai", command{argv: []string{rhx, "detect", "openai"}}, "an empty Go program", empty},
-		{"rhx list", command{argv: []string{rhx, "list"}}, "an empty Go program", empty},
-		{"age -d", age, "an empty Go program", empty},
-	} {
-		var as, bs, ratios []float64
-		for i := range runs + 3 {
-			a, err := run(c.a, env)
-			if err != nil {
-				return err
-			}
-			b, err := run(c.b, env)
-			if err != nil {
-				return err
-			}
-			if i >= 3 { // the first ones warm up
-				as, bs, ratios = append(as, a), append(bs, b), append(ratios, a/b)
-			}
-		}
-		slices.Sort(as)
-		slices.Sort(bs)
-		slices.Sort(ratios)
-		fmt.Printf("%-34s %7.2f ms   %-22s %7.2f ms   %.2f (%.2f - %.2f)\n", c.name, as[runs/2], c.against, bs[runs/2], ratios[runs/2], ratios[0], ratios[runs-1])
+	for line := range strings.Lines(string(data)) {
+		f := append(strings.Split(strings.TrimSuffix(line, "\n"), "\t"), "", "", "")
+		b.peers[f[0]] = peer{f[0], f[1], f[2], f[3]}
+		b.order = append(b.order, f[0])
 	}
 	return nil
 }
 
-// run returns the command's time in milliseconds.
-func run(c command, env []string) (float64, error) {
-	cmd := exec.Command(c.argv[0], c.argv[1:]...)
-	cmd.Env = env
-	cmd.Stdin = bytes.NewReader(c.stdin)
-	if c.stdin == nil {
-		cmd.Stdin = nil
+// has returns the path of a peer; "" where it could not be installed.
+func (b *bencher) has(name string) string { return b.peers[name].path }
+
+// missing says which of some peers are left out of a table.
+func (b *bencher) missing(names ...string) string {
+	var out strings.Builder
+	for _, name := range names {
+		if p := b.peers[name]; p.path == "" {
+			fmt.Fprintf(&out, "\n%s %s is not in this table: it could not be installed (`%s`).\n", name, p.version, p.why)
+		}
 	}
-	var out bytes.Buffer
-	start := time.Now()
-	cmd.Stdout, cmd.Stderr = nil, nil
-	err := cmd.Run()
-	took := time.Since(start)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w: %s", strings.Join(c.argv, " "), err, out.String())
-	}
-	return float64(took.Microseconds()) / 1000, nil
+	return out.String()
 }
 
-// prepare makes the HOME of the tests' kind, the program that does nothing, and
-// a file for age.
-func prepare(dir, home string) error {
-	akia := "AKIA" + "IOSFODNN7EXAMPLE"
-	files := map[string]string{
-		"empty.go": "package main\n\nfunc main() {}\n",
-		"home/.aws/credentials": "[default]\naws_access_key_id = " + akia + "\naws_secret_access_key = " + strings.Repeat("FAKE", 10) +
-			"\n[prod]\naws_access_key_id = " + akia + "\naws_secret_access_key = " + strings.Repeat("FAKE", 10) + "\n",
-		"home/.config/gh/hosts.yml": "github.com:\n    user: jane\n    oauth_token: gho_" + strings.Repeat("FAKE", 9) + "\n    git_protocol: ssh\n",
-		"home/.kube/config": "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {server: https://127.0.0.1}\ncontexts:\n- name: dev\n  context: {cluster: c, user: u}\n" +
-			"users:\n- name: u\n  user: {token: FAKE}\n",
-		"home/.cache/huggingface/token":                            "hf_" + strings.Repeat("FAKE", 8),
-		"home/.git-credentials":                                    "https://jane:FAKE@git.example\n",
-		"home/.docker/config.json":                                 `{"auths": {"ghcr.io": {"auth": "amFuZTpGQUtF"}}}`,
-		"home/.lambda_cloud/lambda_keys":                           "api_key = FAKE\n",
-		"home/.netrc":                                              "machine api.wandb.ai\n  login user\n  password " + strings.Repeat("0123456789", 4) + "\n",
-		"home/.config/gcloud/application_default_credentials.json": `{"type": "authorized_user", "client_id": "x", "client_secret": "FAKE", "refresh_token": "FAKE"}`,
-		"secret": strings.Repeat("FAKE", 8),
-	}
-	for name, text := range files {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return err
+// leftOut says that a peer is left out of a table for what it said.
+func leftOut(name string, err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Sprintf("\n%s is not in this table: `%s`\n", name, first)
+}
+
+// head is the beginning of the page: what was measured where.
+func (b *bencher) head() string {
+	version, _ := exec.Command(b.rhx, "version").Output()
+	out := `# Benchmarks
+
+Written by ` + "`make bench`" + `, which installs what it compares to and takes about a quarter of an hour after that; ` + "`make bench BENCH=run`" + `
+repeats one comparison. Programs of a table run in turn (A B A B …), so that noise meets all of them. A figure is the
+median of all rounds, behind it the least and the most; times are those of whole commands, in milliseconds, where nothing else is said.
+A ratio is the median of the ratios of each round: 0.50 says that rhx takes half as long. Where it takes longer, the reason is beside it.
+
+` + fmt.Sprintf("Measured on %s: %s, %d cores, %s, %s.\n\n| program | version |\n| --- | --- |\n| rhx | %s |\n", time.Now().UTC().Format("2006-01-02"), processor(), runtime.NumCPU(), kernel(), memory(), strings.TrimSpace(string(version)))
+	for _, name := range b.order {
+		p := b.peers[name]
+		if p.path == "" {
+			p.version += ", could not be installed: `" + p.why + "`"
 		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return err
-		}
+		out += "| " + p.name + " | " + p.version + " |\n"
 	}
-	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
-		return err
-	}
-	for _, argv := range [][]string{
-		{"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(home, ".ssh/id_ed25519")},
-		{"go", "build", "-o", filepath.Join(dir, "empty"), filepath.Join(dir, "empty.go")},
-		{"age-keygen", "-o", filepath.Join(dir, "key.txt")},
-		{"sh", "-c", "cd " + dir + " && age -e -i key.txt -o secret.age secret"},
-	} {
-		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", argv[0], err, out)
+	return out
+}
+
+func processor() string {
+	data, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(data)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
 		}
 	}
-	return nil
+	return runtime.GOARCH
+}
+
+func kernel() string {
+	var u syscall.Utsname
+	if syscall.Uname(&u) != nil {
+		return runtime.GOOS
+	}
+	text := func(field [65]int8) string {
+		var out []byte
+		for _, c := range field {
+			if c == 0 {
+				break
+			}
+			out = append(out, byte(c))
+		}
+		return string(out)
+	}
+	release, _, _ := strings.Cut(text(u.Release), "-")
+	return text(u.Sysname) + " " + release
+}
+
+func memory() string {
+	data, _ := os.ReadFile("/proc/meminfo")
+	var kib int
+	_, _ = fmt.Sscanf(string(data), "MemTotal: %d kB", &kib)
+	return fmt.Sprintf("%d GiB of memory", (kib+1<<19)>>20)
 }

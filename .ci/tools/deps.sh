@@ -23,8 +23,8 @@ python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 python3 -c 'import ctypes; ctypes.CDLL("libpq.so.5")' 2>/dev/null || missing="$missing libpq5"
 [ -n "$(find /usr/lib -name libnss_wrapper.so 2>/dev/null)" ] || missing="$missing libnss-wrapper"
 [ -n "$(find /usr/lib/postgresql -name initdb 2>/dev/null)" ] || missing="$missing postgresql"
-# What the cargo of clients.sh links.
-for lib in libcurl4 libgit2-1.5 libsqlite3-0 libssh2-1; do
+# What the cargo of clients.sh links, and what finds the completions of packages.
+for lib in bash-completion libcurl4 libgit2-1.5 libsqlite3-0 libssh2-1; do
 	dpkg -s "$lib" >/dev/null 2>&1 || missing="$missing $lib"
 done
 if [ -n "$missing" ]; then
@@ -34,6 +34,7 @@ if [ -n "$missing" ]; then
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 fi
 sh ./python.sh >/dev/null
+sh ./packaging.sh >/dev/null
 sh ./dotenv.sh >/dev/null
 sh ./node.sh >/dev/null
 sh ./readers.sh >/dev/null
@@ -42,5 +43,6 @@ sh ./gh.sh >/dev/null
 sh ./guests.sh >/dev/null
 sh ./clients.sh >/dev/null
 sh ./tofu.sh >/dev/null
+sh ./nfpm.sh >/dev/null
 sh ./sops.sh >/dev/null
 sh ./vault.sh >/dev/null

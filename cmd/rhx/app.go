@@ -40,6 +40,7 @@ type app struct {
 	looked  bool               // for a manifest
 	remote  machine.Machine
 	keys    machine.Keys
+	places  machine.Contexts // of containers
 	asking  sync.Mutex
 	// collected takes failures on machines; nil where each is told at once.
 	collected *failures
@@ -191,6 +192,24 @@ func outcome(failed, all int) error {
 		return exitCode(1)
 	}
 	return partlyDone(true)
+}
+
+// outcomeOf is outcome of parts by their errors, which are nil where one was done. Where all
+// failed because nobody could be asked it is the status of that.
+func outcomeOf(errs []error) error {
+	failed, unasked := 0, 0
+	for _, err := range errs {
+		if err != nil {
+			failed++
+		}
+		if errors.Is(err, fault.ErrUnasked) {
+			unasked++
+		}
+	}
+	if failed > 0 && unasked == len(errs) {
+		return exitCode(2)
+	}
+	return outcome(failed, len(errs))
 }
 
 // partlyDone is the exit status of work that was done but for what was left out; nil where

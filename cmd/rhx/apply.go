@@ -129,7 +129,7 @@ func notConfirmed(what, look string) error {
 	if look != "" {
 		hint = look + "; " + hint
 	}
-	return fault.WithHint(fault.WithKind(errors.New(what+": not confirmed"), fault.Usage), hint)
+	return fault.WithHint(fault.Unasked(errors.New(what+": not confirmed")), hint)
 }
 
 // confirmed asks before what cannot be undone, unless yes.

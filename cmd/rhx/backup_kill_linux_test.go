@@ -72,7 +72,7 @@ func TestSoakBackupKilled(t *testing.T) {
 	must(seal)
 
 	first := filepath.Join(dir, "first")
-	imported := []string{"store", "import", "made.age", "--identity", key}
+	imported := []string{"store", "import", "made.age", "--yes", "--identity", key}
 	begin := time.Now()
 	must(command(first, imported...))
 	whole := time.Since(begin)

@@ -19,14 +19,17 @@ type brokerCmd struct {
 
 type brokerCheckCmd struct {
 	URL    string   `arg:"" name:"url" help:"The URL of a request."`
-	Secret []string `short:"s" required:"" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Secret []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
+	Bundle []string `short:"b" sep:"none" predictor:"bundle" help:"The secrets of a bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
+	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
 }
 
 func (c *brokerCheckCmd) Help() string {
 	return `By the rules of the providers, as rhx run --broker follows them, with no request and no value. The exit status is 1 where nothing would be put in.
 
 Examples:
-  rhx broker check https://api.github.com/user -s github`
+  rhx broker check https://api.github.com/user -s github
+  rhx broker check https://api.openai.com/v1/models -b train`
 }
 
 // brokerJSON is what would be put in for one secret by one rule.
@@ -36,10 +39,39 @@ type brokerJSON struct {
 	// How says where in a request the values go.
 	How  string   `json:"how"`
 	Keys []string `json:"keys"`
+	// Methods are those that the manifest allows; none for all.
+	Methods []string `json:"methods,omitempty"`
+}
+
+func (b brokerJSON) text() string {
+	text := fmt.Sprintf("%s: %s", b.Secret, b.How)
+	if len(b.Methods) > 0 {
+		text += " (" + strings.Join(b.Methods, ", ") + " only)"
+	}
+	return text
 }
 
 func (c *brokerCheckCmd) Run(ctx context.Context, a *app) error {
-	host, port, found, err := a.brokerPuts(ctx, c.URL, c.Secret)
+	if len(c.Secret)+len(c.Bundle) == 0 {
+		return fault.WithHint(fault.WithKind(errors.New("nothing is named"), fault.Usage), "-s SECRET or -b BUNDLE")
+	}
+	target, err := brokerTargetOf(c.URL)
+	if err != nil {
+		return err
+	}
+	if len(c.Bundle) > 0 {
+		if target.allows, err = a.brokerLimits(ctx, target, c.Bundle, c.Yes); err != nil {
+			return err
+		}
+	}
+	names, err := a.stored(c.Secret...)
+	if err == nil {
+		names, err = a.withBundles(ctx, names, c.Bundle, c.Yes)
+	}
+	if err != nil {
+		return err
+	}
+	found, err := a.brokerPuts(ctx, target, names)
 	if err != nil {
 		return err
 	}
@@ -47,52 +79,49 @@ func (c *brokerCheckCmd) Run(ctx context.Context, a *app) error {
 		return errors.Join(err, brokerStatus(found))
 	}
 	for _, f := range found {
-		a.say(fmt.Sprintf("%s: %s", f.Secret, f.How))
+		a.say(f.text())
 	}
 	if len(found) == 0 {
-		a.say(fmt.Sprintf("Nothing of %s is put into requests to %s:%d.", list(c.Secret), host, port))
+		a.say(fmt.Sprintf("Nothing of %s is put into requests to %s:%d.", list(slices.Concat(c.Secret, c.Bundle)), target.host, target.port))
 	}
 	return brokerStatus(found)
 }
 
-// brokerPuts says what would be put into a request to a URL, of secrets as the user calls
-// them.
-func (a *app) brokerPuts(ctx context.Context, text string, secrets []string) (host string, port int, found []brokerJSON, err error) {
-	if host, port, err = brokerTarget(text); err != nil {
-		return "", 0, nil, err
-	}
+// brokerPuts says what would be put into a request to a server, of secrets by their names in
+// the store.
+func (a *app) brokerPuts(ctx context.Context, t *brokerTarget, names []string) ([]brokerJSON, error) {
 	e, err := a.engine()
 	if err != nil {
-		return "", 0, nil, err
-	}
-	names, err := a.stored(secrets...)
-	if err != nil {
-		return "", 0, nil, err
+		return nil, err
 	}
 	if _, err := a.openStore(ctx); err != nil {
-		return "", 0, nil, err
+		return nil, err
 	}
 	recs, err := e.Records.GetAll(ctx, names)
 	if err != nil {
-		return "", 0, nil, err
+		return nil, err
 	}
-	found = []brokerJSON{}
+	found := []brokerJSON{}
 	for _, rec := range recs {
 		if rec.Secret.Provider == "" {
 			continue
 		}
 		sp, err := e.Specs.Get(rec.Secret.Provider)
 		if err != nil {
-			return "", 0, nil, fmt.Errorf("secret %s: %w", rec.Secret.Name, err)
+			return nil, fmt.Errorf("secret %s: %w", rec.Secret.Name, err)
 		}
 		for _, u := range sp.Use {
 			lacks := func(key string) bool { return rec.Secret.Values[key].Empty() && !u.Optional(key) }
-			if u.Covers(host, port) && !slices.ContainsFunc(u.Keys(), lacks) {
-				found = append(found, brokerJSON{rec.Secret.Name, host, u.How(), u.Keys()})
+			methods, ok := []string(nil), true
+			if t.allows != nil {
+				methods, ok = t.allows(rec.Info.Name)
+			}
+			if ok && u.Covers(t.host, t.port) && !slices.ContainsFunc(u.Keys(), lacks) {
+				found = append(found, brokerJSON{rec.Secret.Name, t.host, u.How(), u.Keys(), methods})
 			}
 		}
 	}
-	return host, port, found, nil
+	return found, nil
 }
 
 func brokerStatus(found []brokerJSON) error {
@@ -102,20 +131,29 @@ func brokerStatus(found []brokerJSON) error {
 	return nil
 }
 
-// brokerTarget is the host and the port of a URL that the broker would take.
-func brokerTarget(text string) (host string, port int, err error) {
+// brokerTarget is what the broker would take a request to.
+type brokerTarget struct {
+	url  *url.URL
+	host string
+	port int
+	// allows reports whether the manifest has a secret put in there, by its name in the store,
+	// and with which methods: none for all. It is nil where there is no manifest.
+	allows func(name string) (methods []string, ok bool)
+}
+
+func brokerTargetOf(text string) (*brokerTarget, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return "", 0, fault.WithKind(errors.New("this is no URL such as https://api.example.com/path"), fault.Usage)
+		return nil, fault.WithKind(errors.New("this is no URL such as https://api.example.com/path"), fault.Usage)
 	}
 	if u.Scheme != "https" {
-		return "", 0, fault.WithKind(errors.New("the broker puts values into https alone"), fault.Usage)
+		return nil, fault.WithKind(errors.New("the broker puts values into https alone"), fault.Usage)
 	}
-	port = spec.DefaultPort
+	port := spec.DefaultPort
 	if u.Port() != "" {
 		if port, err = strconv.Atoi(u.Port()); err != nil || port < 1 || port > 65535 {
-			return "", 0, fault.WithKind(errors.New("the URL has no port that there can be"), fault.Usage)
+			return nil, fault.WithKind(errors.New("the URL has no port that there can be"), fault.Usage)
 		}
 	}
-	return strings.ToLower(u.Hostname()), port, nil
+	return &brokerTarget{url: u, host: strings.ToLower(u.Hostname()), port: port}, nil
 }

@@ -52,7 +52,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.Ask && !a.hasTerminal() {
-		return fault.WithHint(fault.WithKind(errors.New("--ask needs a terminal to ask at"), fault.Usage), "rhx save NAME KEY=- takes a value from a pipe")
+		return fault.WithHint(fault.Unasked(errors.New("--ask needs a terminal to ask at")), "rhx save NAME KEY=- takes a value from a pipe")
 	}
 	needs, err := e.Project.Check(ctx, m, c.Bundle)
 	if err != nil {

@@ -95,3 +95,40 @@ func TestCompletionInShells(t *testing.T) {
 		})
 	}
 }
+
+// A package has the script as a function of zsh, which is read at the first Tab.
+func TestFirstTabInZsh(t *testing.T) {
+	t.Parallel()
+	program, dir := plainProgram(t), t.TempDir()
+	script, err := exec.Command(program, "completion", "zsh").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "_rhx"), script, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("zsh", "-f", "-i")
+	cmd.Dir = t.TempDir()
+	cmd.Env = environ(t.TempDir(), "TERM=xterm", "PS1=> ", "LC_ALL=C.UTF-8")
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 250})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	s := &screen{t: t, f: f}
+	for _, step := range [][2]string{
+		{"rhx() { printf '<%s>' \"$@\"; echo; }; fpath=('" + dir + "' $fpath); autoload -Uz compinit && compinit -uD; echo is-'ready'", "is-ready"},
+		{"rhx hist\tfirst", "first>"},
+		{"rhx undel\tsecond", "second>"},
+	} {
+		if _, err := f.WriteString(step[0] + "\r"); err != nil {
+			t.Fatal(err)
+		}
+		s.waitFor(step[1])
+	}
+	for _, want := range []string{"<history><first>", "<undelete><second>"} {
+		if !strings.Contains(s.seen.String(), want) {
+			t.Errorf("%s is not in\n%s", want, s.seen.String())
+		}
+	}
+}

@@ -46,7 +46,8 @@ func inPowerShell(text string) string {
 // completionScripts have each shell call rhx (PROGRAM) with the line up to the cursor, and
 // take the candidates, one a line. They go by variables: others can read arguments. For
 // bash rhx quotes them, as it inserts them as they are; the other shells do so themselves.
-// Where there is none, the shell completes files.
+// Where there is none, the shell completes files. A package has the script for zsh as a
+// function _rhx, which zsh reads at the first Tab, and which has to answer that one, too.
 var completionScripts = map[string]string{
 	"bash": `_rhx_complete() {
     local name
@@ -72,6 +73,7 @@ _rhx_complete() {
 }
 (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
 compdef _rhx_complete rhx
+[[ $funcstack[1] != _rhx ]] || _rhx_complete "$@"
 `,
 	"fish": `function __rhx_complete
     set -lx RHX_COMPLETE fish

@@ -92,11 +92,11 @@ func (c *copyFlags) run(ctx context.Context, a *app, move bool) error {
 		return unread
 	}
 	out := make([]copiedJSON, 0, len(copied))
-	bad := 0
+	var errs []error
 	for _, s := range copied {
 		j := copiedJSON{From: s.Name, Name: s.Saved.Name, Action: s.Action, Version: s.Version, Moved: s.Moved}
+		errs = append(errs, s.Err)
 		if s.Err != nil {
-			bad++
 			j.Error = s.Err.Error()
 		}
 		out = append(out, j)
@@ -105,7 +105,7 @@ func (c *copyFlags) run(ctx context.Context, a *app, move bool) error {
 		if err := cmp.Or(err, unread); err != nil {
 			return err
 		}
-		return outcome(bad, len(copied))
+		return outcomeOf(errs)
 	}
 	if len(copied) == 0 && unread == nil {
 		a.say("The store is empty; there is nothing to " + command + ".")
@@ -113,7 +113,7 @@ func (c *copyFlags) run(ctx context.Context, a *app, move bool) error {
 	for _, s := range copied {
 		a.printCopied(s)
 	}
-	return cmp.Or(unread, outcome(bad, len(copied)))
+	return cmp.Or(unread, outcomeOf(errs))
 }
 
 func (a *app) printCopied(s exchange.Copied) {

@@ -47,7 +47,7 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if a.NoInput {
-		return fault.WithHint(fault.WithKind(errors.New("rhx edit asks an editor, and --no-input says to ask nobody"), fault.Usage), "rhx save "+c.Secret+" KEY=- takes a value from a pipe")
+		return fault.WithHint(fault.Unasked(errors.New("rhx edit asks an editor, and --no-input says to ask nobody")), "rhx save "+c.Secret+" KEY=- takes a value from a pipe")
 	}
 	if err := a.storedOne(&c.Secret); err != nil {
 		return err

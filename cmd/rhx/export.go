@@ -135,7 +135,7 @@ func (c *exportCmd) allowed(a *app, e *engine.Engine, secrets int) (string, erro
 	}
 	question := fmt.Sprintf("Write all values of %s unencrypted to %s?", plural(secrets, "secret"), c.File)
 	if !a.hasTerminal() {
-		return "", fault.WithHint(fault.WithKind(errors.New("nobody is there to be asked whether the values may be written unencrypted"), fault.Usage), "--yes says so")
+		return "", fault.WithHint(fault.Unasked(errors.New("nobody is there to be asked whether the values may be written unencrypted")), "--yes says so")
 	}
 	if !a.ask(question) {
 		return "", errors.New("nothing was exported")

@@ -72,7 +72,7 @@ func triedCommands() []tried {
 		{args: "move own own3"},
 		{args: "import dotenv .env --yes"},
 		{args: "init --manifest new.yaml", once: true},
-		{args: "store import backup --identity backup.key"},
+		{args: "store import backup --identity backup.key --yes"},
 		{args: "store export made --to " + backupKey().Recipient().String()},
 		{args: "store rekey --yes"},
 		{args: "trust --revoke"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/sandbox"
+	"github.com/rhx-dev/rhx/host/scan/zstandard"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 	"github.com/rhx-dev/rhx/host/trust"
@@ -33,6 +34,12 @@ func newRunner(cache string, warn func(string)) (engine.Runner, error) {
 
 // serveGuest runs one module for another rhx, as often as that asks.
 func serveGuest(in io.Reader, out io.Writer) int { return sandbox.Serve(in, out) }
+
+// withZstd is for the program that cannot unpack zstd.
+func (a *app) withZstd() error { return nil }
+
+// unpackZstd unpacks zstd.
+func unpackZstd(in io.Reader) (io.ReadCloser, error) { return zstandard.Open(in) }
 
 // logins is the login to Vault, made when it is first needed.
 type logins struct{ made *vaultlogin.Logins }

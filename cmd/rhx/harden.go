@@ -94,25 +94,24 @@ func (c *hardenCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	out := make([]hardenJSON, 0, len(items))
-	failed, all := 0, 0
+	var errs []error
 	for _, i := range items {
 		j := hardenJSON{Secret: i.Secret, Provider: i.Provider, Files: append([]string{}, i.Files...), Client: i.Client, Action: i.Action, Why: i.Why, Checked: i.Checked, Notes: i.Notes}
-		if i.Action != harden.Left {
-			all++
+		if i.Action != harden.Left || i.Err != nil {
+			errs = append(errs, i.Err)
 		}
 		if i.Err != nil {
-			failed++
 			j.Error = i.Err.Error()
 		}
 		out = append(out, j)
 	}
 	if done, err := a.data(out); done {
-		return errors.Join(err, outcome(failed, all))
+		return errors.Join(err, outcomeOf(errs))
 	}
 	if err := a.printHardened(items, c.DryRun); err != nil {
 		return err
 	}
-	return outcome(failed, all)
+	return outcomeOf(errs)
 }
 
 // changes reports whether something is to be done about a credential.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"filippo.io/age/plugin"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // Where the key of the local store comes from, when not from a file.
@@ -91,7 +93,7 @@ func (a *app) pluginUI() *plugin.ClientUI {
 				no = "no"
 			}
 			if !a.hasTerminal() {
-				return false, errors.New("there is nobody to ask")
+				return false, fault.Unasked(errors.New("there is nobody to ask"))
 			}
 			return a.ask(fmt.Sprintf("age-plugin-%s: %s (yes is %q, no is %q)", name, prompt, yes, no)), nil
 		},

@@ -93,9 +93,10 @@ func (a *app) doImport(im *exchange.Import, from string, dryRun, yes bool, save 
 	}
 	todo := im.Plan
 	asked := false
-	// What comes through a pipe leaves the terminal to ask on.
-	can := a.canAsk() || from == fromStdin && a.hasTerminal()
-	if !yes && !dryRun && news+differ > 0 && can && a.Output == "table" {
+	if !yes && !dryRun && news+differ > 0 {
+		if !a.canAskBeside(from == fromStdin) || a.Output != "table" {
+			return notConfirmed("rhx "+a.command, "rhx "+a.command+" --dry-run shows what it would save")
+		}
 		asked = true
 		question := fmt.Sprintf("Save %s to the store?", plural(news+differ, "secret"))
 		if differ > 0 {

@@ -86,7 +86,7 @@ type importSopsCmd struct {
 }
 
 // itemsHelp is what all imports of items do.
-const itemsHelp = `Shows what each item becomes, or why it is left out, and asks where there is a terminal; --dry-run saves nothing. An item whose variables, addresses or title say which provider its key is for becomes a secret of that provider; any other becomes one of no provider, called as the item is. No value is shown, and no name is made of one. Exit status 3: something with a value was left out.`
+const itemsHelp = `Shows what each item becomes, or why it is left out, and asks; --dry-run saves nothing, --yes asks nothing, as scripts need it. An item whose variables, addresses or title say which provider its key is for becomes a secret of that provider; any other becomes one of no provider, called as the item is. No value is shown, and no name is made of one. Exit status 3: something with a value was left out.`
 
 func (c *importOnePasswordCmd) Help() string {
 	return itemsHelp + `

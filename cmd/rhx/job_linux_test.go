@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -184,9 +186,59 @@ func (j *job) start(argv ...string) {
 	if _, err := fmt.Sscan(event, &j.pid); err != nil {
 		j.t.Fatalf("%q: not started: %s", argv, event)
 	}
-	if _, err := fmt.Sscanf(j.next(), "ready %d", &j.command); err != nil {
+	var pid int
+	if _, err := fmt.Sscanf(j.next(), "ready %d", &pid); err != nil {
 		j.t.Fatalf("%q: %v", argv, err)
 	}
+	if slices.Contains(argv, "--confine") {
+		// What it says is its number in a namespace: out here that is another process,
+		// which must not be sent anything.
+		pid = j.outer(pid)
+	}
+	j.command = pid
+}
+
+// outer is the number that a process below rhx has here, by the one that it has in a
+// namespace of processes; 0 where it is not there any more.
+func (j *job) outer(inner int) int {
+	j.t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	found := 0
+	for _, name := range all {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		var pid, parent int
+		var numbers []string
+		for line := range strings.Lines(string(data)) {
+			switch key, v, _ := strings.Cut(line, ":"); key {
+			case "Pid":
+				pid, _ = strconv.Atoi(strings.TrimSpace(v))
+			case "PPid":
+				parent, _ = strconv.Atoi(strings.TrimSpace(v))
+			case "NSpid":
+				numbers = strings.Fields(v)
+			}
+		}
+		// The parent is rhx, or on a terminal of its own rhx's child.
+		if len(numbers) > 1 && numbers[len(numbers)-1] == strconv.Itoa(inner) && (parent == j.pid || j.isChild(parent)) {
+			found = pid
+		}
+	}
+	if found == 0 {
+		return 0 // it has ended: nothing is to be sent to it
+	}
+	return found
+}
+
+// isChild reports whether a process is a child of rhx.
+func (j *job) isChild(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && strings.Contains(string(data), fmt.Sprintf("\nPPid:\t%d\n", j.pid))
 }
 
 // goOn has a stopped command go on, in the foreground where it was there.
@@ -243,6 +295,9 @@ func (j *job) typed(key string) {
 // isGone waits for the end of the command itself, whoever its parent is.
 func (j *job) isGone() bool {
 	j.t.Helper()
+	if j.command == 0 {
+		j.t.Fatal("it had ended before it was to be looked at")
+	}
 	fd, err := unix.PidfdOpen(j.command, 0)
 	if errors.Is(err, syscall.ESRCH) {
 		return true

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -183,18 +186,12 @@ func loadedStatus(loaded []session.Outcome) error {
 		at     place.Place
 		secret string
 	}
-	failed := map[part]bool{}
+	failed := map[part]error{}
 	for _, l := range loaded {
 		p := part{l.At, l.Secret}
-		failed[p] = failed[p] || l.Err != nil
+		failed[p] = cmp.Or(failed[p], l.Err)
 	}
-	bad := 0
-	for _, f := range failed {
-		if f {
-			bad++
-		}
-	}
-	return outcome(bad, len(failed))
+	return outcomeOf(slices.Collect(maps.Values(failed)))
 }
 
 // conflictHint says what to do about a place that has other values.

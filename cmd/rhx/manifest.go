@@ -143,7 +143,7 @@ func (a *app) askToTrust(m *manifest.Manifest, path string, data []byte, before 
 	text = term.Line(path) + text + summaryOf(a.made, m, data)
 	if !a.canAsk() {
 		fmt.Fprint(a.Err, text)
-		return fault.WithHint(fault.WithKind(fmt.Errorf("%s is not trusted", m.File), fault.Usage), "read it, then run rhx trust")
+		return fault.WithHint(fault.Unasked(fmt.Errorf("%s is not trusted", m.File)), "read it, then run rhx trust")
 	}
 	if !a.ask(text + "Trust it?") {
 		return fmt.Errorf("%s is not trusted; nothing was done", m.File)

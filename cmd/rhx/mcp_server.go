@@ -279,19 +279,30 @@ type agentPuts struct {
 }
 
 func checkURLForAgent(ctx context.Context, a *app, m *manifest.Manifest, in agentURL) (any, error) {
+	target, err := brokerTargetOf(in.URL)
+	if err != nil {
+		return nil, err
+	}
 	names := m.SecretNames()
 	if in.Secret != "" {
 		if m.Secret(in.Secret) == nil {
 			return nil, fmt.Errorf("%q is not among the secrets of this project%s", in.Secret, fault.DidYouMean(in.Secret, names))
 		}
-		_, _, found, err := a.brokerPuts(ctx, in.URL, []string{in.Secret})
+		stored, err := a.stored(in.Secret)
+		if err != nil {
+			return nil, err
+		}
+		found, err := a.brokerPuts(ctx, target, stored)
 		return agentPuts{Puts: found}, err
 	}
 	there, missing, err := a.amongStored(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	_, _, found, err := a.brokerPuts(ctx, in.URL, there)
+	if there, err = a.stored(there...); err != nil {
+		return nil, err
+	}
+	found, err := a.brokerPuts(ctx, target, there)
 	return agentPuts{found, missing}, err
 }
 

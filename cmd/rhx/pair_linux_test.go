@@ -15,16 +15,10 @@ import (
 func TestTwoPrograms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	build := func(name string, flags ...string) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		args := append(append([]string{"-o", path}, flags...), ".")
-		if out, err := goBuild(args...).CombinedOutput(); err != nil {
-			t.Fatalf("go build %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return path
+	rhx := filepath.Join(dir, "rhx")
+	if err := os.Link(slimRhx(t), rhx); err != nil {
+		t.Fatal(err)
 	}
-	rhx := build("rhx", "-tags", "slim")
 	s := vaulttest.Shared(t)
 	url := "vault://" + s.MountKV(t, "team", 2, 0)
 	run := func(stdin string, args ...string) (string, error) {
@@ -40,6 +34,9 @@ func TestTwoPrograms(t *testing.T) {
 	if out, err := run("", "doctor"); err == nil || !strings.Contains(out, "warning: rhx-full: ~/rhx-full is not there\n") || !strings.Contains(out, "warning: store: ") {
 		t.Fatalf("doctor without rhx-full: %v\n%s", err, out)
 	}
+	if out, err := run("", "version", "-o", "json"); err != nil || !strings.Contains(out, `"agrees": false`) || !strings.Contains(out, `"error": "is not there"`) {
+		t.Fatalf("version without rhx-full: %v\n%s", err, out)
+	}
 	// A provider package that is a spec alone is made and tried without it.
 	file, pkg := filepath.Join(dir, ".acme.yml"), filepath.Join(dir, "acme")
 	if err := os.WriteFile(file, []byte("token: FAKE\n"), 0o600); err != nil {
@@ -53,6 +50,9 @@ func TestTwoPrograms(t *testing.T) {
 	}
 	if err := os.Symlink(plainProgram(t), filepath.Join(dir, "rhx-full")); err != nil {
 		t.Fatal(err)
+	}
+	if out, err := run("", "version", "-o", "json"); err != nil || !strings.Contains(out, `"path": "`+filepath.Join(dir, "rhx-full")+`",`) || !strings.Contains(out, `"agrees": true`) {
+		t.Fatalf("version beside rhx-full: %v\n%s", err, out)
 	}
 	if out, err := run("FAKE", "save", "openai", "api_key=-"); err != nil || out != "openai: saved\n" {
 		t.Fatalf("save: %v\n%s", err, out)
@@ -73,6 +73,14 @@ func TestTwoPrograms(t *testing.T) {
 	// The exit status passes through both.
 	if _, err := run("", "run", "-s", "openai", "--", "sh", "-c", "exit 9"); err == nil || err.Error() != "exit status 9" {
 		t.Fatalf("exit status: %v", err)
+	}
+	// Only rhx-full unpacks zstd: of an image without a value rhx could say nothing.
+	image := filepath.Join(dir, "image.zst")
+	if err := os.WriteFile(image, []byte("\x28\xb5\x2f\xfd\x04\x00\x21\x00\x00FAKE\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("", "scan", image); err != nil {
+		t.Fatalf("scan: %v\n%s", err, out)
 	}
 	// A wasm module is run by rhx-full too.
 	sample, err := os.ReadFile("../../providers-wasm/mylogin/cases/by-hand/home/.mylogin.cnf")
@@ -109,7 +117,7 @@ func TestTwoPrograms(t *testing.T) {
 		}
 	}
 	out, err := exec.Command("go", "version", "-m", rhx).Output()
-	if err != nil || strings.Contains(string(out), "hashicorp/vault") || strings.Contains(string(out), "wazero") {
+	if err != nil || strings.Contains(string(out), "hashicorp/vault") || strings.Contains(string(out), "wazero") || strings.Contains(string(out), "klauspost") {
 		t.Fatalf("rhx links what only rhx-full needs: %v\n%s", err, out)
 	}
 }

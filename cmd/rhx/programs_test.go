@@ -44,6 +44,16 @@ func plainProgram(t *testing.T) string {
 	return rhx
 }
 
+// slimRhx is rhx as make install has it: without the Vault client and the wasm runtime.
+func slimRhx(t *testing.T) string {
+	t.Helper()
+	rhx, err := builtSlim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rhx
+}
+
 // goBuild is go build as make install has it.
 func goBuild(args ...string) *exec.Cmd {
 	cmd := exec.Command("go", append([]string{"build"}, args...)...)
@@ -51,15 +61,28 @@ func goBuild(args ...string) *exec.Cmd {
 	return cmd
 }
 
-var builtPlain = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "rhx-plain")
-	if err != nil {
-		return "", err
-	}
-	afterTests = append(afterTests, func() { _ = os.RemoveAll(dir) })
-	rhx := filepath.Join(dir, "rhx")
-	if out, err := goBuild("-o", rhx, ".").CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("go build: %s", out), err)
-	}
-	return rhx, nil
-})
+var (
+	builtPlain = onceBuilt("rhx", ".")
+	builtSlim  = onceBuilt("rhx", ".", "-tags", "slim")
+)
+
+// building guards afterTests, and has one build at a time have the machine.
+var building sync.Mutex
+
+// onceBuilt builds a program of this folder when it is first needed.
+func onceBuilt(name, from string, flags ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", "rhx-built")
+		if err != nil {
+			return "", err
+		}
+		building.Lock()
+		defer building.Unlock()
+		afterTests = append(afterTests, func() { _ = os.RemoveAll(dir) })
+		path := filepath.Join(dir, name)
+		if out, err := goBuild(append(flags, "-o", path, from)...).CombinedOutput(); err != nil {
+			return "", errors.Join(fmt.Errorf("go build: %s", out), err)
+		}
+		return path, nil
+	})
+}

@@ -312,7 +312,7 @@ func (c *providerListCmd) Run(_ context.Context, a *app) error {
 		return err
 	}
 	if len(list.Providers)+len(list.Keys) == 0 {
-		a.say("No provider was added. rhx provider add takes a folder, a file or an address.")
+		a.say(noneAdded)
 		return nil
 	}
 	if len(list.Providers) > 0 {
@@ -358,6 +358,9 @@ Examples:
   rhx provider verify`
 }
 
+// noneAdded is said where there is no provider of others.
+const noneAdded = "No provider was added. rhx provider add takes a folder, a file or an address."
+
 func (c *providerVerifyCmd) Run(ctx context.Context, a *app) error {
 	list, err := a.listAdded()
 	if err != nil {
@@ -380,6 +383,9 @@ func (c *providerVerifyCmd) Run(ctx context.Context, a *app) error {
 	done, err := a.data(list)
 	if err != nil {
 		return err
+	}
+	if !done && len(list.Providers) == 0 {
+		a.say(noneAdded)
 	}
 	if !done {
 		for _, p := range list.Providers {

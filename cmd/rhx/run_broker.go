@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/broker"
 	"github.com/rhx-dev/rhx/host/bundle"
+	"github.com/rhx-dev/rhx/host/confine"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -52,17 +53,25 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 }
 
 // besideHere runs the command on this machine.
-func (c *runCmd) besideHere(_ context.Context, a *app, p *placeholders, argv []string, uses *useLog) (status int, err error) {
+func (c *runCmd) besideHere(ctx context.Context, a *app, p *placeholders, argv []string, uses *useLog) (status int, err error) {
 	masker, err := c.masker(p.s.e, p.env, p.elsewhere...)
 	if err != nil {
 		return 0, err
 	}
-	b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Getenv: a.Getenv, Used: uses.of(place.Here), Warn: a.warn})
+	confined, err := c.confined(ctx, a, p.s.e)
+	if err != nil {
+		return 0, err
+	}
+	opts := broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly || confined != nil, Getenv: a.Getenv, Used: uses.of(place.Here), Warn: a.warn}
+	if confined != nil {
+		opts.Listen = confined.Listen
+	}
+	b, err := broker.Start(opts)
 	if err != nil {
 		return 0, err
 	}
 	defer a.shut(b)
-	return c.beside(a, p, b, argv, masker)
+	return c.beside(a, p, b, argv, masker, confined)
 }
 
 func (a *app) shut(b *broker.Broker) {
@@ -83,8 +92,8 @@ type placeholders struct {
 
 // placeholders makes those of a command, here or on a host.
 func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onHost bool) (*placeholders, error) {
-	if other := broker.OtherProxy(a.Getenv); other != "" {
-		return nil, fault.WithHint(fmt.Errorf("this environment has a proxy (%s), and the broker goes through none", other), "unset it for this command, if the network can be reached without it")
+	if err := broker.CheckProxy(a.Getenv); err != nil {
+		return nil, err
 	}
 	plain, err := a.stored(c.Plain...)
 	if err != nil {
@@ -114,14 +123,14 @@ func (a *app) placeholders(ctx context.Context, e *engine.Engine, c *runCmd, onH
 }
 
 // beside runs the command of a broker that listens.
-func (c *runCmd) beside(a *app, p *placeholders, b *broker.Broker, argv []string, masker *mask.Masker) (int, error) {
+func (c *runCmd) beside(a *app, p *placeholders, b *broker.Broker, argv []string, masker *mask.Masker, confined *confine.Run) (int, error) {
 	environ, err := p.meet(a, b, a.environ())
 	if err != nil {
 		return 0, err
 	}
 	logGivenAs(p.s.e, "run", place.Here, argv[0], p.s.action, p.env)
 	r := a.runner(masker)
-	r.Connections = true
+	r.Connections, r.Confined = true, confined
 	return c.withFiles(a, r, argv, environ, p.files, p.vars)
 }
 
@@ -160,14 +169,14 @@ func filesOf(client *broker.Client) (files []machine.RunFile, vars []machine.Var
 func (s *standIns) hide(b *broker.Broker, environ []string, files []machine.RunFile) (names []string) {
 	for i, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if hidden := b.Hide(value); hidden != value && !s.isPlain(b, value) {
+		if hidden := b.HideElsewhere(value); hidden != value && !s.isPlain(b, value) {
 			environ[i] = name + "=" + hidden
 			names = append(names, name)
 		}
 	}
 	for i, f := range files {
 		if text := string(f.Data); !s.isPlain(b, text) {
-			files[i].Data = []byte(b.Hide(text))
+			files[i].Data = []byte(b.HideElsewhere(text))
 		}
 	}
 	return names
@@ -183,7 +192,7 @@ func (a *app) sayHidden(names []string) {
 // isPlain reports that a text has a value of --plain that holds one of the others.
 func (s *standIns) isPlain(b *broker.Broker, text string) bool {
 	return slices.ContainsFunc(s.shown, func(v secret.Value) bool {
-		return b.Hide(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
+		return b.HideElsewhere(v.Reveal()) != v.Reveal() && strings.Contains(text, v.Reveal())
 	})
 }
 
@@ -279,4 +288,39 @@ func (s *standIns) secrets() []*broker.Secret {
 		out = append(out, s.made[name])
 	}
 	return out
+}
+
+// brokerLimits is what bundles say of where their secrets are put in: see brokerTarget.
+func (a *app) brokerLimits(ctx context.Context, t *brokerTarget, bundles []string, yes bool) (func(string) ([]string, bool), error) {
+	m, err := a.manifest(ctx, yes)
+	if err != nil {
+		return nil, err
+	}
+	limits := map[string][]broker.Limit{} // by the names in the store
+	for _, name := range bundles {
+		if _, err := storeNames(m, name); err != nil {
+			return nil, err
+		}
+		for _, l := range m.Bundle(name).Broker {
+			stored := m.Secret(l.Secret).StoreName()
+			limits[stored] = append(limits[stored], broker.Limit{Hosts: l.Hosts, Methods: l.Methods, Paths: l.Paths})
+		}
+	}
+	return func(name string) (methods []string, ok bool) {
+		for _, l := range limits[name] {
+			if !l.Covers(t.host, t.port, t.url) {
+				return nil, false
+			}
+			switch {
+			case len(methods) == 0:
+				methods = l.Methods
+			case len(l.Methods) > 0:
+				methods = slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return !slices.Contains(l.Methods, m) })
+				if len(methods) == 0 {
+					return nil, false
+				}
+			}
+		}
+		return methods, true
+	}, nil
 }

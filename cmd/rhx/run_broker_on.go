@@ -45,7 +45,7 @@ func (c *runCmd) besideThere(ctx context.Context, a *app, first *placeholders, a
 	var told sync.Once
 	prepare := func(at place.Place, m machine.Machine, spec *machine.RunSpec) (func(), error) {
 		p := parties[at]
-		b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Away: true, Used: uses.of(at), Warn: func(text string) { a.warn(at.String() + ": " + text) }})
+		b, err := broker.Start(broker.Options{Secrets: p.s.secrets(), Only: c.BrokerOnly, Away: true, Getenv: a.Getenv, Used: uses.of(at), Warn: func(text string) { a.warn(at.String() + ": " + text) }})
 		if err != nil {
 			return nil, err
 		}

@@ -43,15 +43,23 @@ func TestSignalsAsUnderEnv(t *testing.T) {
 	home := homeWithFiles(t)
 	kinds := map[string][]string{
 		"plain": {"run", "-s", "openai", "--"}, "files": {"run", "-b", "files", "--"}, "mask": {"run", "--mask", "-s", "openai", "--"},
+		"confine": {"-q", "run", "--confine", "-s", "openai", "--"}, "confine and mask": {"-q", "run", "--confine", "--mask", "-s", "openai", "--"},
 	}
 	for _, how := range []string{foreground, background, noTerminal} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			wantSays, wantEnds := heard(newJob(t, how, home), how, "env"), endings(newJob(t, how, home), how, "env")
 			for kind, args := range kinds {
+				program := rhxProgram(t)
+				if slices.Contains(args, "--confine") {
+					program = plainProgram(t) // a dozen processes are started for each command
+				}
+				if kind == "confine and mask" && how != foreground {
+					continue // these processes are started as in the foreground
+				}
 				t.Run(kind, func(t *testing.T) {
 					t.Parallel()
-					args := append([]string{rhxProgram(t)}, args...)
+					args := append([]string{program}, args...)
 					same(t, heard(newJob(t, how, home), how, args...), wantSays)
 					same(t, endings(newJob(t, how, home), how, args...), wantEnds)
 				})
@@ -260,7 +268,7 @@ func endings(j *job, how string, prefix ...string) (seen []string) {
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	t.Parallel()
 	home := homeWithFiles(t)
-	for _, args := range [][]string{{"run", "-s", "openai", "--"}, {"run", "-b", "files", "--"}, {"run", "--mask", "-s", "openai", "--"}} {
+	for _, args := range [][]string{{"run", "-s", "openai", "--"}, {"run", "-b", "files", "--"}, {"run", "--mask", "-s", "openai", "--"}, {"-q", "run", "--confine", "-s", "openai", "--"}} {
 		cmd := exec.Command("sh", append([]string{"-c", `trap '' HUP INT; exec "$@"`, "sh", rhxProgram(t)}, append(args, "sh", "-c", "kill -HUP $$; kill -INT $$; echo still here")...)...)
 		cmd.Dir, cmd.Env = home, environ(home)
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "still here\n" {

@@ -214,7 +214,7 @@ func (a *app) readPairs(ctx context.Context, e *engine.Engine, pairs []string, s
 			}
 			sec.Values[key] = secret.NewValue(text)
 		case stdin || from == "":
-			return fault.WithHint(fault.WithKind(fmt.Errorf("no terminal to ask for %s on", key), fault.Usage), "one KEY=- can come from stdin, the others from files: KEY=@FILE")
+			return fault.WithHint(fault.Unasked(fmt.Errorf("no terminal to ask for %s on", key)), "one KEY=- can come from stdin, the others from files: KEY=@FILE")
 		default:
 			data, err := io.ReadAll(a.In)
 			if err != nil {
@@ -244,17 +244,15 @@ func savedList(saved []exchange.Saved) []savedJSON {
 
 // printSaved reports what was saved.
 func (a *app) printSaved(saved []exchange.Saved) error {
-	bad := 0
-	for _, s := range saved {
-		if s.Err != nil {
-			bad++
-		}
+	errs := make([]error, len(saved))
+	for i, s := range saved {
+		errs[i] = s.Err
 	}
 	if done, err := a.data(savedList(saved)); done {
 		if err != nil {
 			return err
 		}
-		return outcome(bad, len(saved))
+		return outcomeOf(errs)
 	}
 	for _, s := range saved {
 		switch {
@@ -273,5 +271,5 @@ func (a *app) printSaved(saved []exchange.Saved) error {
 			a.warn(s.Name + ": " + n)
 		}
 	}
-	return outcome(bad, len(saved))
+	return outcomeOf(errs)
 }

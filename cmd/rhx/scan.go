@@ -67,6 +67,9 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if c.InstallHook {
 		return c.installHook(ctx, a)
 	}
+	if err := a.withZstd(); err != nil {
+		return err
+	}
 	e, err := a.engine()
 	if err != nil {
 		return err
@@ -79,6 +82,7 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if readErr != nil {
 		a.warn(readErr.Error() + ": what cannot be read is not searched for")
 	}
+	s.Zstd = unpackZstd
 	tellLeft(a, left)
 	if err := c.prepare(e, s); err != nil {
 		return err
@@ -217,8 +221,8 @@ func (c *scanCmd) prepare(e *engine.Engine, s *scan.Scanner) error {
 	}
 	for _, sp := range specs {
 		for _, v := range sp.Values {
-			if v.Pattern != nil && !v.Public {
-				list = append(list, scan.Pattern{Provider: sp.Name, Key: v.Name, Text: v.Pattern.Text})
+			if v.Pattern != nil {
+				list = append(list, scan.Pattern{Provider: sp.Name, Key: v.Name, Text: v.Pattern.Text, Public: v.Public})
 			}
 		}
 	}
@@ -331,7 +335,9 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 		switch {
 		case f.Version == 0:
 			j.Secret, j.Provider = "", f.Secret
-			what = strings.TrimSuffix("a token of "+f.Secret, " of ")
+			if what = strings.TrimSuffix("a token of "+f.Secret, " of "); f.ID {
+				what = "the ID of a key of " + f.Secret
+			}
 		case !f.Current:
 			what += " (version " + strconv.Itoa(f.Version) + ")"
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 type schemaCmd struct {
-	Of string `arg:"" enum:"manifest,spec" help:"manifest (rhx.yaml) or spec (a provider's)."`
+	Of string `arg:"" name:"manifest|spec" enum:"manifest,spec" help:"manifest (rhx.yaml) or spec (a provider's)."`
 }
 
 func (c *schemaCmd) Help() string {

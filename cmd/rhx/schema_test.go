@@ -21,7 +21,7 @@ import (
 // without a complaint, the schemas accept.
 func TestTheSchemasAcceptWhatIsWritten(t *testing.T) {
 	documents := map[string][]byte{}
-	for _, pattern := range []string{"../../docs/*.md", "../../README.md", "../../guest-sdk/*.md"} {
+	for _, pattern := range []string{"../../docs/*.md", "../../docs/*/*.md", "../../README.md", "../../guest-sdk/*.md"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

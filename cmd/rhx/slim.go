@@ -36,7 +36,7 @@ func full() (string, error) {
 	}
 	path := filepath.Join(filepath.Dir(exe), "rhx-full"+filepath.Ext(exe))
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", fault.WithHint(fmt.Errorf("%s, which speaks to Vault and runs wasm modules, is not there", path), "make install puts it beside rhx")
+		return "", fault.WithHint(fmt.Errorf("%s, which speaks to Vault and runs wasm modules, is not there", path), "it comes with rhx: install both again from where rhx is from (make install puts it beside rhx)")
 	}
 	return path, nil
 }
@@ -49,6 +49,11 @@ func (a *app) openVault(string) (store.Store, error) { return nil, a.asFull() }
 func (a *app) login(context.Context, *loginCmd) error { return a.asFull() }
 
 func (a *app) logout(context.Context, *logoutCmd) error { return a.asFull() }
+
+// brokerLimits goes on as rhx-full, too.
+func (a *app) brokerLimits(context.Context, *brokerTarget, []string, bool) (func(string) ([]string, bool), error) {
+	return nil, a.asFull()
+}
 
 // brokered goes on as rhx-full, which has an HTTP server.
 func (c *runCmd) brokered(_ context.Context, a *app, _ []string) error { return a.asFull() }
@@ -67,6 +72,12 @@ func (a *app) fetchPackage(context.Context, string) (*trust.Package, error) { re
 
 // Run goes on as rhx-full, which opens JWEs. Nothing has been asked or read yet.
 func (c *importAWSVaultCmd) Run(a *app) error { return a.asFull() }
+
+// withZstd goes on as rhx-full, which has the library of zstd. Nothing has been read yet.
+func (a *app) withZstd() error { return a.asFull() }
+
+// unpackZstd is rhx-full's.
+var unpackZstd func(io.Reader) (io.ReadCloser, error)
 
 // asFull replaces this process by rhx-full with the same arguments.
 func (a *app) asFull() error {

@@ -12,7 +12,7 @@ import (
 // ssh returns the machine at an SSH target, or a container. Nothing is connected yet. Questions
 // of several hosts come one at a time.
 func (a *app) ssh(target string, acceptNew bool) machine.Machine {
-	opts := machine.SSHOptions{Getenv: a.Getenv, Environ: os.Environ, AcceptNew: acceptNew, Keys: &a.keys}
+	opts := machine.SSHOptions{Getenv: a.Getenv, Environ: os.Environ, AcceptNew: acceptNew, Keys: &a.keys, Contexts: &a.places}
 	if a.hasTerminal() {
 		opts.Confirm = func(ctx context.Context, k machine.HostKey) (bool, error) {
 			a.asking.Lock()

@@ -88,7 +88,10 @@ func (c *storeImportCmd) Run(ctx context.Context, a *app) error {
 			a.warn("the store is shared: what is imported is read by those who read all of it, or a secret of that name: " + memberNames(append([]agestore.Member{shared.Owner}, shared.Members...)))
 		}
 	}
-	if todo > 0 && !c.Yes && !c.DryRun && a.canAsk() && a.Output == "table" {
+	if todo > 0 && !c.Yes && !c.DryRun {
+		if !a.canAskBeside(c.File == "-") || a.Output != "table" {
+			return notConfirmed("rhx store import", "rhx store import --dry-run shows what it would do")
+		}
 		if !a.ask(fmt.Sprintf("Import %s into %s?", plural(todo, "secret"), st.URL())) {
 			return errors.New("nothing was imported")
 		}

@@ -8,7 +8,10 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/child"
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
+	"github.com/rhx-dev/rhx/host/detect"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/provider"
+	"github.com/rhx-dev/rhx/host/store"
 )
 
 // fail reports an error and returns the exit status that it stands for.
@@ -37,13 +40,33 @@ func (a *app) fail(err error) int {
 		_ = enc.Encode(struct {
 			Error string `json:"error"`
 			Hint  string `json:"hint,omitempty"`
+			Kind  string `json:"kind"`
 			Exit  int    `json:"exit"`
-		}{err.Error(), fault.Hint(err), status})
+		}{err.Error(), fault.Hint(err), kindOf(err), status})
 		_, _ = a.ErrData().Write(forProgram([]byte(b.String()), a.ErrTTY, escapeJSON))
 		return status
 	}
 	a.Fail(err.Error(), fault.Hint(err))
 	return status
+}
+
+// kindOf is what programs tell errors apart by.
+func kindOf(err error) string {
+	var differs *provider.ConflictError
+	kind := fault.KindOf(err)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, detect.ErrNone):
+		return "not_found"
+	case errors.Is(err, store.ErrDenied):
+		return "denied"
+	case errors.Is(err, store.ErrConflict), errors.As(err, &differs):
+		return "conflict"
+	case kind == fault.Usage:
+		return "usage"
+	case kind == fault.Partial:
+		return "partial"
+	}
+	return "failed"
 }
 
 // report prints the failure of one part of a command, with its hint.
@@ -69,6 +92,13 @@ func (a *app) warn(text string) {
 	}
 }
 
+// tellContext says in which context containers are, of which their names say nothing.
+func (a *app) tellContext(text string) {
+	if !a.Quiet {
+		fmt.Fprintln(a.Err, text)
+	}
+}
+
 // note prints what is being done, with -v.
 func (a *app) note(format string, args ...any) {
 	if a.Verbose {
@@ -79,6 +109,10 @@ func (a *app) note(format string, args ...any) {
 // canAsk reports whether a person can be asked whether to go on: they started
 // the command at a terminal and did not redirect its input.
 func (a *app) canAsk() bool { return a.InTTY && a.hasTerminal() }
+
+// canAskBeside is canAsk where what comes through a pipe is what the command works on, and
+// leaves the terminal to ask on.
+func (a *app) canAskBeside(piped bool) bool { return a.canAsk() || piped && a.hasTerminal() }
 
 // hasTerminal reports whether a person can be asked for something.
 func (a *app) hasTerminal() bool { return !a.NoInput && a.CanAsk() }

@@ -36,21 +36,12 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	names := c.Secret
-	if len(c.Bundle) > 0 {
-		m, err := a.manifest(ctx, c.Yes)
-		if err != nil {
-			return err
-		}
-		for _, b := range c.Bundle {
-			used, err := storeNames(m, b)
-			if err != nil {
-				return err
-			}
-			names = append(names, used...)
-		}
-		slices.Sort(names)
-		names = slices.Compact(names)
+	names, err := a.stored(c.Secret...)
+	if err == nil {
+		names, err = a.withBundles(ctx, names, c.Bundle, c.Yes)
+	}
+	if err != nil {
+		return err
 	}
 	st, err := e.Records.Store(ctx)
 	if err != nil {
@@ -71,6 +62,26 @@ func (c *vaultPolicyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.exact("this policy", policy)
+}
+
+// withBundles are names in the store, and those of what bundles need.
+func (a *app) withBundles(ctx context.Context, names, bundles []string, yes bool) ([]string, error) {
+	if len(bundles) == 0 {
+		return names, nil
+	}
+	m, err := a.manifest(ctx, yes)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range bundles {
+		used, err := storeNames(m, b)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, used...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // storeNames are the names in the store of what a bundle needs.

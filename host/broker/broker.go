@@ -45,8 +45,11 @@ type Options struct {
 	// Dial connects to servers; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Getenv is of the environment of rhx, in which the user says how databases are verified
-	// (PGSSLMODE, PGSSLROOTCERT); nil for none.
+	// (PGSSLMODE, PGSSLROOTCERT), and through which proxy https goes (HTTPS_PROXY, NO_PROXY);
+	// nil for none.
 	Getenv func(string) string
+	// Listen makes each listener that the command is to reach; nil for ports of 127.0.0.1.
+	Listen func() (net.Listener, error)
 	// Used is told of each request that was to have a value, and Warn what the user
 	// should know. Both may be called from several goroutines.
 	Used func(Used)
@@ -87,12 +90,14 @@ type Broker struct {
 	rules     []*rule
 	authority *authority
 	mask      *mask.Masker
+	elsewhere elsewhere
 	password  string
 	listener  net.Listener
 	outer     *http.Server
 	inner     *http.Server
 	conns     *connQueue
 	databases []*database
+	upstream  *upstream
 	// transport1 is for requests over HTTP/1.1.
 	transport, transport1 *http.Transport
 	proxy                 *httputil.ReverseProxy
@@ -123,28 +128,37 @@ func Start(o Options) (*Broker, error) {
 	if b.mask, err = mask.NewStandIns(standIns); err != nil {
 		return nil, err
 	}
+	if b.elsewhere, err = newElsewhere(standIns); err != nil {
+		return nil, err
+	}
 	if b.authority, err = newAuthority(b.hosts()); err != nil {
 		return nil, fmt.Errorf("make the authority of the broker: %w", err)
 	}
 	if b.opts.Dial == nil {
 		b.opts.Dial = (&net.Dialer{Timeout: headerWait}).DialContext
 	}
+	if b.upstream, err = newUpstream(o.Getenv, b.opts.Dial, b.opts.Roots); err != nil {
+		return nil, err
+	}
 	for _, s := range o.Secrets {
 		if err := b.addDatabases(s); err != nil {
 			return nil, err
 		}
 	}
-	b.transport, b.transport1 = newTransport(b.opts, true), newTransport(b.opts, false)
+	b.transport, b.transport1 = b.newTransport(true), b.newTransport(false)
 	b.proxy = b.newProxy()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if b.opts.Listen == nil {
+		b.opts.Listen = func() (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
+	}
+	listener, err := b.listen()
 	if err != nil {
-		return nil, fmt.Errorf("listen for the command: %w", err)
+		return nil, err
 	}
 	b.listener = newLimited(listener, maxConns)
 	b.conns = newConnQueue(listener.Addr())
 	// What net/http would print is about the command's own connections.
 	quiet := log.New(discard{}, "", 0)
-	b.outer = &http.Server{Handler: http.HandlerFunc(b.connect), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+	b.outer = &http.Server{Handler: http.HandlerFunc(b.connect), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet, ConnContext: withCounted}
 	b.inner = &http.Server{Handler: http.HandlerFunc(b.serve), ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader, ErrorLog: quiet,
 		ConnContext: withTarget, ConnState: b.watch, TLSConfig: b.authority.serverConfig(""), HTTP2: &http.HTTP2Config{MaxReceiveBufferPerConnection: 4<<20 - 1, MaxReceiveBufferPerStream: 2 << 20}}
 	b.done.Go(func() { _ = b.outer.Serve(b.listener) })
@@ -155,6 +169,14 @@ func Start(o Options) (*Broker, error) {
 		}
 	}
 	return b, nil
+}
+
+func (b *Broker) listen() (net.Listener, error) {
+	l, err := b.opts.Listen()
+	if err != nil {
+		return nil, fmt.Errorf("listen for the command: %w", err)
+	}
+	return l, nil
 }
 
 // discard writes nowhere.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -224,19 +223,4 @@ func CheckRoots(path string, data []byte) error {
 		return fmt.Errorf("%s has no certificates in PEM", path)
 	}
 	return nil
-}
-
-// OtherProxy is the proxy that an environment has for https; the broker goes through
-// none.
-func OtherProxy(getenv func(string) string) string {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
-		if text := getenv(name); text != "" {
-			if u, err := url.Parse(text); err == nil && u.Host != "" {
-				text = u.Host
-			}
-			text = text[strings.LastIndex(text, "@")+1:] // without a password
-			return strings.TrimSpace(name + "=" + text)
-		}
-	}
-	return ""
 }

@@ -54,6 +54,9 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "rhx: this proxy is for the command that rhx started, with the password of that run", http.StatusProxyAuthRequired)
 		return
 	}
+	if c, ok := r.Context().Value(countedKey{}).(*counted); ok {
+		c.known()
+	}
 	if r.Method != http.MethodConnect {
 		http.Error(w, "rhx: the broker takes https alone (CONNECT); plain http is refused", http.StatusForbidden)
 		return
@@ -135,7 +138,7 @@ func (b *Broker) open(w http.ResponseWriter, t target) {
 
 // tunnel passes the bytes of a host that no rule names.
 func (b *Broker) tunnel(w http.ResponseWriter, r *http.Request, t target) {
-	server, err := b.opts.Dial(r.Context(), "tcp", t.address())
+	server, err := b.upstream.connect(r.Context(), "tcp", t.address())
 	if err != nil {
 		http.Error(w, "rhx: connect to "+t.address()+": "+err.Error(), http.StatusBadGateway)
 		return

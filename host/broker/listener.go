@@ -6,15 +6,21 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 )
 
-// limited accepts no more than so many connections at once; others wait.
+// limited serves no more than so many connections at once; others wait. Those that have not
+// shown the run's password make room for new ones, the oldest first: other users of this
+// machine can connect, and would keep the command waiting.
 type limited struct {
 	net.Listener
 	slots chan struct{}
 	ended chan struct{}
 	once  sync.Once
+
+	mu     sync.Mutex
+	unseen []*counted // in the order in which they came
 }
 
 func newLimited(l net.Listener, n int) *limited {
@@ -22,17 +28,36 @@ func newLimited(l net.Listener, n int) *limited {
 }
 
 func (l *limited) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if len(l.slots) == cap(l.slots) {
+		l.mu.Lock()
+		var oldest *counted
+		if len(l.unseen) > 0 {
+			oldest = l.unseen[0]
+		}
+		l.mu.Unlock()
+		if oldest != nil {
+			_ = oldest.Close()
+		}
+	}
 	select {
 	case l.slots <- struct{}{}:
 	case <-l.ended:
+		_ = conn.Close()
 		return nil, net.ErrClosed
 	}
-	c, err := l.Listener.Accept()
-	if err != nil {
+	c := &counted{TCPConn: conn.(*net.TCPConn), of: l}
+	c.release = sync.OnceFunc(func() {
+		c.known()
 		<-l.slots
-		return nil, err
-	}
-	return &counted{TCPConn: c.(*net.TCPConn), release: sync.OnceFunc(func() { <-l.slots })}, nil
+	})
+	l.mu.Lock()
+	l.unseen = append(l.unseen, c)
+	l.mu.Unlock()
+	return c, nil
 }
 
 func (l *limited) Close() error {
@@ -43,12 +68,27 @@ func (l *limited) Close() error {
 // counted is a connection that gives its slot back when it is closed.
 type counted struct {
 	*net.TCPConn
+	of      *limited
 	release func()
+}
+
+// known says that it is the command's: it has shown the password.
+func (c *counted) known() {
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	c.of.unseen = slices.DeleteFunc(c.of.unseen, func(other *counted) bool { return other == c })
 }
 
 func (c *counted) Close() error {
 	defer c.release()
 	return c.TCPConn.Close()
+}
+
+type countedKey struct{}
+
+// withCounted has the requests of a connection know which it is.
+func withCounted(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, countedKey{}, c)
 }
 
 // targeted is a connection of the command to a host that rules name, below TLS.

@@ -172,9 +172,9 @@ type dbSession struct {
 
 // listen starts to take connections.
 func (d *database) listen() error {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	l, err := d.b.listen()
 	if err != nil {
-		return fmt.Errorf("listen for the command: %w", err)
+		return err
 	}
 	d.listener, d.password, d.sessions = newLimited(l, maxDatabaseConns), rand.Text(), map[uint32]*dbSession{}
 	d.b.done.Go(func() {
@@ -210,6 +210,9 @@ func (d *database) serve(client net.Conn) {
 	if err := d.check(client); err != nil {
 		fail("28P01", "rhx: "+err.Error())
 		return
+	}
+	if c, ok := client.(*counted); ok {
+		c.known()
 	}
 	params := maps.Clone(start.Parameters)
 	user, name := params["user"], params["database"]

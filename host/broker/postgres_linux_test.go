@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -447,6 +448,27 @@ func pgLogin(t *testing.T, r *pgRun, password string) string {
 	_, _ = c.Write(text)
 	out, _ := io.ReadAll(io.LimitReader(c, 1<<20))
 	return string(out)
+}
+
+// Others who hold connections do not keep the command from its database.
+func TestPostgresOfOthers(t *testing.T) {
+	r := newPGRun(t, "127.0.0.1:1:app:alice", Options{})
+	d := r.b.databases[0]
+	idle := make([]net.Conn, maxDatabaseConns)
+	for i := range idle {
+		var err error
+		if idle[i], err = net.Dial("tcp", d.listener.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+		defer idle[i].Close()
+	}
+	started := time.Now()
+	if got := pgLogin(t, r, d.password); !strings.Contains(got, "the server is not reached") || time.Since(started) > loginWait/2 {
+		t.Errorf("%q after %s", got, time.Since(started))
+	}
+	if _, err := idle[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
 }
 
 // What is no start of a connection ends it, and nobody dials for it.

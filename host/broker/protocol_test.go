@@ -351,6 +351,60 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// Who has not shown the password makes room for others, the oldest first; who has stays.
+func TestConnectionsOfOthersMakeRoom(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLimited(inner, 3)
+	defer l.Close()
+	var clients, conns []net.Conn
+	for i := range 6 {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if clients, conns = append(clients, c), append(conns, s); i == 1 {
+			s.(*counted).known()
+		}
+	}
+	for i, open := range []bool{false, true, false, false, true, true} {
+		_, _ = conns[i].Write([]byte("x"))
+		_ = clients[i].SetReadDeadline(time.Now().Add(time.Minute))
+		if n, _ := clients[i].Read(make([]byte, 1)); (n == 1) != open {
+			t.Errorf("connection %d is open: %v", i, n == 1)
+		}
+		_ = conns[i].Close()
+	}
+	if len(l.slots) != 0 || len(l.unseen) != 0 {
+		t.Errorf("%d slots are taken, and %d are not known", len(l.slots), len(l.unseen))
+	}
+
+	// The password is what makes the proxy know one.
+	lab := newLab(t)
+	lab.serve(apiHost, func(http.ResponseWriter, *http.Request) {})
+	proxy := lab.listener.(*limited)
+	for password, want := range map[string]int{"": 1, lab.password: 0} {
+		c, _ := lab.connectTo(apiHost+":443", password)
+		proxy.mu.Lock()
+		if len(proxy.unseen) != want {
+			t.Errorf("%d are not known, not %d", len(proxy.unseen), want)
+		}
+		for _, old := range proxy.unseen {
+			defer old.Close()
+		}
+		proxy.unseen = nil
+		proxy.mu.Unlock()
+		_ = c.Close()
+	}
+}
+
 // More connections than the limit wait for one to end.
 func TestConnectionsAreBounded(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
@@ -369,6 +423,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	first.(*counted).known()
 	second := make(chan error)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {

@@ -88,12 +88,20 @@ func (r *rule) covers(host string, port int) bool {
 	if !r.use.Covers(host, port) {
 		return false
 	}
-	for _, l := range r.secret.Limits {
-		if len(l.Hosts) > 0 && !slices.ContainsFunc(l.Hosts, func(p string) bool { return spec.HostMatches(p, host, port) }) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(r.secret.Limits, func(l Limit) bool { return !l.coversHost(host, port) })
+}
+
+func (l Limit) coversHost(host string, port int) bool {
+	return len(l.Hosts) == 0 || slices.ContainsFunc(l.Hosts, func(p string) bool { return spec.HostMatches(p, host, port) })
+}
+
+func (l Limit) coversPath(u *url.URL) bool {
+	return len(l.Paths) == 0 || slices.ContainsFunc(l.Paths, func(prefix string) bool { return below(u, prefix) })
+}
+
+// Covers reports whether it leaves requests to a URL of that host, with a method that it has.
+func (l Limit) Covers(host string, port int, u *url.URL) bool {
+	return l.coversHost(host, port) && l.coversPath(u)
 }
 
 // allows says why a secret may not be used for a request; "" where it may.
@@ -105,7 +113,7 @@ func (s *Secret) allows(r *http.Request) string {
 		if len(l.Methods) > 0 && !slices.Contains(l.Methods, r.Method) {
 			return "the manifest allows " + s.Name + " with " + strings.Join(l.Methods, ", ") + " only, not with " + r.Method
 		}
-		if len(l.Paths) > 0 && !slices.ContainsFunc(l.Paths, func(prefix string) bool { return below(r.URL, prefix) }) {
+		if !l.coversPath(r.URL) {
 			return "the manifest allows " + s.Name + " for other paths only"
 		}
 	}

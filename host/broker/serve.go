@@ -23,10 +23,10 @@ import (
 
 // newTransport makes what sends requests to servers, by HTTP/2 where they have it, or by
 // HTTP/1.1 alone.
-func newTransport(o Options, h2 bool) *http.Transport {
+func (b *Broker) newTransport(h2 bool) *http.Transport {
 	t := &http.Transport{
-		DialContext: o.Dial, ForceAttemptHTTP2: h2, DisableCompression: true,
-		TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
+		DialContext: b.upstream.connect, ForceAttemptHTTP2: h2, DisableCompression: true,
+		TLSClientConfig: &tls.Config{RootCAs: b.opts.Roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		MaxIdleConns:    512, MaxIdleConnsPerHost: 128, IdleConnTimeout: idleWait, TLSHandshakeTimeout: handshakeWait,
 		ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: maxReplyHeader,
 		ReadBufferSize: copyBuffer, WriteBufferSize: copyBuffer,

@@ -3,6 +3,7 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,9 @@ import (
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
+
+// ErrNone is that of a secret that the machine has not.
+var ErrNone = errors.New("not on this machine")
 
 // Detector knows the providers.
 type Detector struct {
@@ -79,7 +83,7 @@ func (d *Detector) only(found []provider.Found, names, secrets []string) ([]prov
 		p, profile := secret.SplitName(name)
 		sp, _ := d.Specs.Get(p) // it was there above
 		if full := secret.Name(sp.Name, profile); !slices.Contains(there, full) && !slices.ContainsFunc(out, func(f provider.Found) bool { return f.State == provider.Invalid }) {
-			return nil, fault.WithHint(fmt.Errorf("no %s on this machine%s", name, fault.DidYouMean(full, there)), "rhx detect "+sp.Name+" lists what there is of it")
+			return nil, fault.WithHint(fault.Mark(fmt.Errorf("no %s on this machine%s", name, fault.DidYouMean(full, there)), ErrNone), "rhx detect "+sp.Name+" lists what there is of it")
 		}
 	}
 	return out, nil

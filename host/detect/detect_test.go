@@ -87,7 +87,7 @@ func TestOn(t *testing.T) {
 // A secret that is not there is an error that says which there are.
 func TestNoSuchSecret(t *testing.T) {
 	found, err := detector("").On(t.Context(), newMachine(), "aws/prdo")
-	if found != nil || err == nil || err.Error() != `no aws/prdo on this machine; did you mean "aws/prod"?` || fault.Hint(err) != "rhx detect aws lists what there is of it" {
+	if found != nil || !errors.Is(err, detect.ErrNone) || err.Error() != `no aws/prdo on this machine; did you mean "aws/prod"?` || fault.Hint(err) != "rhx detect aws lists what there is of it" {
 		t.Errorf("%v, %v, %q", names(found), err, fault.Hint(err))
 	}
 	for _, name := range []string{"awss", "awss/x"} {

@@ -12,33 +12,53 @@ import (
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
+// Full is the rhx-full beside an rhx.
+type Full struct {
+	Path    string `json:"path"`
+	Version string `json:"version,omitempty"`
+	Agrees  bool   `json:"agrees"`          // it is of the version of rhx
+	Error   string `json:"error,omitempty"` // why its version is not known
+}
+
+// FullOf asks the rhx-full beside program, an rhx of a version, for its own.
+func FullOf(ctx context.Context, program, version string) Full {
+	f := Full{Path: filepath.Join(filepath.Dir(program), "rhx-full"+filepath.Ext(program))}
+	_, err := os.Stat(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.Error = "is not there"
+		return f
+	}
+	if err == nil {
+		err = ownfile.Check(f.Path) // it is to be run
+	}
+	if err != nil {
+		f.Error = "was not run: " + err.Error()
+		return f
+	}
+	if f.Version, err = versionOf(ctx, f.Path); err != nil {
+		f.Error = "does not run: " + err.Error()
+	}
+	f.Agrees = f.Version == version
+	return f
+}
+
 // fullCheck looks for rhx-full, which is to be beside rhx and of its version.
 var fullCheck = Check{Name: "rhx-full", Look: func(ctx context.Context, d *Doctor) ([]Finding, error) {
 	if !d.Slim {
 		return nil, nil
 	}
-	path := filepath.Join(filepath.Dir(d.Program), "rhx-full"+filepath.Ext(d.Program))
-	const why = "rhx goes on as rhx-full for Vault, for the broker and for modules of providers."
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return []Finding{{Level: Warning, What: fmt.Sprintf("%s is not there", d.short(path)), Why: why, Command: "make install"}}, nil
+	f := FullOf(ctx, d.Program, d.Version)
+	finding := Finding{Level: Warning, Why: "rhx goes on as rhx-full for Vault, for the broker and for modules of providers.", Command: "make install"}
+	switch {
+	case f.Error != "":
+		finding.What = d.short(f.Path) + " " + f.Error
+	case !f.Agrees:
+		finding.What = fmt.Sprintf("%s is %s, and rhx is %s", d.short(f.Path), f.Version, d.Version)
+		finding.Why += " The two are made for each other."
+	default:
+		return nil, nil
 	}
-	if err == nil {
-		err = ownfile.Check(path) // it is to be run
-	}
-	if err != nil {
-		return []Finding{{Level: Warning, What: fmt.Sprintf("%s was not run: %v", d.short(path), err), Why: why, Command: "make install"}}, nil
-	}
-	version, err := versionOf(ctx, path)
-	if err != nil {
-		return []Finding{{Level: Warning, What: fmt.Sprintf("%s does not run: %v", d.short(path), err), Why: why, Command: "make install"}}, nil
-	}
-	if version != d.Version {
-		return []Finding{{
-			Level: Warning, What: fmt.Sprintf("%s is %s, and rhx is %s", d.short(path), version, d.Version), Why: why + " The two are made for each other.", Command: "make install",
-		}}, nil
-	}
-	return nil, nil
+	return []Finding{finding}, nil
 }}
 
 // versionOf asks rhx-full for its version. It needs nothing of the environment for that,

@@ -241,7 +241,7 @@ func (s *Stores) answer(prompt, variable, hint string) (string, error) {
 	if p := s.Getenv(variable); p != "" {
 		return p, nil
 	}
-	err := errors.New("there is nobody to ask for the passphrase")
+	err := fault.Unasked(errors.New("there is nobody to ask for the passphrase"))
 	text := ""
 	if s.Passphrase != nil {
 		s.asking.Lock()

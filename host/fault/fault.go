@@ -76,6 +76,14 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
+// ErrUnasked: an answer is needed, and there is nobody to ask. It is of kind Usage wherever
+// it comes from: what the question would be about has to be said by a flag, a variable or a
+// pipe.
+var ErrUnasked = errors.New("an answer is needed, and there is nobody to ask")
+
+// Unasked returns err, with its own text, as an [ErrUnasked] of kind Usage.
+func Unasked(err error) error { return WithKind(Mark(err, ErrUnasked), Usage) }
+
 type marked struct{ err, as error }
 
 func (m *marked) Error() string        { return m.err.Error() }

@@ -106,12 +106,13 @@ func Age(data []byte, files []string, most int64, passphrase func(file string) (
 	start := bufio.NewReader(in)
 	head, _ := start.Peek(64)
 	var ids []age.Identity
+	refused := "no key that is given opens it"
 	if bytes.Contains(head, []byte("\n-> scrypt ")) {
 		id, err := typedIdentity("", passphrase)
 		if err != nil {
 			return nil, err
 		}
-		ids, files = []age.Identity{id}, nil
+		ids, files, refused = []age.Identity{id}, nil, "wrong passphrase"
 	}
 	for _, name := range files {
 		more, err := identitiesIn(name, passphrase)
@@ -125,7 +126,7 @@ func Age(data []byte, files []string, most int64, passphrase func(file string) (
 	}
 	r, err := age.Decrypt(start, ids...)
 	if none := new(age.NoIdentityMatchError); errors.As(err, &none) {
-		return nil, errors.New("no key that is given opens it")
+		return nil, errors.New(refused)
 	} else if err != nil {
 		return nil, errors.New("it is broken, or opening it takes more memory than rhx gives it")
 	}

@@ -143,7 +143,7 @@ func ClientOf(name string) (Client, error) {
 		}
 		names = append(names, c.Name)
 	}
-	return Client{}, fault.WithKind(fmt.Errorf("rhx has no helper for %q%s: there is one for %s", name, fault.DidYouMean(name, names), strings.Join(names, ", ")), fault.Usage)
+	return Client{}, fault.WithHint(fault.WithKind(fmt.Errorf("rhx has no helper for %q%s", name, fault.DidYouMean(name, names)), fault.Usage), "there is one for "+strings.Join(names, ", "))
 }
 
 // Install plans to have a client ask rhx. It changes nothing.

@@ -2,18 +2,23 @@ package inventory
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
 
 // Expand returns the hosts that a name with ranges stands for, in order:
 // gpu-[01:64] is gpu-01 to gpu-64, rack-[a:c]-[1:9:2] has letters and a step of 2.
-// A name without a range stands for itself; an IPv6 address in brackets is none.
+// A name without a range stands for itself; an IPv6 address in brackets is none. Brackets
+// with something else, such as the [01-64] of other tools, are an error: no host is called so.
 func Expand(name string) ([]string, error) {
 	hosts := []string{""}
 	for rest := name; ; {
 		from, to := findRange(rest)
 		if from < 0 {
+			if !onlyAddresses(rest) {
+				return nil, fmt.Errorf("%s: brackets hold a range, such as [01:64] or [a:c], or an IPv6 address", name)
+			}
 			for i := range hosts {
 				hosts[i] += rest
 			}
@@ -33,6 +38,21 @@ func Expand(name string) ([]string, error) {
 			}
 		}
 		hosts, rest = next, rest[to+1:]
+	}
+}
+
+// onlyAddresses reports whether all that is in brackets is an IPv6 address.
+func onlyAddresses(s string) bool {
+	for {
+		before, rest, found := strings.Cut(s, "[")
+		if strings.Contains(before, "]") || !found {
+			return !found && !strings.Contains(before, "]")
+		}
+		inside, after, closed := strings.Cut(rest, "]")
+		if _, err := netip.ParseAddr(inside); err != nil || !closed {
+			return false
+		}
+		s = after
 	}
 }
 

@@ -81,14 +81,21 @@ func (c *container) args(tty bool, command string) []string {
 	return append(append(args, c.after...), "sh", "-c", command)
 }
 
-// dial returns a connection that is none yet: each session starts the program.
-func (c *container) dial(ctx context.Context, named string) (*sshConn, error) {
+// dial returns a connection that is none yet: each session starts the program, in the
+// context that it uses now.
+func (c *container) dial(ctx context.Context, named string, contexts *Contexts) (*sshConn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	path, err := exec.LookPath(c.program)
 	if err != nil {
 		return nil, fault.WithHint(fmt.Errorf("%s: the command %s is not here: %w", named, c.program, err), "rhx reaches containers by it; install it, or name a host")
+	}
+	if contexts == nil {
+		contexts = &Contexts{}
+	}
+	if name := contexts.of(ctx, c.program, path); name != "" {
+		c.before = append([]string{"--context=" + name}, c.before...)
 	}
 	s := &sshConn{named: named, raw: &countingConn{Conn: noConn{}}, gone: make(chan struct{}), turn: make(chan struct{}, 1), dead: deadAfter}
 	s.raw.touch()

@@ -37,6 +37,9 @@ type SSHOptions struct {
 	Prompt func(ctx context.Context, q Question) (string, error)
 	// Keys, when several machines share it, asks for each passphrase only once.
 	Keys *Keys
+	// Contexts, when several machines share it, has all containers be in the same context
+	// of docker, and of kubectl.
+	Contexts *Contexts
 
 	aliveEvery, deadAfter, askWithin, answerWithin time.Duration // 0: the constants
 }
@@ -168,7 +171,7 @@ func (m *sshMachine) dial(ctx context.Context) (*sshConn, error) {
 	if c, ok, err := parseContainer(m.target); err != nil {
 		return nil, err
 	} else if ok {
-		return c.dial(ctx, m.target)
+		return c.dial(ctx, m.target, m.opts.Contexts)
 	}
 	d := &dialer{opts: &m.opts, named: m.target}
 	client, err := d.dial(ctx, m.target, nil, 0)

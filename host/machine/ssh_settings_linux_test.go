@@ -43,7 +43,7 @@ func TestSettingsKnowEveryKeyOfSSH(t *testing.T) {
 		t.Errorf("%d keys, %d always: the test proves little", len(keys), always)
 	}
 	for key := range keys {
-		s, ok := sshSettings[key]
+		s, ok := sshSettings()[key]
 		if !ok {
 			t.Errorf("%s is not in the table", key)
 		} else if (s.set == nil) != (s.why != "") {
@@ -70,7 +70,7 @@ func TestSettingsAreFollowed(t *testing.T) {
 		if !slices.ContainsFunc(changed, func(line string) bool { k, _, _ := strings.Cut(line, " "); return strings.EqualFold(k, key) }) && key != "hashknownhosts" {
 			t.Errorf("%s: ssh -G prints no other %s", set, key)
 		}
-		if sshSettings[key].set == nil {
+		if sshSettings()[key].set == nil {
 			t.Errorf("%s is not followed", key)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -289,7 +290,7 @@ func makeValue(v manifest.Value, ask func(string) (string, error)) (text, public
 	case v.Generate != nil:
 		return v.Generate.Make()
 	case ask == nil:
-		return "", "", fmt.Errorf("%s has to be typed in, and there is no terminal to ask at", v.Key)
+		return "", "", fault.Unasked(fmt.Errorf("%s has to be typed in, and there is no terminal to ask at", v.Key))
 	}
 	if text, err = ask(v.Prompt); err == nil && text == "" {
 		err = fmt.Errorf("%s: no value was given", v.Key)

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -263,4 +264,13 @@ func SecretName(project, file string) string {
 		suffix = rest
 	}
 	return project + "." + suffix
+}
+
+// Names returns the paths of the project files in a folder, read or not.
+func Names(dir string) ([]string, error) {
+	names, _, err := list(dir)
+	for i, name := range names {
+		names[i] = filepath.Join(dir, filepath.FromSlash(name))
+	}
+	return names, err
 }

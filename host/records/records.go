@@ -253,13 +253,14 @@ func (r *Records) ReadMany(ctx context.Context, names []string) ([]Read, error) 
 	return out, Unavailable(out, func(read Read) error { return read.Err })
 }
 
-// Unavailable is the error of a list of which every part failed because the
-// store cannot be had at all: one error says that better than many.
+// Unavailable is the error of a list of which every part failed because the store cannot
+// be had at all, or because nobody can be asked for its passphrase: one error says that
+// better than many.
 func Unavailable[T any](all []T, errOf func(T) error) error {
 	var first error
 	for _, one := range all {
 		err := errOf(one)
-		if !errors.Is(err, store.ErrUnavailable) {
+		if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, fault.ErrUnasked) {
 			return nil
 		}
 		if first == nil {

@@ -104,7 +104,7 @@ func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, paths map[s
 	if err := cmd.Start(); err != nil {
 		return gitError(err, "")
 	}
-	readErr := s.batch(bufio.NewReaderSize(out, bufferSize), paths)
+	readErr := s.batch(ctx, bufio.NewReaderSize(out, bufferSize), paths)
 	if readErr != nil {
 		cancel()
 	}
@@ -118,7 +118,7 @@ func (s *Scanner) objects(ctx context.Context, g *Git, in io.Reader, paths map[s
 }
 
 // batch searches the blobs, commits and tags of git cat-file --batch.
-func (s *Scanner) batch(in *bufio.Reader, paths map[string]string) error {
+func (s *Scanner) batch(ctx context.Context, in *bufio.Reader, paths map[string]string) error {
 	t := s.texts()
 	for {
 		line, err := in.ReadSlice('\n')
@@ -144,7 +144,10 @@ func (s *Scanner) batch(in *bufio.Reader, paths map[string]string) error {
 		if fields[1] == "tree" {
 			err = t.tree(fields[0], text)
 		} else {
-			err = t.read(Place{Path: paths[fields[0]], Object: fields[0]}, "", text)
+			err = t.whole(ctx, Place{Path: paths[fields[0]], Object: fields[0]}, "", text)
+			if _, left := io.Copy(io.Discard, text); err == nil {
+				err = left
+			}
 		}
 		if err == nil {
 			_, err = in.Discard(1)
@@ -179,6 +182,9 @@ func (t *texts) tree(object string, text io.Reader) error {
 func (s *Scanner) History(ctx context.Context, g *Git) error {
 	before := len(s.findings)
 	err := s.objects(ctx, g, nil, nil, "--batch-all-objects", "--unordered")
+	if err == nil {
+		err = s.notFetched(ctx, g)
+	}
 	wanted := map[string]Place{}
 	for _, f := range s.findings[before:] {
 		wanted[f.Object] = Place{Object: f.Object}
@@ -190,14 +196,35 @@ func (s *Scanner) History(ctx context.Context, g *Git) error {
 	for i := range s.findings[before:] {
 		f := &s.findings[before+i]
 		name := f.Path
+		inner := f.inner
 		f.Place = wanted[f.Object]
-		if f.InName { // of a tree
+		switch f.inner = inner; {
+		case inner:
+			f.Path += name
+		case f.InName: // of a tree
 			f.Path = path.Join(f.Path, name)
 		}
 		f.Path = s.Shown(f.Path)
 	}
 	s.findings = append(s.findings[:before], onceInEach(s.findings[before:])...)
 	return err
+}
+
+// notFetched notes that a repository has not all of its history.
+func (s *Scanner) notFetched(ctx context.Context, g *Git) error {
+	const history = "the history"
+	shallow, err := g.Output(ctx, "rev-parse", "--is-shallow-repository")
+	if err != nil {
+		return err
+	}
+	if shallow == "true" {
+		s.notRead(history, fault.WithHint(errors.New("this clone is shallow, and has no older commits"), "git fetch --unshallow brings them"))
+	}
+	// It is not there, or not set: git says nothing then.
+	if from, err := g.Output(ctx, "config", "--get-regexp", `^(extensions\.partialclone|remote\..*\.promisor)$`); err == nil && from != "" {
+		s.notRead(history, fault.WithHint(errors.New("this is a partial clone, and what git did not need yet is not there"), "search a clone that was made without --filter"))
+	}
+	return nil
 }
 
 // onceInEach leaves of one value in many versions of a file the oldest, which says where

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"archive/zip"
 	"bufio"
 	"context"
 	"fmt"
@@ -97,6 +98,48 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// Archives in a history are looked into, and notes and stashes searched; a clone that has
+// not all says so.
+func TestHistoryOfArchives(t *testing.T) {
+	dir, git := repository(t)
+	write(t, dir, map[string]string{"lib/a.jar": zipped(zip.FileHeader{Method: zip.Deflate}, "app.env", "k="+value), "more.zip": zipped(zip.FileHeader{Flags: 1, Method: zip.Store | 1<<15}, "x", "x")})
+	git("add", "-A")
+	git("commit", "-q", "-m", "one")
+	one := git("rev-parse", "HEAD")
+	git("notes", "add", "-m", "note "+value)
+	git("rm", "-q", "-r", ".")
+	git("commit", "-q", "-m", "two")
+	write(t, dir, map[string]string{"stashed": "\n\n" + value})
+	git("add", "-A")
+	git("stash", "-q")
+	history := func(dir string) string {
+		t.Helper()
+		s := searcher(t)
+		if err := s.History(context.Background(), NewGit(dir, os.Environ(), false)); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(short(lines(s), map[string]string{one: "ONE"}), "\n")
+	}
+	got := history(dir)
+	for _, want := range []string{"ONE:lib/a.jar!app.env:1:3 s plain", ":stashed:3:1 s plain", ":1:6 s plain", "unread object " + git("rev-parse", one+":more.zip") + "!x"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "the history") {
+		t.Error(got)
+	}
+	shallow, partial := filepath.Join(t.TempDir(), "s"), filepath.Join(t.TempDir(), "p")
+	git("clone", "-q", "--depth=1", "file://"+dir, shallow)
+	git("config", "uploadpack.allowFilter", "true")
+	git("clone", "-q", "--bare", "--filter=blob:none", "file://"+dir, partial)
+	for _, clone := range []string{shallow, partial} {
+		if got := history(clone); strings.Count(got, "unread the history") != 1 {
+			t.Errorf("%s: %s", clone, got)
+		}
+	}
+}
+
 // What is staged is searched as it would be committed, before the first commit too.
 func TestStaged(t *testing.T) {
 	dir, git := repository(t)
@@ -162,7 +205,7 @@ func TestHostileRepository(t *testing.T) {
 	if err := s.History(context.Background(), NewGit(dir, environ, false)); err != nil {
 		t.Error(err)
 	}
-	if got := lines(s); len(got) != 3 { // two of the file, of which one is not committed, and the message
+	if got := lines(s); len(got) != 4 { // two of the file, of which one is not committed, the message, and that it is a partial clone
 		t.Errorf("%q", got)
 	}
 	s = searcher(t)
@@ -291,7 +334,7 @@ func FuzzGit(f *testing.F) {
 	f.Add(fmt.Sprintf("aa blob %d\n%s\n", len(value), value), ":::: \x00\x00\x00")
 	f.Fuzz(func(t *testing.T, objects, log string) {
 		s, _ := New([]Holder{holder("s", value)})
-		_ = s.batch(bufio.NewReader(strings.NewReader(objects)), nil)
+		_ = s.batch(context.Background(), bufio.NewReader(strings.NewReader(objects)), nil)
 		if found, _ := s.Findings(); len(found) > strings.Count(objects, "FAKE")+strings.Count(objects, "RkFLR")+8 {
 			t.Errorf("%d findings", len(found))
 		}

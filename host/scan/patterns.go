@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/mask"
@@ -13,11 +14,17 @@ import (
 type Pattern struct {
 	Provider, Key string
 	Text          string
+	// Public says that it is no secret: the ID of a key, which says that the key may be near.
+	Public bool
 }
 
 const (
 	// minPattern is the length of the shortest token that is searched for by a pattern.
 	minPattern = 15
+	// minPrefix is how long a beginning has to be behind which a pattern takes anything, and
+	// anyBody is what is taken there.
+	minPrefix = 5
+	anyBody   = `[A-Za-z0-9_=-]{20,}`
 	// maxToken is how much of a token is looked at.
 	maxToken = 1024
 	// maxPrefixes is in how many ways a token may begin at most.
@@ -72,7 +79,13 @@ func NewPatterns(list []Pattern) *Patterns {
 func alternatives(text string) (out []*syntax.Regexp) {
 	start, depth, class := 0, 0, false
 	add := func(end int) {
-		if re, err := syntax.Parse(text[start:end], syntax.Perl); err == nil {
+		re, err := syntax.Parse(text[start:end], syntax.Perl)
+		if prefix, ok := strings.CutSuffix(text[start:end], ".+"); ok && err == nil {
+			if begin, err := syntax.Parse(prefix, syntax.Perl); err == nil && shortest(begin) >= minPrefix {
+				re, _ = syntax.Parse(prefix+anyBody, syntax.Perl)
+			}
+		}
+		if err == nil {
 			out = append(out, re)
 		}
 		start = end + 1
@@ -264,7 +277,7 @@ func (s *patternSearch) look(before int) {
 		}
 	})
 	s.told = max(s.told, before)
-	if gone := s.told - 1; gone > 0 { // what is before a token is looked at
+	if gone := s.told - 2; gone > 0 { // what is before a token is looked at
 		text := s.kept[:gone]
 		s.lines += bytes.Count(text, []byte{'\n'})
 		if i := bytes.LastIndexByte(text, '\n'); i >= 0 {
@@ -283,13 +296,14 @@ func (s *patternSearch) at(at int) {
 	if len(text) < mask.MinLength || at > 0 && inToken(s.kept[at-1]) {
 		return
 	}
+	compound := at > 1 && s.kept[at-1] == '-' && inToken(s.kept[at-2])
 	for _, t := range s.p.by[string(text[:mask.MinLength])] {
 		n := len(t.re.Find(text))
-		if n == 0 || n < len(text) && inToken(text[n]) || Plain(string(text[:n])) || sample(string(text[:n])) {
+		if n == 0 || n < len(text) && inToken(text[n]) || Plain(string(text[:n])) || sample(string(text[:n])) || words(string(text[:n])) || compound && joined(string(text[:n])) {
 			continue
 		}
 		before := s.kept[:at]
-		f := Finding{Line: s.lines + bytes.Count(before, []byte{'\n'}) + 1, Column: s.column + at + 1, Holder: Holder{Secret: t.Provider, Key: t.Key}, Form: "pattern"}
+		f := Finding{Line: s.lines + bytes.Count(before, []byte{'\n'}) + 1, Column: s.column + at + 1, Holder: Holder{Secret: t.Provider, Key: t.Key}, ID: t.Public, Form: "pattern"}
 		if i := bytes.LastIndexByte(before, '\n'); i >= 0 {
 			f.Column = at - i
 		}
@@ -309,6 +323,27 @@ func sample(token string) bool {
 		}
 	}
 	return false
+}
+
+// joined reports a token that begins with letters and a dash: behind another dash it is most
+// often a part of a name, such as go-glob-256dc444.
+func joined(token string) bool {
+	return strings.HasPrefix(strings.TrimLeft(token, "abcdefghijklmnopqrstuvwxyz"), "-")
+}
+
+// minChance is how long the longest part without a separator is at least of a token without
+// capitals.
+const minChance = 16
+
+// words reports what is no chance: words, numbers, and what joins them, such as
+// sk-ecdsa-sha2-nistp256-cert and glue-api-exceptions-RunningException.
+func words(token string) bool {
+	if strings.ContainsFunc(token, func(r rune) bool { return 'A' <= r && r <= 'Z' }) {
+		return strings.Count(token, "-") > 1 && !strings.ContainsAny(token, "0123456789")
+	}
+	return !slices.ContainsFunc(strings.FieldsFunc(token, func(r rune) bool { return r > 0x7f || r == '_' || !inToken(byte(r)) }), func(part string) bool {
+		return len(part) >= minChance && strings.ContainsAny(part, "0123456789")
+	})
 }
 
 func inToken(c byte) bool {

@@ -21,7 +21,7 @@ func TestPatterns(t *testing.T) {
 	body := "a1B2c3D4e5F6g7H8i9J0"
 	text := "x\n" + strings.Join([]string{
 		"gh" + "p_" + body, "TOKEN='gh" + "s_" + body + "'", "sk" + "-abc-" + body + "-_x", "AKI" + "XABCDEFGHJKLMNPQR", "api" + "_org_" + body, "gl" + "pat-" + body,
-		"xgh" + "p_" + body, "gh" + "p_" + body[1:], "gh" + "p_EXAMPLE" + body, "AKI" + "XABCDEFGHJKLMNPQRS", "gh" + "x_" + body,
+		"xgh" + "p_" + body, "gh" + "p_" + body[1:], "gh" + "p_EXAMPLE" + body, "AKI" + "XABCDEFGHJKLMNPQRS", "gh" + "x_" + body, "gl" + "obal-access-when-dynlinking",
 	}, "\n")
 	want := []string{"p0:2:1", "p0:3:8", "p1:4:1", "p1:5:1", "p2:6:1", "p3:7:1"}
 	for _, before := range []int{0, 10, maxToken - 5, 3 * maxToken} {
@@ -46,12 +46,31 @@ func TestPatterns(t *testing.T) {
 // A pattern by which a token cannot be told from other text is not searched for.
 func TestPatternsThatSayNothing(t *testing.T) {
 	for text, want := range map[string]bool{
-		`[a-f0-9]{32}`: false, `re_.+`: false, `tvly-.+`: false, `sbp_[a-z0-9_]{20,}`: true, `SK[a-f0-9]{32}`: true, `abcd[0-9]{10}`: false, `abcd[0-9]{11}`: true,
+		`[a-f0-9]{32}`: false, `re_.+`: false, `tvly-.+`: true, `pnu_.+`: false, `tvly-.+x`: false, `abcdefgh[a-z]*.+`: true, `sbp_[a-z0-9_]{20,}`: true, `SK[a-f0-9]{32}`: true, `abcd[0-9]{10}`: false, `abcd[0-9]{11}`: true,
 		`(`: false, `gl[a-z]+-[\w.-]{20,300}`: false, `AIza[0-9A-Za-z_-]{35}|AQ\..+`: true, `(?i)abcd[0-9]{20}`: false, `[^a]{4}[0-9]{20}`: false, `(ab|cd)+[0-9]{20}`: false,
 		`dapi[a-f0-9]{32}(-\d)?`: true, `x?abcd[0-9]{20}`: false,
 	} {
 		if got := len(patterns(text).by) > 0; got != want {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// Behind a beginning of its own anything is a token that is long enough. What is public says so.
+func TestPatternsOfAnything(t *testing.T) {
+	p := NewPatterns([]Pattern{{Provider: "any", Text: `tvly-.+`}, {Provider: "id", Text: `AKIX[A-Z2-7]{16}`, Public: true}})
+	body := "a1B2c3D4e5F6g7H8i9J0"
+	for text, want := range map[string]string{
+		"tvl" + "y-" + body: "any 25 false", "tvl" + "y-" + body[1:]: "", "tvl" + "y-" + body + " x": "any 25 false", "tvl" + "y-" + body + ".x": "any 25 false",
+		"AKI" + "XABCDEFGHJKLMNPQR": "id 20 true", "tvl" + "y-and-words-of-a-sentence": "",
+		"tvl" + "y-ecdsa-sha2-nistp256-cert-v01": "", "tvl" + "y-0a1b2c3d4e5f6a7b8c9d": "any 25 false", "tvl" + "y-internationalizations": "", "tvl" + "y-api-exceptions-RunningException": "",
+		"x-tvl" + "y-" + body: "", "-tvl" + "y-" + body: "any 25 false", "tvl" + "y-ABCDEFGHIJKLMNOPQRST": "any 25 false", "tvl" + "y-ABCDEFGHIJ-KLMNOPQRST": "",
+	} {
+		got := ""
+		s := p.search(func(f Finding) { got += fmt.Sprint(f.Secret, " ", f.end-f.Column+1, " ", f.ID) })
+		s.write([]byte(text))
+		if s.end(); got != want {
+			t.Errorf("%s: %q, not %q", text, got, want)
 		}
 	}
 }

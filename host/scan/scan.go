@@ -39,8 +39,19 @@ type Place struct {
 	Object string
 	// Commit is the first known one that has the object.
 	Commit string
+	// inner says that Path ends with that of something in an archive.
+	inner bool
 	// age is larger for an older commit.
 	age int
+}
+
+// source is the place where it is read.
+func (p Place) source() string {
+	switch {
+	case p.Object == "" || p.Path != "" && !strings.HasPrefix(p.Path, "!"):
+		return p.Path
+	}
+	return "object " + p.Object + p.Path
 }
 
 // String is the place as people read it.
@@ -53,7 +64,11 @@ func (p Place) String() string {
 	case p.Commit != "":
 		return p.Commit[:min(len(p.Commit), 12)]
 	}
-	return "object " + p.Object[:min(len(p.Object), 12)]
+	text := "object " + p.Object[:min(len(p.Object), 12)]
+	if p.inner {
+		text += p.Path
+	}
+	return text
 }
 
 // Finding is a value at a place.
@@ -68,6 +83,8 @@ type Finding struct {
 	Holder
 	// Form is how it is written: see [mask.Match]; "pattern" where a pattern was found.
 	Form string
+	// ID says that it is by a pattern and public: see [Pattern].
+	ID bool
 	// Also is in how many other versions of the file it is in a repository's history.
 	Also int
 	// end is where in its line it ends.
@@ -85,6 +102,9 @@ type Scanner struct {
 	Placed func(path, secret string) bool
 	// Patterns are searched for, too; nil for none.
 	Patterns *Patterns
+	// Zstd unpacks zstd, as package scan/zstandard does; with nil, what is packed so is
+	// told of as not read.
+	Zstd func(io.Reader) (io.ReadCloser, error)
 
 	finder  *mask.Finder
 	holders [][]Holder // by value
@@ -200,14 +220,24 @@ type texts struct {
 	buf      []byte
 	found    []Finding // in the present text
 	n        int64
-	// budget is how much more may come of what is compressed in the present file.
-	budget int64
+
+	// Of the text that is read, and in no other one: see whole.
+	ctx   context.Context
+	in    *source
+	at    io.ReaderAt // nil where there is none
+	size  int64
+	named bool
+	// budget is how much more may come of what is packed in it, and spool is what is left of
+	// the memory for zips.
+	budget, spool int64
+	notes         []Unread
+	unnoted       int
 }
 
 const bufferSize = 256 << 10
 
 func (s *Scanner) texts() *texts {
-	t := &texts{s: s, buf: make([]byte, bufferSize)}
+	t := &texts{s: s, buf: make([]byte, bufferSize), spool: maxSpool}
 	t.search = s.finder.Search(func(m mask.Match) {
 		t.add(Finding{Line: m.Line, Column: m.Column, Holder: s.holders[m.Value][0], Form: m.Form, end: m.Column - 1 + m.Length})
 	})
@@ -310,13 +340,6 @@ func (t *texts) name(place Place) {
 	}
 }
 
-// read searches all of a text. What was read before an error counts.
-func (t *texts) read(place Place, path string, in io.Reader) error {
-	_, err := io.CopyBuffer(struct{ io.Writer }{t}, struct{ io.Reader }{in}, t.buf)
-	t.end(place, path)
-	return err
-}
-
 // Text searches all of a text that is at a path, and may come slowly. It returns the
 // context's error.
 func (s *Scanner) Text(ctx context.Context, path string, in io.Reader) error {
@@ -327,7 +350,9 @@ func (s *Scanner) Text(ctx context.Context, path string, in io.Reader) error {
 	}()
 	stop := context.AfterFunc(ctx, func() { _ = r.CloseWithError(ctx.Err()) })
 	defer stop()
-	if err := s.texts().read(Place{Path: path}, "", r); err != nil && ctx.Err() == nil {
+	t := s.texts()
+	t.named = true
+	if err := t.whole(ctx, Place{Path: path}, "", r); err != nil && ctx.Err() == nil {
 		s.notRead(path, err)
 	}
 	return ctx.Err()

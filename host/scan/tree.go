@@ -22,8 +22,8 @@ var ErrNotRegular = errors.New("it is neither a file nor a folder")
 // file is one to search.
 type file struct {
 	path string
-	// named says that it was named, so that a symbolic link is followed and an archive
-	// looked into.
+	// named says that it was named, so that a symbolic link is followed and a damaged
+	// archive told of.
 	named bool
 	// text says that there is a text, and not a name alone.
 	text bool
@@ -141,30 +141,19 @@ func (t *texts) open(ctx context.Context, f file) error {
 	if err != nil {
 		return err
 	}
-	// One that grows has an end.
-	var text io.Reader = io.LimitReader(reading{ctx, in}, info.Size())
-	switch base := filepath.Base(f.path); {
-	case strings.HasPrefix(base, ".zsh") || base == ".zhistory" || base == ".histfile":
-		text = &unmeta{in: text}
-	case f.named:
-		t.budget = freeBytes + maxRatio*info.Size()
-		return t.perhapsArchive(Place{Path: f.path}, abs, text, 0)
+	t.named, t.at, t.size = f.named, in, info.Size()
+	if t.size == 0 { // as /proc has them
+		t.at, t.size = nil, maxUnsized
 	}
-	return t.read(Place{Path: f.path}, abs, text)
+	text := io.LimitReader(in, t.size) // one that grows has an end
+	if base := filepath.Base(f.path); strings.HasPrefix(base, ".zsh") || base == ".zhistory" || base == ".histfile" {
+		t.at, text = nil, &unmeta{in: text}
+	}
+	return t.whole(ctx, Place{Path: f.path}, abs, text)
 }
 
-// reading reads until a context ends.
-type reading struct {
-	ctx context.Context
-	in  io.Reader
-}
-
-func (r reading) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.in.Read(p)
-}
+// maxUnsized is how much is read of a file that says that it has no bytes.
+const maxUnsized = 64 << 20
 
 // unmeta reads what zsh has written to its history: bytes that mean something to it are
 // behind a mark, and changed.

@@ -3,7 +3,7 @@
 // subprocess: the first call of a process with nothing compiled, the first call
 // with the code in a cache, and a fresh instance in a process that has loaded the
 // module. All are timed in turn, so that the ratios hold while the machine's
-// speed drifts. It judges nothing.
+// speed drifts. It prints all times as JSON, and judges nothing.
 //
 //	go run . FOLDER    FOLDER has what build.sh makes
 package main
@@ -11,12 +11,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,14 +102,6 @@ func run(name, dir, cache string) (call, process float64, err error) {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 
-func median(list []float64) float64 {
-	if len(list) == 0 {
-		return 0
-	}
-	list = slices.Sorted(slices.Values(list))
-	return list[len(list)/2]
-}
-
 // row has the times of one way.
 type row struct{ cold, warm, process, call []float64 }
 
@@ -129,18 +121,16 @@ func bench(dir string) error {
 	if err := calls(dir, tmp, rows); err != nil {
 		return err
 	}
-	bound := rows[ways[0].name]
-	fmt.Printf("%-46s %21s  %21s  %10s  %21s\n", "milliseconds, medians; times the first line's", "first call, no cache", "first call, cached", "process", "fresh instance")
+	type figures struct {
+		Name                       string
+		Cold, Cached, Fresh, Whole []float64
+	}
+	var out []figures
 	for _, w := range ways {
 		r := rows[w.name]
-		fmt.Printf("%-46s %s  %s  %10.2f  %s\n", w.name, cell(r.cold, bound.cold), cell(r.warm, bound.warm), median(r.process), cell(r.call, bound.call))
+		out = append(out, figures{w.name, r.cold, r.warm, r.call, r.process})
 	}
-	return nil
-}
-
-func cell(list, bound []float64) string {
-	m := median(list)
-	return fmt.Sprintf("%12.3f (%5.2f)", m, m/median(bound))
+	return json.NewEncoder(os.Stdout).Encode(out)
 }
 
 func firsts(dir, tmp string, rows map[string]*row) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/rhx-dev/rhx/host/confine"
 	"github.com/rhx-dev/rhx/host/mask"
 )
 
@@ -28,6 +29,9 @@ type Runner struct {
 	Connections bool
 	// Mask masks what a command writes; nil masks nothing. It is not for [Runner.Exec].
 	Mask *mask.Masker
+	// Confined hides this machine from a command; nil where it is not to be. It is not for
+	// [Runner.Exec].
+	Confined *confine.Run
 }
 
 // BySignal is set in the status of a command that a signal has ended; the rest of it is

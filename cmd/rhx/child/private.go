@@ -3,10 +3,12 @@ package child
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"github.com/gofrs/flock"
 )
@@ -71,6 +73,26 @@ func privateName() string { return privatePrefix + strconv.Itoa(os.Getuid()) + "
 
 // InMemory reports whether private folders are in memory, and never on a disk.
 func InMemory(getenv func(string) string) bool { return memoryFolder(getenv) != os.TempDir() }
+
+// PrivateFolders are the folders of that kind that there are.
+func PrivateFolders(getenv func(string) string) ([]string, error) {
+	var out []string
+	for _, base := range []string{getenv("XDG_RUNTIME_DIR"), "/dev/shm", os.TempDir()} {
+		if !filepath.IsAbs(base) {
+			continue
+		}
+		found, err := os.ReadDir(base)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("look for files of other commands: %w", err)
+		}
+		for _, e := range found {
+			if strings.HasPrefix(e.Name(), privatePrefix+strconv.Itoa(os.Getuid())+"-") {
+				out = append(out, filepath.Join(base, e.Name()))
+			}
+		}
+	}
+	return out, nil
+}
 
 // memoryFolder is where files are that never reach a disk: XDG_RUNTIME_DIR or
 // /dev/shm. Without one of them it is the folder for temporary files.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/rhx-dev/rhx/host/confine"
 	"github.com/rhx-dev/rhx/host/mask"
 )
 
@@ -41,8 +42,18 @@ func (r *Runner) onPTY(argv, environ []string, out *os.File) (int, error) {
 	lent := &lentTerminal{in: r.keyboard(), out: out, master: master}
 	defer lent.hangUp()
 	lent.prepare(slave)
+	monitor := MonitorArg
+	var files []*os.File
+	if r.Confined != nil {
+		defer r.Confined.End()
+		monitor = ConfinedMonitorArg
+		if files, err = r.Confined.Files(); err != nil {
+			return 0, err
+		}
+		defer closeAll(files)
+	}
 	cmd := &exec.Cmd{
-		Path: self, Args: append([]string{"rhx", MonitorArg}, argv...), Env: environ, Stdin: r.In, Stdout: slave, Stderr: r.Err,
+		Path: self, Args: append([]string{"rhx", monitor}, argv...), ExtraFiles: files, Env: environ, Stdin: r.In, Stdout: slave, Stderr: r.Err,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1},
 	}
 	if lent.in != nil {
@@ -97,6 +108,9 @@ func (r *Runner) onPTY(argv, environ []string, out *os.File) (int, error) {
 	}
 	go lent.pass(cmd.Process.Pid)
 	status, err := lent.wait(cmd.Process.Pid, masked.Show)
+	if r.Confined != nil {
+		r.Confined.End() // what is left running would keep the terminal
+	}
 	<-shown
 	<-said
 	lent.giveBack()
@@ -348,23 +362,45 @@ func ignorePipeSignal() (stop func()) {
 // MonitorArg is the argument with which rhx starts itself as a session's leader.
 const MonitorArg = "run-monitor"
 
-// Monitor runs a command as the process group that has the terminal. When the command
+// ConfinedMonitorArg is that for a command that is confined: the files of [confine.Run] come
+// with it.
+const ConfinedMonitorArg = "run-monitor-confined"
+
+// Monitor runs a command as the process group that has the terminal, and that is called by
+// the process that has started it. When the command
 // stops, so does this process, for rhx to see; when rhx has it go on, so does the
 // command.
-func Monitor(argv []string) (int, error) {
+func Monitor(argv []string, confined bool) (int, error) {
 	runtime.LockOSThread() // see endWithRhx
 	var cmd *exec.Cmd
-	err := start(argv, os.Environ(), func(path string, argv []string) error {
-		cmd = &exec.Cmd{Path: path, Args: argv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	prepare := func() {
+		cmd = &exec.Cmd{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 			// rhx's end hangs this process up.
 			SysProcAttr: endWithRhx(&syscall.SysProcAttr{Foreground: true, Ctty: 1})}
-		return cmd.Start()
-	})
-	if err != nil {
-		return 0, err
+	}
+	var pid int
+	if confined {
+		prepare()
+		files := confine.Inherited()
+		c, err := startConfined(cmd, files, argv)
+		if err != nil {
+			return 0, err
+		}
+		closeAll(files)
+		pid = c.PID
+	} else {
+		err := start(argv, os.Environ(), func(path string, argv []string) error {
+			prepare()
+			cmd.Path, cmd.Args = path, argv
+			return cmd.Start()
+		})
+		if err != nil {
+			return 0, err
+		}
+		pid = cmd.Process.Pid
 	}
 	for {
-		ws, err := await(cmd.Process.Pid)
+		ws, err := await(pid)
 		switch {
 		case err != nil:
 			return 0, err

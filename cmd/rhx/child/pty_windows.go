@@ -17,5 +17,8 @@ func ignorePipeSignal() (stop func()) { return func() {} }
 // MonitorArg is not used on Windows, which has no sessions of terminals.
 const MonitorArg = "run-monitor"
 
+// ConfinedMonitorArg is for Linux.
+const ConfinedMonitorArg = "run-monitor-confined"
+
 // Monitor is not used on Windows.
-func Monitor([]string) (int, error) { return 0, errors.ErrUnsupported }
+func Monitor([]string, bool) (int, error) { return 0, errors.ErrUnsupported }

@@ -21,6 +21,21 @@ func (r *Runner) run(argv, environ []string, in io.Reader, out, errOut io.Writer
 	hold := r.holdSignals()
 	defer hold.end()
 	var cmd *exec.Cmd
+	if r.Confined != nil {
+		defer r.Confined.End()
+		cmd = &exec.Cmd{Env: environ, Stdin: in, Stdout: out, Stderr: errOut, SysProcAttr: hold.attr()}
+		files, err := r.Confined.Files()
+		if err != nil {
+			return 0, err
+		}
+		defer closeAll(files)
+		c, err := startConfined(cmd, files, argv)
+		if err != nil {
+			return 0, err
+		}
+		// What it leaves running ends before rhx waits for the end of what it writes.
+		return hold.wait(cmd, c.PID, func() { r.Confined.End(); c.Reap() })
+	}
 	err := start(argv, environ, func(path string, argv []string) error {
 		cmd = &exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: in, Stdout: out, Stderr: errOut, SysProcAttr: hold.attr()}
 		return cmd.Start()
@@ -28,5 +43,5 @@ func (r *Runner) run(argv, environ []string, in io.Reader, out, errOut io.Writer
 	if err != nil {
 		return 0, err
 	}
-	return hold.wait(cmd)
+	return hold.wait(cmd, cmd.Process.Pid, func() {})
 }

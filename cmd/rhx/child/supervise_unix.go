@@ -72,15 +72,16 @@ func (h *held) end() {
 	runtime.UnlockOSThread()
 }
 
-// wait passes signals on to a command until it ends, and returns its status.
-func (h *held) wait(cmd *exec.Cmd) (int, error) {
+// wait passes signals on to a command until it ends, and returns its status. cmd is what
+// has started it; over is called at its end.
+func (h *held) wait(cmd *exec.Cmd, pid int, over func()) (int, error) {
 	h.ended = make(chan struct{})
 	go func() {
 		defer close(h.ended)
-		h.pass(cmd.Process.Pid)
+		h.pass(pid)
 	}()
 	for {
-		ws, err := await(cmd.Process.Pid)
+		ws, err := await(pid)
 		if err != nil {
 			return 0, err
 		}
@@ -90,6 +91,7 @@ func (h *held) wait(cmd *exec.Cmd) (int, error) {
 			stopAs(ws.StopSignal())
 			continue
 		}
+		over()
 		_ = cmd.Wait() // the process is gone; what it wrote may still be on its way
 		return ended(ws), nil
 	}

@@ -22,7 +22,7 @@ func (h *held) end() { signal.Stop(h.got) }
 
 func (*held) attr() *syscall.SysProcAttr { return nil }
 
-func (*held) wait(cmd *exec.Cmd) (int, error) {
+func (*held) wait(cmd *exec.Cmd, _ int, _ func()) (int, error) {
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) && cmd.ProcessState == nil {

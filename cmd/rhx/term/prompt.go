@@ -18,11 +18,9 @@ import (
 // or Ctrl-D.
 var ErrInterrupted = errors.New("interrupted")
 
-var errNoPrompt = errors.New("an answer is needed, and there is no terminal to ask on")
-
 // NoAnswer is the error of a question that nobody can be asked.
 func NoAnswer(question string) error {
-	return fault.WithHint(errNoPrompt, "the question would be: "+strings.TrimSpace(question))
+	return fault.WithHint(fault.Unasked(errors.New("an answer is needed, and there is no terminal to ask on")), "the question would be: "+strings.TrimSpace(question))
 }
 
 // controlling is where a person is asked: the terminal of the process itself, so

@@ -169,7 +169,7 @@ func cellColor(row []string, i int, header bool, states int) string {
 }
 
 // Wrap parts text into lines of at most width columns: at spaces, else behind a
-// slash or a comma in the second half of a line, else where the line ends.
+// slash, a comma or a dash in the second half of a line, else where the line ends.
 func Wrap(text string, width int) []string {
 	var out []string
 	for columns(text) > width {
@@ -183,7 +183,7 @@ func Wrap(text string, width int) []string {
 		next := end
 		if space := strings.LastIndexByte(text[:min(end+1, len(text))], ' '); space > 0 {
 			end, next = space, space+1
-		} else if mark := strings.LastIndexAny(text[:end], "/,"); mark >= end/2 && mark > 0 {
+		} else if mark := strings.LastIndexAny(text[:end], "/,-_"); mark >= end/2 && mark > 0 {
 			end, next = mark+1, mark+1
 		}
 		if line := strings.TrimRight(text[:end], " "); line != "" {

@@ -24,7 +24,7 @@ func (s *Store) asking() Asking { return Asking{s.opt.Passphrase, s.opt.Checking
 func (a Asking) Open(what, path string, try func(passphrase string) (bool, error)) error {
 	if a.Passphrase == nil {
 		return fault.WithHint(
-			fault.Mark(fmt.Errorf("the %s %s needs a passphrase, and there is nobody to ask", what, path), store.ErrDenied),
+			fault.Unasked(fault.Mark(fmt.Errorf("the %s %s needs a passphrase, and there is nobody to ask", what, path), store.ErrDenied)),
 			"Run rhx in a terminal, or use a key without a passphrase.")
 	}
 	prompt, last := "Passphrase for "+path, ""
@@ -60,7 +60,7 @@ func (a Asking) check(passphrase string, try func(string) (bool, error)) (bool, 
 // guessed easily is an error, unless weak.
 func (a Asking) Choose(what, path, undone string, weak bool) (string, error) {
 	if a.Passphrase == nil {
-		return "", fault.Mark(fmt.Errorf("a passphrase for the new %s %s is wanted, and there is nobody to ask", what, path), store.ErrDenied)
+		return "", fault.Unasked(fault.Mark(fmt.Errorf("a passphrase for the new %s %s is wanted, and there is nobody to ask", what, path), store.ErrDenied))
 	}
 	var answers [2]string
 	for i, prompt := range []string{"New passphrase for " + path, "The same passphrase again"} {

@@ -8,6 +8,8 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"filippo.io/age/plugin"
+
+	"github.com/rhx-dev/rhx/host/fault"
 )
 
 // ParseRecipient reads a public key: one of age or its plugins, or of SSH as in a file
@@ -47,6 +49,10 @@ func recipientOf(text string) (age.Recipient, error) {
 // silent is for plugins, which ask nothing when they encrypt to a public key.
 var silent = &plugin.ClientUI{
 	DisplayMessage: func(string, string) error { return nil },
-	RequestValue:   func(string, string, bool) (string, error) { return "", errors.New("there is nobody to ask") },
-	Confirm:        func(string, string, string, string) (bool, error) { return false, errors.New("there is nobody to ask") },
+	RequestValue: func(string, string, bool) (string, error) {
+		return "", fault.Unasked(errors.New("there is nobody to ask"))
+	},
+	Confirm: func(string, string, string, string) (bool, error) {
+		return false, fault.Unasked(errors.New("there is nobody to ask"))
+	},
 }

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/ed25519"
+	"crypto/sha512"
 	"encoding/base64"
 	"hash"
 	"maps"
 	"slices"
+	"sync"
+
+	"filippo.io/edwards25519"
 )
 
 // A file of the record counts if one of this user's keys made its last signature, and if no
@@ -16,20 +20,18 @@ import (
 // signaturePurpose is what the keys that sign are derived for.
 const signaturePurpose = "store record"
 
-// signerOf returns the key that proves the changes of whoever has a private key.
-func signerOf(root []byte) (ed25519.PrivateKey, error) {
-	seed, err := derive(root, signaturePurpose)
+// publicHalf is the public key that belongs to a seed. To say it, ed25519 makes tables that
+// are of use to who signs often, and take longer than all else that a reader does.
+func publicHalf(seed []byte) (ed25519.PublicKey, error) {
+	sum := sha512.Sum512(seed)
+	s, err := edwards25519.NewScalar().SetBytesWithClamping(sum[:ed25519.SeedSize])
 	if err != nil {
 		return nil, err
 	}
-	return ed25519.NewKeyFromSeed(seed), nil
+	return edwards25519.NewIdentityPoint().ScalarMult(s, edwards25519.NewGeneratorPoint()).Bytes(), nil
 }
 
 var sigText = base64.RawURLEncoding
-
-func signerText(key ed25519.PrivateKey) string {
-	return sigText.EncodeToString(key.Public().(ed25519.PublicKey))
-}
 
 // signer is what proves the changes of whoever has a private key.
 type signer struct {
@@ -45,12 +47,17 @@ func (k *key) signers() ([]*signer, error) {
 	}
 	var out []*signer
 	for _, root := range k.roots {
-		key, err := signerOf(root)
+		seed, err := derive(root, signaturePurpose)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, &signer{public: signerText(key), sign: func(purpose string, message []byte) []byte {
-			return ed25519.Sign(key, forPurpose(purpose, message))
+		public, err := publicHalf(seed)
+		if err != nil {
+			return nil, err
+		}
+		key := sync.OnceValue(func() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(seed) })
+		out = append(out, &signer{public: sigText.EncodeToString(public), sign: func(purpose string, message []byte) []byte {
+			return ed25519.Sign(key(), forPurpose(purpose, message))
 		}})
 	}
 	return out, nil

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Makes the folder that is the whole of the container's file system: the programs, a user
+# that is not root, and its home folder.
+#
+# usage: rootfs.sh FOLDER-OF-PROGRAMS FOLDER
+set -eu
+bin=$1 to=$2
+rm -rf "$to"
+umask 022
+mkdir -p "$to/usr/bin" "$to/etc" "$to/home/rhx" "$to/tmp"
+chmod 1777 "$to/tmp"
+chmod 700 "$to/home/rhx"
+cp "$bin/rhx" "$bin/rhx-full" "$to/usr/bin/"
+for name in git-credential-rhx docker-credential-rhx terraform-credentials-rhx; do
+	ln -s rhx "$to/usr/bin/$name"
+done
+echo 'rhx:x:65532:65532:rhx:/home/rhx:/usr/bin/rhx' >"$to/etc/passwd"
+echo 'rhx:x:65532:' >"$to/etc/group"
