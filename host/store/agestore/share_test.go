@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,8 +66,57 @@ func pull(t *testing.T, from, to *Store) {
 }
 
 // shared is the store of ann, which bob has joined: a has two versions, and b one that is
-// deleted.
+// deleted. It is made once, and each test has a copy of its own.
 func shared(t *testing.T, secrets ...string) (ann, bob *Store) {
+	t.Helper()
+	of := strings.Join(secrets, " ")
+	made, ok := sharedBefore.Load(of)
+	if !ok {
+		ann, bob = sharedAnew(t, secrets...)
+		made, _ = sharedBefore.LoadOrStore(of, [2]map[string][]byte{filesIn(t, ann.opt.Dir), filesIn(t, bob.opt.Dir)})
+	}
+	folders := made.([2]map[string][]byte)
+	return withFiles(t, folders[0]), withFiles(t, folders[1])
+}
+
+var sharedBefore sync.Map // of the two folders, by what is shared
+
+func filesIn(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	noError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if e.IsDir() {
+			files[rel] = nil
+		} else if err == nil {
+			files[rel], err = os.ReadFile(path)
+			files[rel] = append([]byte{}, files[rel]...) // an empty one is no folder
+		}
+		return err
+	}))
+	return files
+}
+
+func withFiles(t *testing.T, files map[string][]byte) *Store {
+	t.Helper()
+	s := Open(Options{Dir: dataDir(t)})
+	for _, rel := range slices.Sorted(maps.Keys(files)) {
+		path, data := filepath.Join(s.opt.Dir, rel), files[rel]
+		if data == nil {
+			noError(t, os.MkdirAll(path, 0o700))
+		} else {
+			noError(t, os.WriteFile(path, data, 0o600))
+		}
+	}
+	_, err := s.unlocked()
+	noError(t, err)
+	return s
+}
+
+func sharedAnew(t *testing.T, secrets ...string) (ann, bob *Store) {
 	t.Helper()
 	ann, bob = somebody(t), somebody(t)
 	putFake(t, ann, "a", "FAKE1")
