@@ -127,7 +127,7 @@ func (u *upstream) ask(ctx context.Context, conn net.Conn, proxy *url.URL, addre
 	}
 	in := &io.LimitedReader{R: conn, N: maxHeader}
 	br := bufio.NewReader(in)
-	res, err := http.ReadResponse(br, r)
+	res, err := http.ReadResponse(br, r) //nolint:bodyclose // what follows is the connection
 	switch {
 	case err != nil && in.N <= 0:
 		return nil, errors.New("its answer is too long")
