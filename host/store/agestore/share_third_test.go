@@ -571,6 +571,13 @@ func TestWhatNoMemberHasSavedInARace(t *testing.T) {
 	if _, err := s.GetDeleted(t.Context(), "a", 2); !errors.Is(err, store.ErrDenied) {
 		t.Error(err)
 	}
+	// What is looked at first is what was read, whatever is there by then.
+	read := rereadingFile(path, 2, good)
+	for _, want := range []string{bound(good), hashOf(t, ann, "a", 2)} {
+		if _, got, err := read(); err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
 	list := contents(t, ann.membersPath())
 	write(t, ann.membersPath(), []byte("x"), 0o600)
 	rec, err := s.Get(t.Context(), "a", 2)
