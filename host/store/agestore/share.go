@@ -150,7 +150,7 @@ func (s *Store) firstShare(c *reshaping, k *key, m Member, self string) (err err
 	_, _ = rand.Read(raw) // it never fails
 	owner := Member{Name: self, Recipients: k.public, Signer: c.as.public, All: true}
 	c.next = &roster{Store: hex.EncodeToString(raw), Serial: 1, Owner: owner, Members: []Member{m}}
-	if c.start, err = s.presentAsRecorded(k); err != nil {
+	if c.start, err = s.presentAsRecorded(k, true); err != nil {
 		return err
 	}
 	if i := slices.IndexFunc(c.start, func(c change) bool { return c.version > maxNumber }); i >= 0 {
@@ -163,8 +163,9 @@ func (s *Store) firstShare(c *reshaping, k *key, m Member, self string) (err err
 }
 
 // presentAsRecorded is present, and the error where the record has it otherwise: somebody may have put
-// something there since the store was looked at.
-func (s *Store) presentAsRecorded(k *key) ([]change, error) {
+// something there since the store was looked at. proven: it is one, too, where the record has it without
+// a proof.
+func (s *Store) presentAsRecorded(k *key, proven bool) ([]change, error) {
 	now, _, err := s.present()
 	if err != nil {
 		return nil, err
@@ -173,6 +174,9 @@ func (s *Store) presentAsRecorded(k *key) ([]change, error) {
 	want, _, err := c.read()
 	if err != nil {
 		return nil, err
+	}
+	if proven && len(c.unproven) > 0 {
+		return nil, notProven(c.unproven[0])
 	}
 	have := states{}
 	for i := range now {
