@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes what packages and archives have beside the programs: pages of the manual, scripts
-# of completion, and the names by which clients look for rhx.
+# of completion, the names by which clients look for rhx, and the texts of licences.
 #
 # usage: assets.sh RHX FOLDER    RHX is a program that runs here, of the release's version
 set -eu
@@ -21,7 +21,8 @@ for pair in bash:rhx.bash zsh:_rhx fish:rhx.fish; do
 		exit 1
 	fi
 done
-chmod 644 "$to"/completions/* "$to"/man1/* "$to"/man1gz/*
+bash .ci/notices.sh "$to/THIRD_PARTY_NOTICES" # which licences ask of whoever hands out programs
+chmod 644 "$to/THIRD_PARTY_NOTICES" "$to"/completions/* "$to"/man1/* "$to"/man1gz/*
 for os in linux darwin windows; do
 	mkdir "$to/$os"
 	cp LICENSE "$to/$os"

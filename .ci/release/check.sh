@@ -17,7 +17,7 @@ sha256sum -c --quiet "rhx_${version}_checksums.txt"
 pages=$(find ../bin/release/man1 -name '*.1' | wc -l)
 for archive in rhx_"$version"_linux_*.tar.gz rhx_"$version"_darwin_*.tar.gz; do
 	tar -tzf "$archive" >"$work/list"
-	for file in rhx rhx-full git-credential-rhx docker-credential-rhx terraform-credentials-rhx LICENSE README.md completions/_rhx completions/rhx.bash completions/rhx.fish man1/rhx-run.1; do
+	for file in rhx rhx-full git-credential-rhx docker-credential-rhx terraform-credentials-rhx LICENSE THIRD_PARTY_NOTICES README.md completions/_rhx completions/rhx.bash completions/rhx.fish man1/rhx-run.1; do
 		grep -qx "${archive%.tar.gz}/$file" "$work/list" || fail "$archive has no $file"
 	done
 	[ "$(grep -c /man1/ "$work/list")" -eq "$pages" ] || fail "$archive has not all pages of the manual"
@@ -25,7 +25,7 @@ done
 for archive in rhx_"$version"_windows_*.zip; do
 	has unzip "$archive" || continue
 	unzip -Z1 "$archive" >"$work/list"
-	for file in rhx.exe rhx-full.exe LICENSE; do
+	for file in rhx.exe rhx-full.exe LICENSE THIRD_PARTY_NOTICES; do
 		grep -qx "${archive%.zip}/$file" "$work/list" || fail "$archive has no $file"
 	done
 done

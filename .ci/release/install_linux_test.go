@@ -1,4 +1,3 @@
-// Package release has what makes a release, and the tests of what people install by it.
 package release
 
 import (

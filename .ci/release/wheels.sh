@@ -25,6 +25,7 @@ export RHX_VERSION="$version" SOURCE_DATE_EPOCH
 
 cp -R "$root/cmd/python" "$stage/python"
 cp "$root/LICENSE" "$stage/python/"
+bash "$root/.ci/notices.sh" "$stage/python/THIRD_PARTY_NOTICES"
 cd "$stage/python"
 for platform in "$bin"/*_*; do
 	RHX_BIN="$platform" RHX_PLATFORM="${platform##*/}" "$python" -m hatchling build -t wheel -d "$stage/wheels" >&2

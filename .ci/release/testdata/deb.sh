@@ -24,6 +24,7 @@ use)
 	is "$(man -w rhx-run)" /usr/share/man/man1/rhx-run.1.gz man
 	man rhx-run | grep 'rhx-run - '
 	is "$(find /usr/share/man/man1 -name 'rhx*' | wc -l)" "$(rhx man --dir /tmp/man -o json | grep -c '\.1"')" pages
+	grep -q 'tetratelabs/wazero' /usr/share/doc/rhx/THIRD_PARTY_NOTICES
 	# The shells find the completions by themselves.
 	is "$(bash --norc -c '. /usr/share/bash-completion/bash_completion; _completion_loader rhx; COMP_LINE="rhx det" COMP_POINT=7; _rhx_complete rhx det rhx; echo "${COMPREPLY[@]}"')" detect bash
 	is "$(zsh -fc 'autoload -Uz compinit && compinit -uD && echo $_comps[rhx]')" _rhx zsh

@@ -1,0 +1,2 @@
+// Package release has what makes a release, and the tests of what people install by it.
+package release
