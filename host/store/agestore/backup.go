@@ -107,14 +107,24 @@ func (s *Store) GetDeleted(ctx context.Context, name string, number int) (*store
 	if err != nil {
 		return nil, err
 	}
-	if err := s.say(k, name, number, func() (int, string, error) {
-		now, err := ownfile.ReadNoLink(path, maxFile)
-		return number, bound(now), err
-	}); err != nil {
+	if err := s.say(k, name, number, rereadingFile(path, number, data)); err != nil {
 		return nil, err
 	}
 	rec.Deleted = true
 	return rec, nil
+}
+
+// rereadingFile returns what was read of a file, which is what somebody gets, and at later calls what
+// is there then.
+func rereadingFile(path string, number int, data []byte) func() (int, string, error) {
+	return func() (_ int, _ string, err error) {
+		if data == nil {
+			data, err = ownfile.ReadNoLink(path, maxFile)
+		}
+		hash := bound(data)
+		data = nil
+		return number, hash, err
+	}
 }
 
 // HasKey reports whether the store's key is there.

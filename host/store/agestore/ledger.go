@@ -3,6 +3,7 @@ package agestore
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -261,6 +262,7 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 	}
 	maps.DeleteFunc(l.many, func(_ *Member, many bool) bool { return !many })
 	maps.DeleteFunc(l.pages, func(id string, _ *page) bool { return l.void[id] })
+	l.rekeys = r.lastRekeys(l.rekeys)
 	l.number()
 	l.strangers = slices.DeleteFunc(l.strangers, func(id string) bool { return l.void[id] })
 	for _, id := range slices.Sorted(maps.Keys(was.Sizes)) {
@@ -269,6 +271,24 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 		}
 	}
 	return l, nil
+}
+
+// lastRekeys are those of some that count, one of each folder: files that are void say theirs, too, and
+// somebody could put all of them back before each change of the list.
+func (r *roster) lastRekeys(all []change) (out []change) {
+	// What is not known counts as the list that there is, whichever that is.
+	rank := func(c change) int { return cmp.Or(r.place(c.hash)+1, len(r.Before)+2) }
+	at := map[string]int{}
+	for _, c := range all {
+		i, ok := at[c.folder]
+		if !ok {
+			at[c.folder] = len(out)
+			out = append(out, c)
+		} else if rank(c) > rank(out[i]) {
+			out[i] = c
+		}
+	}
+	return out
 }
 
 // stale reports whether a version is to be encrypted anew: it is not encrypted to the list for which

@@ -80,7 +80,7 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 			}
 			return s.endRekey(k, from == "")
 		}
-		r, err := s.beginRekey(k)
+		r, err := s.beginRekey(now, k)
 		if r != nil {
 			defer r.close()
 		}
@@ -187,7 +187,7 @@ func (s *Store) keyAfter(ctx context.Context, from string) (*key, error) {
 
 // beginRekey has this machine begin another file of the record, which the new key proves:
 // it says all that is in the store, and that the files of the old key count no more.
-func (s *Store) beginRekey(k *key) (*recorder, error) {
+func (s *Store) beginRekey(now, k *key) (*recorder, error) {
 	r, err := s.openRecordWith(k)
 	if err != nil {
 		return r, err
@@ -196,7 +196,7 @@ func (s *Store) beginRekey(k *key) (*recorder, error) {
 	if r.signers.of[r.seen.ID] == mine && bytes.Contains(r.files[r.seen.ID], []byte(" "+opRekey+" ")) {
 		return r, nil // it was begun, and interrupted
 	}
-	changes, _, err := s.present() // all of it: mustBeRight has looked
+	changes, err := s.presentAsRecorded(now, false) // mustBeRight has looked at all of it
 	if err != nil {
 		return r, err
 	}
@@ -351,7 +351,11 @@ func (s *Store) mustBeProven(ctx context.Context, k *key) error {
 	if _, _, err := c.read(); err != nil || len(c.unproven) == 0 {
 		return err
 	}
-	return fault.WithHint(fmt.Errorf("the last lines of %s have no proof: somebody may have put secrets there", c.unproven[0]),
+	return notProven(c.unproven[0])
+}
+
+func notProven(path string) error {
+	return fault.WithHint(fmt.Errorf("the last lines of %s have no proof: somebody may have put secrets there", path),
 		"If another machine of yours has written it, save something there with the key open (rhx unlock). Else remove it, and look at rhx store verify.")
 }
 

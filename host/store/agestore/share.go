@@ -150,7 +150,7 @@ func (s *Store) firstShare(c *reshaping, k *key, m Member, self string) (err err
 	_, _ = rand.Read(raw) // it never fails
 	owner := Member{Name: self, Recipients: k.public, Signer: c.as.public, All: true}
 	c.next = &roster{Store: hex.EncodeToString(raw), Serial: 1, Owner: owner, Members: []Member{m}}
-	if c.start, _, err = s.present(); err != nil {
+	if c.start, err = s.presentAsRecorded(k, true); err != nil {
 		return err
 	}
 	if i := slices.IndexFunc(c.start, func(c change) bool { return c.version > maxNumber }); i >= 0 {
@@ -160,6 +160,37 @@ func (s *Store) firstShare(c *reshaping, k *key, m Member, self string) (err err
 	c.voids, err = s.allRecordIDs()
 	c.voids = c.voids[:min(len(c.voids), maxRecords)]
 	return err
+}
+
+// presentAsRecorded is present, and the error where the record has it otherwise: somebody may have put
+// something there since the store was looked at. proven: it is one, too, where the record has it without
+// a proof.
+func (s *Store) presentAsRecorded(k *key, proven bool) ([]change, error) {
+	now, _, err := s.present()
+	if err != nil {
+		return nil, err
+	}
+	c := &comparison{Verified: &Verified{}, store: s, key: k, locked: k.asks}
+	want, _, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	if proven && len(c.unproven) > 0 {
+		return nil, notProven(c.unproven[0])
+	}
+	have := states{}
+	for i := range now {
+		have.apply(&now[i])
+	}
+	for folder, of := range have {
+		for n, is := range of {
+			w, ok := want[folder][n]
+			if !c.expected(folder, version{n: n, deleted: is.deleted}, is.hash, w, ok) {
+				return nil, fault.WithHint(fmt.Errorf("version %d of %s is not as rhx left it: it was changed just now", n, c.name(folder)), "rhx store verify says more.")
+			}
+		}
+	}
+	return now, nil
 }
 
 // Unshare takes a member out. What they could read is encrypted anew without them, and what

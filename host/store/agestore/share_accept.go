@@ -207,10 +207,7 @@ func (s *Store) acceptable(k *key, l *ledger, next *roster, doubt bool) ([]chang
 		}
 		highest[c.folder] = max(highest[c.folder], c.version)
 		if w := want[c.folder][c.version]; c.op == opPut {
-			said, err := s.isSaid(l.roster, w, &c)
-			if err == nil && !said {
-				err = s.take(k, l, next, &c, doubt || w.hash == c.hash)
-			}
+			err := s.take(k, l, next, w, &c, doubt)
 			switch {
 			case errors.Is(err, errForeign):
 				unread = append(unread, change{folder: c.folder, version: c.version})
@@ -225,30 +222,33 @@ func (s *Store) acceptable(k *key, l *ledger, next *roster, doubt bool) ([]chang
 	}), unread), nil
 }
 
-// isSaid reports whether the record has a version as it is, by who has made it.
-func (s *Store) isSaid(members *roster, w state, c *change) (bool, error) {
-	if w.hash != c.hash {
-		return false, nil
-	}
-	data, err := readVersion(filepath.Join(s.secrets(), c.folder, version{n: c.version}.file()))
-	return err == nil && members.maker(w, c.hash, bindingOf(data)) != nil, err
-}
-
-// take has a version be accepted that the record does not have so, and says in c whose word it is
-// then. It is that of who has made it where it is encrypted to those who are to read it. Else
-// somebody may have put it there to have it encrypted to others: it becomes the owner's, who
-// encrypts it to themselves alone. What the owner cannot read matches errForeign.
-func (s *Store) take(k *key, l *ledger, next *roster, c *change, doubt bool) error {
+// take has a version be accepted, of which the record says w, and says in c whose word it is then. What
+// the record has so, by who has made it, stays. Else it is that of who has made it where it is encrypted
+// to those who are to read it. Else somebody may have put it there to have it encrypted to others: it
+// becomes the owner's, who encrypts it to themselves alone. What the owner cannot read matches
+// errForeign, and so does what has another hash than c by now: who changes it meanwhile would have the
+// hash of the one file be accepted for the header of another.
+func (s *Store) take(k *key, l *ledger, next *roster, w state, c *change, doubt bool) error {
 	path := filepath.Join(s.secrets(), c.folder, version{n: c.version}.file())
 	data, err := readVersion(path)
 	if err != nil {
 		return err
 	}
+	if hashFile(data) != c.hash {
+		return errForeign
+	}
+	b := bindingOf(data)
+	if w.hash == c.hash {
+		if l.roster.maker(w, c.hash, b) != nil {
+			return nil
+		}
+		doubt = true
+	}
 	info, sec, err := s.decode(k, data)
 	if err != nil || folderName(info.Name) != c.folder || info.Version != c.version {
 		return errForeign
 	}
-	if b := bindingOf(data); !doubt && b.store == l.roster.Store && l.roster.place(b.list) >= max(0, l.since(c.folder)) {
+	if !doubt && b.store == l.roster.Store && l.roster.place(b.list) >= max(0, l.since(c.folder)) {
 		if b.by == nobody {
 			return nil
 		}

@@ -349,6 +349,13 @@ func TestTheFirstShareWithUnprovenLines(t *testing.T) {
 		b.WriteString(c.text() + "-\n")
 	}
 	write(t, locked.recordPath("00112233aabbccdd"), b.Bytes(), 0o600)
+	// Also where they come when it was looked at already; for a rekey, which gives it to nobody, they count.
+	k, err := locked.unlocked()
+	noError(t, err)
+	_, shareErr := locked.presentAsRecorded(k, true)
+	if changes, err := locked.presentAsRecorded(k, false); err != nil || len(changes) != 4 || shareErr == nil || !strings.Contains(shareErr.Error(), "have no proof") {
+		t.Errorf("%v, %v, %v", changes, err, shareErr)
+	}
 	_, err = Open(locked.opt).Share(t.Context(), memberOf(t, bob, "bob"), "ann")
 	if err == nil || !strings.Contains(err.Error(), "have no proof: somebody may have put secrets there") {
 		t.Error(err)
@@ -571,6 +578,13 @@ func TestWhatNoMemberHasSavedInARace(t *testing.T) {
 	if _, err := s.GetDeleted(t.Context(), "a", 2); !errors.Is(err, store.ErrDenied) {
 		t.Error(err)
 	}
+	// What is looked at first is what was read, whatever is there by then.
+	read := rereadingFile(path, 2, good)
+	for _, want := range []string{bound(good), hashOf(t, ann, "a", 2)} {
+		if _, got, err := read(); err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
 	list := contents(t, ann.membersPath())
 	write(t, ann.membersPath(), []byte("x"), 0o600)
 	rec, err := s.Get(t.Context(), "a", 2)
@@ -580,4 +594,19 @@ func TestWhatNoMemberHasSavedInARace(t *testing.T) {
 		t.Error(err)
 	}
 	putFake(t, Open(ann.opt), "b", "FAKE")
+}
+
+// Somebody adds a version while a rekey has looked at the store already: it does not become the user's.
+func TestARekeyWhileSomebodyWrites(t *testing.T) {
+	s := twoVersions(t)
+	k, err := s.unlocked()
+	noError(t, err)
+	forge(t, s, "evil", 1)
+	r, err := s.beginRekey(k, k)
+	if r != nil {
+		r.close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "version 1 of evil is not as rhx left it") {
+		t.Error(err)
+	}
 }
