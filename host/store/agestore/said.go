@@ -272,7 +272,7 @@ func (s *Store) say(k *key, name string, number int, read func() (version int, h
 		}
 		if foreign && v.members != nil {
 			return fault.WithHint(fault.Mark(fmt.Errorf("%q is not as a member has left it in the store: %s", name, doubt), store.ErrDenied),
-				"rhx store verify says more. "+v.members.Owner.Name+" can take it as it is: rhx store verify --accept.")
+				"Get the folder as the others have it (git), or remove the file that rhx store verify names. Where it is right, "+v.members.Owner.Name+" can take it: rhx store verify --accept.")
 		}
 		s.warn("%s is not as rhx left it in the store: %s. rhx store verify says more", name, doubt)
 		return nil

@@ -462,7 +462,7 @@ func TestWhatNoMemberHasSavedIsNotRead(t *testing.T) {
 	putBeside(t, private, ann, "a", 3)
 	for _, number := range []int{0, 3} {
 		rec, err := Open(ann.opt).Get(t.Context(), "a", number)
-		if rec != nil || !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "version 3 was added by somebody else") || !strings.Contains(fault.Hint(err), "rhx store verify --accept") {
+		if rec != nil || !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "version 3 was added by somebody else") || !strings.Contains(fault.Hint(err), "rhx store verify --accept") || !strings.Contains(fault.Hint(err), "or remove the file that rhx store verify names") {
 			t.Errorf("%+v, %v", rec, err)
 		}
 	}
@@ -609,4 +609,24 @@ func TestARekeyWhileSomebodyWrites(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "version 1 of evil is not as rhx left it") {
 		t.Error(err)
 	}
+}
+
+// A version with a number that accept does not take hides the secret until it is removed, as the error says; what is
+// there is there again then.
+func TestAVersionThatHidesASecret(t *testing.T) {
+	ann, _ := shared(t)
+	path := filepath.Join(ann.folder("a"), "500.age")
+	write(t, path, contents(t, filepath.Join(ann.folder("a"), "2.age")), 0o600)
+	if _, err := Open(ann.opt).Get(t.Context(), "a", 0); err == nil {
+		t.Error("it is given out")
+	}
+	if got := problems(t, ann); !strings.Contains(got, "500.age") {
+		t.Error(got)
+	}
+	putFake(t, Open(ann.opt), "a", "FAKE3")
+	noError(t, os.Remove(path))
+	if got := reads(t, ann, "a", 0); got != "FAKE3" {
+		t.Error(got)
+	}
+	right(t, ann)
 }
