@@ -147,9 +147,6 @@ func (ed *editing) save(ctx context.Context, text []byte) (saved *exchange.Saved
 	}
 	values, err := valuesOf(ed.e, ed.rec, text)
 	if err != nil {
-		if !ed.a.canAsk() { // no person has typed it
-			return nil, false, ed.told(fault.WithHint(fmt.Errorf("%s: %w; nothing was saved", ed.rec.Name, err), fault.Hint(err)))
-		}
 		return ed.retry(ctx, text, err, "Edit it again?")
 	}
 	if len(values.Diff(ed.rec.Secret.Values)) == 0 {
