@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
@@ -35,13 +36,33 @@ func Check(p Plan) (checked Plan, why, err error) {
 	if why = p.try(); why == nil {
 		return p, nil, nil
 	}
+	// What is used up now says nothing of namespaces.
+	if usedUp(why) {
+		return p, nil, fmt.Errorf("try what this system allows: %w", why)
+	}
 	// Were what is hidden the reason, a command could bring about that the next one has
 	// less around it.
-	if (Plan{Dir: "/", Offline: p.Offline, Namespaces: true, ABI: p.ABI}).try() == nil {
+	switch again := (Plan{Dir: "/", Offline: p.Offline, Namespaces: true, ABI: p.ABI}).try(); {
+	case again == nil:
 		return p, nil, why
+	case usedUp(again):
+		return p, nil, fmt.Errorf("try what this system allows: %w", again)
 	}
 	p.Namespaces = false
 	return p, why, nil
+}
+
+// errKilled is that of a process that says nothing of the system.
+var errKilled = errors.New("the process that tried it did not end as it should")
+
+// usedUp reports an error of what a process, a user or the machine has used up for now: files,
+// processes, memory.
+func usedUp(err error) bool {
+	switch syscall.Errno(failure(err).Errno) {
+	case unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.ENOMEM, unix.ENOBUFS:
+		return true
+	}
+	return errors.Is(err, errKilled)
 }
 
 // try starts a command that does nothing, with all that the plan says.
@@ -72,7 +93,7 @@ func (p Plan) try() error {
 		c.Reap()
 	}
 	if err == nil && (!ws.Exited() || ws.ExitStatus() != 0) {
-		err = errors.New("the process that tried it did not end as it should")
+		err = errKilled
 	}
 	return err
 }

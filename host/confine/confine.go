@@ -48,6 +48,8 @@ type Failure struct {
 	Status  int
 	Text    string
 	Hint    string
+	// Errno is the number of the system's error; 0 for none.
+	Errno int `json:",omitempty"`
 }
 
 func (f *Failure) Error() string { return f.Text }

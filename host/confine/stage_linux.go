@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"errors"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -56,7 +57,7 @@ func Stage(args []string, exec func(argv []string) *Failure) int {
 	}
 	plan, err := readPlan()
 	if err != nil {
-		return failed(&Failure{Text: err.Error()})
+		return failed(failure(err))
 	}
 	argv := args[1:]
 	switch args[0] {
@@ -75,7 +76,7 @@ func Stage(args []string, exec func(argv []string) *Failure) int {
 		return become(plan, argv, exec)
 	}
 	if err != nil {
-		return failed(&Failure{Text: err.Error()})
+		return failed(failure(err))
 	}
 	return 0
 }
@@ -106,6 +107,17 @@ func say(r report) {
 	if err == nil {
 		_, _ = unix.Write(fdReport, append(data, '\n'))
 	}
+}
+
+// failure is an error that has to be told to another process.
+func failure(err error) *Failure {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	var no syscall.Errno
+	_ = errors.As(err, &no)
+	return &Failure{Text: err.Error(), Errno: int(no)}
 }
 
 func failed(f *Failure) int {
@@ -274,14 +286,14 @@ func idle() int {
 // become makes the command of this process.
 func become(p *Plan, argv []string, exec func([]string) *Failure) int {
 	if err := p.lock(); err != nil {
-		return failed(&Failure{Text: err.Error()})
+		return failed(failure(err))
 	}
 	if len(argv) == 0 {
 		return 0 // it was to be tried whether it can be done
 	}
 	// Where there is no process 1 that ends with the run.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return failed(&Failure{Text: err.Error()})
+		return failed(failure(err))
 	}
 	if over() {
 		return failed(&Failure{Text: "the run has ended before its command was started"})
