@@ -411,7 +411,7 @@ func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {
 	case in.Behind != "" && (c.Fingerprint != "" || !a.canAsk()):
 		return fault.WithHint(errors.New(in.Behind), "Get the folder as the others have it (git). rhx store join without --fingerprint, where it can ask, takes it as it is.")
 	case c.Fingerprint != "" && !strings.EqualFold(c.Fingerprint, in.Fingerprint):
-		return fmt.Errorf("the store is said to be that of %s, and has the fingerprint %s: it was not joined", in.Owner.Name, in.Fingerprint)
+		return fmt.Errorf("the store is said to be that of %s, and has the fingerprint %s, and %s was given: it was not joined", in.Owner.Name, in.Fingerprint, c.Fingerprint)
 	case c.Fingerprint != "":
 		if !a.Quiet {
 			fmt.Fprint(a.Err, invitation(in))

@@ -211,7 +211,9 @@ func (s *Store) readLedger(r *roster, was *seen) (*ledger, error) {
 	for _, id := range ids {
 		switch r.whose(id) {
 		case nil:
-			l.strangers = append(l.strangers, id)
+			if info, err := os.Lstat(s.recordPath(id)); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+				l.strangers = append(l.strangers, id) // an empty one says nothing
+			}
 		case &r.Owner:
 			owners = append(owners, id)
 		default:
@@ -536,8 +538,8 @@ func (s *Store) openShared(k *key, members *roster, anyway bool) (*recorder, err
 	if err := s.disk().MkdirAll(s.recordDir()); err != nil {
 		return nil, err
 	}
-	if own == nil {
-		return r, r.write(nil)
+	if own == nil { // it is made with its first line
+		return r, nil
 	}
 	data, err := ownfile.ReadNoLink(s.recordPath(r.seen.ID), own.size+maxLine) // and what a process that was killed has left
 	if err != nil {

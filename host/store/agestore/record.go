@@ -632,6 +632,11 @@ func (r *recorder) line(c change) []byte {
 
 // add writes a line, and has it on the disk if a change is to follow.
 func (r *recorder) add(c change, sync bool) error {
+	if r.f == nil {
+		if err := r.write(nil); err != nil {
+			return err
+		}
+	}
 	r.store.step()
 	line := r.line(c)
 	if r.ledger != nil && r.signer == nil {

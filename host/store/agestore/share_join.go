@@ -43,7 +43,7 @@ func (s *Store) Shared(ctx context.Context) (*Shared, error) {
 		return nil, err
 	}
 	out := r.shared()
-	if me := s.knownMe(r); me != nil {
+	if me, _ := s.knownMe(r); me != nil {
 		out.You = me.Name
 	}
 	return &out, nil
@@ -59,31 +59,31 @@ func (s *Store) Others(ctx context.Context, names []string) ([]string, error) {
 	if err != nil || r == nil {
 		return nil, nil //nolint:nilerr // who reads one is told
 	}
-	me := s.knownMe(r)
-	if me == nil {
+	me, known := s.knownMe(r)
+	if !known {
 		return nil, nil
 	}
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return me.reads(folderName(name)) }), nil
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return me != nil && me.reads(folderName(name)) }), nil
 }
 
-// knownMe is the user in a list of members, as far as that is known without a passphrase; nil else.
-func (s *Store) knownMe(r *roster) *Member {
+// knownMe is the user in a list of members, nil for none of them, as far as that is known without a
+// passphrase.
+func (s *Store) knownMe(r *roster) (me *Member, known bool) {
 	if k, err := s.ready(); err == nil && k != nil {
-		me, _, err := r.own(k)
-		if err == nil && me != nil {
-			return me
+		if me, _, err := r.own(k); err == nil {
+			return me, true
 		}
 	}
 	s.mu.Lock()
 	k := s.key
 	s.mu.Unlock()
 	if k != nil && r.reader(k.public) != nil { // a key of SSH says its public half
-		return r.reader(k.public)
+		return r.reader(k.public), true
 	}
 	if was, err := s.readSeen(); err == nil {
-		return r.whose(was.ID)
+		me = r.whose(was.ID)
 	}
-	return nil
+	return me, me != nil
 }
 
 // Invitation is the list of members that is in the folder, for a user who is to say whether
@@ -120,8 +120,11 @@ func (s *Store) Invitation(ctx context.Context) (*Invitation, error) {
 	case err == nil && pin == nil:
 		return nil, fault.WithHint(fmt.Errorf("there is no list of members in %s", s.root()), "Bring the folder here first, with git or as you like.")
 	case err == nil:
-		if in.Behind, err = s.behind(now); err != nil || in.Behind == "" {
+		if in.Behind, err = s.behind(now); err != nil {
 			return nil, err
+		}
+		if in.Behind == "" {
+			return nil, s.invited(&Invitation{roster: now, pin: pin.raw})
 		}
 	case !errors.Is(err, errMembers):
 		return nil, err
@@ -199,7 +202,11 @@ func (s *Store) invited(in *Invitation) error {
 		}
 	}
 	if in.You == "" {
-		return fault.WithHint(fault.Mark(fmt.Errorf("you are not a member of the store of %s", r.Owner.Name), store.ErrDenied), "Give "+r.Owner.Name+" what rhx store key prints here.")
+		anyMore := ""
+		if in.pin != nil {
+			anyMore = " any more"
+		}
+		return fault.WithHint(fault.Mark(fmt.Errorf("you are not a member of the store of %s%s", r.Owner.Name, anyMore), store.ErrDenied), "Give "+r.Owner.Name+" what rhx store key prints here.")
 	}
 	return nil
 }

@@ -630,3 +630,43 @@ func TestAVersionThatHidesASecret(t *testing.T) {
 	}
 	right(t, ann)
 }
+
+// A save that is refused leaves nothing, and an empty file of the record of somebody is nothing.
+func TestARefusedSaveLeavesNothing(t *testing.T) {
+	ann, bob := shared(t, "a")
+	before := tree(t, bob.root())
+	for what, err := range map[string]error{
+		"put":    func() error { _, err := Open(bob.opt).Put(t.Context(), fake("new"), store.AnyVersion); return err }(),
+		"delete": Open(bob.opt).Delete(t.Context(), "b"), "destroy": Open(bob.opt).Destroy(t.Context(), "b"),
+	} {
+		if err == nil {
+			t.Error(what)
+		} else if what == "put" && err.Error() != `"new": it is not shared with your key` {
+			t.Error(err)
+		}
+	}
+	if now := tree(t, bob.root()); now != before {
+		t.Errorf("it was changed:\n%s\nwas\n%s", now, before)
+	}
+	write(t, ann.recordPath(newSharedID(signerOfStore(t, somebody(t)).public)), nil, 0o600)
+	right(t, ann)
+	putFake(t, Open(bob.opt), "a", "FAKE")
+	right(t, bob)
+}
+
+// Who was taken out is told so, and has nothing of all.
+func TestWhoWasTakenOutIsNoMember(t *testing.T) {
+	ann, bob := shared(t)
+	_, _, err := ann.Unshare(t.Context(), "bob")
+	noError(t, err)
+	pull(t, ann, bob)
+	if in, err := Open(bob.opt).Invitation(t.Context()); in != nil || !errors.Is(err, store.ErrDenied) || !strings.HasSuffix(err.Error(), "you are not a member of the store of ann any more") {
+		t.Errorf("%+v, %v", in, err)
+	}
+	if others, err := Open(bob.opt).Others(t.Context(), []string{"a", "b"}); err != nil || len(others) != 2 {
+		t.Error(others, err)
+	}
+	if others, err := Open(ann.opt).Others(t.Context(), []string{"a", "b"}); err != nil || len(others) != 0 {
+		t.Error(others, err)
+	}
+}

@@ -96,6 +96,8 @@ func (s *Store) Put(ctx context.Context, sec *secret.Secret, expect int) (int, e
 		})
 		if err == nil {
 			number = next
+		} else if errors.Is(err, errNotYours) {
+			err = fmt.Errorf("%q: %w", sec.Name, err)
 		}
 		return err
 	}
