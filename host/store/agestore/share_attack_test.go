@@ -212,7 +212,7 @@ func TestAttacksOnTheSharedRecord(t *testing.T) {
 		}, added, true},
 		"many of them": {func(t *testing.T, ann, _, _ *Store) {
 			for i := range maxRecords + 10 {
-				write(t, ann.recordPath(fmt.Sprintf("%032x", i)), nil, 0o600)
+				write(t, ann.recordPath(fmt.Sprintf("%032x", i)), []byte("x"), 0o600)
 			}
 			forge(t, ann, "evil", 1)
 		}, "there are more files of the record that no member wrote", true},
