@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -20,6 +21,7 @@ const version = "1.2.3-fake"
 
 // served is a release as its page serves it: files by their names.
 type served struct {
+	mu    sync.Mutex // another process asks for what a test has changed
 	files map[string][]byte
 	pub   string // the file of the public key
 }
@@ -118,7 +120,9 @@ func archive(t *testing.T, top string) []byte {
 func (s *served) serve(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
 		data, ok := s.files[strings.TrimPrefix(r.URL.Path, "/")]
+		s.mu.Unlock()
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -311,7 +315,9 @@ func TestInstallScriptRefuses(t *testing.T) {
 				}
 				bad := &served{files: clone(s.files), pub: s.pub}
 				i.base = bad.serve(t)
+				bad.mu.Lock()
 				test.spoil(t, made{bad, i})
+				bad.mu.Unlock()
 				out, err := i.run(dash)
 				if err == nil || !strings.Contains(out, test.want) {
 					t.Errorf("%s: %v\n%s", verifier, err, out)

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
@@ -152,17 +153,17 @@ func (r *roster) sealed(as *signer) (*roster, error) {
 }
 
 var (
-	memberName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`)
-	storeID    = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	memberName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`) })
+	storeID    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{32}$`) })
 )
 
 // ValidMember reports whether a member can have a name.
-func ValidMember(name string) bool { return memberName.MatchString(name) }
+func ValidMember(name string) bool { return memberName().MatchString(name) }
 
 // check says what is wrong with r, beside its signature.
 func (r *roster) check() error {
 	switch {
-	case r.Version != 1, !storeID.MatchString(r.Store), r.Serial < 1, r.Serial > maxNumber, r.Members == nil, r.Before == nil,
+	case r.Version != 1, !storeID().MatchString(r.Store), r.Serial < 1, r.Serial > maxNumber, r.Members == nil, r.Before == nil,
 		slices.ContainsFunc(r.Before, func(h string) bool { return !validHash(h) }):
 		return errors.New("it is not as rhx writes it")
 	case len(r.Before) > maxBefore:
