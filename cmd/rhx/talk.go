@@ -110,8 +110,8 @@ func (a *app) note(format string, args ...any) {
 // the command at a terminal and did not redirect its input.
 func (a *app) canAsk() bool { return a.InTTY && a.hasTerminal() }
 
-// canAskBeside is canAsk where what comes through a pipe is what the command works on, and
-// leaves the terminal to ask on.
+// canAskBeside is canAsk for a command that may read its input from stdin. piped says that it
+// does: a question can then still be asked on the terminal, which is not stdin.
 func (a *app) canAskBeside(piped bool) bool { return a.canAsk() || piped && a.hasTerminal() }
 
 // hasTerminal reports whether a person can be asked for something.

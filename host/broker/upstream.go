@@ -21,8 +21,8 @@ import (
 
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// upstream connects to servers through the proxy that the user's environment names, as Go's
-// own clients do: NO_PROXY has the hosts that are reached without.
+// upstream connects to servers through the proxy that the user's environment names, and
+// directly to the hosts that NO_PROXY names. It reads these variables as Go's clients do.
 type upstream struct {
 	// of is the proxy for a URL; nil for none.
 	of    func(*url.URL) (*url.URL, error)

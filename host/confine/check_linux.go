@@ -55,8 +55,8 @@ func Check(p Plan) (checked Plan, why, err error) {
 // errKilled is that of a process that says nothing of the system.
 var errKilled = errors.New("the process that tried it did not end as it should")
 
-// usedUp reports an error of what a process, a user or the machine has used up for now: files,
-// processes, memory.
+// usedUp reports whether an error says that the process, the user or the machine has no more
+// files, processes or memory at the moment.
 func usedUp(err error) bool {
 	switch syscall.Errno(failure(err).Errno) {
 	case unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.ENOMEM, unix.ENOBUFS:

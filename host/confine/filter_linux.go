@@ -67,8 +67,8 @@ func statement(op int, k uint32) code { return code{{Code: uint16(op), K: k}} }
 func load(at uint32) code             { return statement(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, at) }
 func ret(k uint32) code               { return statement(unix.BPF_RET|unix.BPF_K, k) }
 
-// when is what is done where the comparison of what was loaded with k holds, and left out
-// where it does not.
+// when compares what was loaded with k: where the comparison holds, then is executed, and
+// skipped where it does not.
 func when(op int, k uint32, then ...code) code {
 	all := slices.Concat(then...)
 	return append(code{{Code: uint16(unix.BPF_JMP | op | unix.BPF_K), K: k, Jf: uint8(len(all))}}, all...)

@@ -464,9 +464,9 @@ func (r *recorder) newest(folder string) int {
 	return newest
 }
 
-// number is that of a new version, where next is the one after the newest that is there. In a
-// shared store it is the one after the newest that somebody has said: anybody can put a file
-// with a high number there.
+// number returns the number of a new version. next is one more than the newest version in the
+// folder. A shared store does not use it, since anybody can put a file with a high number there:
+// the new number is one more than the newest version in the record.
 func (r *recorder) number(folder string, next int, there []version) (int, error) {
 	if r.ledger == nil {
 		next = max(next, r.newest(folder)+1)

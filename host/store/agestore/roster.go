@@ -385,8 +385,8 @@ func (r *roster) follows(hash string) bool {
 	return r.place(hash) >= 0
 }
 
-// place is that of a list among those that r was made of, the oldest first, and of r itself behind
-// them; -1 for any other list.
+// place returns the index of the list with a hash in the history of r: the lists that r was made
+// of, the oldest first, and then r itself. It is -1 for a list that is not in the history.
 func (r *roster) place(hash string) int {
 	if hash == r.hash {
 		return len(r.Before)
