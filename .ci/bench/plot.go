@@ -23,8 +23,8 @@ const (
 // colors are of the same weight on a light and on a dark ground.
 var colors = []string{"#3b82c4", "#d97706", "#2f9e5f", "#c2527f", "#8367c7", "#7a8794"}
 
-// plot draws lines on two logarithmic axes: in it a straight line at half a right angle is
-// a time that grows as what is measured does.
+// plot draws lines on two logarithmic axes. There a time that grows in proportion to x is a
+// straight line of slope 1.
 func plot(title, x, y string, lines []series) string {
 	low, high := point{math.Inf(1), math.Inf(1)}, point{}
 	for _, l := range lines {

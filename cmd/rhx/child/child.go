@@ -29,8 +29,8 @@ type Runner struct {
 	Connections bool
 	// Mask masks what a command writes; nil masks nothing. It is not for [Runner.Exec].
 	Mask *mask.Masker
-	// Confined hides this machine from a command; nil where it is not to be. It is not for
-	// [Runner.Exec].
+	// Confined hides this machine from the command; nil means that the command is not confined.
+	// [Runner.Exec] is not to be used with it.
 	Confined *confine.Run
 }
 
