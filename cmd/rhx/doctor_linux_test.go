@@ -94,7 +94,7 @@ func TestDoctorFindsWhatIsWrongWithVault(t *testing.T) {
 		return []string{"RHX_STORE=" + url, "VAULT_ADDR=" + addr, "VAULT_TOKEN=" + token, "VAULT_MAX_RETRIES=0"}
 	}
 	soonOver := v.TokenWith(t, map[string]any{"ttl": "2h"})
-	v.CLI(t, soonOver, "token", "renew", "-increment=60s")
+	v.CLI(t, soonOver, "token", "renew", "-increment=20m")
 	for _, c := range []sickness{
 		{name: "Vault is not there", env: vault("http://127.0.0.1:9", "fake"), check: "store"},
 		{name: "a token that Vault does not take", env: vault(v.Addr, "fake"), check: "store"},
