@@ -49,6 +49,9 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 	if a.NoInput {
 		return fault.WithHint(fault.Unasked(errors.New("rhx edit asks an editor, and --no-input says to ask nobody")), "rhx save "+c.Secret+" KEY=- takes a value from a pipe")
 	}
+	if a.editor() == "" && runtime.GOOS != "windows" && !a.canAsk() {
+		return fault.WithHint(fault.Unasked(errors.New("vi needs a terminal, and there is none here")), "VISUAL or EDITOR names another editor; rhx save "+c.Secret+" KEY=- takes a value from a pipe")
+	}
 	if err := a.storedOne(&c.Secret); err != nil {
 		return err
 	}
@@ -87,9 +90,14 @@ func (e *editorError) Error() string {
 	return fmt.Sprintf("the editor %s ended with the status %d; nothing was saved", e.editor, e.status)
 }
 
+// editor is the one that the user has chosen; "" without a choice.
+func (a *app) editor() string {
+	return cmp.Or(strings.TrimSpace(a.Getenv("VISUAL")), strings.TrimSpace(a.Getenv("EDITOR")))
+}
+
 // openEditor has a person edit a file.
 func (a *app) openEditor(dir, file string) error {
-	editor := cmp.Or(strings.TrimSpace(a.Getenv("VISUAL")), strings.TrimSpace(a.Getenv("EDITOR")), "vi")
+	editor := cmp.Or(a.editor(), "vi")
 	// As git does it: the shell takes the editor's words apart.
 	argv := append([]string{"sh", "-c", editor + ` "$@"`, editor}, append(keepsNoCopies(editor), file)...)
 	if runtime.GOOS == "windows" {

@@ -23,8 +23,11 @@ type envCmd struct {
 }
 
 func (c *envCmd) Help() string {
-	return `Examples:
+	return `Where neither a secret nor a bundle is named, it prints the bundle of rhx.yaml that is called default.
+
+Examples:
   eval "$(rhx env -s openai)"
+  eval "$(rhx env)"                                     # the project's variables
   rhx env -s openai -s aws --format dotenv > .env
   rhx env -s openai --format github >> "$GITHUB_ENV"    # docs/ci.md
   rhx env -s db --format k8s | kubectl apply -f -`
@@ -46,6 +49,9 @@ func (c *envCmd) Run(ctx context.Context, a *app) error {
 	format := c.Format
 	if a.Output != "table" {
 		format = a.Output
+	}
+	if c.Bundle, err = a.bundlesOr(ctx, c.Bundle, c.Secret, c.Yes); err != nil {
+		return err
 	}
 	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Format: format, Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes)
 	if err == nil {

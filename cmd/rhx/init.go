@@ -17,7 +17,7 @@ import (
 type initCmd struct{}
 
 func (c *initCmd) Help() string {
-	return `Writes rhx.yaml in this folder, or the file that --manifest names: the names of the secrets that rhx detect finds, and a bundle "default" of those that have variables. No value is written. Comments show what else can be said. With --store the manifest says where the secrets are kept. A file that is there is left alone. Then rhx save --all keeps what they name, and rhx run -b default -- COMMAND gives it to a command.
+	return `Writes rhx.yaml in this folder, or the file that --manifest names: the names of the secrets that rhx detect finds, those of the .env files in this folder among them, and a bundle "default" of those that have variables. No value is written. Comments show what else can be said. With --store the manifest says where the secrets are kept. A file that is there is left alone. Then rhx import dotenv and rhx save --all keep what they name, and rhx run -- COMMAND gives it to a command.
 
 Examples:
   rhx init
@@ -47,7 +47,7 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if _, err := os.Lstat(path); err == nil {
 		return taken
 	}
-	draft, err := e.Project.DraftManifest(ctx)
+	draft, err := e.Project.DraftManifest(ctx, filepath.Dir(path))
 	if draft == nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.say(term.Linef("%s: written, with the secrets %s", a.shortPath(path), list(out.Secrets)))
 	if len(out.Secrets) > 0 {
-		a.say("rhx save --all saves them; then rhx run -b default -- COMMAND has the variables of " + term.Line(list(out.Bundle)))
+		a.say(draft.SavedBy() + "; then rhx run -- COMMAND has the variables of " + term.Line(list(out.Bundle)))
 	}
 	return partlyDone(len(draft.Broken) > 0)
 }

@@ -77,7 +77,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	case len(c.Plain) > 0:
 		return fault.WithKind(errors.New("--plain is for --broker: without it the command gets all secrets themselves"), fault.Usage)
 	}
-	if err := c.byDefault(ctx, a); err != nil {
+	if c.Bundle, err = a.bundlesOr(ctx, c.Bundle, c.Secret, c.Yes); err != nil {
 		return err
 	}
 	env, err := a.environment(ctx, e, c.Bundle, c.Secret, bundle.Names{Skip: c.SkipUnnamable, Unsafe: c.Unsafe}, c.Yes)
@@ -123,22 +123,22 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 // defaultBundle is the bundle of a command that names none.
 const defaultBundle = "default"
 
-// byDefault takes the project's bundle of that name where nothing else is named.
-func (c *runCmd) byDefault(ctx context.Context, a *app) error {
-	if len(c.Bundle)+len(c.Secret) > 0 {
-		return nil
+// bundlesOr are the bundles of a command; where it names neither one nor a secret, that of
+// the project that is called default, if there is a manifest.
+func (a *app) bundlesOr(ctx context.Context, bundles, secrets []string, yes bool) ([]string, error) {
+	if len(bundles)+len(secrets) > 0 {
+		return bundles, nil
 	}
-	m, err := a.manifestIfAny(ctx, c.Yes)
+	m, err := a.manifestIfAny(ctx, yes)
 	switch {
 	case err != nil || m == nil:
-		return err
+		return nil, err
 	case m.Bundle(defaultBundle) == nil:
-		return fault.WithHint(fault.WithKind(errors.New("no secret or bundle given"), fault.Usage),
+		return nil, fault.WithHint(fault.WithKind(errors.New("no secret or bundle given"), fault.Usage),
 			fmt.Sprintf("name secrets with -s, or bundles of %s with -b: %s. One that is called %s is taken where none is named", m.File, list(m.BundleNames()), defaultBundle))
 	}
-	c.Bundle = []string{defaultBundle}
 	a.note("the bundle %s of %s", defaultBundle, m.File)
-	return nil
+	return []string{defaultBundle}, nil
 }
 
 // runner returns what runs commands with this process's streams.

@@ -33,7 +33,7 @@ func (c *runCmd) brokered(ctx context.Context, a *app, argv []string) (err error
 	if err != nil {
 		return err
 	}
-	if err := c.byDefault(ctx, a); err != nil {
+	if c.Bundle, err = a.bundlesOr(ctx, c.Bundle, c.Secret, c.Yes); err != nil {
 		return err
 	}
 	p, err := a.placeholders(ctx, e, c, a.On != "")

@@ -164,6 +164,9 @@ func (a *app) readValues(name string, into secret.Values) error {
 	if err != nil {
 		return err
 	}
+	if name == "-" {
+		name = "standard input"
+	}
 	return exchange.ParseValues(name, data, into)
 }
 

@@ -16,12 +16,13 @@ import (
 
 type whyCmd struct {
 	Variable string `arg:"" help:"The variable's name."`
-	Bundle   string `short:"b" predictor:"bundle" required:"" help:"The bundle of the manifest." placeholder:"BUNDLE"`
+	Bundle   string `short:"b" predictor:"bundle" help:"The bundle of the manifest; without it the one that is called default." placeholder:"BUNDLE"`
 	Yes      bool   `short:"y" help:"Trust the manifest without asking."`
 }
 
 func (c *whyCmd) Help() string {
 	return `Examples:
+  rhx why DATABASE_URL
   rhx why DATABASE_URL -b train`
 }
 
@@ -42,6 +43,13 @@ func (c *whyCmd) Run(ctx context.Context, a *app) error {
 	e, m, err := a.manifestEngine(ctx, c.Yes)
 	if err != nil {
 		return err
+	}
+	if c.Bundle == "" {
+		bundles, err := a.bundlesOr(ctx, nil, nil, c.Yes)
+		if err != nil {
+			return err
+		}
+		c.Bundle = bundles[0] // there is a manifest
 	}
 	w, err := e.Project.ExplainVariable(ctx, m, c.Bundle, c.Variable)
 	if err != nil {

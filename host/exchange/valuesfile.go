@@ -35,7 +35,7 @@ func ParseValues(name string, data []byte, into secret.Values) error {
 		}
 	}
 	if len(into) == 0 {
-		return fmt.Errorf("%s has no values", name)
+		return fault.WithHint(fmt.Errorf("%s has no values", name), "it takes lines KEY=VALUE, or a JSON object")
 	}
 	return nil
 }

@@ -11,18 +11,30 @@ type Draft struct {
 	// Store is the store's URL; "" for the one that rhx uses anyway.
 	Store   string
 	Secrets []DraftSecret
+	// OfFiles says that some of the secrets were found in the project's files of variables.
+	OfFiles bool
 	// Broken says of which secrets the files could not be read: they are not in it.
 	Broken []error
 }
 
-// DraftSecret is a provider's secret that was found.
+// DraftSecret is a secret that was found.
 type DraftSecret struct {
 	Name string
-	// Title is the provider's, for people.
+	// Title is the provider's, or the name of the file, for people.
 	Title string
+	// Keys are those of a secret that is no provider's.
+	Keys []string
 	// Bundled secrets are in the bundle default; Why says why another one is not.
 	Bundled bool
 	Why     string
+}
+
+// SavedBy says which commands save the secrets.
+func (d Draft) SavedBy() string {
+	if d.OfFiles {
+		return "rhx import dotenv and rhx save --all save them"
+	}
+	return "rhx save --all saves them"
 }
 
 // Text is the manifest: YAML whose comments say what else can be said.
@@ -39,7 +51,7 @@ version: 1
 	} else {
 		b.WriteString("store: " + scalar(d.Store) + "\n")
 	}
-	b.WriteString("\n# rhx detect finds these on a machine, rhx save --all saves them.\n")
+	b.WriteString("\n# rhx detect finds these on a machine, " + d.SavedBy() + ".\n")
 	comment := "# "
 	if len(d.Secrets) > 0 {
 		comment = ""
@@ -51,6 +63,12 @@ version: 1
 			b.WriteString("  # " + title)
 		}
 		b.WriteString("\n")
+		if len(s.Keys) > 0 {
+			b.WriteString("    values:\n")
+		}
+		for _, k := range s.Keys {
+			b.WriteString("      " + scalar(k) + ":\n")
+		}
 	}
 	b.WriteString(`  # One of your own, with its keys:
   # db:
@@ -60,7 +78,7 @@ version: 1
   #     license: {prompt: The license key of the database, required: false}
 
 bundles:
-  # rhx run -b default -- COMMAND has their variables.
+  # rhx run -- COMMAND has their variables.
   default:
 `)
 	bundled := false

@@ -45,19 +45,20 @@ func TestDraft(t *testing.T) {
 
 // Whatever is found, a new manifest names it and nothing else.
 func FuzzDraft(f *testing.F) {
-	f.Add("aws/prod", "AWS", "it is so")
-	f.Add("aws/a: b #c", "a\nb: c", "x\r\ny")
-	f.Fuzz(func(t *testing.T, name, title, why string) {
+	f.Add("aws/prod", "AWS", "it is so", "KEY")
+	f.Add("aws/a: b #c", "a\nb: c", "x\r\ny", "a: b")
+	f.Add("aws/a", "", "", "null")
+	f.Fuzz(func(t *testing.T, name, title, why, key string) {
 		name = "aws/" + name
-		text := Draft{Secrets: []DraftSecret{{Name: name, Title: title, Bundled: true}, {Name: "ssh/x", Title: title, Why: why}}}.Text()
+		text := Draft{Secrets: []DraftSecret{{Name: name, Title: title, Bundled: true}, {Name: "ssh/x", Title: title, Why: why}, {Name: "own", Keys: []string{key, "K"}}}}.Text()
 		m, err := Parse("f", text, Options{Providers: providers})
 		if err != nil {
-			if strings.ContainsAny(name, "}|") || !plainName(name) {
+			if strings.ContainsAny(name, "}|") || !plainName(name) || !plainName(key) || strings.EqualFold(key, "K") {
 				return
 			}
 			t.Fatalf("%v\n%s", err, text)
 		}
-		if len(m.Secrets) != 2 || m.Secrets[0].Name != name || len(m.Bundles) != 1 || len(m.Bundles[0].Secrets) != 1 {
+		if len(m.Secrets) != 3 || len(m.Secrets[2].Values) != 2 || m.Secrets[2].Values[0].Key != key || m.Secrets[0].Name != name || len(m.Bundles) != 1 || len(m.Bundles[0].Secrets) != 1 {
 			t.Errorf("%+v\n%s", m, text)
 		}
 	})

@@ -2,6 +2,7 @@ package project_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -327,7 +328,7 @@ func TestDraftManifest(t *testing.T) {
 	w.write(".config/gh/hosts.yml", "github.com:\n  user: jane\n  oauth_token: gho_fake\n")
 	w.write(".ssh/id_ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----\nfake\n-----END OPENSSH PRIVATE KEY-----\n")
 	w.write(".kube/config", "contexts: [{name: k, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: https://k}}]\nusers: [{name: u, user: {exec: {command: x}}}]\n")
-	d, err := w.DraftManifest(t.Context())
+	d, err := w.DraftManifest(t.Context(), w.home)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,10 +344,31 @@ aws/a (Amazon Web Services) it sets variables that aws sets
 github (GitHub)
 ssh/id_ed25519 (SSH key pairs) it has no variables`)
 
+	// The project's own files go first; one that cannot be read is named.
+	w.write("api/.env", "PORT=3000\nGITHUB_TOKEN=gho_fake2\n")
+	w.write("api/.env.prod", "PORT=4000\n")
+	w.write("api/.envrc", "export PORT=\xff\xfe'\n")
+	d, err = w.DraftManifest(t.Context(), filepath.Join(w.home, "api"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = nil
+	for _, s := range d.Secrets {
+		got = append(got, fmt.Sprint(s))
+	}
+	is(t, "secrets of a project", strings.Join(got, "\n"), `{github/api GitHub [] true }
+{api .env [PORT] true }
+{api.prod .env.prod [PORT] false it sets variables that api sets}
+{aws Amazon Web Services [] true }
+{aws/a Amazon Web Services [] false it sets variables that aws sets}
+{github GitHub [] false it sets variables that github/api sets}
+{ssh/id_ed25519 SSH key pairs [] false it has no variables}`)
+	is(t, "broken", fmt.Sprint(d.Broken, d.OfFiles), "[.envrc: it is not text] true")
+
 	// A broken spec of the user's is said beside the rest.
 	w.write(".config/rhx/providers/bad.yaml", "spec: 1\nname: 7x\n")
 	w.again()
-	if d, err := w.DraftManifest(t.Context()); err == nil || d == nil || len(d.Secrets) != 4 {
+	if d, err := w.DraftManifest(t.Context(), w.home); err == nil || d == nil || len(d.Secrets) != 4 {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
@@ -358,7 +380,7 @@ func TestDraftManifestFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Local = failing{w.Local}
-	if d, err := w.DraftManifest(t.Context()); d != nil || !errors.Is(err, errGone) {
+	if d, err := w.DraftManifest(t.Context(), w.home); d != nil || !errors.Is(err, errGone) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }

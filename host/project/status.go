@@ -287,6 +287,9 @@ func stateOf(o session.Outcome, rec *store.Record) string {
 	case provider.Created:
 		return StateMissing
 	case provider.Updated:
+		if len(o.Keys) == 0 {
+			return StateSame // only the permissions of its file are too open
+		}
 		// All keys are new where the file has other things.
 		if rec != nil && len(o.Keys) == len(rec.Secret.Values) {
 			return StateMissing

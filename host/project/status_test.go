@@ -123,6 +123,11 @@ github: store=same local=differs
 openai: store=same local=same
 own: store=same
 strange: store=same local=missing`)
+	// The values are the same whatever the permissions of their file are.
+	if err := os.Chmod(filepath.Join(w.home, ".aws", "credentials"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, state(), "aws: store=same local=same\n")
 	// A part of the keys is a difference, and a file of others has nothing of it.
 	w.write(".aws/credentials", "[default]\naws_access_key_id = AKIAIOSFODNN7A\n")
 	w.write(".config/gh/hosts.yml", "example.com:\n    user: jane\n    oauth_token: gho_fake\n")

@@ -215,12 +215,12 @@ func (c *collector) sorted() []Found {
 	return append(c.found, c.broken...)
 }
 
-// noteMode adds the note that others can read a file to the first of its findings that
+// noteMode adds the note that the permissions of a file are too open to the first of its findings that
 // has a secret value.
 func (s *Snapshot) noteMode(sp *spec.Spec, f *spec.File, file machine.File, found []Found) []Found {
 	for i := range found {
 		if s.exposed(file, f.Mode) && private(sp, revealed(found[i].Values)) {
-			found[i].Notes = append(found[i].Notes, fmt.Sprintf("others can read %s (mode %04o); rhx load mends that, as does chmod %04o", s.Short(file.Path), file.Mode.Perm(), file.Mode.Perm()&f.Mode))
+			found[i].Notes = append(found[i].Notes, fmt.Sprintf("the permissions %04o of %s are too open; rhx load mends that, as does chmod %04o", file.Mode.Perm(), s.Short(file.Path), file.Mode.Perm()&f.Mode))
 			break
 		}
 	}

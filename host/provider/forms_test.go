@@ -180,7 +180,7 @@ func TestFileThatOthersCanRead(t *testing.T) {
 	m := newMachine(nil)
 	m.PutFile(home+".aws/credentials", []byte(file), 0o644)
 	values := ": access_key=" + akia + " secret_key=" + awsKey
-	same(t, "found", describe(extract(t, m, sp)), "aws value from ~/.aws/credentials"+values+" (others can read ~/.aws/credentials (mode 0644); rhx load mends that, as does chmod 0600)\naws/b value from ~/.aws/credentials"+values)
+	same(t, "found", describe(extract(t, m, sp)), "aws value from ~/.aws/credentials"+values+" (the permissions 0644 of ~/.aws/credentials are too open; rhx load mends that, as does chmod 0600)\naws/b value from ~/.aws/credentials"+values)
 	plan := provider.NewPlan(take(t, m, sp))
 	for i, want := range []string{"updated", "unchanged"} {
 		same(t, "put", outcome(plan.Put(ctx, sp, sec(sp, "", "access_key", akia, "secret_key", awsKey), provider.Options{})), "~/.aws/credentials "+want)
