@@ -42,12 +42,15 @@ follow() {
 		esac
 	done
 }
+# searchable: what is in the folder $1 can be seen. test in busybox goes by the bits of the mode,
+# for root, too.
+searchable() { [ -x "$1" ] || (cd "$1") 2>/dev/null; }
 # denied: $1 cannot be seen, because a folder on its way may not be searched.
 denied() {
 	p=$1
 	while p=${p%/*} && [ -n "$p" ]; do
 		if [ -d "$p" ]; then
-			[ ! -x "$p" ]
+			! searchable "$p"
 			return
 		fi
 	done

@@ -30,7 +30,7 @@ takeall() {
 	request=$1 folder=$2
 	shift 2
 	if [ -d "$folder" ]; then
-		if ! [ -r "$folder" ] || ! [ -x "$folder" ]; then
+		if ! [ -r "$folder" ] || ! searchable "$folder"; then
 			no "$request" denied
 			return
 		fi
