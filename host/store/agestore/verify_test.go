@@ -1,82 +1,19 @@
 package agestore
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/store"
 )
-
-// problems are what Verify says, without the folder and the IDs of machines.
-func problems(t *testing.T, s *Store) string {
-	t.Helper()
-	v, err := Open(s.opt).Verify(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.ReplaceAll(strings.Join(v.Problems, "\n"), s.root()+"/", "")
-	for i, id := range recordIDs(t, s) {
-		text = strings.ReplaceAll(text, id, fmt.Sprint("ID", i+1))
-	}
-	return text
-}
-
-func recordIDs(t *testing.T, s *Store) []string {
-	t.Helper()
-	ids, err := s.recordIDs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ids
-}
-
-func putFake(t *testing.T, s *Store, name, value string) {
-	t.Helper()
-	if _, err := s.Put(t.Context(), &secret.Secret{Name: name, Values: secret.Values{"k": secret.NewValue(value)}}, store.AnyVersion); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func noError(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// recorded is a store with a and b of three and two versions, of which b's last is
-// deleted, c that came back, and d that was destroyed.
-func recorded(t *testing.T) *Store {
-	t.Helper()
-	s := Open(Options{Dir: dataDir(t), Warn: func(m string) { t.Error(m) }})
-	for _, name := range []string{"a", "a", "a", "b", "b", "c", "d"} {
-		putFake(t, s, name, "FAKE")
-	}
-	ctx := t.Context()
-	noError(t, s.Delete(ctx, "b"), s.Delete(ctx, "c"), s.Undelete(ctx, "c", 0), s.Destroy(ctx, "d"))
-	v, err := s.Verify(ctx)
-	if err != nil || len(v.Problems)+len(v.Notes) > 0 || v.Secrets != 3 || v.Versions != 6 {
-		t.Fatalf("%+v, %v", v, err)
-	}
-	return s
-}
-
-// clone copies a folder to another one.
-func clone(t *testing.T, from, to string) {
-	t.Helper()
-	noError(t, os.RemoveAll(to), os.CopyFS(to, os.DirFS(from)))
-}
 
 // Whoever can write the folder, and has the public key only, is found.
 func TestAttacksOnTheFolder(t *testing.T) {
@@ -197,35 +134,6 @@ func TestAttacksOnTheFolder(t *testing.T) {
 	}
 }
 
-func changedFrom(from, to int) []string {
-	var out []string
-	for n := from; n <= to; n++ {
-		out = append(out, fmt.Sprintf("record/ID1.log:%d: it, or a line before it, was changed, or another key wrote it", n))
-	}
-	return out
-}
-
-// forge writes a version as somebody can who has the public key only.
-func forge(t *testing.T, s *Store, name string, version int) {
-	t.Helper()
-	plain, err := encodePayload(&secret.Secret{Name: name, Values: secret.Values{"k": secret.NewValue("EVIL")}})
-	noError(t, err)
-	data, err := encodeFile(store.Info{Name: name, Version: version}, plain, s.key.recipients)
-	noError(t, err)
-	noError(t, os.MkdirAll(s.folder(name), 0o700))
-	write(t, filepath.Join(s.folder(name), fmt.Sprint(version, ".age")), data, 0o600)
-}
-
-func editRecord(t *testing.T, s *Store, change func([]string) []string) {
-	t.Helper()
-	path := s.recordPath(recordIDs(t, s)[0])
-	data, err := os.ReadFile(path)
-	noError(t, err)
-	lines := strings.SplitAfter(strings.TrimSuffix(string(data), "\n"), "\n")
-	lines[len(lines)-1] += "\n"
-	write(t, path, []byte(strings.Join(change(lines), "")), 0o600)
-}
-
 // A copy of the whole folder from before is found where rhx has written since.
 func TestTheWholeFolderPutBack(t *testing.T) {
 	s := recorded(t)
@@ -253,6 +161,55 @@ func TestTheWholeFolderPutBack(t *testing.T) {
 	noError(t, os.Remove(s.seenPath()))
 	if got := problems(t, s); got != "" {
 		t.Error(got)
+	}
+}
+
+// An older copy of the whole folder is told to who reads from it, and stays to be found
+// after rhx has written to it.
+func TestTheWholeFolderPutBackIsNotForgiven(t *testing.T) {
+	s := recorded(t)
+	old := filepath.Join(t.TempDir(), "old")
+	clone(t, s.root(), old)
+	putFake(t, s, "a", "new")
+	clone(t, old, s.root())
+	var said []string
+	s.opt.Warn = func(m string) { said = append(said, m) }
+	if _, err := s.Get(t.Context(), "a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "is older than when this machine last wrote") {
+		t.Errorf("the reader was told %q", said)
+	}
+	for range 3 {
+		putFake(t, s, "c", "x")
+	}
+	const want = "the record was put back to what it was at an earlier time before this: the store may be an older copy of itself"
+	if got := problems(t, s); strings.Count(got, want) != 1 || strings.Contains(got, "\n") {
+		t.Errorf("after more writes: %s", got)
+	}
+	noError(t, accept(t.Context(), s))
+	if got := problems(t, s); got != "" {
+		t.Errorf("after it was accepted: %s", got)
+	}
+}
+
+// So is a folder that is gone, which a store that never was is not.
+func TestTheWholeFolderRemoved(t *testing.T) {
+	s := recorded(t)
+	noError(t, os.RemoveAll(s.root()))
+	if got := problems(t, s); !strings.HasPrefix(got, "record/") || !strings.HasSuffix(got, ".log was removed") {
+		t.Errorf("%s", got)
+	}
+	var said []string
+	s.opt.Warn = func(m string) { said = append(said, m) }
+	if _, err := s.Get(t.Context(), "b", 0); !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "was removed") {
+		t.Errorf("the reader was told %q", said)
+	}
+	if got := problems(t, Open(Options{Dir: dataDir(t)})); got != "" {
+		t.Errorf("a new store: %s", got)
 	}
 }
 
@@ -337,13 +294,6 @@ func TestTwoMachines(t *testing.T) {
 	}
 }
 
-func (s *Store) mustSeen(t *testing.T) *seen {
-	t.Helper()
-	was, err := s.readSeen()
-	noError(t, err)
-	return was
-}
-
 // While the key waits for its passphrase changes have no proof; the next one with the
 // key proves them, and a key that is always open takes none.
 func TestRecordOfALockedKey(t *testing.T) {
@@ -398,157 +348,6 @@ func TestVerifyOfWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Who reads a secret that is not as rhx left it is told so, and no other.
-func TestReadsSayWhatIsWrong(t *testing.T) {
-	move := func(from, to string) func(*testing.T, *Store) {
-		return func(t *testing.T, s *Store) {
-			noError(t, os.Rename(filepath.Join(s.secrets(), from), filepath.Join(s.secrets(), to)))
-		}
-	}
-	for name, c := range map[string]struct {
-		do      func(t *testing.T, s *Store)
-		name    string
-		version int
-		want    string
-	}{
-		"the newest is taken away":    {move("a/3.age", "x"), "a", 0, "version 3 was taken away"},
-		"it is asked for":             {move("a/3.age", "x"), "a", 3, "version 3 was taken away, or marked as deleted"},
-		"another one is asked for":    {move("a/3.age", "x"), "a", 2, ""},
-		"all are taken away":          {move("a", "../x"), "a", 0, "version 3 was taken away, or marked as deleted"},
-		"one is marked":               {func(t *testing.T, s *Store) { write(t, filepath.Join(s.folder("a"), "3.deleted"), nil, 0o600) }, "a", 0, "version 3 was taken away, or marked as deleted"},
-		"a mark is taken away":        {move("b/2.deleted", "x"), "b", 0, "version 2 was deleted"},
-		"a deleted one is taken away": {func(t *testing.T, s *Store) { move("b/2.deleted", "x")(t, s); move("b/2.age", "y")(t, s) }, "b", 0, "version 2 was taken away"},
-		"one is added":                {func(t *testing.T, s *Store) { forge(t, s, "a", 4) }, "a", 0, "version 4 was added by somebody else"},
-		"one is replaced":             {func(t *testing.T, s *Store) { forge(t, s, "a", 3) }, "a", 0, "version 3 was replaced"},
-		"an older one is replaced":    {func(t *testing.T, s *Store) { forge(t, s, "a", 1) }, "a", 1, "version 1 was replaced"},
-		"another secret is added":     {func(t *testing.T, s *Store) { forge(t, s, "evil", 1) }, "evil", 0, "version 1 was added by somebody else"},
-		"another secret is read":      {func(t *testing.T, s *Store) { forge(t, s, "evil", 1) }, "a", 0, ""},
-		"a deleted one is asked for":  {func(*testing.T, *Store) {}, "b", 0, ""},
-		"a deleted version":           {func(*testing.T, *Store) {}, "b", 2, ""},
-		"one that never was":          {func(*testing.T, *Store) {}, "no", 0, ""},
-		"a version that never was":    {func(*testing.T, *Store) {}, "a", 9, ""},
-		"one that came back":          {func(*testing.T, *Store) {}, "c", 0, ""},
-		"a destroyed one":             {func(*testing.T, *Store) {}, "d", 0, ""},
-		"the record is changed": {func(t *testing.T, s *Store) {
-			editRecord(t, s, func(l []string) []string { return slices.Delete(l, 4, 6) })
-		}, "a", 0, "it was changed, or another key wrote it"},
-		"the record is removed": {func(t *testing.T, s *Store) { noError(t, os.RemoveAll(s.recordDir())) }, "a", 0, ".log was removed"},
-		"a change in it may be pending": {func(t *testing.T, s *Store) {
-			forge(t, s, "a", 4)
-			r, err := s.openRecord()
-			noError(t, err, r.add(change{op: opPut, folder: "a", version: 4, hash: "x"}, true))
-			r.close()
-		}, "a", 0, ""},
-		"a change in it has no proof": {func(t *testing.T, s *Store) {
-			forge(t, s, "a", 4)
-			editRecord(t, s, func(l []string) []string { return append(l, "99 put a 4 x -\n") })
-		}, "a", 0, "its last lines have no proof"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := recorded(t)
-			c.do(t, s)
-			var said []string
-			s.opt.Warn = func(m string) { said = append(said, m) }
-			for range 3 { // the first looks read a part of the record, later ones all
-				said = nil
-				_, _ = s.Get(t.Context(), c.name, c.version)
-				want := ""
-				if c.want != "" {
-					want = c.want + ". rhx store verify says more"
-				}
-				if got := strings.Join(said, "\n"); !strings.HasSuffix(got, want) || want == "" && got != "" || want != "" && !strings.HasPrefix(got, c.name+" is not as rhx left it in the store: ") {
-					t.Errorf("%q, want %q", got, want)
-				}
-			}
-		})
-	}
-}
-
-// Readers and writers at once are no attack.
-func TestReadsWhileOthersWrite(t *testing.T) {
-	dir := dataDir(t)
-	putFake(t, Open(Options{Dir: dir}), "a", "x")
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			s := Open(Options{Dir: dir})
-			for i := range 30 {
-				if _, err := s.Put(t.Context(), &secret.Secret{Name: "a"}, store.AnyVersion); err != nil {
-					t.Error(err)
-				}
-				if i%7 == 0 {
-					_ = s.Delete(t.Context(), "a")
-				}
-				if i%11 == 0 {
-					noErr := s.Destroy(t.Context(), "a")
-					if noErr != nil {
-						t.Error(noErr)
-					}
-				}
-			}
-		})
-		wg.Go(func() {
-			s := Open(Options{Dir: dir, Warn: func(m string) { t.Error(m) }})
-			for range 100 {
-				_, _ = s.Get(t.Context(), "a", 0)
-			}
-		})
-	}
-	wg.Wait()
-	if got := problems(t, Open(Options{Dir: dir})); got != "" {
-		t.Error(got)
-	}
-}
-
-// An older copy of the whole folder is told to who reads from it, and stays to be found
-// after rhx has written to it.
-func TestTheWholeFolderPutBackIsNotForgiven(t *testing.T) {
-	s := recorded(t)
-	old := filepath.Join(t.TempDir(), "old")
-	clone(t, s.root(), old)
-	putFake(t, s, "a", "new")
-	clone(t, old, s.root())
-	var said []string
-	s.opt.Warn = func(m string) { said = append(said, m) }
-	if _, err := s.Get(t.Context(), "a", 0); err != nil {
-		t.Fatal(err)
-	}
-	if len(said) != 1 || !strings.Contains(said[0], "is older than when this machine last wrote") {
-		t.Errorf("the reader was told %q", said)
-	}
-	for range 3 {
-		putFake(t, s, "c", "x")
-	}
-	const want = "the record was put back to what it was at an earlier time before this: the store may be an older copy of itself"
-	if got := problems(t, s); strings.Count(got, want) != 1 || strings.Contains(got, "\n") {
-		t.Errorf("after more writes: %s", got)
-	}
-	noError(t, accept(t.Context(), s))
-	if got := problems(t, s); got != "" {
-		t.Errorf("after it was accepted: %s", got)
-	}
-}
-
-// So is a folder that is gone, which a store that never was is not.
-func TestTheWholeFolderRemoved(t *testing.T) {
-	s := recorded(t)
-	noError(t, os.RemoveAll(s.root()))
-	if got := problems(t, s); !strings.HasPrefix(got, "record/") || !strings.HasSuffix(got, ".log was removed") {
-		t.Errorf("%s", got)
-	}
-	var said []string
-	s.opt.Warn = func(m string) { said = append(said, m) }
-	if _, err := s.Get(t.Context(), "b", 0); !errors.Is(err, store.ErrNotFound) {
-		t.Fatal(err)
-	}
-	if len(said) != 1 || !strings.Contains(said[0], "was removed") {
-		t.Errorf("the reader was told %q", said)
-	}
-	if got := problems(t, Open(Options{Dir: dataDir(t)})); got != "" {
-		t.Errorf("a new store: %s", got)
-	}
-}
-
 // A mark without a version hides those before it: Verify names it, also where a version of that
 // number was taken away, and accepted as gone.
 func TestAMarkHidesASecretOfOne(t *testing.T) {
@@ -581,13 +380,4 @@ func TestAMarkThatHidesNothing(t *testing.T) {
 	if _, err := Open(s.opt).Rekey(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
-}
-
-// accept is Accept of who says yes to what they are shown.
-func accept(ctx context.Context, s *Store) error {
-	shown, err := s.Acceptance(ctx)
-	if err != nil {
-		return err
-	}
-	return s.Accept(ctx, shown)
 }

@@ -7,191 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/store"
 )
-
-// signerOfStore is what signs for somebody.
-func signerOfStore(t *testing.T, s *Store) *signer {
-	t.Helper()
-	k, err := s.unlocked()
-	noError(t, err)
-	all, err := k.signers()
-	noError(t, err)
-	return all[0]
-}
-
-// fileOf is the file of the record that somebody's machine writes.
-func fileOf(t *testing.T, s *Store) string { return s.recordPath(s.mustSeen(t).ID) }
-
-func contents(t *testing.T, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	noError(t, err)
-	return data
-}
-
-// What somebody makes of the list of members, who can write to the folder, is found by each
-// machine that has seen a later one: it encrypts nothing to others, and saves nothing until
-// that is put right.
-func TestAttacksOnTheList(t *testing.T) {
-	type people struct{ ann, bob, eve *Store }
-	signAgain := func(t *testing.T, p people, by *Store, change func(r *roster)) []byte {
-		t.Helper()
-		r, err := p.ann.pin()
-		noError(t, err)
-		n := r.next()
-		n.Members = append(n.Members, Member{Name: "eve", Recipients: memberOf(t, p.eve, "").Recipients, Signer: signerOfStore(t, p.eve).public, All: true})
-		change(n)
-		n.Version = 1
-		body, err := Marshal(n)
-		noError(t, err)
-		return append(body, sigText.EncodeToString(signerOfStore(t, by).sign(rosterPurpose, body))+"\n"...)
-	}
-	for name, c := range map[string]struct {
-		list func(t *testing.T, p people, first []byte) []byte // nil: it is removed
-		want string
-	}{
-		"removed":        {func(*testing.T, people, []byte) []byte { return nil }, "it was removed"},
-		"empty":          {func(*testing.T, people, []byte) []byte { return []byte{} }, "it is cut off"},
-		"the one before": {func(_ *testing.T, _ people, first []byte) []byte { return first }, "put back to what it was at an earlier time"},
-		"cut":            {func(t *testing.T, p people, _ []byte) []byte { return contents(t, p.ann.pinPath())[:100] }, "it is cut off"},
-		"without the signature": {func(t *testing.T, p people, _ []byte) []byte {
-			raw := contents(t, p.ann.pinPath())
-			return raw[:bytes.IndexByte(raw, '\n')+1]
-		}, "it is cut off"},
-		"padded": {func(t *testing.T, p people, _ []byte) []byte { return append(contents(t, p.ann.pinPath()), "x\n"...) }, "it is not as rhx writes it"},
-		"a letter is changed": {func(t *testing.T, p people, _ []byte) []byte {
-			return bytes.Replace(contents(t, p.ann.pinPath()), []byte(`"bob"`), []byte(`"rob"`), 1)
-		}, "its owner has not signed it"},
-		"signed by a member": {func(t *testing.T, p people, _ []byte) []byte {
-			return signAgain(t, p, p.bob, func(*roster) {})
-		}, "its owner has not signed it"},
-		"a member as the owner": {func(t *testing.T, p people, _ []byte) []byte {
-			return signAgain(t, p, p.bob, func(r *roster) { r.Owner, r.Members[0] = r.Members[0], r.Owner; r.Serial = 99 })
-		}, "somebody says that the owner's key is "},
-		"another owner, as old": {func(t *testing.T, p people, _ []byte) []byte {
-			return signAgain(t, p, p.eve, func(r *roster) { r.Owner = r.Members[2]; r.Members = r.Members[:2]; r.Serial-- })
-		}, "it is by somebody else than ann"},
-		"another store's": {func(t *testing.T, p people, _ []byte) []byte {
-			other := Open(Options{Dir: dataDir(t), Identity: keep(t, p.ann)})
-			share(t, other, memberOf(t, p.eve, "eve"), 0)
-			return contents(t, other.membersPath())
-		}, "it is that of another store"},
-		"the same number, another list": {func(t *testing.T, p people, _ []byte) []byte {
-			return signAgain(t, p, p.ann, func(r *roster) { r.Serial-- })
-		}, "it was not made of the one that this machine has seen last"},
-		"a signature of the record": {func(t *testing.T, p people, _ []byte) []byte {
-			raw := contents(t, p.ann.pinPath())
-			body := raw[:bytes.IndexByte(raw, '\n')+1]
-			return append(body, sigText.EncodeToString(signerOfStore(t, p.ann).sign(recordPurpose, body))+"\n"...)
-		}, "its owner has not signed it"},
-		"too long": {func(t *testing.T, p people, _ []byte) []byte { return make([]byte, maxRoster+1) }, "larger than"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			ann, bob := shared(t)
-			p := people{ann, bob, somebody(t)}
-			first := contents(t, ann.membersPath())
-			carl := third(t, ann, "carl", 3)
-			pull(t, ann, bob)
-			right(t, bob)
-			if list := c.list(t, p, first); list == nil {
-				noError(t, os.Remove(ann.membersPath()))
-			} else {
-				write(t, ann.membersPath(), list, 0o600)
-			}
-			pull(t, ann, bob)
-			pull(t, ann, carl)
-			for who, s := range map[string]*Store{"ann": ann, "bob": bob, "carl": carl} {
-				if got := problems(t, s); !strings.Contains(got, c.want) {
-					t.Errorf("%s finds %q, want %q", who, got, c.want)
-				}
-				if got := reads(t, s, "a", 0); !strings.HasPrefix(got, "FAKE2|") {
-					t.Errorf("%s is not told: %s", who, got)
-				}
-				if _, err := Open(s.opt).Put(t.Context(), fake("new"), store.AnyVersion); err == nil {
-					t.Errorf("%s saves", who)
-				}
-				noError(t, s.sharedPin(t, "ann bob carl"))
-			}
-			if reaches(t, p.eve, ann) || reaches(t, p.eve, bob) {
-				t.Error("eve reads")
-			}
-			// The owner's way out.
-			noError(t, accept(t.Context(), ann))
-			right(t, ann)
-			putFake(t, ann, "new", "FAKE")
-			pull(t, ann, bob)
-			right(t, ann, bob)
-			if reaches(t, p.eve, ann) {
-				t.Error("eve reads")
-			}
-		})
-	}
-}
-
-// sharedPin returns an error where the store is shared with others than those.
-func (s *Store) sharedPin(t *testing.T, want string) error {
-	t.Helper()
-	r, err := s.pin()
-	if err != nil {
-		return err
-	}
-	got := ""
-	for _, m := range r.everybody() {
-		got += " " + m.Name
-	}
-	if got[1:] != want {
-		return fmt.Errorf("shared with%s", got)
-	}
-	return nil
-}
-
-// A list of members that somebody has put into the folder of a store that is not shared, or
-// is shared here with others, shares nothing: not one of another store of the same person.
-func TestAListFromElsewhere(t *testing.T) {
-	work := somebody(t)
-	eve := somebody(t)
-	putFake(t, work, "of work", "FAKE")
-	share(t, work, memberOf(t, eve, "eve"), 1)
-	private := Open(Options{Dir: dataDir(t), Identity: keep(t, work)})
-	putFake(t, private, "a", "FAKE")
-	write(t, private.membersPath(), contents(t, work.membersPath()), 0o600)
-	for _, name := range []string{"a", "new"} {
-		if _, err := Open(private.opt).Put(t.Context(), fake(name), store.AnyVersion); !errors.Is(err, errNotJoined) {
-			t.Error(err)
-		}
-	}
-	if got := problems(t, private); !strings.Contains(got, "you have not joined it") || strings.Contains(got, "of a ") {
-		t.Error(got)
-	}
-	in, err := private.Invitation(t.Context())
-	if err != nil || !in.Saved {
-		t.Errorf("%+v, %v", in, err)
-	}
-	// Nor does its record count, nor what it said before it was shared.
-	noError(t, os.Remove(private.membersPath()))
-	share(t, private, memberOf(t, somebody(t), "bob"), 1)
-	ids, err := work.allRecordIDs()
-	noError(t, err)
-	for _, id := range ids {
-		write(t, private.recordPath(id), contents(t, work.recordPath(id)), 0o600)
-	}
-	noError(t, os.CopyFS(private.folder("of work"), os.DirFS(work.folder("of work"))))
-	got := problems(t, private)
-	if !strings.Contains(got, "version 1 of of work was added by somebody else") || strings.Contains(got, "of a ") {
-		t.Error(got)
-	}
-	noError(t, accept(t.Context(), private))
-	right(t, private)
-	if reaches(t, eve, private) && !strings.Contains(tree(t, private.secrets()), "of%20work") {
-		t.Error("eve reads")
-	}
-}
 
 // What somebody writes into the record, a member or not, says no more than they may say.
 func TestAttacksOnTheSharedRecord(t *testing.T) {
@@ -354,19 +178,6 @@ func TestAttacksOnTheSharedRecord(t *testing.T) {
 	}
 }
 
-const base64Text64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-// clocked puts a file of bob's into the folder that deletes a with a clock.
-func clocked(t *testing.T, bob, ann *Store, clock int64) {
-	t.Helper()
-	r, err := ann.pin()
-	noError(t, err)
-	as := signerOfStore(t, bob)
-	id := newSharedID(as.public)
-	w := &recorder{signer: as, sum: r.newSum(id), clock: clock - 1}
-	write(t, ann.recordPath(id), append(w.line(change{op: opDelete, folder: "a", version: 2}), w.line(change{op: opDone})...), 0o600)
-}
-
 // The highest clock that counts has nobody save anything: the owner takes out whose it is,
 // and what they said is not the last word then.
 func TestTheLastOfAllClocks(t *testing.T) {
@@ -430,26 +241,6 @@ func TestALaterMachine(t *testing.T) {
 	right(t, second)
 }
 
-// Who only reads has seen the record as well: what is taken away later is found there.
-func TestAReaderRemembers(t *testing.T) {
-	ann, bob := shared(t)
-	for range 10 {
-		putFake(t, ann, "x", "FAKE")
-	}
-	pull(t, ann, bob)
-	path := filepath.Join(bob.recordDir(), filepath.Base(fileOf(t, ann)))
-	lines := bytes.SplitAfter(contents(t, path), []byte("\n"))
-	if got := reads(t, bob, "a", 0); got != "FAKE2" {
-		t.Error(got)
-	}
-	write(t, path, bytes.Join(lines[:4], nil), 0o600)
-	for _, got := range []string{reads(t, bob, "a", 0), problems(t, bob)} {
-		if !strings.Contains(got, "is shorter or another one than when this machine saw it last") {
-			t.Error(got)
-		}
-	}
-}
-
 // A killed first share leaves files that a store which is not shared does not know, and the
 // record of before counts for nothing once it is shared.
 func TestTheRecordOfBefore(t *testing.T) {
@@ -480,15 +271,180 @@ func TestTheRecordOfBefore(t *testing.T) {
 	right(t, ann)
 }
 
-// Links in the place of the list of members lead nowhere.
-func TestALinkAsTheList(t *testing.T) {
-	ann, bob := shared(t)
-	outside := write(t, filepath.Join(t.TempDir(), "outside"), contents(t, ann.membersPath()), 0o600)
-	noError(t, os.Remove(bob.membersPath()), os.Symlink(outside, bob.membersPath()))
-	if _, err := Open(bob.opt).Put(t.Context(), fake("new"), store.AnyVersion); err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
-		t.Error(err)
+// A clock just below the bound: the others' next lines are beyond it, and taking out whose
+// it was does not help any more: the owner can save nothing, ever.
+func TestAClockThatIsPassedOn(t *testing.T) {
+	ann, bob := shared(t, "a")
+	clocked(t, bob, ann, maxClock/2-maxRecord-1)
+	noError(t, os.WriteFile(filepath.Join(ann.folder("a"), "2.deleted"), nil, 0o600))
+	for range 2 {
+		_, _ = Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion)
 	}
-	if _, err := Open(bob.opt).Invitation(t.Context()); err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
-		t.Error(err)
+	if _, _, err := ann.Unshare(t.Context(), "bob"); err != nil {
+		t.Error("unshare: ", err)
+	}
+	if err := accept(t.Context(), ann); err != nil {
+		t.Error("accept: ", err)
+	}
+	if _, err := Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion); err != nil {
+		t.Error("put: ", err)
+	}
+}
+
+// A stranger's empty files whose names begin with the owner's hash stop all, for ever.
+func TestAThousandNames(t *testing.T) {
+	ann, _ := shared(t)
+	for range maxRecords {
+		write(t, ann.recordPath(newSharedID(signerOfStore(t, ann).public)), nil, 0o600)
+	}
+	if _, err := Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion); err != nil {
+		t.Error("put: ", err)
+	}
+	if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
+		t.Error("verify: ", err)
+	}
+	if err := accept(t.Context(), ann); err != nil {
+		t.Error("accept: ", err)
+	}
+	if _, _, err := ann.Unshare(t.Context(), "bob"); err != nil {
+		t.Error("unshare: ", err)
+	}
+}
+
+// What a stranger puts under such a name is read to its end, and kept: memory.
+func TestLargeFilesOfStrangers(t *testing.T) {
+	ann, _ := shared(t)
+	for range 4 {
+		path := ann.recordPath(newSharedID(signerOfStore(t, ann).public))
+		noError(t, os.WriteFile(path, nil, 0o600), os.Truncate(path, 64<<20)) // of zeros: nothing on the disk
+	}
+	var a, b runtime.MemStats
+	runtime.ReadMemStats(&a)
+	_ = reads(t, ann, "a", 0)
+	runtime.ReadMemStats(&b)
+	if n := (b.TotalAlloc - a.TotalAlloc) >> 20; n > 64 {
+		t.Errorf("a get takes %d MiB for 4 files of 64 MiB without one line", n)
+	}
+}
+
+// Nor does a folder, or a link, of such a name stop all.
+func TestAFolderAsAFile(t *testing.T) {
+	ann, _ := shared(t)
+	noError(t, os.Mkdir(ann.recordPath(newSharedID(signerOfStore(t, ann).public)), 0o700))
+	if _, err := Open(ann.opt).Put(t.Context(), fake("new"), store.AnyVersion); err != nil {
+		t.Error("put: ", err)
+	}
+	if err := accept(t.Context(), ann); err != nil {
+		t.Error("accept: ", err)
+	}
+}
+
+// What a member says that counts for nothing is shown with their bytes.
+func TestEscapesInProblems(t *testing.T) {
+	ann, bob := shared(t)
+	says(t, bob, change{op: "\x1b[2Jclean", folder: "\x1b]0;x\a"})
+	merge(t, bob, ann)
+	if got := problems(t, ann); strings.Contains(got, "\x1b") {
+		t.Errorf("%q", got)
+	}
+}
+
+// A line of a member with many secrets costs a look at each of them.
+func TestManySecrets(t *testing.T) {
+	ann, bob := shared(t)
+	m := memberOf(t, bob, "bob")
+	for i := range 1000 {
+		m.Secrets = append(m.Secrets, Text(fmt.Sprintf("team/aws/prod-%04d", i)))
+	}
+	share(t, ann, m, 3)
+	pull(t, ann, bob)
+	var changes []change
+	for range 500 {
+		changes = append(changes, change{op: opPut, folder: folderName("team/aws/prod-0999"), version: 1, hash: strings.Repeat("0", 2*hashBytes)}, change{op: opDone})
+	}
+	says(t, bob, changes...)
+	merge(t, bob, ann)
+	_ = problems(t, ann)
+	r, err := ann.pin()
+	noError(t, err)
+	n := testing.AllocsPerRun(1, func() { r.Members[0].reads("none") })
+	if n > 10 {
+		t.Errorf("each line of the record of such a member takes %v allocations to look at", n)
+	}
+}
+
+// Zeros behind the lines of a real file: it is larger than a file may be, and all stops,
+// also what puts it right; and up to that size each get has it in memory.
+func TestAFileMadeTooLarge(t *testing.T) {
+	ann, bob := shared(t)
+	path := fileOf(t, ann)
+	for _, size := range []int64{maxRecord - 1, maxRecord + 1} {
+		noError(t, os.Truncate(path, size))
+		var a, b runtime.MemStats
+		runtime.ReadMemStats(&a)
+		_ = reads(t, bob, "a", 0)
+		_ = reads(t, ann, "a", 0)
+		runtime.ReadMemStats(&b)
+		if n := (b.TotalAlloc - a.TotalAlloc) >> 20; n > 64 {
+			t.Errorf("%d bytes: a get takes %d MiB", size, n)
+		}
+	}
+	if _, err := Open(ann.opt).Verify(t.Context()); err != nil {
+		t.Error("verify: ", err)
+	}
+	if err := accept(t.Context(), Open(ann.opt)); err != nil {
+		t.Error("accept: ", err)
+	}
+	if _, _, err := Open(ann.opt).Unshare(t.Context(), "bob"); err != nil {
+		t.Error("unshare: ", err)
+	}
+}
+
+// A file with the owner's name on it does not pass for a rekey that was interrupted.
+func TestAFileWithTheOwnersName(t *testing.T) {
+	ann, _ := shared(t)
+	write(t, ann.recordPath(newSharedID(signerOfStore(t, ann).public)), []byte("junk\n"), 0o600)
+	v, err := Open(ann.opt).Verify(t.Context())
+	noError(t, err)
+	if len(v.Notes) != 0 || len(v.Problems) != 1 || !strings.Contains(v.Problems[0], "no member wrote it") {
+		t.Errorf("%+v", *v)
+	}
+}
+
+// Files of the record that no machine writes stop nothing in a store of one, and are named.
+func TestFilesOfTheRecordThatAreNone(t *testing.T) {
+	for name, put := range map[string]func(t *testing.T, s *Store, path string){
+		"a folder":          func(t *testing.T, _ *Store, path string) { noError(t, os.Mkdir(path, 0o700)) },
+		"one that is large": func(t *testing.T, _ *Store, path string) { sparse(t, path, maxRecord+1) },
+		"many that are large": func(t *testing.T, s *Store, path string) {
+			for i := range 3 {
+				sparse(t, s.recordPath(fmt.Sprintf("%016x", i)), maxRecord)
+			}
+		},
+		"this machine's, padded": func(t *testing.T, s *Store, _ string) {
+			noError(t, os.Truncate(fileOf(t, s), maxRecord+1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := twoVersions(t)
+			path := s.recordPath(hex.EncodeToString([]byte("FAKEFAKE")))
+			put(t, s, path)
+			if got := problems(t, s); !strings.Contains(got, "counts for nothing") {
+				t.Error(got)
+			}
+			putFake(t, Open(s.opt), "b", "FAKE")
+			noError(t, Open(s.opt).Delete(t.Context(), "b"))
+			noError(t, accept(t.Context(), Open(s.opt)))
+			v, err := Open(s.opt).Verify(t.Context())
+			noError(t, err)
+			for _, p := range v.Problems {
+				path, _, odd := strings.Cut(p, " counts for nothing: ")
+				if !odd || os.Remove(path) != nil {
+					t.Errorf("%q", p)
+				}
+			}
+			noError(t, accept(t.Context(), Open(s.opt)))
+			right(t, s)
+		})
 	}
 }
