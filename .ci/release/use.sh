@@ -125,7 +125,7 @@ if has python3 wheels; then
 	"$work/venv/bin/rhx" version -o json >"$work/version"
 	says "$work/version" wheel
 	[ "$("$work/venv/bin/python" -c 'import rhx; print(rhx.secret("db", {"password": "FAKE"}).save().values)' 2>/dev/null)" = "{'password': ********}" ] || fail "the module of the wheel does not save a secret"
-	for pair in manylinux_2_17_x86_64:linux_amd64 musllinux_1_2_x86_64:linux_amd64 manylinux_2_28_aarch64:linux_arm64 musllinux_1_1_aarch64:linux_arm64 \
+	for pair in manylinux_2_17_x86_64:linux_amd64 musllinux_1_1_x86_64:linux_amd64 manylinux_2_17_aarch64:linux_arm64 musllinux_1_1_aarch64:linux_arm64 \
 		macosx_13_0_x86_64:darwin_amd64 macosx_14_0_arm64:darwin_arm64 win_amd64:windows_amd64 win_arm64:windows_arm64; do
 		to=$work/wheel-${pair%:*}
 		pip install --no-index --pre --find-links "$dist" --no-deps --only-binary :all: --platform "${pair%:*}" --target "$to" rhx
