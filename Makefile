@@ -34,7 +34,8 @@ install:
 	$(GO) build -trimpath -tags slim -ldflags '$(LDFLAGS)' -o "$$dir/rhx" ./cmd/rhx && \
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o "$$dir/rhx-full" ./cmd/rhx && \
 	for name in git-credential-rhx docker-credential-rhx terraform-credentials-rhx; do ln -sf rhx "$$dir/$$name" || exit 1; done && \
-	echo "installed $$dir/rhx and $$dir/rhx-full"
+	echo "installed $$dir/rhx and $$dir/rhx-full" && \
+	case ":$$PATH:" in *":$$dir:"*) ;; *) echo "$$dir is not in PATH; add it: export PATH=\"$$dir:\$$PATH\"" ;; esac
 
 build:
 	$(GO) build -trimpath -tags slim -ldflags '$(LDFLAGS)' -o bin/rhx ./cmd/rhx
@@ -67,7 +68,7 @@ wasm:
 docs:
 	$(GO) run ./cmd/rhx man --markdown > docs/reference.md.new && mv docs/reference.md.new docs/reference.md || { rm -f docs/reference.md.new; exit 1; }
 
-# RHX_MINISIGN_KEY=FILE signs the checksums.
+# RHX_MINISIGN_KEY=FILE and RHX_COSIGN_KEY=FILE sign the checksums.
 release:
 	sh .ci/release/release.sh
 

@@ -4,6 +4,7 @@
 #
 # usage: notices.sh FILE
 set -euo pipefail
+export LC_ALL=C # the same order everywhere
 file=$(realpath "$1")
 cd "$(dirname "$0")/.."
 modules=$(for os in linux darwin windows; do

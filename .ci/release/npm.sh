@@ -19,8 +19,10 @@ version=$(printf '%s\n' "$2" | sed -n -E 's/^v?([0-9]+\.[0-9]+\.[0-9]+(-(a|b|rc)
 [ -n "$version" ] || version=0.0.0-dev.$(printf '%s' "$2" | sed -E 's/[^A-Za-z0-9]+/-/g; s/^-|-$//g')
 
 mkdir "$stage/packages"
-node "$here/../../cmd/npm/package.js" "$stage/packages" "$version" "$bin"
+bash "$here/../notices.sh" "$stage/THIRD_PARTY_NOTICES"
+node "$here/../../cmd/npm/package.js" "$stage/packages" "$version" "$bin" "$stage/THIRD_PARTY_NOTICES"
 for package in "$stage"/packages/*; do
 	cd "$package"
-	npm pack --silent --ignore-scripts --pack-destination "$out" | sed "s|^|$out/|"
+	file=$(npm pack --silent --ignore-scripts --pack-destination "$out")
+	echo "$out/$file"
 done

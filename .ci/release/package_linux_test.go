@@ -182,6 +182,9 @@ run /usr/bin/rhx run -s openai -- /usr/bin/rhx get openai api_key
 			t.Errorf("%q is missing", want)
 		}
 	}
+	if _, err := os.Stat(filepath.Join(root, "usr/share/doc/rhx/THIRD_PARTY_NOTICES")); err != nil {
+		t.Errorf("the licences of what the programs link ask that their texts go with them: %v", err)
+	}
 	info, statErr := os.Stat(filepath.Join(root, "home/rhx/.local/share/rhx/identity.txt"))
 	if err != nil || statErr != nil || info.Mode().Perm() != 0o600 || t.Failed() {
 		t.Errorf("%v, %v\n%s", err, statErr, out)

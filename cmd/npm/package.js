@@ -1,11 +1,12 @@
 // Writes the folders of the npm packages, one for each platform and the one that people
-// install: node package.js OUT VERSION BIN, where BIN has GOOS_GOARCH/rhx and rhx-full.
+// install: node package.js OUT VERSION BIN NOTICES, where BIN has GOOS_GOARCH/rhx and rhx-full,
+// and NOTICES is a file with the licences of what these link.
 'use strict'
 
 const fs = require('node:fs')
 const path = require('node:path')
 
-const [out, version, bin] = process.argv.slice(2)
+const [out, version, bin, notices] = process.argv.slice(2)
 const systems = { linux: 'linux', darwin: 'darwin', windows: 'win32' }
 const processors = { amd64: 'x64', arm64: 'arm64' }
 const main = JSON.parse(fs.readFileSync(path.join(__dirname, 'package.json'), 'utf8'))
@@ -29,10 +30,11 @@ for (const platform of fs.readdirSync(bin).sort()) {
     fs.copyFileSync(path.join(bin, platform, program), target)
     fs.chmodSync(target, 0o755)
   }
+  fs.copyFileSync(notices, path.join(folder, 'THIRD_PARTY_NOTICES'))
   const { license, engines } = main
   write(folder, {
     name: `@rhx-dev/${name}`, version, description: `rhx for ${systems[system]} ${processors[processor]}`, license, engines,
-    os: [systems[system]], cpu: [processors[processor]], files: ['bin'], preferUnplugged: true
+    os: [systems[system]], cpu: [processors[processor]], files: ['bin', 'THIRD_PARTY_NOTICES'], preferUnplugged: true
   })
   main.optionalDependencies[`@rhx-dev/${name}`] = version
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +17,7 @@ import (
 func TestNpmPackages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	output(t, "", nil, "node", "../npm/package.js", dir, "1.2.3-rc.1", textsOfPlatforms(t))
+	output(t, "", nil, "node", "../npm/package.js", dir, "1.2.3-rc.1", textsOfPlatforms(t), "../../LICENSE")
 	type packageJSON struct {
 		Name, Version        string
 		OS, CPU, Files       []string
@@ -49,6 +50,10 @@ func TestNpmPackages(t *testing.T) {
 		}
 		if main.OptionalDependencies[p.Name] != p.Version {
 			t.Errorf("@rhx-dev/rhx does not have %s in %v", p.Name, main.OptionalDependencies)
+		}
+		// The licences of what the programs link ask that their texts go with them.
+		if _, err := os.Stat(filepath.Join(dir, "rhx-"+platform, "THIRD_PARTY_NOTICES")); err != nil || !slices.Contains(p.Files, "THIRD_PARTY_NOTICES") {
+			t.Errorf("rhx-%s has no notices: %v, %q", platform, err, p.Files)
 		}
 		exe := ""
 		if system == "win32" {
