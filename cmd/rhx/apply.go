@@ -253,7 +253,7 @@ func stepLine(s session.Outcome, plan bool) string {
 	case s.At == place.Store:
 		where = "values"
 	}
-	keys := prints(s.Was, s.Is)
+	keys := prints(s.Was, s.Is) + modeAlone(s)
 	if keys == "" && len(s.Keys) > 0 {
 		keys = " (" + strings.Join(s.Keys, ", ") + ")"
 	}

@@ -36,6 +36,7 @@ type foundJSON struct {
 	Sources     []secret.Source   `json:"sources"`
 	State       provider.State    `json:"state"`
 	Values      map[string]string `json:"values,omitempty"`
+	Binary      map[string]string `json:"binary,omitempty"` // what is not UTF-8, in base64
 	Expires     string            `json:"expires,omitempty"`
 	// Helper is the client that could ask rhx for what lies in a file.
 	Helper string   `json:"helper,omitempty"`
@@ -110,7 +111,11 @@ func (c *detectCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	all := len(found) + len(files)
-	if done, err := a.data(append(out, inProject...)); done {
+	out = append(out, inProject...)
+	for i := range out {
+		out[i].Binary = secret.Binary(out[i].Values)
+	}
+	if done, err := a.data(out); done {
 		if err != nil {
 			return err
 		}

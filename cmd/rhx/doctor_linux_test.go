@@ -74,12 +74,57 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 		{name: "two rhx", plant: "printf '#!/bin/sh\\necho rhx v0.0.1\\n' > bin/rhx && chmod 755 bin/rhx", check: "path", mends: asItIs},
 		{name: "a client that does not find rhx", plant: "mkdir .docker && echo '{\"credsStore\": \"rhx\"}' > .docker/config.json", check: "helpers", mends: asItIs},
 		{name: "what was to be taken out", plant: "rm -r .lambda_cloud && rhx load lambda --ttl 1h && sed -E -i 's/(\"due\": ?\")20/\\119/' .local/state/rhx/expiring.json", check: "sweep", mends: asItIs},
+		{name: "an edit that was kept long ago", plant: "EDITOR='sed -i s/=/:/' rhx edit db 2>/dev/null || true; touch -d '40 days ago' .local/state/rhx/edits/*-1", env: []string{"EDITOR=truncate -s 0"}, check: "edits", mends: asItIs},
+		{name: "a kept edit of a secret that is gone", plant: "echo '{\"k\": \"fake\"}' | rhx save x --values -; EDITOR='sed -i s/=/:/' rhx edit x 2>/dev/null || true; rhx delete x --yes; touch -d '40 days ago' .local/state/rhx/edits/*-1", check: "edits", mends: asItIs},
 		{name: "what a killed rhx has left in memory", plant: "mkdir -m 700 memory/rhx-run-$(id -u)-left", check: "leftovers", mends: asItIs},
 		{name: "what was being written", plant: "touch -d '2 days ago' " + data + "/.new-123; chmod 600 " + data + "/.new-123", check: "temporary", mends: asItIs},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h.try(t, c)
+		})
+	}
+}
+
+// A disk that takes nothing is found before a command fails on it.
+func TestDoctorFindsADiskThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHospital(t)
+	for name, c := range map[string]struct{ plant, what string }{
+		"healthy":    {":", ""},
+		"full":       {"cat /dev/zero > fill || true", "the disk is full"},
+		"no inodes":  {"i=0; while : 2>/dev/null > files/$i; do i=$((i+1)); done", "the disk has no room for more files"},
+		"read-only":  {"mount -o remount,ro .", "read-only file system"},
+		"other disk": {"mv .local data && mkdir .local && mount -t tmpfs -o mode=700 none .local && cp -a data/. .local && mount -o remount,ro .local", "read-only file system"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			home := filepath.Join(h.base, strings.ReplaceAll(name, " ", "-"))
+			if err := os.Mkdir(home, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			// Mounted in a namespace that is gone with the shell.
+			script := `mount -t tmpfs -o size=4m,nr_inodes=400,mode=700 none "$HOME"; cp -a "$0/." "$HOME"; cd "$HOME"; mkdir files; ulimit -c 0; ` + c.plant + `; exec rhx doctor -o json`
+			words := []string{"--mount", "--propagation", "private", "sh", "-ec", script, h.healthy}
+			if os.Getuid() != 0 {
+				words = append([]string{"--map-root-user"}, words...)
+			}
+			cmd := exec.Command("unshare", words...)
+			cmd.Env = h.environ(home, nil)
+			out, err := cmd.Output()
+			var all []diagnosisJSON
+			if jsonErr := json.Unmarshal(out, &all); jsonErr != nil {
+				t.Fatalf("%v, %v: %s", err, jsonErr, out)
+			}
+			var said []string
+			for _, f := range all {
+				if f.Check == "disk" {
+					said = append(said, f.What)
+				}
+			}
+			if c.what == "" && (err != nil || len(all) > 0) || c.what != "" && (len(said) != 1 || !strings.HasSuffix(said[0], ": "+c.what) || err == nil) {
+				t.Errorf("%v: %+v", err, all)
+			}
 		})
 	}
 }

@@ -56,6 +56,9 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	rec, err := e.Records.Get(ctx, c.Secret, 0)
+	if c.Kept && errors.Is(err, store.ErrNotFound) && e.Exchange.HasDraft(ctx, c.Secret) {
+		return c.drop(ctx, a, e, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,6 +81,21 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.printSaved([]exchange.Saved{*saved})
+}
+
+// drop drops what was kept of a secret that is not there any more, after a question.
+func (c *editCmd) drop(ctx context.Context, a *app, e *engine.Engine, gone error) error {
+	if !a.canAsk() {
+		return fault.WithHint(gone, "what was typed for it is kept: rhx undelete "+c.Secret+" brings the secret back, rhx delete "+c.Secret+" --destroy drops both")
+	}
+	if !a.ask(fmt.Sprintf("%s is not in the store any more. Drop what was typed for it?", c.Secret)) {
+		return gone
+	}
+	if _, err := e.Exchange.DropDrafts(ctx, c.Secret); err != nil {
+		return err
+	}
+	a.say(c.Secret + ": what was kept is dropped")
+	return nil
 }
 
 // editorError is that of an editor that ended with a status.

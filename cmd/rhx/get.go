@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -46,6 +47,10 @@ func (c *getCmd) Run(ctx context.Context, a *app) error {
 		return fault.WithHint(fmt.Errorf("%s has no value %q%s", c.Secret, c.Key, fault.DidYouMean(c.Key, keys)), "it has "+strings.Join(keys, ", "))
 	}
 	text := v.Reveal()
+	if a.Output != "table" && !utf8.ValidString(text) {
+		return fault.WithHint(fmt.Errorf("the value %s of %s is not UTF-8, which %s cannot hold", c.Key, c.Secret, strings.ToUpper(a.Output)),
+			"without -o it is printed as it is; show --reveal -o "+a.Output+" has it in base64, under \"binary\"")
+	}
 	if a.Output != "table" {
 		_, err := a.data(map[string]string{c.Key: text})
 		return err

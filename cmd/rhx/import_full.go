@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 
 	"github.com/rhx-dev/rhx/host/foreign"
@@ -30,9 +29,6 @@ func (c *importAWSVaultCmd) Run(ctx context.Context, a *app) error {
 			}
 			return a.importPassphrase("Passphrase of " + a.shortPath(dir))
 		})
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", a.shortPath(dir), err)
-		}
-		return e, nil
+		return e, a.folderError(err, dir, "rhx import aws-vault DIR names the folder of its file backend; where it has another: aws-vault exec PROFILE --no-session -- rhx save aws --from-env")
 	})
 }

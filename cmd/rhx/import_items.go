@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -236,11 +237,21 @@ func (c *importPassCmd) Run(ctx context.Context, a *app) error {
 	}
 	return a.importItems(ctx, "pass", a.shortPath(dir), c.itemFlags, func() (*foreign.Export, error) {
 		e, err := foreign.Pass(ctx, dir, a.decrypting(identities))
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", a.shortPath(dir), err)
-		}
-		return e, nil
+		return e, a.folderError(err, dir, "rhx import pass DIR names the password store, and so does PASSWORD_STORE_DIR")
 	})
+}
+
+// folderError is an error of reading a tool's folder. where says how to name another one, for
+// where there is none.
+func (a *app) folderError(err error, dir, where string) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("read %s: %w", a.shortPath(dir), err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.WithHint(err, where)
+	}
+	return err
 }
 
 func (c *importGopassCmd) Run(ctx context.Context, a *app) error {
@@ -284,10 +295,7 @@ func (c *importChezmoiCmd) Run(ctx context.Context, a *app) error {
 			}
 		}
 		e, err := foreign.Chezmoi(ctx, dir, a.decrypting(identities))
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", a.shortPath(dir), err)
-		}
-		return e, nil
+		return e, a.folderError(err, dir, "rhx import chezmoi DIR names the source folder; chezmoi source-path prints it")
 	})
 }
 

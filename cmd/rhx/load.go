@@ -52,7 +52,9 @@ type loadedJSON struct {
 	Var     string          `json:"var,omitempty"`
 	Action  provider.Action `json:"action"`
 	Keys    []string        `json:"keys,omitempty"`
-	Error   string          `json:"error,omitempty"`
+	// ModeAlone says that the values were there, and only the file's mode was changed.
+	ModeAlone bool   `json:"mode_alone,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 func (c *loadCmd) Run(ctx context.Context, a *app) error {
@@ -172,7 +174,7 @@ func (a *app) printLoaded(loaded []session.Outcome, dryRun bool) error {
 }
 
 func toLoadedJSON(l session.Outcome) loadedJSON {
-	j := loadedJSON{Machine: l.At.String(), Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys}
+	j := loadedJSON{Machine: l.At.String(), Secret: l.Secret, Path: l.Source.Path, Var: l.Source.Var, Action: l.Action, Keys: l.Keys, ModeAlone: l.ModeAlone}
 	if l.Err != nil {
 		j.Error = l.Err.Error()
 	}
@@ -212,7 +214,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 	if dryRun {
 		would = "would be "
 	}
-	keys := ""
+	keys := modeAlone(l)
 	if len(l.Keys) > 0 {
 		keys = " (" + strings.Join(l.Keys, ", ") + ")"
 	}
@@ -234,6 +236,14 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 	default:
 		a.say(fmt.Sprintf("%s: %s %s%s%s", name, l.Source, would, l.Action, keys))
 	}
+}
+
+// modeAlone says that nothing but the mode of a file is changed; "" where more is.
+func modeAlone(l session.Outcome) string {
+	if l.ModeAlone {
+		return " (its mode alone: others could read it)"
+	}
+	return ""
 }
 
 // placementFailed tells that a secret did not get to a place.

@@ -25,6 +25,7 @@ type scanCmd struct {
 	Git         bool     `help:"All objects of the git repository at PATH, those of packs and old commits too."`
 	Staged      bool     `help:"What git commit would commit now."`
 	Patterns    bool     `help:"Also tokens that look like those of known providers, whoever's they are."`
+	NoArchives  bool     `help:"Do not unpack archives: search them as they are."`
 	Baseline    string   `help:"A file of findings that are known and not told again." placeholder:"FILE"`
 	Accept      bool     `help:"Add what is found to the baseline."`
 	InstallHook bool     `help:"Have each commit of this git repository searched before it is made."`
@@ -82,7 +83,7 @@ func (c *scanCmd) Run(ctx context.Context, a *app) error {
 	if readErr != nil {
 		a.warn(readErr.Error() + ": what cannot be read is not searched for")
 	}
-	s.Zstd = unpackZstd
+	s.Zstd, s.AsTheyAre = unpackZstd, c.NoArchives
 	tellLeft(a, left)
 	if err := c.prepare(e, s); err != nil {
 		return err
@@ -369,7 +370,14 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 	if n := s.PlacedCount(); n > 0 {
 		a.note("%s where rhx put them", plural(n, "value"))
 	}
-	a.note("%d MB searched", s.Bytes()/1e6)
+	if n := s.NotUnpacked(); n > 0 {
+		a.warn("not unpacked, as --no-archives says: " + plural(n, "archive"))
+	}
+	if all, unpacked := s.Bytes(); unpacked > 0 {
+		a.note("%d MB searched, %d MB of that out of archives", all/1e6, unpacked/1e6)
+	} else {
+		a.note("%d MB searched", all/1e6)
+	}
 	switch {
 	case len(found) > 0, more > 0:
 		return exitCode(1)

@@ -38,6 +38,7 @@ type showJSON struct {
 	Expires   *time.Time        `json:"expires,omitempty"`
 	Locations []secret.Source   `json:"locations"`
 	Values    map[string]string `json:"values"`
+	Binary    map[string]string `json:"binary,omitempty"` // what is not UTF-8, in base64
 	// Versions is null where the store does not tell them.
 	Versions []versionJSON `json:"versions"`
 }
@@ -71,6 +72,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		Name: rec.Info.Name, Provider: rec.Secret.Provider, Profile: rec.Secret.Profile, Version: rec.Version,
 		Updated: rec.Updated, Locations: rec.Secret.Sources, Values: shownAll(sp, rec.Secret.Values, c.Reveal),
 	}
+	j.Binary = secret.Binary(j.Values)
 	if j.Locations == nil {
 		j.Locations = []secret.Source{}
 	}

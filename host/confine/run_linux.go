@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,6 +58,11 @@ func (r *Run) Listen() (net.Listener, error) {
 
 // Files are what the process needs that calls [Start]. They are closed by End.
 func (r *Run) Files() ([]*os.File, error) {
+	for _, path := range slices.Concat(r.Plan.Hidden, r.Plan.Sockets, r.Plan.Private, r.Plan.Keep, r.Plan.Pinned, r.Plan.Links, []string{r.Plan.Dir}) {
+		if !utf8.ValidString(path) { // JSON would name another one, and this one would be seen
+			return nil, fmt.Errorf("%q cannot be hidden or kept: its name is not UTF-8", path)
+		}
+	}
 	data, err := json.Marshal(r.Plan)
 	if err != nil {
 		return nil, err

@@ -54,6 +54,17 @@ func started(t *testing.T, p Plan, before func(*Run), argv ...string) (status in
 }
 
 // A command is not started where rhx has gone meanwhile: nobody would end it.
+// The stages get the plan as JSON, which would name another path than the one to hide.
+func TestPathsThatJSONCannotHold(t *testing.T) {
+	for _, plan := range []Plan{{Hidden: []string{"/a\xff"}}, {Sockets: []string{"/a\xff"}}, {Private: []string{"/a\xff"}},
+		{Keep: []string{"/a\xff"}}, {Pinned: []string{"/a\xff"}}, {Links: []string{"/a\xff"}}, {Dir: "/a\xff"}} {
+		r := &Run{Plan: plan}
+		if files, err := r.Files(); err == nil || len(files) > 0 || !strings.Contains(err.Error(), `"/a\xff"`) {
+			t.Errorf("%+v: %v, %v", plan, files, err)
+		}
+	}
+}
+
 func TestCommandOfARunThatHasEnded(t *testing.T) {
 	t.Parallel()
 	abi, err := ll.LandlockGetABIVersion()

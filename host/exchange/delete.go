@@ -70,6 +70,16 @@ func (x *Exchange) deleteStored(ctx context.Context, st store.Store, name string
 		del = st.Destroy
 	}
 	err := del(ctx, name)
+	if destroy && (err == nil || errors.Is(err, store.ErrNotFound)) {
+		// Beyond recovery is also what was typed for it, of which nothing can be made any more.
+		dropped, dropErr := x.DropDrafts(ctx, name)
+		if dropErr != nil {
+			return dropErr
+		}
+		if dropped {
+			err = nil
+		}
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = x.Records.NotFound(ctx, st, name, 0)
 	}

@@ -35,6 +35,9 @@ type Draft struct {
 	path string
 }
 
+// draftHash is how many bytes of a hash the name of a draft has.
+const draftHash = 16
+
 // maxDraft is how long the file of a draft may be, in bytes.
 const maxDraft = 64 << 20
 
@@ -46,7 +49,7 @@ func (x *Exchange) draftPath(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(st.URL() + "\n" + name))
-	return filepath.Join(x.Dirs.State, "edits", hex.EncodeToString(sum[:16])), nil
+	return filepath.Join(x.Dirs.State, "edits", hex.EncodeToString(sum[:draftHash])), nil
 }
 
 func draftLabel(path string) string { return "edit " + filepath.Base(path) }
@@ -130,6 +133,64 @@ func (x *Exchange) HasDraft(ctx context.Context, name string) bool {
 	}
 	numbers, _ := draftNumbers(base)
 	return len(numbers) > 0
+}
+
+// DropDrafts removes all that is kept of a secret, and reports whether there was something.
+func (x *Exchange) DropDrafts(ctx context.Context, name string) (bool, error) {
+	base, err := x.draftPath(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	numbers, err := draftNumbers(base)
+	for _, n := range numbers {
+		path := base + "-" + strconv.Itoa(n)
+		if gone := os.Remove(path); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("what was typed in rhx edit is still in %s: %w", path, fault.Cause(gone)))
+		}
+	}
+	return len(numbers) > 0, err
+}
+
+// KeptFile is a file with what was typed for a secret and could not be saved. Secret is the
+// secret's name; "" for none of those that were asked for.
+type KeptFile struct {
+	Path, Secret string
+	Kept         time.Time
+}
+
+// KeptFiles are the files of all drafts, the oldest first. names are those of secrets of this
+// store: the name of a file says nothing of any.
+func (x *Exchange) KeptFiles(ctx context.Context, names []string) ([]KeptFile, error) {
+	dir := filepath.Join(x.Dirs.State, "edits")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	of := map[string]string{}
+	for _, name := range names {
+		base, err := x.draftPath(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		of[filepath.Base(base)] = name
+	}
+	var out []KeptFile
+	for _, e := range entries {
+		base, number, ok := strings.Cut(e.Name(), "-")
+		if _, err := strconv.Atoi(number); !ok || err != nil || len(base) != 2*draftHash {
+			continue // the lock, and what is being written
+		}
+		info, err := e.Info()
+		if err != nil {
+			continue // it was dropped meanwhile
+		}
+		out = append(out, KeptFile{filepath.Join(dir, e.Name()), of[base], info.ModTime()})
+	}
+	slices.SortFunc(out, func(a, b KeptFile) int { return a.Kept.Compare(b.Kept) })
+	return out, nil
 }
 
 // Drop removes what was kept; nothing of what was not.

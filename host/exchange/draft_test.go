@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -43,6 +45,50 @@ func TestDrafts(t *testing.T) {
 	}
 	if err := (*exchange.Draft)(nil).Drop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Drafts of secrets that are gone are seen, and all of one secret go at once.
+func TestKeptFiles(t *testing.T) {
+	h, _ := newHost(t)
+	x, ctx := h.Exchange, t.Context()
+	if all, err := x.KeptFiles(ctx, []string{"db"}); err != nil || len(all) > 0 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	for i, name := range []string{"db", "gone", "db"} {
+		d := &exchange.Draft{Name: name, File: "values.env", Text: []byte("k=v")}
+		if err := x.KeepDraft(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		files := must(filepath.Glob(filepath.Join(h.Dirs.State, "edits", "*-*")))(t)
+		for _, path := range files {
+			if info := must(os.Stat(path))(t); info.ModTime().Year() > 2010 {
+				when := time.Date(2000+i, 1, 1, 0, 0, 0, 0, time.UTC)
+				if err := os.Chtimes(path, when, when); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(h.Dirs.State, "edits", "other-1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := func() (out []string) {
+		for _, f := range must(x.KeptFiles(ctx, []string{"a", "db"}))(t) {
+			out = append(out, f.Secret+" "+f.Kept.UTC().Format("2006"))
+		}
+		return out
+	}
+	if got := said(); !slices.Equal(got, []string{"db 2000", " 2001", "db 2002"}) {
+		t.Errorf("%q", got)
+	}
+	for _, want := range []bool{true, false} {
+		if dropped, err := x.DropDrafts(ctx, "db"); err != nil || dropped != want {
+			t.Errorf("%v, %v", dropped, err)
+		}
+	}
+	if got := said(); !slices.Equal(got, []string{" 2001"}) {
+		t.Errorf("%q", got)
 	}
 }
 

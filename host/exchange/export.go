@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/provider"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -82,22 +83,18 @@ func exported(rec *store.Record) ExportedSecret {
 	sec := &rec.Secret
 	e := ExportedSecret{Name: rec.Info.Name, Provider: sec.Provider, Profile: sec.Profile, Locations: sec.Sources, Updated: rec.Info.Updated, Expires: sec.Expires, Values: map[string]string{}}
 	for k, v := range sec.Values {
-		if text := v.Reveal(); utf8.ValidString(text) {
-			e.Values[k] = text
-			continue
-		}
-		if e.Binary == nil {
-			e.Binary = map[string]string{}
-		}
-		e.Binary[k] = base64.StdEncoding.EncodeToString([]byte(v.Reveal()))
+		e.Values[k] = v.Reveal()
 	}
+	e.Binary = secret.Binary(e.Values)
 	return e
 }
 
 // PlanExport compares what Export gave with the store. It changes nothing.
 func (x *Exchange) PlanExport(ctx context.Context, data []byte) (*Import, error) {
 	var doc Exported
-	if err := json.Unmarshal(data, &doc); err != nil || doc.Format != ExportFormat {
+	// The strict reader refuses what json.Unmarshal replaces: bytes that are not UTF-8, and halves of characters.
+	_, err := codec.FromJSON(data)
+	if err != nil || json.Unmarshal(data, &doc) != nil || doc.Format != ExportFormat {
 		return nil, fault.WithHint(errors.New("it is not what rhx export writes"), "a backup of rhx store export comes back by rhx store import")
 	}
 	if doc.Version != exportVersion {

@@ -41,5 +41,5 @@ func (h *Helpers) AWS(ctx context.Context, profile string, out io.Writer) error 
 	if end := a.rec.Secret.Expires; !end.IsZero() {
 		c.Expiration = end.UTC().Format(time.RFC3339)
 	}
-	return writeJSON(out, c)
+	return a.writeJSON(out, c)
 }

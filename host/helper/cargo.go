@@ -106,6 +106,9 @@ func (h *Helpers) cargo(ctx context.Context, r *cargoRequest, q question) cargoA
 	switch r.Kind {
 	case "get":
 		a, err := own.one(ctx, q)
+		if err == nil {
+			err = a.fitsJSON()
+		}
 		if err != nil {
 			return cargoFailed(err)
 		}

@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/codec"
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
@@ -62,7 +66,7 @@ func (h *Helpers) Docker(ctx context.Context, verb string, in io.Reader, out io.
 	if err != nil {
 		return err
 	}
-	return writeJSON(out, dockerCredentials{strings.TrimSpace(string(data)), a.parts["username"], a.parts["password"]})
+	return a.writeJSON(out, dockerCredentials{strings.TrimSpace(string(data)), a.parts["username"], a.parts["password"]})
 }
 
 // dockerQuestion reads the name of a server.
@@ -121,6 +125,22 @@ func (h *Helpers) dockerList(ctx context.Context, out io.Writer) error {
 	return writeJSON(out, list)
 }
 
+// writeJSON prints an answer as a line of JSON, unless a part of it would be another text there.
+func (a *Answer) writeJSON(out io.Writer, v any) error {
+	if err := a.fitsJSON(); err != nil {
+		return err
+	}
+	return writeJSON(out, v)
+}
+
+// fitsJSON refuses bytes that are not UTF-8, which encoding/json replaces.
+func (a *Answer) fitsJSON() error {
+	if bad := secret.Binary(maps.Clone(a.parts)); bad != nil {
+		return fmt.Errorf("the %s of %s is not UTF-8, which the answer cannot hold", slices.Min(slices.Collect(maps.Keys(bad))), a.Secret)
+	}
+	return nil
+}
+
 // writeJSON prints a line of JSON.
 func writeJSON(out io.Writer, v any) error {
 	enc := json.NewEncoder(out)
@@ -128,9 +148,10 @@ func writeJSON(out io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// oneJSON reads one JSON value, and nothing behind it. Its errors quote nothing.
+// oneJSON reads one JSON value, and nothing behind it. Bytes that are not UTF-8 and halves of
+// characters, which json.Unmarshal replaces, are refused. Its errors quote nothing.
 func oneJSON(data []byte, v any) error {
-	if !json.Valid(data) {
+	if _, err := codec.FromJSON(data); err != nil {
 		return errors.New("it is not JSON")
 	}
 	if json.Unmarshal(data, v) != nil {

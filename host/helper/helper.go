@@ -11,13 +11,13 @@ package helper
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/codec"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/records"
@@ -363,12 +363,15 @@ func lookup(sp *spec.Spec, sec *secret.Secret) func(string) (string, bool) {
 		if !ok || !deep {
 			return v.Reveal(), ok && !v.Empty()
 		}
-		var tree map[string]any
-		if json.Unmarshal([]byte(v.Reveal()), &tree) != nil {
+		tree, ok := codec.TreeIn(v.Reveal())
+		if !ok {
 			return "", false
 		}
-		text, ok := tree[field].(string)
-		return text, ok && text != ""
+		n := tree.Get(field)
+		if n == nil || n.Kind != codec.String || n.Text == "" {
+			return "", false
+		}
+		return n.Text, true
 	}
 }
 

@@ -68,7 +68,7 @@ func (h *Helpers) Kubectl(ctx context.Context, info string, out io.Writer) error
 	if end := a.rec.Secret.Expires; !end.IsZero() {
 		c.Status.Expires = end.UTC().Format(time.RFC3339)
 	}
-	return writeJSON(out, c)
+	return a.writeJSON(out, c)
 }
 
 func parseExecInfo(text string) (*execInfo, question, error) {

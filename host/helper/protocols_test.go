@@ -63,6 +63,51 @@ func TestDocker(t *testing.T) {
 	}
 }
 
+// JSON holds another text in place of bytes that are not UTF-8: a client would log in with that.
+func TestAnswersThatJSONCannotHold(t *testing.T) {
+	h := newHouse(t)
+	const odd = "FAKE\xffodd"
+	h.put("docker/ghcr.io", "server", "ghcr.io", "username", "me", "password", odd)
+	h.put("aws", "access_key", "AKIA", "secret_key", odd)
+	h.put("kubernetes/dev", "server", "https://dev.example", "user", `{"token":"FAKE`+"\xff"+`"}`, "context", `{"cluster":"c"}`)
+	h.put("terraform-cloud/tfe.example", "token", odd)
+	h.put("cargo/corp", "token", odd, "index", "sparse+https://corp.example/index/")
+	said := map[string]func(out *bytes.Buffer) error{
+		"docker": func(out *bytes.Buffer) error {
+			return h.Docker(t.Context(), "get", strings.NewReader("ghcr.io"), out)
+		},
+		"aws": func(out *bytes.Buffer) error { return h.AWS(t.Context(), "default", out) },
+		"kubectl": func(out *bytes.Buffer) error {
+			h.Secret = "kubernetes/dev"
+			defer func() { h.Secret = "" }()
+			return h.Kubectl(t.Context(), "", out)
+		},
+		"terraform": func(out *bytes.Buffer) error { return h.Terraform(t.Context(), "get", "tfe.example", nil, out) },
+		"cargo": func(out *bytes.Buffer) error {
+			err := h.Cargo(t.Context(), strings.NewReader(`{"v":1,"registry":{"index-url":"sparse+https://corp.example/index/","name":"corp"},"kind":"get","operation":"read"}`+"\n"), out)
+			if _, answer, _ := strings.Cut(out.String(), "\n"); err == nil && strings.Contains(answer, `"Err"`) {
+				return errors.New(answer)
+			}
+			return err
+		},
+	}
+	for name, ask := range said {
+		var out bytes.Buffer
+		err := ask(&out)
+		if err == nil || strings.Contains(out.String()+err.Error(), "FAKE") {
+			t.Errorf("%s: %q, %v", name, out.String(), err)
+		}
+		if name != "kubectl" && !strings.Contains(err.Error(), "is not UTF-8") { // in JSON already: no token is in it
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, text := range []string{`{"token":"FAKE` + "\xff" + `"}`, `{"token":"FAKE\ud800"}`} {
+		if err := h.Terraform(t.Context(), "store", "other.example", strings.NewReader(text), &bytes.Buffer{}); err == nil || strings.Contains(err.Error(), "FAKE") {
+			t.Errorf("%q is stored: %v", text, err)
+		}
+	}
+}
+
 func TestDockerStoresAndErases(t *testing.T) {
 	h := newHouse(t)
 	h.put("podman/quay.io", "server", "quay.io", "username", "q", "password", "fake-quay")

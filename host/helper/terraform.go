@@ -28,7 +28,7 @@ func (h *Helpers) Terraform(ctx context.Context, verb, host string, in io.Reader
 		if err != nil {
 			return err
 		}
-		return writeJSON(out, map[string]string{"token": a.parts["token"]})
+		return a.writeJSON(out, map[string]string{"token": a.parts["token"]})
 	case "store":
 		if _, err := h.Records.Store(ctx); err != nil { // may start rhx anew
 			return err

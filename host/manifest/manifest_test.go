@@ -181,6 +181,19 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// JSON would hold another value than the one of the store.
+func TestFilterJSONRefusesWhatItWouldChange(t *testing.T) {
+	for filter, ok := range map[string]bool{"json": false, "": true, "url": true, "shell": true, "base64": true} {
+		got, err := Template{{Text: "x="}, {Secret: "db", Key: "key", Filter: filter}}.Expand(func(Part) (string, error) { return "FAKE\xff", nil })
+		if (err == nil) != ok {
+			t.Errorf("%q: %q, %v", filter, got, err)
+		}
+		if err != nil && (!strings.Contains(err.Error(), "${db.key|json}") || strings.Contains(err.Error(), "FAKE")) {
+			t.Error(err)
+		}
+	}
+}
+
 func TestGenerate(t *testing.T) {
 	for _, g := range []Generate{{Kind: kindText, Length: 20, Alphabet: "ab"}, {Kind: kindHex, Length: 33}, {Kind: kindUUID}, {Kind: kindEd25519}, {Kind: kindAge}} {
 		a, public, err := g.Make()

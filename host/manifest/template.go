@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rhx-dev/rhx/host/bundle"
 	"github.com/rhx-dev/rhx/host/spec"
@@ -100,6 +101,9 @@ func (t Template) Expand(value func(Part) (string, error)) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if p.Filter == "json" && !utf8.ValidString(v) {
+			return "", fmt.Errorf("%s: the value is not UTF-8, which JSON cannot hold; the filter base64 takes any bytes", Template{p})
+		}
 		b.WriteString(p.filter(v))
 	}
 	return b.String(), nil
@@ -110,7 +114,7 @@ func (p Part) filter(v string) string {
 	case "url":
 		return strings.ReplaceAll(url.QueryEscape(v), "+", "%20")
 	case "json":
-		out, _ := json.Marshal(v) // a string is always marshalled
+		out, _ := json.Marshal(v) // UTF-8 is always marshalled
 		return string(out[1 : len(out)-1])
 	case "shell":
 		return bundle.ShellQuote(v)

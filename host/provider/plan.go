@@ -34,6 +34,9 @@ type Placement struct {
 	Action Action
 	// Keys are the keys that are added or differ.
 	Keys []string
+	// ModeAlone says of an Updated one that the values were there: others could read the
+	// file, and cannot any more.
+	ModeAlone bool
 	// Err says why Action is Conflict or Failed.
 	Err error
 }
@@ -292,7 +295,7 @@ func (p *Plan) mend(pl *Placement, sp *spec.Spec, sec *secret.Secret, f *spec.Fi
 	}
 	if file, err := p.file(path, f.Mode); err == nil && !file.mend {
 		file.mend = true
-		pl.Action, p.files[path] = Updated, file
+		pl.Action, pl.ModeAlone, p.files[path] = Updated, true, file
 	}
 }
 

@@ -48,9 +48,9 @@ var (
 
 // whole searches a text that is in no other one, and what is packed in it. The error is one
 // of reading it; what else was not searched is noted.
-func (t *texts) whole(ctx context.Context, place Place, abs string, in io.Reader) error {
+func (t *texts) whole(ctx context.Context, place Place, file string, in io.Reader) error {
 	t.ctx, t.in, t.budget, t.notes, t.unnoted = ctx, &source{t: t, in: in}, freeBytes, nil, 0
-	t.unpack(place, abs, t.in, 0)
+	t.unpack(place, file, t.in, 0)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -64,32 +64,44 @@ func (t *texts) whole(ctx context.Context, place Place, abs string, in io.Reader
 }
 
 // unpack searches a text, and where it is packed, what is in it.
-func (t *texts) unpack(place Place, abs string, in io.Reader, depth int) {
+func (t *texts) unpack(place Place, file string, in io.Reader, depth int) {
+	t.depth = depth
 	n, err := io.ReadAtLeast(in, t.buf, headerSize)
 	head := t.buf[:n]
 	look := kindOf(head)
+	if look != nil && t.s.AsTheyAre {
+		t.s.asItIs()
+		look = nil
+	}
 	switch {
 	case look == nil || err != nil && !atEnd(err):
 		other := depth == 0 && t.named && otherArchive(head) // head is overwritten by what is read
-		if t.plain(place, abs, head, in, err); other {
+		if t.plain(place, file, head, in, err); other {
 			t.note(place, errMethod)
 		}
 	case depth >= maxDepth:
-		t.plain(place, abs, head, in, err)
+		t.plain(place, file, head, in, err)
 		t.note(place, errTooDeep)
 	default:
 		head = bytes.Clone(head)
-		look(&pack{t: t, place: place, abs: abs, depth: depth, head: head, in: bufio.NewReaderSize(io.MultiReader(bytes.NewReader(head), in), 64<<10)})
+		look(&pack{t: t, place: place, file: file, depth: depth, head: head, in: bufio.NewReaderSize(io.MultiReader(bytes.NewReader(head), in), 64<<10)})
 	}
 }
 
+// asItIs counts an archive that is not unpacked.
+func (s *Scanner) asItIs() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.archives++
+}
+
 // plain searches a text as it is, of which the beginning was read, and with which error.
-func (t *texts) plain(place Place, abs string, head []byte, in io.Reader, err error) {
+func (t *texts) plain(place Place, file string, head []byte, in io.Reader, err error) {
 	_, _ = t.Write(head)
 	if err == nil {
 		_, err = io.CopyBuffer(struct{ io.Writer }{t}, struct{ io.Reader }{in}, t.buf)
 	}
-	if t.end(place, abs); err != nil && !atEnd(err) {
+	if t.end(place, file); err != nil && !atEnd(err) {
 		t.damaged(place, err)
 	}
 }
@@ -158,7 +170,7 @@ func (p Place) within(name string) Place {
 type pack struct {
 	t     *texts
 	place Place
-	abs   string
+	file  string
 	depth int
 	// head is the beginning of it. in has that, too.
 	head []byte
@@ -178,7 +190,7 @@ func (p *pack) bzip2() {
 
 func (p *pack) zstd() {
 	if p.t.s.Zstd == nil {
-		p.t.plain(p.place, p.abs, nil, p.in, nil)
+		p.t.plain(p.place, p.file, nil, p.in, nil)
 		p.t.note(p.place, errMethod)
 		return
 	}
@@ -202,7 +214,7 @@ func (p *pack) stream(open func(io.Reader) (io.Reader, error), other func(error)
 		return
 	}
 	out := &unpacked{t: p.t, in: z, from: from, other: other}
-	p.t.unpack(p.place, p.abs, out, p.depth+1)
+	p.t.unpack(p.place, p.file, out, p.depth+1)
 	if out.err == nil {
 		_, _ = io.Copy(io.Discard, struct{ io.Reader }{out}) // what is in it ended before
 	}
@@ -225,7 +237,7 @@ func (p *pack) broken(from *consumed, all bool, err error) {
 		place, before = p.place, string(p.head[:from.n])
 	}
 	p.t.damaged(p.place, err)
-	p.t.plain(place, p.abs, nil, io.MultiReader(strings.NewReader(before), p.in), nil)
+	p.t.plain(place, p.file, nil, io.MultiReader(strings.NewReader(before), p.in), nil)
 }
 
 // tar searches the files of a tar, and what is behind its end: others, too.

@@ -146,6 +146,29 @@ func TestArchivesNotSearched(t *testing.T) {
 	}
 }
 
+// Archives are searched as they are where that is asked for, and counted; else what came out of
+// them is.
+func TestArchivesAsTheyAre(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.gz": packed(value), "b.tar": archive("x", value), "c": value})
+	for _, asTheyAre := range []bool{false, true} {
+		s := searcher(t)
+		s.AsTheyAre = asTheyAre
+		if err := s.Trees(context.Background(), []string{dir}); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.ReplaceAll(strings.Join(lines(s), " "), dir+"/", "")
+		all, unpacked := s.Bytes()
+		size := int64(len(packed(value)) + len(archive("x", value)) + len(value))
+		switch {
+		case asTheyAre && (got != "b.tar:2:1 s plain c:1:1 s plain" || s.NotUnpacked() != 2 || unpacked != 0 || all != size):
+			t.Errorf("as they are: %q, %d archives, %d of %d bytes unpacked", got, s.NotUnpacked(), unpacked, all)
+		case !asTheyAre && (strings.Count(got, ":1:1 s plain") != 3 || s.NotUnpacked() != 0 || unpacked < 2*int64(len(value))):
+			t.Errorf("unpacked: %q, %d archives, %d of %d bytes", got, s.NotUnpacked(), unpacked, all)
+		}
+	}
+}
+
 // A file that says that it has no bytes may have some.
 func TestUnsizedFile(t *testing.T) {
 	const path = "/proc/self/cmdline"

@@ -25,7 +25,7 @@ func (p *pack) zip() {
 			err = errLargeZip
 		}
 		if err != nil {
-			p.t.plain(p.place, p.abs, nil, io.MultiReader(bytes.NewReader(data), p.in), nil)
+			p.t.plain(p.place, p.file, nil, io.MultiReader(bytes.NewReader(data), p.in), nil)
 			if errors.Is(err, errLargeZip) {
 				p.t.note(p.place, err)
 			} else {
@@ -41,7 +41,7 @@ func (p *pack) zip() {
 	list := &directory{at: at, left: maxDirectory}
 	r, err := zip.NewReader(list, size)
 	if err != nil {
-		p.t.plain(p.place, p.abs, nil, p.in, nil)
+		p.t.plain(p.place, p.file, nil, p.in, nil)
 		p.t.damaged(p.place, err)
 		return
 	}

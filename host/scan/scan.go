@@ -105,6 +105,8 @@ type Scanner struct {
 	// Zstd unpacks zstd, as package scan/zstandard does; with nil, what is packed so is
 	// told of as not read.
 	Zstd func(io.Reader) (io.ReadCloser, error)
+	// AsTheyAre has archives searched without unpacking them.
+	AsTheyAre bool
 
 	finder  *mask.Finder
 	holders [][]Holder // by value
@@ -115,6 +117,8 @@ type Scanner struct {
 	placed   int
 	unread   []Unread
 	bytes    int64
+	unpacked int64
+	archives int
 	// named are the names, up to what is in them, that were told of.
 	named map[string]bool
 }
@@ -184,8 +188,11 @@ func (s *Scanner) Seeks() int { return len(s.holders) }
 // PlacedCount returns how many values are where rhx put them.
 func (s *Scanner) PlacedCount() int { return s.placed }
 
-// Bytes returns how much was searched.
-func (s *Scanner) Bytes() int64 { return s.bytes }
+// Bytes returns how much was searched, and how much of that came out of archives.
+func (s *Scanner) Bytes() (all, unpacked int64) { return s.bytes, s.unpacked }
+
+// NotUnpacked returns how many archives were searched as they are.
+func (s *Scanner) NotUnpacked() int { return s.archives }
 
 func (s *Scanner) notRead(place string, err error) {
 	s.mu.Lock()
@@ -227,6 +234,8 @@ type texts struct {
 	at    io.ReaderAt // nil where there is none
 	size  int64
 	named bool
+	// depth is how many archives the text that is searched is in.
+	depth int
 	// budget is how much more may come of what is packed in it, and spool is what is left of
 	// the memory for zips.
 	budget, spool int64
@@ -269,6 +278,9 @@ func (t *texts) ended() []Finding {
 	if t.patterns != nil {
 		t.patterns.end()
 	}
+	if len(t.found) == 0 {
+		return nil
+	}
 	type start struct{ line, column int }
 	known := map[start]bool{}
 	for _, f := range t.found {
@@ -281,11 +293,15 @@ func (t *texts) ended() []Finding {
 	return found
 }
 
-// end ends a text, and files what is in it under a place. path is the absolute path of
-// its file; "" for none.
-func (t *texts) end(place Place, path string) {
+// end ends a text, and files what is in it under a place. file is the path of its file, by
+// which one may know that rhx put a value there; "" for none.
+func (t *texts) end(place Place, file string) {
 	found := t.ended()
 	s := t.s
+	path := ""
+	if file != "" && len(found) > 0 {
+		path, _ = filepath.Abs(file) // without a working folder nobody knows who put it there
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(found) > 0 {
@@ -300,6 +316,9 @@ func (t *texts) end(place Place, path string) {
 		s.add(f)
 	}
 	s.bytes += t.n
+	if t.depth > 0 {
+		s.unpacked += t.n
+	}
 	t.n = 0
 }
 
@@ -319,6 +338,9 @@ func (t *texts) name(place Place) {
 	_, _ = t.Write([]byte(oneLine(path)))
 	t.n = 0
 	found := t.ended()
+	if len(found) == 0 {
+		return
+	}
 	s := t.s
 	s.mu.Lock()
 	defer s.mu.Unlock()

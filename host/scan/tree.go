@@ -137,10 +137,6 @@ func (t *texts) open(ctx context.Context, f file) error {
 	if !info.Mode().IsRegular() {
 		return nil // it became another one
 	}
-	abs, err := filepath.Abs(f.path)
-	if err != nil {
-		return err
-	}
 	t.named, t.at, t.size = f.named, in, info.Size()
 	if t.size == 0 { // as /proc has them
 		t.at, t.size = nil, maxUnsized
@@ -149,7 +145,7 @@ func (t *texts) open(ctx context.Context, f file) error {
 	if base := filepath.Base(f.path); strings.HasPrefix(base, ".zsh") || base == ".zhistory" || base == ".histfile" {
 		t.at, text = nil, &unmeta{in: text}
 	}
-	return t.whole(ctx, Place{Path: f.path}, abs, text)
+	return t.whole(ctx, Place{Path: f.path}, f.path, text)
 }
 
 // maxUnsized is how much is read of a file that says that it has no bytes.

@@ -52,8 +52,8 @@ func TestTrees(t *testing.T) {
 	if got := lines(s); len(got) != 1 || !strings.HasSuffix(got[0], "/a/link-tree/file:1:1 s plain") {
 		t.Error(got)
 	}
-	if s.Bytes() != int64(len(value)) {
-		t.Errorf("%d bytes", s.Bytes())
+	if all, unpacked := s.Bytes(); all != int64(len(value)) || unpacked != 0 {
+		t.Errorf("%d bytes, %d of them unpacked", all, unpacked)
 	}
 }
 

@@ -7,6 +7,7 @@
 package secret
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // Redacted is what a Value prints in place of its text. It has a fixed length,
@@ -57,6 +59,23 @@ func (v Value) MarshalYAML() (any, error) { return Redacted, nil }
 
 // Values maps the keys of a secret, such as "access_key", to its values.
 type Values map[string]Value
+
+// Binary takes the texts that are not UTF-8 out of texts and returns them in base64; nil for
+// none. A document of JSON or YAML has them apart, since it would hold others in their place.
+func Binary(texts map[string]string) map[string]string {
+	var binary map[string]string
+	for key, text := range texts {
+		if utf8.ValidString(text) {
+			continue
+		}
+		if binary == nil {
+			binary = map[string]string{}
+		}
+		binary[key] = base64.StdEncoding.EncodeToString([]byte(text))
+		delete(texts, key)
+	}
+	return binary
+}
 
 // Keys returns the keys in alphabetical order.
 func (v Values) Keys() []string { return slices.Sorted(maps.Keys(v)) }

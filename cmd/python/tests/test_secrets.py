@@ -265,6 +265,11 @@ def test_bytes_that_are_no_text(home: Path) -> None:
     (home / "raw").write_bytes(raw)
     rhx_says("save", "odd", "key=@raw")
     assert rhx.secret("odd").values["key"].reveal_bytes() == raw
+    os.environb[b"OPENAI_API_KEY"] = b"sk-\xff"
+    try:
+        assert rhx.provider_secret("openai").values["api_key"].reveal_bytes() == b"sk-\xff"
+    finally:
+        del os.environb[b"OPENAI_API_KEY"]
     rhx.secret("real", {"key": "\ufffd, the character"}).save()
     assert rhx.secret("real").values == {"key": "\ufffd, the character"}
     with pytest.raises(rhx.Error, match="the value key is not UTF-8") as e:

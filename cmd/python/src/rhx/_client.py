@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Optional, Union
+from typing import Any, Optional, Union
 
 from ._errors import Error, NotFound
 from ._process import Answer, call, each, end, find, log, read, start
@@ -207,13 +207,11 @@ class Client:
             done.check_returncode()
         return done
 
-    def ask(
-        self, *words: Union[str, int, None], given: Optional[Value] = None, output: Literal["json", "table"] = "json"
-    ) -> Answer:
+    def ask(self, *words: Union[str, int, None], given: Optional[Value] = None) -> Answer:
         """Ask rhx; words that are not true are left out."""
         said = [w for w in words if isinstance(w, str) and w]
         return call(
-            [*self._program(), *said[:1], *self._options(said[0]), f"--output={output}", *said[1:]], given, self.timeout
+            [*self._program(), *said[:1], *self._options(said[0]), "--output=json", *said[1:]], given, self.timeout
         )
 
     def _program(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,19 +180,9 @@ class Secret:
             if found is None:
                 raise NotFound(f"{self._show[1]} is no longer on this machine", kind="not_found")
         self._describe(found)
-        texts: dict[str, str] = found["values"]
-        values: dict[str, Value] = {}
-        for key, text in texts.items():
-            if "\ufffd" not in text:
-                values[key] = Value(text)
-            elif self._save is not None:
-                raise Error(
-                    f"the value {key} of {self.name} may not be UTF-8, which JSON cannot hold",
-                    hint=".save() it; then .values has every byte",
-                )
-            else:  # perhaps in the place of bytes that JSON cannot hold
-                number = self.version and f"--version={self.version}"
-                values[key] = self._client.ask("get", self.name, key, number, output="table").out
+        values = {key: Value(text) for key, text in found.get("values", {}).items()}
+        for key, text in found.get("binary", {}).items():
+            values[key] = Value(base64.b64decode(text, validate=True))
         self._values = Values(values)
 
 
