@@ -41,7 +41,17 @@ client has its answer.
 		b.WriteString(" | " + w.name)
 	}
 	b.WriteString(" | rhx beside direct |\n| --- |" + strings.Repeat(" --- |", len(routes)+1) + "\n")
+	memory := func(after string) {
+		b.WriteString("| the most memory of the proxy, after " + after + " |")
+		for _, w := range routes {
+			b.WriteString(" " + most(w.proxy) + " |")
+		}
+		b.WriteString(" |\n")
+	}
 	for _, m := range measures {
+		if m.order.Do == "many" && !m.order.HTTP2 {
+			memory("these")
+		}
 		var things []*thing
 		why := map[string]string{}
 		for _, w := range routes {
@@ -72,11 +82,8 @@ client has its answer.
 		}
 		fmt.Fprintf(&b, " %s |\n", judged(things[0], things[1], m.order.Bytes, m.goal, m.added))
 	}
-	b.WriteString("| the most memory of the proxy |")
-	for _, w := range routes {
-		b.WriteString(" " + most(w.proxy) + " |")
-	}
-	return b.String() + " |\n" + left, nil
+	memory("all")
+	return b.String() + left, nil
 }
 
 // rate is what a thing took, or how many megabytes it moved in a second.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -226,5 +227,6 @@ func failed(argv []string, err error, said ...[]byte) error {
 		return nil
 	}
 	text := string(bytes.Join(said, []byte("\n")))
-	return fmt.Errorf("%s: %w: %s", strings.Join(argv[:min(3, len(argv))], " "), err, text[:min(len(text), 2000)])
+	name := append([]string{filepath.Base(argv[0])}, argv[1:min(3, len(argv))]...)
+	return fmt.Errorf("%s: %w: %s", strings.Join(name, " "), err, text[:min(len(text), 2000)])
 }
