@@ -9,7 +9,8 @@
 # make actions   the action and the component in .ci, by the schemas of GitHub and GitLab
 # make licenses  the licences of what rhx links are among those that docs/dependencies.md has
 # make api       BASE=COMMIT: what changed in what rhx exports; without BASE against the last tag
-# make bench     docs/BENCHMARKS.md: rhx beside others, and how it grows; BENCH=run repeats one comparison
+# make bench     docs/BENCHMARKS.md: rhx beside others, and how it grows; BENCH=run repeats one comparison, BENCH=page
+#                writes the page of what was found last, ROUNDS=3 makes it short, INSTALL=no takes the peers that are there
 
 SHELL := /bin/sh
 GO ?= go

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what rhx is compared with, and measures: bench.sh [NAME...]. Without names all
-# comparisons run and docs/BENCHMARKS.md is written; with names those are printed. Run it on a quiet
-# machine.
+# comparisons run and docs/BENCHMARKS.md is written; with names those are printed and kept, and the
+# name page writes the page of what is kept. Run it on a quiet machine.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)

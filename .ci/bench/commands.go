@@ -66,7 +66,7 @@ func starts(b *bencher) (string, error) {
 		stdin string
 		argv  []string
 	}{
-		{"", []string{"go", "build", "-o", "empty", "empty.go"}},
+		{"", []string{"env", "HOME=" + os.Getenv("HOME"), "go", "build", "-o", "empty", "empty.go"}}, // with its cache
 		{"", []string{"ln", "-s", b.rhx, "git-credential-rhx"}},
 		{"", []string{"ln", "-s", b.rhx, "docker-credential-rhx"}},
 		{"", []string{"age-keygen", "-o", "key.txt"}},
@@ -108,20 +108,66 @@ func starts(b *bencher) (string, error) {
 	if gopass := b.has("gopass"); gopass != "" {
 		show := p.timed("`gopass show -o`", "", gopass, "show", "-o", "openai")
 		defer func() { _, _ = p.output("", "gpgconf", "--kill", "all") }()
-		if err := gopassStore(p, gopass, fake); err != nil {
+		if err := gopassStore(p, gopass, map[string]string{"openai": fake}); err != nil {
 			left = leftOut("gopass", err)
 		} else {
 			things, pairs = append(things, show), append(pairs, pair{a: get, b: show})
 		}
 	}
+	more, said, err := ones(b)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range more {
+		things, pairs = append(things, t), append(pairs, pair{a: get, b: t})
+	}
 	if err := inTurn(2, often, things...); err != nil {
 		return "", err
 	}
-	return rows(pairs) + b.missing("gopass") + left, nil
+	return rows(pairs) + b.missing("gopass", "vals", "dotenvx", "fnox", "secretspec", "varlock") + left + said, nil
+}
+
+// ones are ways to read one of ten values, by those that keep variables.
+func ones(b *bencher) (things []*thing, left string, err error) {
+	p, err := newPlace(filepath.Join(b.dir, "ten"))
+	if err != nil {
+		return nil, "", err
+	}
+	p.env = append(p.env, "SOPS_AGE_KEY_FILE="+p.dir+"/key.txt", "FNOX_AGE_KEY_FILE="+p.dir+"/key.txt", "VARLOCK_TELEMETRY_DISABLED=1")
+	if err := p.ten(b); err != nil {
+		return nil, "", err
+	}
+	for _, m := range []struct {
+		name, peer string
+		argv       []string
+	}{
+		{"`vals get`, from sops", "vals", []string{"get", "ref+sops://" + p.dir + "/enc.yaml#/K7"}},
+		{"`dotenvx get`, encrypted", "dotenvx", []string{"get", "K7", "-f", "enc.env"}},
+		{"`fnox get`, age", "fnox", []string{"get", "K7"}},
+		{"`secretspec get`, plain .env", "secretspec", []string{"get", "--provider", "dotenv", "K7"}},
+		{"`varlock printenv`, plain .env", "varlock", []string{"printenv", "K7"}},
+	} {
+		program := b.has(m.peer)
+		if program == "" {
+			continue
+		}
+		out, err := p.output("", append([]string{program}, m.argv...)...)
+		if err == nil && !strings.Contains(out, value(7)) {
+			err = errors.New("it does not print the value")
+		}
+		if err != nil {
+			left += leftOut(m.name, err)
+			continue
+		}
+		t := p.timed(m.name, "", append([]string{program}, m.argv...)...)
+		t.every = 4
+		things = append(things, t)
+	}
+	return things, left, nil
 }
 
 // gopassStore makes a store of gopass with a key of GnuPG that has no passphrase.
-func gopassStore(p *place, gopass, text string) error {
+func gopassStore(p *place, gopass string, all map[string]string) error {
 	p.env = append(p.env, "GNUPGHOME="+p.dir+"/gnupg", "GOPASS_NO_NOTIFY=true", "GOPASS_HOMEDIR="+p.dir, "GIT_AUTHOR_NAME=bench", "GIT_AUTHOR_EMAIL=bench@example.org", "GIT_COMMITTER_NAME=bench", "GIT_COMMITTER_EMAIL=bench@example.org")
 	for _, step := range []struct {
 		stdin string
@@ -130,13 +176,26 @@ func gopassStore(p *place, gopass, text string) error {
 		{"", []string{"mkdir", "-m", "700", "gnupg"}},
 		{"", []string{"gpg", "--batch", "--quiet", "--passphrase", "", "--quick-gen-key", "bench@example.org", "default", "default", "never"}},
 		{"", []string{gopass, "--yes", "init", "--crypto", "gpgcli", "--storage", "fs", "bench@example.org"}},
-		{text, []string{gopass, "insert", "-f", "openai"}},
 	} {
 		if _, err := p.output(step.stdin, step.argv...); err != nil {
 			return err
 		}
 	}
+	for name, text := range all {
+		if _, err := p.output(text, gopass, "insert", "-f", name); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// gopassTen are ten secrets, whose names become variables.
+func gopassTen() map[string]string {
+	all := map[string]string{}
+	for i := range secrets {
+		all[fmt.Sprintf("app/K%d", i)] = value(i)
+	}
+	return all
 }
 
 // runs are ways to give a command ten secrets.
@@ -147,6 +206,13 @@ func runs(b *bencher) (string, error) {
 	}
 	if err := p.ten(b); err != nil {
 		return "", err
+	}
+	left := ""
+	if gopass := b.has("gopass"); gopass != "" {
+		defer func() { _, _ = p.output("", "gpgconf", "--kill", "all") }()
+		if err := gopassStore(p, gopass, gopassTen()); err != nil {
+			left = leftOut("gopass", err)
+		}
 	}
 	type way struct {
 		t    *thing
@@ -173,13 +239,14 @@ func runs(b *bencher) (string, error) {
 		{"`fnox exec`, age", "fnox", []string{"exec", "--"}},
 		{"`secretspec run`, plain .env", "secretspec", []string{"run", "--provider", "dotenv", "--"}},
 		{"`varlock run`, plain .env", "varlock", []string{"run", "--no-redact-stdout", "--"}},
+		{"`gopass env`", "gopass", []string{"env", "app"}},
 	} {
 		if program := b.has(m.peer); program != "" {
 			ways = append(ways, add(m.name, 8, append([]string{program}, m.argv...)...))
 		}
 	}
 	var pairs []pair
-	things, left := []*thing{alone}, ""
+	things := []*thing{alone}
 	for i, w := range ways {
 		command, want := []string{"printenv", "K7"}, value(7)
 		if w.t.name == "`sops exec-env`" { // it has a shell read the command
@@ -208,7 +275,7 @@ func runs(b *bencher) (string, error) {
 	if err := inTurn(2, often, things...); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("The ratio is of what each adds to the command alone, %s ms. `sops` has one file to decrypt, rhx ten, each with its own key.\n\n", alone.spread()) + rows(pairs) + b.missing("vals", "dotenvx", "fnox", "secretspec", "varlock") + left, nil
+	return fmt.Sprintf("The ratio is of what each adds to the command alone, %s ms. `sops` has one file to decrypt, rhx ten, each with its own key.\n\n", alone.spread()) + rows(pairs) + b.missing("vals", "dotenvx", "fnox", "secretspec", "varlock", "gopass") + left, nil
 }
 
 // ten saves ten secrets for each program.

@@ -4,29 +4,33 @@
 //
 //	go run ./.ci/bench BIN PEERS [NAME...]
 //
-// BIN is the folder with rhx and rhx-full, PEERS what peers.sh prints. With names of comparisons
-// only those run: they are printed, and no file is written.
+// BIN is the folder with rhx and rhx-full, PEERS what peers.sh prints. What a comparison finds is
+// kept on this machine. With names of comparisons only those run, and are printed; the name page
+// writes the page of what is kept. Without names all run, and the page is written.
 package main
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
 func main() {
-	if len(os.Args) < 3 {
+	var err error
+	switch args := os.Args[1:]; {
+	case len(args) == 2 && args[0] == "client":
+		err = client(args[1])
+	case len(args) < 2:
 		fmt.Fprintln(os.Stderr, "usage: bench BIN PEERS [NAME...]")
 		os.Exit(2)
+	default:
+		err = bench(args[0], args[1], args[2:])
 	}
-	if err := bench(os.Args[1], os.Args[2], os.Args[3:]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -45,6 +49,7 @@ var comparisons = []comparison{
 	{"start", "Starting, and one value", []string{"age", "sops"}, starts},
 	{"run", "A command with ten secrets", []string{"sops"}, runs},
 	{"vault", "A thousand secrets in Vault", []string{"vault"}, vaults},
+	{"broker", "A key that the command never has", nil, brokers},
 	{"hosts", "Six credentials on many hosts", []string{"ansible-core", "pssh"}, fleets},
 	{"scan", "Searching for what has leaked", []string{"gitleaks", "trufflehog"}, scans},
 	{"runhouse", "What Runhouse did", []string{"runhouse"}, runhouses},
@@ -64,12 +69,12 @@ type bencher struct {
 	rhx   string
 	peers map[string]peer
 	order []string
-	dir   string // for one comparison
-	plots map[string]string
+	dir   string            // for one comparison
+	plots map[string]string // of one comparison
 }
 
 func bench(bin, peers string, names []string) error {
-	b := &bencher{peers: map[string]peer{}, plots: map[string]string{}}
+	b := &bencher{peers: map[string]peer{}}
 	var err error
 	if b.rhx, err = filepath.Abs(filepath.Join(bin, "rhx")); err != nil {
 		return err
@@ -77,7 +82,11 @@ func bench(bin, peers string, names []string) error {
 	if err := b.readPeers(peers); err != nil {
 		return err
 	}
-	page := b.head()
+	for _, name := range names {
+		if name != "page" && !slices.ContainsFunc(comparisons, func(c comparison) bool { return c.name == name }) {
+			return fmt.Errorf("there is no comparison %s", name)
+		}
+	}
 	var failures []error
 	for _, c := range comparisons {
 		if len(names) > 0 && !slices.Contains(names, c.name) {
@@ -87,28 +96,20 @@ func bench(bin, peers string, names []string) error {
 		text, err := b.compare(c)
 		if err != nil { // the others are worth having
 			failures = append(failures, fmt.Errorf("%s: %w", c.name, err))
-			first, _, _ := strings.Cut(err.Error(), "\n")
-			text = "Not measured: `" + first + "`\n"
+			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s: %s\n", c.name, time.Since(began).Round(time.Second))
-		part := fmt.Sprintf("\n## %s\n\n%s\nAgain: `make bench BENCH=%s`\n", c.title, text, c.name)
-		if len(names) > 0 {
-			fmt.Print(part)
-		}
-		page += part
-	}
-	if len(names) > 0 {
-		return errors.Join(failures...)
-	}
-	if err := os.MkdirAll("docs/bench", 0o755); err != nil {
-		return err
-	}
-	for name, svg := range b.plots {
-		if err := os.WriteFile(filepath.Join("docs/bench", name+".svg"), []byte(svg), 0o644); err != nil {
+		if err := b.keep(c, text); err != nil {
 			return err
 		}
+		if len(names) > 0 {
+			fmt.Printf("\n## %s\n\n%s", c.title, text)
+		}
 	}
-	return errors.Join(append(failures, os.WriteFile("docs/BENCHMARKS.md", []byte(page), 0o644))...)
+	if len(names) == 0 || slices.Contains(names, "page") {
+		failures = append(failures, b.page())
+	}
+	return errors.Join(failures...)
 }
 
 // compare runs a comparison in a folder of its own.
@@ -123,6 +124,7 @@ func (b *bencher) compare(c comparison) (text string, err error) {
 		return "", err
 	}
 	defer os.RemoveAll(b.dir)
+	b.plots = map[string]string{}
 	return c.run(b)
 }
 
@@ -157,61 +159,4 @@ func (b *bencher) missing(names ...string) string {
 func leftOut(name string, err error) string {
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	return fmt.Sprintf("\n%s is not in this table: `%s`\n", name, first)
-}
-
-// head is the beginning of the page: what was measured where.
-func (b *bencher) head() string {
-	version, _ := exec.Command(b.rhx, "version").Output()
-	out := `# Benchmarks
-
-Written by ` + "`make bench`" + `, which installs what it compares to and takes about a quarter of an hour after that; ` + "`make bench BENCH=run`" + `
-repeats one comparison. Programs of a table run in turn (A B A B …), so that noise meets all of them. A figure is the
-median of all rounds, behind it the least and the most; times are those of whole commands, in milliseconds, where nothing else is said.
-A ratio is the median of the ratios of each round: 0.50 says that rhx takes half as long. Where it takes longer, the reason is beside it.
-
-` + fmt.Sprintf("Measured on %s: %s, %d cores, %s, %s.\n\n| program | version |\n| --- | --- |\n| rhx | %s |\n", time.Now().UTC().Format("2006-01-02"), processor(), runtime.NumCPU(), kernel(), memory(), strings.TrimSpace(string(version)))
-	for _, name := range b.order {
-		p := b.peers[name]
-		if p.path == "" {
-			p.version += ", could not be installed: `" + p.why + "`"
-		}
-		out += "| " + p.name + " | " + p.version + " |\n"
-	}
-	return out
-}
-
-func processor() string {
-	data, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(data)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
-}
-
-func kernel() string {
-	var u syscall.Utsname
-	if syscall.Uname(&u) != nil {
-		return runtime.GOOS
-	}
-	text := func(field [65]int8) string {
-		var out []byte
-		for _, c := range field {
-			if c == 0 {
-				break
-			}
-			out = append(out, byte(c))
-		}
-		return string(out)
-	}
-	release, _, _ := strings.Cut(text(u.Release), "-")
-	return text(u.Sysname) + " " + release
-}
-
-func memory() string {
-	data, _ := os.ReadFile("/proc/meminfo")
-	var kib int
-	_, _ = fmt.Sscanf(string(data), "MemTotal: %d kB", &kib)
-	return fmt.Sprintf("%d GiB of memory", (kib+1<<19)>>20)
 }

@@ -47,6 +47,7 @@ peer dotenvx 2.38.2 node_modules/.bin/dotenvx npmtool @dotenvx/dotenvx
 peer varlock 1.20.0 node_modules/.bin/varlock npmtool varlock
 peer ansible-core 2.17.7 bin/ansible-playbook piptool
 peer pssh 2.3.4 parallel-scp apttool
+peer mitmproxy 11.0.2 bin/mitmdump piptool
 peer runhouse 0.0.42 bin/runhouse piptool
 peer gopass 1.15.18 gopass gotool github.com/gopasspw/gopass .
 peer gitleaks 8.30.1 gitleaks gotool github.com/zricethezav/gitleaks/v8 .

@@ -231,9 +231,50 @@ func vaults(b *bencher) (string, error) {
 	if b.has("vals") != "" {
 		things, pairs = append(things, vals), append(pairs, pair{a: load, b: vals})
 	}
+	few, fewPairs, err := s.few()
+	if err != nil {
+		return "", err
+	}
+	pairs = append(pairs, fewPairs...)
 	if err := inTurn(1, 7, things...); err != nil {
+		return "", err
+	}
+	if err := inTurn(1, 21, few...); err != nil {
 		return "", err
 	}
 	intro := fmt.Sprintf("A server in dev mode on this machine, and %d requests at once, by rhx as by the client of %d lines. A new secret is two requests: Vault takes no metadata with values.\n\n", atOnce, 40)
 	return intro + rows(pairs) + b.missing("vals"), nil
+}
+
+// few are one value from Vault, and a command with ten.
+func (s *server) few() ([]*thing, []pair, error) {
+	p, err := newPlace(filepath.Join(s.dir, "ten"), append([]string{"RHX_STORE=vault://" + mount + "/ten"}, s.env[3:]...)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.ten(s.b); err != nil {
+		return nil, nil, err
+	}
+	var refs strings.Builder
+	for i := range secrets {
+		fmt.Fprintf(&refs, "K%d: ref+vault://%s/ten/s%d#/K%d\n", i, mount, i, i)
+	}
+	if err := write(p.dir, map[string]string{"vault.yaml": refs.String()}); err != nil {
+		return nil, nil, err
+	}
+	get := p.timed("`rhx get`, one from Vault", "", s.b.rhx, "get", "s7", "K7")
+	kv := p.timed("`vault kv get`", "", s.b.has("vault"), "kv", "get", "-field=K7", mount+"/ten/s7")
+	run := p.timed("`rhx run -b`, ten from Vault", "", s.b.rhx, "run", "-b", "app", "--", "true")
+	things, pairs := []*thing{get, kv, run}, []pair{{a: get, b: kv}}
+	if vals := s.b.has("vals"); vals != "" {
+		one := p.timed("`vals get`", "", vals, "get", fmt.Sprintf("ref+vault://%s/ten/s7#/K7", mount))
+		all := p.timed("`vals exec`", "", vals, "exec", "-f", "vault.yaml", "--", "true")
+		things, pairs = append(things, one, all), append(pairs, pair{a: get, b: one}, pair{a: run, b: all})
+	}
+	for _, t := range things {
+		if _, err := t.once(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return things, pairs, nil
 }

@@ -38,7 +38,7 @@ func main() {
 
 func write(dir string) error {
 	pages := map[string]string{}
-	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "docs/bench/*.svg"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			return err
