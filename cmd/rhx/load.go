@@ -241,7 +241,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 // modeAlone says that nothing but the mode of a file is changed; "" where more is.
 func modeAlone(l session.Outcome) string {
 	if l.ModeAlone {
-		return " (its mode alone: others could read it)"
+		return " (its permissions alone)"
 	}
 	return ""
 }

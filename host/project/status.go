@@ -287,8 +287,8 @@ func stateOf(o session.Outcome, rec *store.Record) string {
 	case provider.Created:
 		return StateMissing
 	case provider.Updated:
-		if len(o.Keys) == 0 {
-			return StateSame // only the permissions of its file are too open
+		if o.ModeAlone {
+			return StateSame
 		}
 		// All keys are new where the file has other things.
 		if rec != nil && len(o.Keys) == len(rec.Secret.Values) {
