@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
+	"github.com/rhx-dev/rhx/host/confine"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
@@ -71,6 +73,12 @@ func (a *app) engine() (*engine.Engine, error) {
 	if err := e.Dirs.Check(); err != nil {
 		return nil, err
 	}
+	if err := confine.Seen(e.Dirs.Data, e.Dirs.Config, e.Dirs.State); err != nil {
+		if !slices.Contains(forConfined, a.command) {
+			return nil, err
+		}
+		a.warn(err.Error())
+	}
 	a.made = e
 	a.made.Stores.Use(a.Store)
 	a.made.Stores.Made = a.keyMade
@@ -81,6 +89,10 @@ func (a *app) engine() (*engine.Engine, error) {
 	a.made.Book.Command, a.made.Book.Reason = a.command, a.Reason
 	return a.made, nil
 }
+
+// forConfined are the commands that say something without rhx's folders, too: of the
+// environment, and of the providers that rhx knows by itself.
+var forConfined = []string{"detect", "providers"}
 
 // keyMade tells of a new key.
 func (a *app) keyMade(path string) {

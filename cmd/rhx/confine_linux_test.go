@@ -56,9 +56,9 @@ func newHouse(t *testing.T, uid int) *house {
 	for _, d := range []string{h.home + "/.aws", h.home + "/.config/gh", h.home + "/.gnupg", h.home + "/moved", h.home + "/elsewhere", h.home + "/dots/docker", h.home + "/.kube", h.home + "/agents/deep", h.home + "/.ssh", h.listed() + "/.aws", run, run + "/gnupg", dir + "/made-before"} {
 		h.check(os.MkdirAll(d, 0o700))
 	}
-	h.env = []string{"HOME=" + h.home, "PATH=/usr/bin:/bin", "XDG_RUNTIME_DIR=" + run, "KUBECONFIG=" + h.home + "/moved/kube.yaml", "SSH_AUTH_SOCK=" + h.home + "/agent.sock"}
+	h.env = []string{"HOME=" + h.home, "PATH=/usr/bin:/bin", "XDG_RUNTIME_DIR=" + run, "KUBECONFIG=" + h.home + "/moved/kube.yaml", "SSH_AUTH_SOCK=" + h.home + "/agent.sock", "KRB5CCNAME=FILE:" + h.home + "/elsewhere/tickets"}
 	where := map[string]any{}
-	files := []string{"/.aws/credentials", "/.netrc", "/.config/gh/hosts.yml", "/moved/kube.yaml", "/.gnupg/key", "/work/.env", "/.config/rhx/note", "/elsewhere/real", "/dots/docker/config.json", "/.kube/config", "/.ssh/id_fake"}
+	files := []string{"/.aws/credentials", "/.netrc", "/.config/gh/hosts.yml", "/moved/kube.yaml", "/.gnupg/key", "/work/.env", "/.config/rhx/note", "/elsewhere/real", "/dots/docker/config.json", "/.kube/config", "/.ssh/id_fake", "/.Xauthority", "/elsewhere/tickets"}
 	h.check(os.MkdirAll(h.home+"/.config/rhx", 0o700))
 	var all, ways []string
 	for _, f := range files {
@@ -380,6 +380,7 @@ func TestConfinedCommandSeesNothing(t *testing.T) {
 				t.Errorf("without the broker: works: %q; it said %q", works, said)
 			}
 			h.withoutNamespaces()
+			h.withoutCalls()
 		})
 	}
 }
@@ -408,12 +409,33 @@ func (h *house) withoutNamespaces() {
 	if !slices.Contains(works, "broker") || !slices.Contains(works, "children") {
 		t.Errorf("Landlock alone: works: %q", works)
 	}
-	if !strings.HasPrefix(said, "confined by Landlock alone, since there are no namespaces (namespaces: start a process: operation not permitted); open: the names and shared memory of your processes, your other terminals") || strings.Count(said, "\n") != 1 {
+	if !strings.HasPrefix(said, "confined by Landlock alone, since there are no namespaces (namespaces: start a process: operation not permitted); open: the names and shared memory of your processes, your other terminals, ") || abi >= 4 && !strings.Contains(said, ", connections from outside") || strings.Count(said, "\n") != 1 {
 		t.Errorf("it said %q", said)
 	}
 	cmd := h.command(h.attack, "without-namespaces", h.rhx, "run", "--broker", "--confine=strict", "-s", "openai", "--", "touch", "made")
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "--confine=strict: this system lets rhx make no namespaces") || !strings.Contains(string(out), "kernel.apparmor_restrict_unprivileged_userns") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// withoutCalls has the system refuse one of the calls that the walls need: a command is not
+// started, and nothing says that they hold.
+func (h *house) withoutCalls() {
+	for call, want := range map[uintptr]string{
+		unix.SYS_OPEN_TREE:               "where it is: operation not permitted",
+		unix.SYS_MOVE_MOUNT:              "where it is: operation not permitted",
+		unix.SYS_LANDLOCK_CREATE_RULESET: "this kernel has no Landlock",
+		unix.SYS_LANDLOCK_ADD_RULE:       "operation not permitted",
+		unix.SYS_LANDLOCK_RESTRICT_SELF:  "landlock: operation not permitted",
+		unix.SYS_SECCOMP:                 "seccomp: operation not permitted",
+	} {
+		for _, confine := range []string{"--confine", "--confine=strict"} {
+			cmd := h.command(h.attack, "without-call", strconv.Itoa(int(call)), h.rhx, "run", "--broker", confine, "-s", "openai", "--", "echo", "started")
+			out, err := cmd.CombinedOutput()
+			if text := string(out); err == nil || !strings.Contains(text, want) || strings.Contains(text, "confined by") || strings.Contains(text, "started\n") {
+				h.t.Errorf("without call %d, %s: %v: %s", call, confine, err, text)
+			}
+		}
 	}
 }

@@ -75,7 +75,7 @@ func (c *runCmd) confined(ctx context.Context, a *app, e *engine.Engine) (*confi
 	case linked != "":
 		a.warn(linked + " has another name (a hard link), by which the command can read it")
 	}
-	if !a.Quiet || why != nil { // that it is less is said in any case
+	if !a.Quiet || plan.Left() != "" { // that it is less is said in any case
 		fmt.Fprintln(a.Err, confineNote(plan, why))
 	}
 	return confine.New(plan)
@@ -90,7 +90,11 @@ func confineNote(p confine.Plan, why error) string {
 		network = "of the network there is the broker"
 	}
 	if why == nil {
-		return "confined by namespaces and Landlock; " + network
+		text := "confined by namespaces and Landlock; " + network
+		if left := p.Left(); left != "" {
+			text += "; open: " + left
+		}
+		return text
 	}
 	text := fmt.Sprintf("confined by Landlock alone, since there are no namespaces (%v); open: %s", why, p.Left())
 	if p.OnWay() {
@@ -159,15 +163,22 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 		if err := addSpecs(ctx, e, m, homes, &p); err != nil {
 			return p, err
 		}
-		add(filepath.Join(home, ".gnupg"), filepath.Join(home, ".local/share/keyrings"), filepath.Join(home, ".password-store"))
+		add(filepath.Join(home, ".gnupg"), filepath.Join(home, ".local/share/keyrings"), filepath.Join(home, ".local/share/kwalletd"), filepath.Join(home, ".password-store"))
+		// Who has the cookie of a display types into its windows, also over TCP (ssh -X).
+		add(filepath.Join(home, ".Xauthority"), filepath.Join(home, ".ICEauthority"))
 	}
 	work, err := projfile.Names(p.Dir)
 	if err != nil {
 		return p, err
 	}
 	add(work...)
-	add(a.Getenv("GNUPGHOME"), a.Getenv("PASSWORD_STORE_DIR"))
+	add(a.Getenv("GNUPGHOME"), a.Getenv("PASSWORD_STORE_DIR"), a.Getenv("XAUTHORITY"), a.Getenv("ICEAUTHORITY"))
 	uid := strconv.Itoa(os.Getuid())
+	tickets, err := kerberos(a.Getenv, uid)
+	if err != nil {
+		return p, err
+	}
+	add(tickets...)
 	add("/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/tmux-"+uid, "/run/screen/S-"+filepath.Base(homes[len(homes)-1]))
 	p.Private = append(p.Private, "/run/user/"+uid)
 	if run := a.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
@@ -181,6 +192,29 @@ func confinePlan(ctx context.Context, a *app, e *engine.Engine) (confine.Plan, e
 	add(a.Getenv("SSH_AUTH_SOCK"))
 	p.Sockets, err = confine.Sockets(homes...)
 	return p, err
+}
+
+// kerberos are the files with tickets: the one of the variable, and those that are there by
+// the name that login programs give them.
+func kerberos(getenv func(string) string, uid string) ([]string, error) {
+	list, err := os.ReadDir("/tmp")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("--confine hides Kerberos tickets: %w", err)
+	}
+	var out []string
+	for _, e := range list {
+		if rest, ok := strings.CutPrefix(e.Name(), "krb5cc_"+uid); ok && (rest == "" || rest[0] == '_') {
+			out = append(out, filepath.Join("/tmp", e.Name()))
+		}
+	}
+	name := getenv("KRB5CCNAME")
+	if kind, rest, ok := strings.Cut(name, ":"); ok {
+		if kind != "FILE" && kind != "DIR" { // in the kernel or a service: no file
+			return out, nil
+		}
+		name = strings.TrimPrefix(rest, ":") // DIR::FILE is one of a folder
+	}
+	return append(out, name), nil
 }
 
 // confineHomes are the home folder and, where that is another one, the user's of the user

@@ -49,6 +49,9 @@ func Check(p Plan) (checked Plan, why, err error) {
 		return p, nil, fmt.Errorf("try what this system allows: %w", again)
 	}
 	p.Namespaces = false
+	if err := p.try(); err != nil { // before anybody says that Landlock holds
+		return p, nil, fmt.Errorf("without namespaces (%w) there is Landlock, and that fails: %w", why, err)
+	}
 	return p, why, nil
 }
 
@@ -218,17 +221,31 @@ func (p *Plan) Linked() string {
 	return found
 }
 
-// Left says what Landlock alone leaves open, on this kernel.
+// Left says what the walls leave open, on this kernel; "" for nothing.
 func (p *Plan) Left() string {
-	left := []string{"the names and shared memory of your processes", "your other terminals"}
+	var left []string
+	if p.Namespaces {
+		if p.ABI < abiScopes {
+			left = append(left, "signals to the command's process group")
+			if !p.Offline {
+				left = append(left, "abstract sockets")
+			}
+		}
+		return strings.Join(left, ", ")
+	}
+	left = append(left, "the names and shared memory of your processes", "your other terminals")
 	if p.ABI < abiUnix {
 		left = append(left, "Unix sockets by their path (ssh-agent, docker, D-Bus)")
 	}
 	if p.ABI < abiScopes {
 		left = append(left, "abstract sockets and signals")
 	}
-	if p.Offline && p.ABI < abiTCP {
-		left = append(left, "TCP")
+	if p.Offline {
+		if p.ABI < abiTCP {
+			left = append(left, "TCP")
+		} else {
+			left = append(left, "connections from outside")
+		}
 	}
 	return strings.Join(left, ", ")
 }

@@ -11,7 +11,12 @@
 // do; see [Stage].
 package confine
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rhx-dev/rhx/host/fault"
+)
 
 // Plan is what a command does not see. All paths are absolute, and without links.
 type Plan struct {
@@ -59,3 +64,15 @@ var ErrSystem = errors.New("only Linux has what confines a command")
 
 // Arg is the argument with which rhx starts itself as one of the processes of [Stage].
 const Arg = "run-confined"
+
+// Seen is an error where this process is in a confined command that does not see one of
+// rhx's folders: what is in there is not known, which is another thing than nothing.
+func Seen(dirs ...string) error {
+	for _, dir := range dirs {
+		if Hides(dir) {
+			return fault.WithHint(fmt.Errorf("this command runs under rhx run --confine, which hides %s and rhx's other folders from it", dir),
+				"the secrets that it may use are in its variables and files; for the others run rhx outside of it")
+		}
+	}
+	return nil
+}

@@ -11,6 +11,9 @@ import (
 // Check says whether, and how, this system can confine a command.
 func Check(p Plan) (checked Plan, why, err error) { return p, nil, ErrSystem }
 
+// Hides is for Linux.
+func Hides(string) bool { return false }
+
 // Linked is for Linux.
 func (*Plan) Linked() string { return "" }
 

@@ -39,6 +39,10 @@ const newest = unix.SYS_REMOVEXATTRAT
 // a virtual machine and its host, belong to no namespace.
 var families = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
 
+// snapshots are the requests of file systems that show a folder of the user's once more,
+// without what is mounted in it: snapshots of btrfs, in both forms, and of bcachefs.
+var snapshots = []uint32{0x50009401, 0x50009417, 0x4020bc10}
+
 // spacesFlags ask for new namespaces.
 const spacesFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
 
@@ -57,7 +61,7 @@ const (
 	arg1
 	_
 	arg2
-	_
+	arg2High
 	arg3
 )
 
@@ -74,9 +78,10 @@ func when(op int, k uint32, then ...code) code {
 	return append(code{{Code: uint16(unix.BPF_JMP | op | unix.BPF_K), K: k, Jf: uint8(len(all))}}, all...)
 }
 
-// filter is the seccomp program. onlyTCP is for a command that has the machine's network,
-// and is kept from it by Landlock, which knows of TCP alone.
-func filter(onlyTCP bool) code {
+// filter is the seccomp program of a plan.
+func (p *Plan) filter() code {
+	// The machine's network, from which Landlock keeps it, which knows of TCP alone.
+	onlyTCP := p.Offline && !p.Namespaces
 	prog := load(callArch)
 	add := func(c ...code) { prog = append(prog, slices.Concat(c...)...) }
 	known := when(unix.BPF_JEQ, audit[runtime.GOARCH])
@@ -89,12 +94,26 @@ func filter(onlyTCP bool) code {
 	for _, call := range absent {
 		add(when(unix.BPF_JEQ, call, ret(notThere)))
 	}
-	for _, call := range []uint32{unix.SYS_CLONE, unix.SYS_UNSHARE} {
-		add(when(unix.BPF_JEQ, call, load(arg0), when(unix.BPF_JSET, spacesFlags, ret(refuse)), ret(allow)))
+	add(when(unix.BPF_JEQ, unix.SYS_UNSHARE, load(arg0), when(unix.BPF_JSET, spacesFlags, ret(refuse)), ret(allow)))
+	// A child of rhx's, of which it does not know, would never be waited for, and nor would the
+	// end of their namespace.
+	add(when(unix.BPF_JEQ, unix.SYS_CLONE, load(arg0), when(unix.BPF_JSET, spacesFlags|unix.CLONE_PARENT, ret(refuse)), ret(allow)))
+	// The first two would type into the terminal that the command shares with the user's shell.
+	requests := load(arg1)
+	for _, request := range append([]uint32{unix.TIOCSTI, unix.TIOCLINUX}, snapshots...) {
+		requests = append(requests, when(unix.BPF_JEQ, request, ret(refuse))...)
 	}
-	// Both would type into the terminal that the command shares with the user's shell.
-	add(when(unix.BPF_JEQ, unix.SYS_IOCTL, load(arg1), when(unix.BPF_JEQ, unix.TIOCSTI, ret(refuse)), when(unix.BPF_JEQ, unix.TIOCLINUX, ret(refuse)), ret(allow)))
+	add(when(unix.BPF_JEQ, unix.SYS_IOCTL, requests, ret(allow)))
 	add(when(unix.BPF_JEQ, unix.SYS_SOCKET, sockets(onlyTCP)))
+	add(when(unix.BPF_JEQ, unix.SYS_SOCKETPAIR, load(arg0), when(unix.BPF_JEQ, unix.AF_UNIX, ret(allow)), ret(noFamily)))
+	if !p.Namespaces {
+		// A limit of the processor's time ends another process of the user's, as a signal does.
+		set := slices.Concat(load(arg2), when(unix.BPF_JEQ, 0, load(arg2High), when(unix.BPF_JEQ, 0, ret(allow))), ret(refuse))
+		add(when(unix.BPF_JEQ, unix.SYS_PRLIMIT64, load(arg0), when(unix.BPF_JEQ, 0, ret(allow)), set))
+		if p.ABI < abiTruncate {
+			add(when(unix.BPF_JEQ, unix.SYS_TRUNCATE, ret(refuse)))
+		}
+	}
 	if onlyTCP {
 		// A connection that begins with data is none that Landlock sees.
 		for call, flags := range map[uint32]uint32{unix.SYS_SENDTO: arg3, unix.SYS_SENDMSG: arg2, unix.SYS_SENDMMSG: arg3} {

@@ -34,7 +34,7 @@ func (p *Plan) lock() error {
 	if err := p.landlock(); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
-	if err := loadFilter(filter(p.Offline && !p.Namespaces)); err != nil {
+	if err := loadFilter(p.filter()); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	return nil
@@ -73,7 +73,7 @@ func rights(abi int) (fs, files uint64) {
 	if abi >= 2 {
 		fs |= ll.AccessFSRefer
 	}
-	if abi >= 3 {
+	if abi >= abiTruncate {
 		fs |= ll.AccessFSTruncate
 	}
 	if abi >= 5 {
@@ -87,9 +87,10 @@ const reads = ll.AccessFSExecute | ll.AccessFSReadFile | ll.AccessFSReadDir
 
 // The versions of Landlock's ABI from which on it has a hold on what namespaces hide as well.
 const (
-	abiTCP    = 4
-	abiScopes = 6 // abstract sockets and signals
-	abiUnix   = 9
+	abiTruncate = 3
+	abiTCP      = 4
+	abiScopes   = 6 // abstract sockets and signals
+	abiUnix     = 9
 )
 
 // landlock lays Landlock on this thread: with namespaces, against mounts, and sockets and

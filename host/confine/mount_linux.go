@@ -133,10 +133,14 @@ func within(name string, dirs []string) bool {
 	return false
 }
 
-// gone reports that a path is not there, or not for this user.
+// gone reports that a path is not there, or not for this user. EPERM is neither: a call was
+// refused, and what it was to do is not done.
 func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOTDIR)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTDIR)
 }
+
+// hiddenInodes is how many files a hidden folder could have, by which [Hides] knows it.
+const hiddenInodes = 2
 
 // hide mounts an empty folder over a folder, and the empty file over what is none. What is
 // not there, or below one that is hidden already, needs neither.
@@ -148,7 +152,7 @@ func hide(name string, empty *os.File) error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return unix.Mount("tmpfs", name, "tmpfs", plainMount|unix.MS_NOEXEC|unix.MS_RDONLY, "mode=0500,size=4k,nr_inodes=2")
+		return unix.Mount("tmpfs", name, "tmpfs", plainMount|unix.MS_NOEXEC|unix.MS_RDONLY, "mode=0500,size=4k,nr_inodes="+strconv.Itoa(hiddenInodes))
 	}
 	return bind(empty, name)
 }

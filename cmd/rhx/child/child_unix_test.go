@@ -5,10 +5,12 @@ package child
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/mask"
@@ -148,5 +150,39 @@ func TestPrivateFoldersAtOnce(t *testing.T) {
 	sweepPrivate(base)
 	if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
 		t.Error(left, err)
+	}
+}
+
+// What a command has put in the place of a folder's lock is neither followed nor waited for.
+func TestLocksOfCommandsAreNotFollowed(t *testing.T) {
+	base := t.TempDir()
+	getenv := func(name string) string { return map[string]string{"XDG_RUNTIME_DIR": base}[name] }
+	other, err := os.MkdirTemp(base, privateName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := filepath.Join(base, "made")
+	if err := os.Symlink(made, filepath.Join(other, ".lock")); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.MkdirTemp(base, privateName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(pipe, ".lock"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, release, err := PrivateFolder(getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(made); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was made where the link leads: %v", err)
+	}
+	if got := Left(getenv); len(got) > 0 && got[0] == other {
+		t.Errorf("%q has no lock", got)
 	}
 }

@@ -49,7 +49,7 @@ func PrivateFolder(getenv func(string) string) (dir string, release func() error
 // lockPrivate locks a folder that was just made: whoever can take the lock knows that this
 // process is gone. Where another rhx has taken it, and maybe the folder, it is an error.
 func lockPrivate(dir string) (*flock.Flock, error) {
-	lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
+	lock := lockOf(dir)
 	ok, err := lock.TryLock()
 	if err == nil && !ok {
 		err = errors.New("another rhx has locked it")
@@ -67,6 +67,13 @@ func lockPrivate(dir string) (*flock.Flock, error) {
 		return nil, err
 	}
 	return lock, nil
+}
+
+// lockOf is the lock of a folder. A command that runs can put anything in its place: a link
+// is not followed, since who tries the lock would make a file where that leads, and a pipe
+// is not waited for.
+func lockOf(dir string) *flock.Flock {
+	return flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR|plainFile))
 }
 
 func privateName() string { return privatePrefix + strconv.Itoa(os.Getuid()) + "-*" }
@@ -143,7 +150,7 @@ func eachLeft(base string, do func(dir string)) {
 		if err != nil || !info.IsDir() || !ownFolder(info) {
 			continue // anybody can make a folder of that name in /dev/shm
 		}
-		lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
+		lock := lockOf(dir)
 		if ok, err := lock.TryLock(); err == nil && ok {
 			do(dir)
 			_ = lock.Unlock()

@@ -178,3 +178,6 @@ func ownFolder(info os.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(st.Uid) == os.Geteuid() && info.Mode().Perm() == 0o700
 }
+
+// plainFile has what is opened be neither a link nor a pipe that somebody has to open, too.
+const plainFile = syscall.O_NOFOLLOW | syscall.O_NONBLOCK

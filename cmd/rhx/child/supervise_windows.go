@@ -39,3 +39,6 @@ func ownFolder(os.FileInfo) bool { return true }
 
 // watch: on Windows what a killed rhx leaves, the next one removes.
 func watch(string) (end func()) { return func() {} }
+
+// plainFile: Windows has no such files without rights that a command has not.
+const plainFile = 0

@@ -16,6 +16,14 @@ func looks(t *target) (out []attempt) {
 		out = append(out,
 			attempt{"read " + f, func() error { return read(f) }},
 			attempt{"read " + f + " by way of /proc/self/root", func() error { return read("/proc/self/root" + f) }},
+			attempt{"read " + f + " by way of its place", func() error {
+				fd, err := unix.Open(f, unix.O_PATH|unix.O_CLOEXEC, 0)
+				if err != nil {
+					return err
+				}
+				defer unix.Close(fd)
+				return read("/proc/self/fd/" + strconv.Itoa(fd))
+			}},
 		)
 	}
 	for _, d := range t.Folders {
@@ -99,6 +107,26 @@ func changes(t *target) (out []attempt) {
 				}
 				defer os.Rename(f+"-moved", f)
 				return read(f + "-moved")
+			}},
+			attempt{"hard link to the place of " + f, func() error {
+				fd, err := unix.Open(f, unix.O_PATH|unix.O_CLOEXEC, 0)
+				if err != nil {
+					return err
+				}
+				defer unix.Close(fd)
+				to := filepath.Join(filepath.Dir(t.Write), "hard")
+				defer os.Remove(to)
+				if err := unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), unix.AT_FDCWD, to, unix.AT_SYMLINK_FOLLOW); err != nil {
+					return err
+				}
+				return read(to)
+			}},
+			attempt{"truncate " + f, func() error {
+				var st unix.Stat_t
+				if err := unix.Stat(f, &st); err != nil {
+					return err
+				}
+				return unix.Truncate(f, st.Size)
 			}},
 			attempt{"symbolic link to " + f, func() error {
 				to := filepath.Join(filepath.Dir(t.Write), "soft")

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -43,6 +44,14 @@ type target struct {
 func main() {
 	if len(os.Args) > 2 && os.Args[1] == "without-namespaces" {
 		fmt.Fprintln(os.Stderr, withoutNamespaces(os.Args[2:]))
+		os.Exit(1)
+	}
+	if len(os.Args) > 3 && os.Args[1] == "without-call" {
+		n, err := strconv.ParseUint(os.Args[2], 10, 32)
+		if err == nil {
+			err = withoutCall(uint32(n), os.Args[3:])
+		}
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	if len(os.Args) > 2 && os.Args[1] == "behind" { // in namespaces of its own
@@ -187,18 +196,32 @@ func list(name string) error {
 	return err
 }
 
+const no = uint32(unix.SECCOMP_RET_ERRNO) | uint32(unix.EPERM)
+
 // withoutNamespaces starts a program that can make no user namespace, as some systems have it.
 func withoutNamespaces(argv []string) error {
-	runtime.LockOSThread()
-	no := uint32(unix.SECCOMP_RET_ERRNO) | uint32(unix.EPERM)
-	prog := []unix.SockFilter{
+	return filtered([]unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_CLONE, Jf: 3},
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 16},
 		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: unix.CLONE_NEWUSER, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: no},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
+	}, argv)
+}
+
+// withoutCall starts a program that one system call is refused to, as containers do.
+func withoutCall(call uint32, argv []string) error {
+	return filtered([]unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: no},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}, argv)
+}
+
+func filtered(prog []unix.SockFilter, argv []string) error {
+	runtime.LockOSThread()
 	p := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -47,7 +48,13 @@ func kinds(t *target) (out []attempt) {
 			return err
 		}})
 	}
-	return out
+	return append(out, attempt{"a pair of sockets", func() error {
+		// Of no family but that of Unix; the kernel has no pairs of this one, and is not asked.
+		if _, err := unix.Socketpair(unix.AF_INET, unix.SOCK_STREAM, 0); errors.Is(err, unix.EAFNOSUPPORT) {
+			return err
+		}
+		return nil
+	}})
 }
 
 // address is one of IPv4.

@@ -110,6 +110,16 @@ func others(t *target) (out []attempt) {
 				}
 				return unix.PtraceDetach(pid)
 			}},
+			attempt{"limit" + of, func() error {
+				if pid < 2 {
+					return errEmpty // this process itself, or process 1, whose end is its own
+				}
+				var limit unix.Rlimit
+				if err := unix.Prlimit(pid, unix.RLIMIT_CORE, nil, &limit); err != nil {
+					return err
+				}
+				return unix.Prlimit(pid, unix.RLIMIT_CORE, &limit, nil)
+			}},
 			attempt{"pidfd_getfd" + of, func() error {
 				p, err := unix.PidfdOpen(pid, 0)
 				if err != nil {
