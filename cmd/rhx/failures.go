@@ -38,9 +38,16 @@ func (f *failures) add(at place.Place, what string, err error) {
 // withoutName is a text that says once more which machine it is about, without that.
 func withoutName(text, name string) string {
 	text = strings.TrimPrefix(text, name+": ")
-	for _, again := range []string{"connect to " + name + ": ", " from " + name, " to " + name} {
-		if strings.Contains(text, again) {
-			return strings.Replace(text, again, "", 1)
+	if before, after, ok := strings.Cut(text, "connect to "+name+":"); ok {
+		if why, alone := strings.CutPrefix(after, " "); alone {
+			return before + why
+		}
+		return before + "port " + after
+	}
+	for _, again := range []string{" from " + name, " to " + name} {
+		// Not where this begins another machine's name, such as web10 for web1.
+		if before, after, ok := strings.Cut(text, again); ok && (after == "" || strings.HasPrefix(after, " ") || strings.HasPrefix(after, ": ")) {
+			return before + after
 		}
 	}
 	return text

@@ -37,3 +37,21 @@ func TestFailuresOfOneCauseAreOneLine(t *testing.T) {
 		}
 	}
 }
+
+func TestTextsSayAMachineOnce(t *testing.T) {
+	for _, c := range [][2]string{
+		{"connect to web1: connection refused", "connection refused"},
+		{"connect to web1:22: connection refused", "port 22: connection refused"},
+		{"read ~/.netrc: connect to web1:22: no route", "read ~/.netrc: port 22: no route"},
+		{"connect to web10:22: no route", "connect to web10:22: no route"},
+		{"an answer from web1 is cut off", "an answer is cut off"},
+		{"a jump to web1: refused", "a jump: refused"},
+		{"a jump to web10: refused", "a jump to web10: refused"},
+		{"a jump to web1.example.com: refused", "a jump to web1.example.com: refused"},
+		{"nothing goes to web1", "nothing goes"},
+	} {
+		if got := withoutName(c[0], "web1"); got != c[1] {
+			t.Errorf("%s: %q, not %q", c[0], got, c[1])
+		}
+	}
+}

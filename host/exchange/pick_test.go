@@ -21,10 +21,11 @@ func TestWhyNotSaved(t *testing.T) {
 		{"aws/sso", "aws/sso: the tool signs in for it, as ~/.aws/config says; there is no value to save", ""},
 		{"aws/half", "read ~/.aws/credentials, half: secret_key is missing", ""},
 		{"aws/prdo", "no aws/prdo on this machine", "did you mean aws/prod?"},
-		{"aws/zzzzzzz", "no aws/zzzzzzz on this machine", "rhx providers aws shows where rhx looks"},
+		{"aws/zzzzzzz", "no aws/zzzzzzz on this machine", "rhx providers aws shows where rhx looks; rhx save aws/zzzzzzz access_key=- secret_key=- saves what you type"},
 		{"kubernetes", "kubernetes has no default profile here", "name one: kubernetes/a, kubernetes/b"},
 		{"lambda", "read ~/.lambda_cloud/lambda_keys: ", ""},
-		{"openai", "no openai on this machine", "rhx providers openai shows where rhx looks"},
+		{"kubernetes/zzzzzzz", "no kubernetes/zzzzzzz on this machine", "rhx providers kubernetes shows where rhx looks"},
+		{"openai", "no openai on this machine", "rhx providers openai shows where rhx looks; rhx save openai api_key=- saves what you type"},
 	} {
 		list := must(h.Exchange.Save(ctx, m, exchange.SaveOptions{Names: []string{c.name}}))(t)
 		if len(list) != 1 || list[0].Err == nil || !strings.HasPrefix(list[0].Err.Error(), c.want) || hint(list[0].Err) != c.hint || list[0].Action != "failed" {

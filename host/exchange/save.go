@@ -405,7 +405,26 @@ func pick(found []provider.Found, sp *spec.Spec, name string, other bool) (provi
 	case fault.Nearest(want, names) != "":
 		return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "did you mean "+fault.Nearest(want, names)+"?")
 	}
-	return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "rhx providers "+sp.Name+" shows where rhx looks")
+	return provider.Found{}, fault.WithHint(fmt.Errorf("no %s on this machine", name), "rhx providers "+sp.Name+" shows where rhx looks"+typed(sp, name))
+}
+
+// typed says how values that lie nowhere are saved; "" for those that nobody types, such as
+// keys of SSH: what people type fits a variable.
+func typed(sp *spec.Spec, name string) string {
+	words := ""
+	for _, v := range sp.Values {
+		if v.Optional {
+			continue
+		}
+		if len(v.Env) == 0 {
+			return ""
+		}
+		words += " " + v.Name + "=-"
+	}
+	if words == "" {
+		return ""
+	}
+	return "; rhx save " + name + words + " saves what you type"
 }
 
 // state returns a finding that has values, or says why there is nothing to save.
