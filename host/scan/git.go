@@ -69,6 +69,16 @@ func (g *Git) Output(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSuffix(string(out), "\n"), gitError(err, errs.String())
 }
 
+// isSet reports whether git config knows what it is asked for.
+func (g *Git) isSet(ctx context.Context, args ...string) (bool, error) {
+	_, err := g.Output(ctx, append([]string{"config"}, args...)...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return false, nil // it says nothing then
+	}
+	return err == nil, err
+}
+
 // gitError is what git said of its failure.
 func gitError(err error, said string) error {
 	if errors.Is(err, exec.ErrNotFound) {
@@ -220,8 +230,11 @@ func (s *Scanner) notFetched(ctx context.Context, g *Git) error {
 	if shallow == "true" {
 		s.notRead(history, fault.WithHint(errors.New("this clone is shallow, and has no older commits"), "git fetch --unshallow brings them"))
 	}
-	// It is not there, or not set: git says nothing then.
-	if from, err := g.Output(ctx, "config", "--get-regexp", `^(extensions\.partialclone|remote\..*\.promisor)$`); err == nil && from != "" {
+	partial, err := g.isSet(ctx, "--get-regexp", `^(extensions\.partialclone|remote\..*\.promisor)$`)
+	if err != nil {
+		return err
+	}
+	if partial {
 		s.notRead(history, fault.WithHint(errors.New("this is a partial clone, and what git did not need yet is not there"), "search a clone that was made without --filter"))
 	}
 	return nil

@@ -345,3 +345,23 @@ func FuzzGit(f *testing.F) {
 		}
 	})
 }
+
+// That git config could not be asked does not mean that nothing is set.
+func TestIsSet(t *testing.T) {
+	dir, _ := repository(t)
+	g := NewGit(dir, os.Environ(), true)
+	for _, c := range []struct {
+		args []string
+		set  bool
+		err  string
+	}{
+		{args: []string{"--get", "core.worktree"}},
+		{args: []string{"--get", "core.bare"}, set: true},
+		{args: []string{"--get-regexp", "("}, err: "git: error: invalid key pattern: ("},
+	} {
+		set, err := g.isSet(t.Context(), c.args...)
+		if set != c.set || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%v: %t, %v", c.args, set, err)
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -51,11 +50,10 @@ func (g *Git) InstallHook(ctx context.Context) (path string, already bool, err e
 		return "", false, errors.New("this is a bare repository: no commit is made in it")
 	}
 	// One that says itself where its files are could name any folder.
-	var exit *exec.ExitError
-	if _, err := g.Output(ctx, "config", "--get", "core.worktree"); err == nil {
-		top = ""
-	} else if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+	if elsewhere, err := g.isSet(ctx, "--get", "core.worktree"); err != nil {
 		return "", false, err
+	} else if elsewhere {
+		top = ""
 	}
 	dir = filepath.FromSlash(dir)
 	path = filepath.Join(dir, "pre-commit")
