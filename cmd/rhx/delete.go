@@ -99,7 +99,9 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 			text += fmt.Sprintf(", also from %s", strings.Join(out[i].Removed, ", "))
 		}
 		a.say(text)
-		if e.Exchange.HasDraft(ctx, d.Name) {
+		if kept, err := e.Exchange.HasDraft(ctx, d.Name); err != nil {
+			a.warn(err.Error())
+		} else if kept {
 			a.warn(fmt.Sprintf("what was typed for %s and not saved is kept: rhx edit %s --kept drops it", d.Name, d.Name))
 		}
 	}

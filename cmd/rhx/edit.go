@@ -55,8 +55,12 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 	if err := a.storedOne(&c.Secret); err != nil {
 		return err
 	}
+	kept, err := e.Exchange.HasDraft(ctx, c.Secret)
+	if err != nil {
+		return err // nor could anything be kept
+	}
 	rec, err := e.Records.Get(ctx, c.Secret, 0)
-	if c.Kept && errors.Is(err, store.ErrNotFound) && e.Exchange.HasDraft(ctx, c.Secret) {
+	if c.Kept && kept && errors.Is(err, store.ErrNotFound) {
 		return c.drop(ctx, a, e, err)
 	}
 	if err != nil {
@@ -70,7 +74,7 @@ func (c *editCmd) Run(ctx context.Context, a *app) error {
 	ed := &editing{a: a, e: e, rec: rec}
 	if c.Kept {
 		ed.kept, err = e.Exchange.Draft(ctx, rec.Name)
-	} else if e.Exchange.HasDraft(ctx, rec.Name) {
+	} else if kept {
 		a.warn(fmt.Sprintf("what was typed for %s earlier and not saved is kept: rhx edit %s --kept goes on with it", rec.Name, rec.Name))
 	}
 	if err != nil {

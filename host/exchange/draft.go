@@ -126,13 +126,16 @@ func (x *Exchange) Draft(ctx context.Context, name string) (*Draft, error) {
 }
 
 // HasDraft reports whether something is kept of a secret.
-func (x *Exchange) HasDraft(ctx context.Context, name string) bool {
+func (x *Exchange) HasDraft(ctx context.Context, name string) (bool, error) {
 	base, err := x.draftPath(ctx, name)
 	if err != nil {
-		return false
+		return false, err
 	}
-	numbers, _ := draftNumbers(base)
-	return len(numbers) > 0
+	numbers, err := draftNumbers(base)
+	if err != nil {
+		err = fmt.Errorf("look for what rhx edit has kept: %w", fault.Cause(err))
+	}
+	return len(numbers) > 0, err
 }
 
 // DropDrafts removes all that is kept of a secret, and reports whether there was something.

@@ -16,7 +16,7 @@ import (
 func TestDrafts(t *testing.T) {
 	h, _ := newHost(t)
 	x, ctx := h.Exchange, t.Context()
-	if x.HasDraft(ctx, "db") {
+	if must(x.HasDraft(ctx, "db"))(t) {
 		t.Error("there is one")
 	}
 	if _, err := x.Draft(ctx, "db"); err == nil || !strings.Contains(err.Error(), "nothing that was typed for db is kept") {
@@ -27,7 +27,7 @@ func TestDrafts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if x.HasDraft(ctx, "d") || !x.HasDraft(ctx, "db") {
+	if must(x.HasDraft(ctx, "d"))(t) || !must(x.HasDraft(ctx, "db"))(t) {
 		t.Error("that of another secret")
 	}
 	// The last one first; none replaces another.
@@ -40,11 +40,22 @@ func TestDrafts(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if x.HasDraft(ctx, "db") {
+	if must(x.HasDraft(ctx, "db"))(t) {
 		t.Error("it was not dropped")
 	}
 	if err := (*exchange.Draft)(nil).Drop(); err != nil {
 		t.Error(err)
+	}
+	// A folder that cannot be listed is not one with nothing in it.
+	edits := filepath.Join(h.Dirs.State, "edits")
+	if err := os.RemoveAll(edits); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(edits, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if has, err := x.HasDraft(ctx, "db"); err == nil || has || !strings.Contains(err.Error(), "look for what rhx edit has kept: ") {
+		t.Errorf("%t, %v", has, err)
 	}
 }
 
