@@ -18,122 +18,11 @@ import (
 	"github.com/rhx-dev/rhx/host/store/agestore"
 )
 
-type storeKeyCmd struct{}
-
-func (c *storeKeyCmd) Help() string {
-	return `Prints the line that the owner of a store needs to share it with you: your public key, and the one that proves what you save. It is no secret. Let the owner compare its fingerprint with you, by phone for example. The key is made where there is none yet.
-
-Examples:
-  rhx store key >bob.key`
-}
-
-// keyJSON is key's JSON.
-type keyJSON struct {
-	Key         string `json:"key"`
-	Fingerprint string `json:"fingerprint"`
-}
-
-func (c *storeKeyCmd) Run(ctx context.Context, a *app) error {
-	_, local, err := a.localStore(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := local.OwnKey(ctx)
-	if err != nil {
-		return err
-	}
-	if done, err := a.data(keyJSON{m.Line(), m.Fingerprint()}); done {
-		return err
-	}
-	fmt.Fprintf(a.Out, "# fingerprint: %s\n%s\n", m.Fingerprint(), m.Line())
-	return nil
-}
-
-type storeMembersCmd struct{}
-
-func (c *storeMembersCmd) Help() string {
-	return `Lists with whom the local store is shared, what they read, and whether they save. It needs no private key.
-
-Examples:
-  rhx store members`
-}
-
-// memberJSON is one element of members' JSON.
-type memberJSON struct {
-	agestore.Member
-	Owner       bool   `json:"owner"`
-	You         bool   `json:"you"`
-	Fingerprint string `json:"fingerprint"`
-}
-
-func (c *storeMembersCmd) Run(ctx context.Context, a *app) error {
-	_, local, err := a.localStore(ctx)
-	if err != nil {
-		return err
-	}
-	shared, err := local.Shared(ctx)
-	if err != nil {
-		return err
-	}
-	out, rows := []memberJSON{}, [][]string{}
-	if shared != nil {
-		for i, m := range append([]agestore.Member{shared.Owner}, shared.Members...) {
-			j := memberJSON{m, i == 0, m.Name == shared.You, m.Fingerprint()}
-			out = append(out, j)
-			rows = append(rows, []string{m.Name, role(j), readsWhat(m), m.Fingerprint()})
-		}
-	}
-	if done, err := a.data(out); done {
-		return err
-	}
-	if shared == nil {
-		a.say("The store is not shared. rhx store share --with KEY shares it.")
-		return nil
-	}
-	if err := a.table([]string{"NAME", "", "SECRETS", "FINGERPRINT"}, rows); err != nil {
-		return err
-	}
-	a.say("The store's fingerprint: " + shared.Fingerprint)
-	return nil
-}
-
-// role is what a member is, and does.
-func role(m memberJSON) string {
-	text := "saves"
-	if m.Owner {
-		text = "owner"
-	} else if m.Signer == "" {
-		text = "reads only"
-	}
-	if m.You {
-		text += ", you"
-	}
-	return text
-}
-
-func readsWhat(m agestore.Member) string {
-	if m.All {
-		return "all"
-	}
-	names := namesOf(m)
-	if n := len(names) - shownMissing; n > 0 {
-		names = append(names[:shownMissing], fmt.Sprintf("%d more", n))
-	}
-	return strings.Join(names, ", ")
-}
-
-func namesOf(m agestore.Member) []string {
-	var names []string
-	for _, name := range m.Secrets {
-		names = append(names, string(name))
-	}
-	return names
-}
-
 type storeShareCmd struct {
 	With     string   `help:"What rhx store key prints on their machine, or a public key of age or SSH; or a file with one. Without it, what was interrupted goes on." placeholder:"KEY"`
 	Name     string   `help:"What to call them, in place of the comment of a key of SSH." placeholder:"NAME"`
 	Secret   []string `short:"s" sep:"none" predictor:"stored" help:"Share only this secret; may be given several times." placeholder:"SECRET"`
+	All      bool     `help:"Share all secrets, also with who has had some of them until now."`
 	ReadOnly bool     `help:"They read, and what they save is not taken for genuine."`
 	Yes      bool     `short:"y" help:"Do not ask."`
 
@@ -143,7 +32,7 @@ type storeShareCmd struct {
 func (c *storeShareCmd) Help() string {
 	return `Encrypts the secrets of the local store to somebody else's key, too: those that are there with all their versions, and those that are saved later. Who shares a store first owns it, and alone says with whom it is shared. The others get the store folder by git, or as you like, into their data folder, and join it: rhx store join.
 
-With the line that rhx store key prints they can also save; with a public key alone they only read. Run again for the same key it changes what they have.
+With the line that rhx store key prints they can also save; with a public key alone they only read. Run again for the same key it changes what they have: -s names all of it, and --all is for who is to have all and had a part.
 
 Examples:
   rhx store share --with bob.key --name bob
@@ -159,7 +48,10 @@ type sharedJSON struct {
 }
 
 func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
-	if c.With == "" && (c.Name != "" || len(c.Secret) > 0 || c.ReadOnly) {
+	if c.All && len(c.Secret) > 0 {
+		return fault.WithKind(errors.New("--all and --secret: which of them?"), fault.Usage)
+	}
+	if c.With == "" && (c.Name != "" || len(c.Secret) > 0 || c.ReadOnly || c.All) {
 		return fault.WithHint(fault.WithKind(errors.New("--with is missing: with whom?"), fault.Usage), "rhx store key prints the key on their machine")
 	}
 	e, local, err := a.localStore(ctx)
@@ -171,11 +63,7 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		if done, err := a.data(sharedJSON{Versions: n}); done {
-			return err
-		}
-		a.say(plural(n, "version") + " encrypted anew.")
-		return nil
+		return a.sayShared(ctx, local, sharedJSON{Versions: n}, plural(n, "version")+" encrypted anew.")
 	}
 	m, err := c.member(a)
 	if err != nil {
@@ -185,7 +73,7 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	lost, question, err := c.plan(ctx, local, was, m)
+	question, err := c.plan(ctx, local, was, m)
 	if err != nil {
 		return err
 	}
@@ -197,15 +85,14 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 		return left
 	}
 	e.Book.NoteStore(engine.LocalURL, "shared with "+m.Name)
-	if done, err := a.data(sharedJSON{m.Name, n, lost}); done {
-		return cmp.Or(err, left)
-	}
-	a.say(fmt.Sprintf("Shared with %s: %s encrypted anew.", m.Name, plural(n, "version")))
+	text := fmt.Sprintf("Shared with %s: %s encrypted anew.", m.Name, plural(n, "version"))
 	if m.Signer == "" {
-		a.say("They only read. For them to save, share it with what rhx store key prints on their machine.")
+		text += "\nThey only read. For them to save, share it with what rhx store key prints on their machine."
 	}
-	a.sayKnown(lost)
-	if was == nil {
+	if err := a.sayShared(ctx, local, sharedJSON{Name: m.Name, Versions: n}, text); err != nil {
+		return err
+	}
+	if was == nil && a.Output == "table" {
 		now, err := local.Shared(ctx)
 		if err != nil {
 			return err
@@ -216,15 +103,15 @@ func (c *storeShareCmd) Run(ctx context.Context, a *app) error {
 	return left
 }
 
-// plan says what sharing with m does, and what they read no more.
-func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *agestore.Shared, m *agestore.Member) (lost []string, question string, err error) {
+// plan says what sharing with m does.
+func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *agestore.Shared, m *agestore.Member) (question string, err error) {
 	all, err := local.AllNames(ctx)
 	if err != nil && fault.KindOf(err) != fault.Partial { // what is no secret is not shared
-		return nil, "", err
+		return "", err
 	}
 	for _, name := range c.Secret {
 		if !slices.Contains(all, name) {
-			return nil, "", fmt.Errorf("there is no secret %q in the store%s", name, fault.DidYouMean(name, all))
+			return "", fmt.Errorf("there is no secret %q in the store%s", name, fault.DidYouMean(name, all))
 		}
 	}
 	what, names := "all secrets", all
@@ -233,12 +120,17 @@ func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *ag
 	}
 	n, err := local.CountVersions(ctx, names)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
+	var lost []string
 	if was != nil {
 		i := slices.IndexFunc(was.Members, func(o agestore.Member) bool { return slices.Equal(o.Recipients, m.Recipients) })
 		if i >= 0 {
 			old := was.Members[i]
+			if !old.All && len(c.Secret) == 0 && !c.All {
+				return "", fault.WithHint(fault.WithKind(fmt.Errorf("%s has a part of the store until now: %s", old.Name, readsWhat(old)), fault.Usage),
+					"-s names what they are to have from now on, all of it; --all shares all secrets with them.")
+			}
 			m.Name = cmp.Or(m.Name, old.Name)
 			if !c.ReadOnly {
 				m.Signer = cmp.Or(m.Signer, old.Signer)
@@ -251,7 +143,7 @@ func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *ag
 		}
 	}
 	if m.Name == "" {
-		return nil, "", fault.WithHint(fault.WithKind(errors.New("the key has no name"), fault.Usage), "--name NAME says what to call them")
+		return "", fault.WithHint(fault.WithKind(errors.New("the key has no name"), fault.Usage), "--name NAME says what to call them")
 	}
 	does := "reads and saves"
 	if m.Signer == "" {
@@ -261,15 +153,41 @@ func (c *storeShareCmd) plan(ctx context.Context, local *agestore.Store, was *ag
 	if len(lost) > 0 {
 		question += "and no more: " + term.Line(strings.Join(lost, ", ")) + "\n"
 	}
-	return lost, question + "Share the store with " + m.Name + "?", nil
+	return question + "Share the store with " + m.Name + "?", nil
 }
 
-// sayKnown names the secrets that somebody could read who does not any more.
-func (a *app) sayKnown(lost []string) {
-	if len(lost) > 0 {
-		a.say("What they have read they know. Change these where they come from, and save the new ones:")
-		a.say("  " + term.Line(strings.Join(lost, ", ")))
+// sayShared prints what a change of with whom the store is shared has done, and what those could read
+// who do not any more: also where a command before it was interrupted, and has not said so.
+func (a *app) sayShared(ctx context.Context, local *agestore.Store, out sharedJSON, text string) error {
+	ctx = context.WithoutCancel(ctx) // it is said after Ctrl-C as well
+	lost, unread := local.Lost(ctx)
+	for _, l := range lost {
+		for _, name := range l.Secrets {
+			if !slices.Contains(out.Change, string(name)) {
+				out.Change = append(out.Change, string(name))
+			}
+		}
 	}
+	slices.Sort(out.Change)
+	done, err := a.data(out)
+	if err != nil || unread != nil {
+		return cmp.Or(err, unread)
+	}
+	if !done {
+		a.say(text)
+		for _, l := range lost {
+			who := "they have"
+			if l.Name != out.Name {
+				who = l.Name + " has"
+			}
+			a.say("What " + who + " read they know. Change these where they come from, and save the new ones:")
+			a.say("  " + term.Line(strings.Join(textsOf(l.Secrets), ", ")))
+		}
+	}
+	if len(lost) == 0 || !done && a.Quiet {
+		return nil
+	}
+	return local.LostSaid(ctx, lost)
 }
 
 // maxKeyFile is how long a file with a public key may be in bytes.
@@ -356,104 +274,23 @@ func (c *storeUnshareCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	m, n, left := local.Unshare(ctx, c.Name) // where something is left, they are out all the same
-	if left != nil && (m == nil || fault.KindOf(left) != fault.Partial) {
+	interrupted := m != nil && ctx.Err() != nil && isOut(ctx, local, m.Name)
+	if left != nil && !interrupted && (m == nil || fault.KindOf(left) != fault.Partial) {
 		return left
 	}
 	e.Book.NoteStore(engine.LocalURL, "taken from "+m.Name)
-	lost := namesOf(*m)
-	if m.All {
-		if lost, err = local.AllNames(ctx); err != nil && fault.KindOf(err) != fault.Partial {
-			return err
-		}
+	text := fmt.Sprintf("%s is taken out: %s encrypted anew.", m.Name, plural(n, "version"))
+	if interrupted {
+		text = fmt.Sprintf("%s is taken out, and not all is encrypted anew yet: rhx store share goes on.", m.Name)
 	}
-	if done, err := a.data(sharedJSON{m.Name, n, lost}); done {
-		return cmp.Or(err, left)
+	if err := a.sayShared(ctx, local, sharedJSON{Name: m.Name, Versions: n}, text); err != nil {
+		return err
 	}
-	a.say(fmt.Sprintf("%s is taken out: %s encrypted anew.", m.Name, plural(n, "version")))
-	a.sayKnown(lost)
 	return left
 }
 
-// joinedJSON is join's JSON.
-type joinedJSON struct {
-	Owner       string `json:"owner"`
-	You         string `json:"you"`
-	Fingerprint string `json:"fingerprint"`
-}
-
-type storeJoinCmd struct {
-	Fingerprint string `help:"Ask nothing if the store has this fingerprint, and join nothing else." placeholder:"FINGERPRINT"`
-}
-
-func (c *storeJoinCmd) Help() string {
-	return `Takes the store in the store folder, which somebody shares with you, for yours: its owner says from then on to whom your secrets here are encrypted. Nothing in the folder does so by itself. Compare the store's fingerprint with the owner, by phone for example; rhx store members shows it there.
-
-Where the folder was put back to what it was at an earlier time, and nobody has what this machine has seen there, it takes the folder as it is, after it has asked.
-
-Examples:
-  rhx store join`
-}
-
-func (c *storeJoinCmd) Run(ctx context.Context, a *app) error {
-	e, local, err := a.localStore(ctx)
-	if err != nil {
-		return err
-	}
-	in, err := local.Invitation(ctx)
-	if err != nil {
-		return err
-	}
-	if in == nil {
-		a.say("This machine has joined the store.")
-		return nil
-	}
-	switch {
-	case in.Behind != "" && (c.Fingerprint != "" || !a.canAsk()):
-		return fault.WithHint(errors.New(in.Behind), "Get the folder as the others have it (git). rhx store join without --fingerprint, where it can ask, takes it as it is.")
-	case c.Fingerprint != "" && !strings.EqualFold(c.Fingerprint, in.Fingerprint):
-		return fmt.Errorf("the store is said to be that of %s, and has the fingerprint %s, and %s was given: it was not joined", in.Owner.Name, in.Fingerprint, c.Fingerprint)
-	case c.Fingerprint != "":
-		if !a.Quiet {
-			fmt.Fprint(a.Err, invitation(in))
-		}
-	case !a.canAsk():
-		return fault.WithHint(fault.WithKind(fmt.Errorf("rhx store join: not confirmed. The store is said to be that of %s, and has the fingerprint %s", in.Owner.Name, in.Fingerprint), fault.Usage), "--fingerprint confirms it, as you have it from the owner")
-	case !a.ask(invitation(in) + fmt.Sprintf("Compare the fingerprint with what rhx store members shows the owner: anybody can take their name.\nJoin it, as %s?", in.You)):
-		return errors.New("nothing was joined")
-	}
-	if err := local.Join(ctx, in); err != nil {
-		return err
-	}
-	e.Book.NoteStore(engine.LocalURL, "joined, of "+in.Owner.Name)
-	if done, err := a.data(joinedJSON{in.Owner.Name, in.You, in.Fingerprint}); done {
-		return err
-	}
-	a.say(fmt.Sprintf("The store of %s is joined, as %s.", in.Owner.Name, in.You))
-	return nil
-}
-
-// invitation is what is shown of a store before it is joined, the most important last.
-func invitation(in *agestore.Invitation) string {
-	var b strings.Builder
-	for i, m := range in.Members {
-		if i == shownMissing {
-			fmt.Fprintf(&b, "  and %d more\n", len(in.Members)-i)
-			break
-		}
-		fmt.Fprintf(&b, "  %s: %s\n", m.Name, term.Line(readsWhat(m)))
-	}
-	if in.Behind != "" {
-		fmt.Fprintf(&b, "The folder is not as this machine has seen it last. Somebody may have put an older copy there, and those above may have been taken out meanwhile: ask %s.\n  %s\n", in.Owner.Name, term.Line(in.Behind))
-	}
-	if in.OtherStore {
-		b.WriteString("It is another store than the one until now.\n")
-	}
-	if in.Was != nil && in.Was.Signer != in.Owner.Signer {
-		fmt.Fprintf(&b, "The key of its owner %s is %s, and until now that of %s was %s.\n", in.Owner.Name, in.Owner.Fingerprint(), in.Was.Name, in.Was.Fingerprint())
-	}
-	if in.Saved {
-		b.WriteString("You have saved secrets in this folder that were shared with nobody. What you save from now on they read.\n")
-	}
-	fmt.Fprintf(&b, "The store of %s: %s\n", in.Owner.Name, in.Fingerprint)
-	return b.String()
+// isOut reports whether somebody is no member any more.
+func isOut(ctx context.Context, local *agestore.Store, name string) bool {
+	now, err := local.Shared(context.WithoutCancel(ctx))
+	return err == nil && now != nil && !slices.ContainsFunc(now.Members, func(m agestore.Member) bool { return m.Name == name })
 }

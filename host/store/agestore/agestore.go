@@ -129,6 +129,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Folder is that of the store, which goes around where it is shared.
+func (s *Store) Folder() string { return s.root() }
+
 func (s *Store) root() string           { return filepath.Join(s.opt.Dir, "store") }
 func (s *Store) secrets() string        { return filepath.Join(s.root(), "secrets") }
 func (s *Store) temp() string           { return filepath.Join(s.root(), "tmp") }

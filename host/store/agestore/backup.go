@@ -24,6 +24,10 @@ func (s *Store) AllNames(ctx context.Context) ([]string, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
+	return s.names()
+}
+
+func (s *Store) names() ([]string, error) {
 	folders, err := s.folders()
 	if err != nil {
 		return nil, err

@@ -136,7 +136,7 @@ func TestWhoNeedsWhatCannotBeRead(t *testing.T) {
 
 // An order that failed has changed nothing, or what it was to: wherever the disk fails
 // it, what is said to be done is done, and the record has what is there.
-func TestWhatFailsHalfWay(t *testing.T) {
+func TestSoakWhatFailsHalfWay(t *testing.T) {
 	s, _ := withTwo(t)
 	newest := func(s *Store, name string) int {
 		infos, err := s.List(t.Context())
@@ -171,7 +171,7 @@ func TestWhatFailsHalfWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			failed := 0
 			for _, place := range []string{"store.seen", "store/tmp", "store/secrets/a", "store/secrets"} {
-				for step, reached := 0, true; reached; step++ {
+				for step, reached := 0, true; reached; step += nextStep(2) {
 					var err error
 					other := Open(Options{Dir: dataDir(t)})
 					clone(t, s.opt.Dir, other.opt.Dir)

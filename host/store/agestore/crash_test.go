@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,11 +57,17 @@ func child(t *testing.T, name, dir string) *exec.Cmd {
 }
 
 // writeForEver writes, deletes and destroys, and tells what it is about to do
-// and what is done.
-func writeForEver(dir string) error {
+// and what is done, until it has done as much as the number before the folder says: then
+// it waits to be killed.
+func writeForEver(arg string) error {
+	number, dir, _ := strings.Cut(arg, "=")
+	last, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
 	ctx := context.Background()
 	s := Open(Options{Dir: dir})
-	for n := 0; ; n++ {
+	for n := range last {
 		name := fmt.Sprintf("name/%d", n%5)
 		var err error
 		switch op := n % 7; {
@@ -82,6 +89,10 @@ func writeForEver(dir string) error {
 			return err
 		}
 	}
+	wait := make(chan os.Signal, 1)
+	signal.Notify(wait, os.Interrupt)
+	<-wait
+	return errors.New("interrupted")
 }
 
 // dieAtStep does all that changes a store once, and kills itself before the
@@ -175,8 +186,8 @@ func runUntilDeath(t *testing.T, cmd *exec.Cmd, newest map[string]int, lines int
 
 // A process that dies before any of the changes it makes to the disk leaves what
 // was there before or what it was writing, and nothing that stays in the way.
-func TestDeathAtEveryStep(t *testing.T) {
-	for step := 0; ; step++ {
+func TestSoakDeathAtEveryStep(t *testing.T) {
+	for step := 0; ; step += nextStep(3) {
 		dir := dataDir(t)
 		newest := map[string]int{}
 		pending, err := runUntilDeath(t, child(t, "step", fmt.Sprintf("%d=%s", step, dir)), newest, -1)
@@ -193,17 +204,30 @@ func TestDeathAtEveryStep(t *testing.T) {
 	}
 }
 
-// A process that is killed at any instant does so too.
-func TestKilledWriter(t *testing.T) {
-	dir := dataDir(t)
-	newest := map[string]int{}
-	for lines := range 40 {
-		// The first rounds hit the making of the store and its key.
-		pending, _ := runUntilDeath(t, child(t, "write", dir), newest, lines)
-		checkAfterCrash(t, dir, newest, pending)
+// A process that is killed at any instant does so too. A store is one for some rounds: all
+// of it is read after each, and on a busy machine a writer does much before it is dead.
+func TestSoakKilledWriter(t *testing.T) {
+	const rounds, each = 40, 8
+	stores := rounds / each
+	if n, err := strconv.Atoi(os.Getenv("RHX_SOAK")); err == nil {
+		stores = max(stores, n)
 	}
-	if len(newest) < 5 {
-		t.Errorf("the writer got no further than %v", newest)
+	names := map[string]bool{}
+	for i := range stores {
+		dir := dataDir(t)
+		newest := map[string]int{}
+		for n := range each {
+			// The first rounds hit the making of the store and its key.
+			lines := (n*stores + i) % rounds
+			pending, _ := runUntilDeath(t, child(t, "write", fmt.Sprintf("%d=%s", lines/2+5, dir)), newest, lines)
+			checkAfterCrash(t, dir, newest, pending)
+		}
+		for name := range newest {
+			names[name] = true
+		}
+	}
+	if len(names) < 5 {
+		t.Errorf("the writer got no further than %v", names)
 	}
 }
 

@@ -104,9 +104,15 @@ func (s *Store) openRecordWith(k *key) (r *recorder, err error) {
 // that would prove it.
 func (r *recorder) wasChanged() bool {
 	lines, ok := r.files[r.seen.ID]
+	if _, added := ownPart(lines, r.seen); added && r.waits() {
+		return true
+	}
 	_, proof, _ := lastProof(lines)
 	return ok && proof != "" && r.key != nil && r.signers.of[r.seen.ID] == ""
 }
+
+// waits reports that the key has a passphrase, so that lines of this machine may be without a proof.
+func (r *recorder) waits() bool { return r.key == nil || r.key.asks }
 
 // reread takes the record as it is now.
 func (r *recorder) reread() (err error) {
@@ -179,6 +185,9 @@ func (r *recorder) openOwn() error {
 	made, err := r.store.made(pending)
 	if err != nil {
 		return r.fail(err)
+	}
+	if part, _ := ownPart(lines, r.seen); r.ledger == nil && r.waits() && len(part) < len(lines) {
+		made = false // it is not this machine's, or of before its change was made
 	}
 	if made {
 		return r.add(change{op: opDone}, false)

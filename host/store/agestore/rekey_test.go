@@ -96,10 +96,10 @@ func TestRekey(t *testing.T) {
 }
 
 // A process that is killed at any step leaves a store that works; the next call goes on.
-func TestRekeyKilledAtAnyStep(t *testing.T) {
+func TestSoakRekeyKilledAtAnyStep(t *testing.T) {
 	base := recorded(t)
 	stolen := keep(t, base)
-	for step := 1; ; step++ {
+	for step := 1; ; step += nextStep(7) {
 		s := Open(Options{Dir: dataDir(t), Warn: func(m string) { t.Errorf("step %d: %s", step, m) }})
 		clone(t, base.opt.Dir, s.opt.Dir)
 		noError(t, os.Chmod(filepath.Join(s.opt.Dir, "identity.txt"), 0o600))
@@ -309,11 +309,11 @@ func TestRekeyWithoutAKey(t *testing.T) {
 }
 
 // An error at any step is the command's, and the next call goes on.
-func TestRekeyOnADiskThatFails(t *testing.T) {
+func TestSoakRekeyOnADiskThatFails(t *testing.T) {
 	base := recorded(t)
 	stolen := keep(t, base)
 	failed := 0
-	for step := 1; ; step++ {
+	for step := 1; ; step += nextStep(7) {
 		s := Open(Options{Dir: dataDir(t)})
 		clone(t, base.opt.Dir, s.opt.Dir)
 		noError(t, os.Chmod(filepath.Join(s.opt.Dir, "identity.txt"), 0o600))
@@ -349,7 +349,7 @@ func TestRekeyOnADiskThatFails(t *testing.T) {
 		}
 		right(t, next)
 	}
-	if failed < 20 {
+	if failed < 20/nextStep(7) {
 		t.Errorf("%d steps failed", failed)
 	}
 }

@@ -36,6 +36,8 @@ type reshaping struct {
 	anyway bool
 	// takenOut: somebody could read before what they are not to read any more.
 	takenOut bool
+	// lost is what that is, which is to be said to the user.
+	lost []Lost
 }
 
 // Share shares the store with m: all that is in it and will be, or m's Secrets. Where it is
@@ -86,6 +88,9 @@ func (s *Store) Share(ctx context.Context, m *Member, self string) (int, error) 
 		// What they were not to say before does not count either when they have more.
 		c.takenOut = !add.All && (old.All || slices.ContainsFunc(old.Secrets, func(name Text) bool { return !slices.Contains(add.Secrets, name) }))
 		c.leaves = []string{old.Signer}
+		if c.takenOut {
+			c.lost = s.loses(&old, &add)
+		}
 		return nil
 	})
 	return n, err
@@ -214,6 +219,7 @@ func (s *Store) Unshare(ctx context.Context, name string) (*Member, int, error) 
 		c.next.Members = slices.Delete(c.next.Members, i, i+1)
 		c.folders, c.anyway, c.takenOut = foldersOf(*out), true, true
 		c.leaves = []string{out.Signer}
+		c.lost = s.loses(out, nil)
 		return nil
 	})
 	if err == nil && out == nil {

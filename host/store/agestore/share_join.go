@@ -96,8 +96,11 @@ type Invitation struct {
 	OtherStore bool
 	// Behind says what is not as this machine has seen it last; "" for nothing.
 	Behind string
-	// Saved reports that this machine has saved something here that was shared with nobody.
-	Saved bool
+	// Private are the secrets in the folder that the user has saved, and the record of the shared
+	// store does not have: they are given out no more once it is joined.
+	Private []string
+	// Folder is that of the store.
+	Folder string
 
 	roster *roster
 	pin    []byte // of the list until now
@@ -168,8 +171,10 @@ func (s *Store) behind(members *roster) (string, error) {
 // invited finds out who the user is in the list of an invitation, and what they have here.
 func (s *Store) invited(in *Invitation) error {
 	r := in.roster
+	in.Folder = s.root()
+	saved := false
 	if was, err := s.readSeen(); err == nil {
-		in.Saved = in.pin == nil && len(was.Sizes) > 0
+		saved = in.pin == nil && len(was.Sizes) > 0
 	} else if in.Behind == "" {
 		return err
 	}
@@ -186,7 +191,7 @@ func (s *Store) invited(in *Invitation) error {
 				return err
 			}
 		}
-		if in.pin == nil && k.ids != nil && !in.Saved { // on another machine, perhaps
+		if in.pin == nil && k.ids != nil && !saved { // on another machine, perhaps
 			files, err := s.recordFiles()
 			if err != nil {
 				return err
@@ -195,10 +200,15 @@ func (s *Store) invited(in *Invitation) error {
 			if err != nil {
 				return err
 			}
-			in.Saved = len(own.of) > 0
+			saved = len(own.of) > 0
 		}
 		if me != nil {
 			in.You = me.Name
+		}
+	}
+	if saved {
+		if in.Private, err = s.unlisted(r); err != nil {
+			return err
 		}
 	}
 	if in.You == "" {
@@ -209,6 +219,34 @@ func (s *Store) invited(in *Invitation) error {
 		return fault.WithHint(fault.Mark(fmt.Errorf("you are not a member of the store of %s%s", r.Owner.Name, anyMore), store.ErrDenied), "Give "+r.Owner.Name+" what rhx store key prints here.")
 	}
 	return nil
+}
+
+// unlisted are the secrets with a version in the folder that the record of a shared store does not have.
+func (s *Store) unlisted(r *roster) ([]string, error) {
+	l, err := s.readLedger(r, &seen{})
+	if err != nil {
+		return nil, err
+	}
+	want, _ := l.want()
+	names, err := s.names()
+	if err != nil && fault.KindOf(err) != fault.Partial { // what is no secret is nobody's
+		return nil, err
+	}
+	var out []string
+	for _, name := range names {
+		folder := s.folder(name)
+		vs, err := versions(folder)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(vs, func(v version) bool {
+			data, err := readVersion(filepath.Join(folder, v.file()))
+			return err == nil && !want[folderName(name)][v.n].is(hashFile(data))
+		}) {
+			out = append(out, name)
+		}
+	}
+	return out, nil
 }
 
 // Join has the store be shared here with those in the list that was shown, and with nobody

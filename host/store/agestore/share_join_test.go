@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,7 +155,7 @@ func TestSavedElsewhere(t *testing.T) {
 	share(t, eve, memberOf(t, ann, "ann-laptop"), 0)
 	write(t, second.membersPath(), contents(t, eve.membersPath()), 0o600)
 	in, err := second.Invitation(t.Context())
-	if err != nil || !in.Saved {
+	if err != nil || !slices.Equal(in.Private, []string{"a"}) {
 		t.Errorf("%+v, %v", in, err)
 	}
 }

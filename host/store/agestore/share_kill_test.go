@@ -36,11 +36,11 @@ func killedAt(t *testing.T, base *Store, step int, work func(s *Store) error) (s
 }
 
 // nextStep is how far it is to the next step that is tried: make soak tries each.
-func nextStep() int {
+func nextStep(far int) int {
 	if os.Getenv("RHX_SOAK") != "" {
 		return 1
 	}
-	return 7
+	return far
 }
 
 // A process that is killed at any step leaves a store that is right, or says what is not
@@ -59,21 +59,22 @@ func TestSoakSharingIsKilled(t *testing.T) {
 		work func(s *Store) error
 		keys []string // that open, in the end
 		not  []string // and do not
+		lost string   // what somebody could read who cannot any more
 	}{
 		"the first share": {alone, func(s *Store) error {
 			_, err := s.Share(context.Background(), memberOf(t, bob, "bob"), "ann")
 			return err
-		}, []string{keep(t, bob)}, nil},
-		"share":   {ann, func(s *Store) error { _, err := s.Share(context.Background(), carl, ""); return err }, []string{keep(t, bob)}, nil},
-		"unshare": {ann, func(s *Store) error { _, _, err := s.Unshare(context.Background(), "bob"); return err }, nil, []string{keep(t, bob)}},
+		}, []string{keep(t, bob)}, nil, ""},
+		"share":   {ann, func(s *Store) error { _, err := s.Share(context.Background(), carl, ""); return err }, []string{keep(t, bob)}, nil, ""},
+		"unshare": {ann, func(s *Store) error { _, _, err := s.Unshare(context.Background(), "bob"); return err }, nil, []string{keep(t, bob)}, "bob: a, b, of bob"},
 		"less": {ann, func(s *Store) error {
 			_, err := s.Share(context.Background(), memberOf(t, bob, "bob", "x"), "")
 			return err
-		}, nil, []string{keep(t, bob)}},
-		"rekey": {ann, func(s *Store) error { _, err := s.Rekey(context.Background(), ""); return err }, []string{keep(t, bob)}, []string{keep(t, ann)}},
+		}, nil, []string{keep(t, bob)}, "bob: a, b, of bob"},
+		"rekey": {ann, func(s *Store) error { _, err := s.Rekey(context.Background(), ""); return err }, []string{keep(t, bob)}, []string{keep(t, ann)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for step := 1; ; step += nextStep() {
+			for step := 1; ; step += nextStep(7) {
 				s, done := killedAt(t, c.base, step, c.work)
 				if done {
 					if step < 10 {
@@ -95,6 +96,9 @@ func TestSoakSharingIsKilled(t *testing.T) {
 				next = Open(s.opt)
 				if err := c.work(next); err != nil && !strings.Contains(err.Error(), "the store is not shared with") {
 					t.Fatalf("step %d: %v", step, err)
+				}
+				if got := lostOf(t, next); got != c.lost {
+					t.Fatalf("step %d: lost is %q, want %q", step, got, c.lost)
 				}
 				v, err = next.Verify(t.Context())
 				if err != nil || len(v.Problems)+len(v.Notes) > 0 {
@@ -130,7 +134,7 @@ func TestSoakAcceptIsKilled(t *testing.T) {
 	lines := bytes.SplitAfter(contents(t, path), []byte("\n"))
 	write(t, path, bytes.Join(lines[:len(lines)-3], nil), 0o600)
 	work := func(s *Store) error { return accept(t.Context(), s) }
-	for step := 1; ; step += nextStep() {
+	for step := 1; ; step += nextStep(7) {
 		s, done := killedAt(t, ann, step, work)
 		if done {
 			if step < 20 {
@@ -152,7 +156,7 @@ func TestSoakAcceptIsKilled(t *testing.T) {
 func TestSoakAcceptOfAStrangersIsKilled(t *testing.T) {
 	ann, bob := shared(t, "a")
 	putBeside(t, privateOf(t, ann, "a", 3), ann, "a", 3)
-	for step := 1; ; step += nextStep() {
+	for step := 1; ; step += nextStep(7) {
 		s, done := killedAt(t, ann, step, func(s *Store) error { return accept(t.Context(), s) })
 		if done {
 			if step < 15 {
@@ -179,7 +183,7 @@ func TestSoakAcceptOfAStrangersIsKilled(t *testing.T) {
 func TestSoakShareEndsAnUnshare(t *testing.T) {
 	ann, _ := shared(t)
 	work := func(s *Store) error { _, _, err := s.Unshare(t.Context(), "bob"); return err }
-	for step := 1; ; step += nextStep() {
+	for step := 1; ; step += nextStep(7) {
 		s, done := killedAt(t, ann, step, work)
 		if done {
 			return

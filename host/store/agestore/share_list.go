@@ -53,6 +53,9 @@ func (s *Store) ledgerOf(r *roster, anyway bool) (*ledger, error) {
 // newList has the owner's record say what it is to say with another list of members, and then
 // has that be the list. A process that is killed in between is found by endPublish.
 func (s *Store) newList(was, next *roster, l *ledger, c *reshaping) error {
+	if err := s.noteLost(c.lost, next); err != nil {
+		return err
+	}
 	if err := s.disk().Write(s.nextPath(), next.raw, 0o600); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,7 +130,7 @@ func TestAListFromElsewhere(t *testing.T) {
 		t.Error(got)
 	}
 	in, err := private.Invitation(t.Context())
-	if err != nil || !in.Saved {
+	if err != nil || !slices.Equal(in.Private, []string{"a"}) {
 		t.Errorf("%+v, %v", in, err)
 	}
 	// Nor does its record count, nor what it said before it was shared.

@@ -183,25 +183,55 @@ func lastProof(lines []byte) (body []byte, proof string, end int) {
 // unprovenAgain is what somebody does who puts lines of their own in the place of others.
 const unprovenAgain = "lines that had a proof have none"
 
+// unprovenEnd is what only this machine does, in its own file.
+const unprovenEnd = "its last lines have no proof: another machine of yours has written them while its key was locked, or somebody else"
+
+// ownPart returns, of the lines of this machine's file, those that it has written where its key
+// may have been locked: up to its last proof, or as far as it has seen the file, and a line that a
+// change is done. A change is made only after its line was seen, so one line more may be there,
+// of a process that was killed, and says nothing. added reports that there is more than that.
+func ownPart(lines []byte, was *seen) (part []byte, added bool) {
+	_, _, end := lastProof(lines)
+	end = min(max(end, int(was.Sizes[was.ID])), len(lines))
+	next := func() string {
+		line, _, _ := bytes.Cut(lines[end:], []byte("\n"))
+		return string(line)
+	}
+	if c, _, ok := parseChange(next()); ok && (c.op == opDone || c.op == opUndone) {
+		end += len(next()) + 1
+	}
+	return lines[:end], bytes.Count(lines[end:], []byte("\n")) > 1
+}
+
 // counted returns the lines of a file that count, and why that is not all of them; ""
 // where it is. waits reports that the user's key has a passphrase: lines without a proof may
 // be at the end of this machine's file then.
 func (c *signers) counted(id string, lines []byte, was *seen, waits bool) ([]byte, string) {
 	_, proof, end := lastProof(lines)
 	own := id == was.ID
+	var added bool
+	if waits && own {
+		lines, added = ownPart(lines, was)
+	}
 	switch {
 	case c.void[id]:
 		return nil, ""
 	case own && int64(end) < was.Proven && int64(len(lines)) >= was.Sizes[id]:
 		return lines, unprovenAgain
-	case proof == "" && (len(lines) == 0 || waits):
+	case added:
+		return lines, unprovenEnd
+	case proof == "" && (len(lines) == 0 || waits && own):
 		return lines, ""
+	case proof == "" && waits:
+		return nil, unprovenEnd
 	case proof == "" && own:
 		return lines, "it has no proof"
 	case c.of[id] == "":
 		return nil, "it was changed, or another key wrote it"
-	case waits || end == len(lines):
+	case waits && own || end == len(lines):
 		return lines, ""
+	case waits:
+		return lines[:end], unprovenEnd
 	}
 	return lines, "its last lines have no proof"
 }

@@ -19,7 +19,14 @@ type Verified struct {
 	// Problems say what was taken away, put back, added or altered.
 	Problems []string `json:"problems"`
 	// Notes say what need not be anybody's doing.
-	Notes []string `json:"notes"`
+	Notes      []string     `json:"notes"`
+	Unfinished []Unfinished `json:"-"`
+}
+
+// Unfinished is what a command of the user has left that was interrupted, and the command that
+// ends it. Notes have it, too.
+type Unfinished struct {
+	What, Command string
 }
 
 func (v *Verified) problem(format string, args ...any) {
@@ -183,13 +190,34 @@ func (c *comparison) run(ctx context.Context) error {
 	if c.others > 0 {
 		c.note("%d versions are not shared with you; they are as the record has them", c.others)
 	}
+	c.left()
 	if c.stale > 0 {
+		if c.me == &c.ledger.roster.Owner {
+			c.Unfinished = append(c.Unfinished, Unfinished{fmt.Sprintf("%d versions are not encrypted to the members of the store as they are now", c.stale), "rhx store share"})
+		}
 		c.note("%d versions are not encrypted to the members as they are now, since rhx store share, unshare or rekey was interrupted, or somebody saved before they had the list: %s runs rhx store share", c.stale, c.ledger.roster.Owner.Name)
 	}
 	if n := c.unfinished(want); n > 0 {
+		c.Unfinished = append(c.Unfinished, Unfinished{fmt.Sprintf("%d versions are still encrypted as before rhx store rekey", n), "rhx store rekey"})
 		c.note("%d versions are still encrypted as before rhx store rekey, which was interrupted: run it again, and it goes on", n)
 	}
 	return nil
+}
+
+// left says what those could read whom the user has taken out, where that was not said.
+func (c *comparison) left() {
+	if c.ledger == nil {
+		return
+	}
+	lost, err := c.store.lostBy(c.ledger.roster)
+	if err != nil {
+		c.note("%v. %s", err, fault.Hint(err))
+	}
+	for _, l := range lost {
+		what := fmt.Sprintf("%s could read these, and cannot any more; you were not told yet to change them where they come from: %s", l.Name, l.names())
+		c.Unfinished = append(c.Unfinished, Unfinished{what, "rhx store share"})
+		c.note("%s. rhx store share says it, and ends what was interrupted", what)
+	}
 }
 
 // unfinished counts the versions that were written before the last rekey.

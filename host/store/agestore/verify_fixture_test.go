@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rhx-dev/rhx/host/secret"
@@ -51,8 +52,22 @@ func noError(t *testing.T, errs ...error) {
 }
 
 // recorded is a store with a and b of three and two versions, of which b's last is
-// deleted, c that came back, and d that was destroyed.
+// deleted, c that came back, and d that was destroyed. It is made once, and each test has a copy.
 func recorded(t *testing.T) *Store {
+	t.Helper()
+	made, ok := recordedBefore.Load().(map[string][]byte)
+	if !ok {
+		made = filesIn(t, recordedAnew(t).opt.Dir)
+		recordedBefore.Store(made)
+	}
+	s := withFiles(t, made)
+	s.opt.Warn = func(m string) { t.Error(m) }
+	return s
+}
+
+var recordedBefore atomic.Value // of the files
+
+func recordedAnew(t *testing.T) *Store {
 	t.Helper()
 	s := Open(Options{Dir: dataDir(t), Warn: func(m string) { t.Error(m) }})
 	for _, name := range []string{"a", "a", "a", "b", "b", "c", "d"} {

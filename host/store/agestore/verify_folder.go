@@ -136,6 +136,10 @@ func (c *comparison) version(folder string, v version) (hash, name string, stale
 	switch mismatch := new(age.NoIdentityMatchError); {
 	case errors.As(err, &mismatch) && c.ledger != nil && (c.me == nil || !c.me.reads(folder) || bindingOf(data).by == nobody):
 		c.others++
+	case errors.As(err, &mismatch) && stale && c.me == &c.ledger.roster.Owner:
+		// No list of members leaves the owner out, so sharing anew does not help.
+		c.problem("version %d of %s cannot be read with the owner's key: %s has encrypted it to others only, or to the key that you had before. Ask them to save it again; then remove %s, and run rhx store verify --accept", v.n, name, c.by(folder, v.n, hash), path)
+		return hash, name, false, nil
 	case errors.As(err, &mismatch) && stale:
 	case errors.As(err, &mismatch):
 		c.problem("%s", c.store.wrongKey(path, c.key))
@@ -149,6 +153,19 @@ func (c *comparison) version(folder string, v version) (hash, name string, stale
 		name = info.Name
 	}
 	return hash, name, stale, nil
+}
+
+// by names who has saved a version, by the record.
+func (c *comparison) by(folder string, n int, hash string) string {
+	w := c.want[folder][n]
+	said := w.by
+	if hash != w.hash {
+		said = w.otherBy
+	}
+	if !w.is(hash) || len(said) == 0 {
+		return "somebody"
+	}
+	return said[0].name
 }
 
 // name is the name of the secret of a folder, where the folder says it.

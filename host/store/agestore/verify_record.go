@@ -157,8 +157,11 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 		return nil
 	}
 	part, bad := c.signers.counted(id, data, was, c.locked)
-	if own && bad == unprovenAgain {
+	if own && (bad == unprovenAgain || bad == unprovenEnd) {
 		c.problem("%s: %s", path, bad)
+	}
+	if own && c.locked {
+		data = part
 	}
 	if !own && bad == "" {
 		data = part
@@ -186,7 +189,7 @@ func (c *comparison) file(id string, data []byte, was *seen) []change {
 		good := false
 		switch {
 		case proof == "-":
-			if unproven++; proven && !c.locked {
+			if unproven++; proven && !(c.locked && own) {
 				say(n, "it has no proof: it was added, or written while there was no key")
 			}
 		case provenBy(c.signers.own, sum, proof) != "":
