@@ -48,6 +48,11 @@ for pair in dpkg-deb:deb rpm:rpm tar:apk; do
 		[ "$(grep -c '/man1/rhx' "$work/list")" -eq "$pages" ] || fail "$package has not all pages of the manual"
 	done
 done
+[ "$(find . -maxdepth 1 -name 'rhx-*.whl' | wc -l)" -eq 6 ] || fail "there are not 6 wheels"
+[ "$(find . -maxdepth 1 -name 'rhx-dev-rhx-*.tgz' | wc -l)" -eq 7 ] || fail "there are not 7 npm packages"
+for file in rhx-*.whl rhx-dev-rhx-*.tgz install.sh; do
+	grep -q "  $file\$" "rhx_${version}_checksums.txt" || fail "the checksums have no $file"
+done
 # An SBOM names what its program says that it is made of, and the standard library.
 for sbom in rhx_"$version"_*.cdx.json rhx-full_"$version"_*.cdx.json; do
 	platform=${sbom#*_"$version"_}

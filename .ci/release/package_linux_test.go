@@ -22,7 +22,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	builtIn = dir
 	for name, tags := range map[string]string{"rhx": "slim", "rhx-full": ""} {
-		cmd := exec.Command("go", "build", "-tags", tags, "-ldflags", "-s -w -X main.version=v"+version, "-o", filepath.Join(dir, name), "./cmd/rhx")
+		cmd := exec.Command("go", "build", "-tags", tags, "-ldflags", "-s -w -X main.version=v"+version+" -X main.commit="+strings.Repeat("0", 40)+" -X main.date=2026-11-30T03:21:21Z", "-o", filepath.Join(dir, name), "./cmd/rhx")
 		cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return dir, errors.Join(err, errors.New(string(out)))
@@ -52,8 +52,9 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// deb makes the package that goreleaser would make.
-func deb(t *testing.T) string {
+// pack makes packages that goreleaser would make, in a folder, where they have the names of
+// a release.
+func pack(t *testing.T, to string, formats ...string) {
 	t.Helper()
 	bin, dir := folder(t), t.TempDir()
 	assets := filepath.Join(dir, "assets")
@@ -74,7 +75,9 @@ func deb(t *testing.T) string {
 	for _, name := range []string{"rhx", "rhx-full"} {
 		contents = append(contents, map[string]any{"src": filepath.Join(bin, name), "dst": of["bindir"].(string) + "/" + name, "file_info": map[string]any{"mode": 0o755}})
 	}
-	of["deb"] = map[string]any{"compression": "none"} // which takes seconds
+	// To press them takes seconds.
+	of["deb"] = map[string]any{"compression": "none"}
+	of["rpm"].(map[string]any)["compression"] = "gzip:1"
 	of["name"], of["version"], of["arch"], of["platform"], of["contents"] = of["package_name"], version, runtime.GOARCH, "linux", contents
 	for _, key := range []string{"package_name", "formats", "bindir"} {
 		delete(of, key)
@@ -86,10 +89,43 @@ func deb(t *testing.T) string {
 	if err := os.WriteFile(filepath.Join(dir, "nfpm.yaml"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(strings.TrimSpace(must(t, exec.Command("sh", "../tools/nfpm.sh", "--path"))), "package", "-p", "deb", "-f", filepath.Join(dir, "nfpm.yaml"), "-t", filepath.Join(dir, "rhx.deb"))
-	cmd.Dir = filepath.Join("..", "..")
-	must(t, cmd)
-	return filepath.Join(dir, "rhx.deb")
+	nfpm := strings.TrimSpace(must(t, exec.Command("sh", "../tools/nfpm.sh", "--path")))
+	for _, format := range formats {
+		file := filepath.Join(to, "rhx_"+version+"_linux_"+runtime.GOARCH+"."+format)
+		cmd := exec.Command(nfpm, "package", "-p", format, "-f", filepath.Join(dir, "nfpm.yaml"), "-t", file)
+		cmd.Dir = filepath.Join("..", "..")
+		must(t, cmd)
+	}
+}
+
+// Each kind of package is installed into a root that has nothing else, run there and taken
+// out, as make release does it with its own.
+func TestPackagesAreUsed(t *testing.T) {
+	t.Parallel()
+	dist := t.TempDir()
+	pack(t, dist, "rpm", "apk")
+	out := must(t, exec.Command("sh", "use.sh", version, dist))
+	for _, want := range []string{"rpm: installed and run\n", "apk (its archive alone: apk is not to be had): installed and run\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	// What was changed on its way is noticed.
+	for _, format := range []string{"rpm", "apk"} {
+		dir := t.TempDir()
+		name := "rhx_" + version + "_linux_" + runtime.GOARCH + "." + format
+		data, err := os.ReadFile(filepath.Join(dist, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("sh", "use.sh", version, dir).CombinedOutput(); err == nil {
+			t.Errorf("a spoilt %s is installed:\n%s", format, out)
+		}
+	}
 }
 
 //go:embed testdata/deb.sh
@@ -99,7 +135,9 @@ var useDeb string
 // nothing is changed. What removal leaves is the user's.
 func TestDeb(t *testing.T) {
 	t.Parallel()
-	pkg := deb(t)
+	dist := t.TempDir()
+	pack(t, dist, "deb")
+	pkg := filepath.Join(dist, "rhx_"+version+"_linux_"+runtime.GOARCH+".deb")
 	fields := must(t, exec.Command("dpkg-deb", "-f", pkg))
 	for _, want := range []string{"Package: rhx\n", "Version: 1.2.3~fake", "Architecture: " + runtime.GOARCH + "\n", "Recommends: openssh-client", "Description: finds credentials, "} {
 		if !strings.Contains(fields, want) {

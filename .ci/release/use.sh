@@ -15,7 +15,11 @@ trap 'exit 1' HUP INT TERM
 export HOME="$work/home" XDG_CACHE_HOME="$work/cache"
 mkdir "$HOME"
 fail() { echo "use.sh: $1" >&2 && exit 1; }
-has() { command -v "$1" >/dev/null 2>&1 || { echo "use.sh: $1 is not here: $2 was not tried" >&2; return 1; }; }
+# has PROGRAM FILE: both are there; check.sh says whether a file is missing that should be.
+has() {
+	[ -e "$2" ] || return 1
+	command -v "$1" >/dev/null 2>&1 || { echo "use.sh: $1 is not here: $2 was not tried" >&2; return 1; }
+}
 # says reads what rhx version -o json wrote, of which both programs have to be of this release.
 says() {
 	jq -e --arg v "$version" '(.version | startswith("v" + $v)) and .full.agrees and (.commit | length == 40) and (.date | endswith("Z"))' "$1" >/dev/null || fail "$2: $(cat "$1")"
@@ -26,33 +30,39 @@ system=$(uname -s)
 case $(uname -m) in x86_64) arch=amd64 rpmarch=x86_64 ;; *) arch=arm64 rpmarch=aarch64 ;; esac
 
 if [ ! -f "rhx_${version}_checksums.txt.minisig" ]; then
-	echo "use.sh: the checksums are not signed: install.sh was not tried" >&2
+	echo "use.sh: there are no signed checksums: install.sh was not tried" >&2
 elif [ "$system" = Linux ] || [ "$system" = Darwin ]; then
 	RHX_BASE_URL=file://$dist RHX_PREFIX=$work/local sh install.sh >"$work/said"
 	"$work/local/bin/rhx" version -o json >"$work/version"
 	says "$work/version" install.sh
 fi
 
-# Packages: into a root that has nothing else, where the programs have to run. in_root's
-# first word is that folder.
+# Packages go into a root that has nothing else, where the programs have to run: in_root ID
+# FOLDER PROGRAM... runs them as the user with that number.
 in_root() {
-	root=$1
-	shift
-	env -i HOME=/ PATH=/usr/bin unshare -r --root="$root" "$@"
+	mkdir -p "$2/proc" "$2/dev" # as the system, or the runtime of containers, has them
+	env -i HOME=/home/rhx PATH=/usr/sbin:/usr/bin:/sbin:/bin unshare -rmpf --kill-child sh -euc 'mount --make-rprivate /
+		id=$1 root=$2
+		shift 2
+		mount -t proc none "$root/proc"
+		mount -t tmpfs none "$root/dev"
+		: >"$root/dev/null"
+		mount --bind /dev/null "$root/dev/null"
+		exec unshare -U --map-user="$id" --map-group="$id" --root="$root" "$@"' sh "$@"
 }
 names() {
 	for name in git-credential-rhx docker-credential-rhx terraform-credentials-rhx; do
 		[ "$(readlink "$1/usr/bin/$name")" = rhx ] || fail "$2: $name does not lead to rhx"
 	done
 }
-if [ "$system" = Linux ] && has unshare "packages"; then
+if [ "$system" = Linux ]; then
 	if has dpkg rhx_"$version"_linux_$arch.deb; then
 		root=$work/deb
 		mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" "$root/var/log"
 		: >"$root/var/lib/dpkg/status"
 		deb() { unshare -r dpkg --root="$root" --log=/dev/null --force-depends --force-not-root "$@" >"$work/said" 2>&1 || fail "dpkg $*: $(cat "$work/said")"; }
 		deb --force-script-chrootless -i rhx_"$version"_linux_$arch.deb
-		in_root "$root" /usr/bin/rhx version -o json >"$work/version"
+		in_root 0 "$root" /usr/bin/rhx version -o json >"$work/version"
 		says "$work/version" deb
 		names "$root" deb
 		deb -P rhx
@@ -65,7 +75,7 @@ if [ "$system" = Linux ] && has unshare "packages"; then
 		rpm --initdb
 		rpm --nosignature -K "$dist/$package"
 		rpm --nosignature --nodeps -i "$dist/$package"
-		in_root "$root" /usr/bin/rhx version -o json >"$work/version"
+		in_root 0 "$root" /usr/bin/rhx version -o json >"$work/version"
 		says "$work/version" rpm
 		names "$root" rpm
 		rpm -V --nodeps rhx
@@ -98,7 +108,7 @@ with tarfile.open(fileobj=io.BytesIO(files[1])) as t:
         assert m.uid == m.gid == 0 and not m.mode & 0o022 or m.issym(), m.name
     t.extractall(sys.argv[2])
 PYTHON
-		in_root "$work/apk" /usr/bin/rhx version -o json >"$work/version"
+		in_root 0 "$work/apk" /usr/bin/rhx version -o json >"$work/version"
 		says "$work/version" "apk (its archive alone: apk is not to be had)"
 		names "$work/apk" apk
 	fi
@@ -108,8 +118,7 @@ PYTHON
 		image inspect --type image "$id" | jq -e '.OCIv1.config | .User == "65532:65532" and .Entrypoint == ["/usr/bin/rhx"]' >/dev/null || fail "the image runs as another user, or another program"
 		running=$(image from "$id")
 		root=$(image mount "$running")
-		mkdir "$root/proc"
-		env -i HOME=/home/rhx PATH=/usr/bin unshare -rpf --kill-child --mount-proc="$root/proc" unshare -U --map-user=65532 --map-group=65532 --root="$root" --wd=/home/rhx /usr/bin/rhx version -o json >"$work/version"
+		in_root 65532 "$root" /usr/bin/rhx version -o json >"$work/version"
 		says "$work/version" container
 		image rm "$running" >/dev/null
 		image rmi "$id" >/dev/null
@@ -118,7 +127,8 @@ fi
 
 # The wheels: pip takes the one that fits, here and on each other platform, where it is of
 # that system and processor.
-if has python3 wheels; then
+wheel=$(find . -maxdepth 1 -name '*.whl' | head -n 1)
+if has python3 "$wheel"; then
 	python3 -m venv "$work/venv"
 	pip() { "$work/venv/bin/python" -m pip -q --disable-pip-version-check --no-cache-dir "$@"; }
 	pip install --no-index --pre --find-links "$dist" rhx
@@ -136,7 +146,8 @@ if has python3 wheels; then
 	done
 fi
 
-if has npm "npm packages"; then
+package=$(find . -maxdepth 1 -name '*.tgz' | head -n 1)
+if has npm "$package"; then
 	mkdir "$work/npm"
 	echo '{"private": true}' >"$work/npm/package.json"
 	case $system-$arch in Linux-amd64) this=linux-x64 ;; Linux-arm64) this=linux-arm64 ;; Darwin-amd64) this=darwin-x64 ;; *) this=darwin-arm64 ;; esac

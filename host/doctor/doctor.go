@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/engine"
@@ -159,7 +161,13 @@ func (d *Doctor) one(ctx context.Context, c Check) (found []Finding, ok bool) {
 		r.err = fmt.Errorf("no answer within %v", limit)
 	}
 	if r.err != nil {
-		r.found = append(r.found, Finding{Level: Warning, What: fmt.Sprintf("could not look: %v", r.err), Why: "What is wrong there is not known."})
+		// One for each of several errors that are joined; clients share files.
+		lines := strings.Split(r.err.Error(), "\n")
+		for i, line := range lines {
+			if !slices.Contains(lines[:i], line) {
+				r.found = append(r.found, Finding{Level: Warning, What: "could not look: " + line, Why: "What is wrong there is not known."})
+			}
+		}
 	}
 	for i := range r.found {
 		r.found[i].Check = c.Name

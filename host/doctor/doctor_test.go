@@ -47,7 +47,7 @@ func TestEveryCheckComesToAnEnd(t *testing.T) {
 		check("hangs", Nothing, func(context.Context) ([]Finding, error) { <-hangs; return nil, nil }),
 		check("slow", Nothing, func(ctx context.Context) ([]Finding, error) { <-ctx.Done(); return nil, ctx.Err() }),
 		check("fails", Nothing, func(context.Context) ([]Finding, error) {
-			return []Finding{{Level: Note, What: "before"}}, errors.New("broken")
+			return []Finding{{Level: Note, What: "before"}}, errors.Join(errors.New("broken"), errors.New("closed"), errors.New("broken"))
 		}),
 		check(storeCheck.Name, Nothing, one),
 		check("listed", Listed, one),
@@ -58,7 +58,7 @@ func TestEveryCheckComesToAnEnd(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s: %s", f.Level, f.Check, f.What))
 	}
 	want := "warning hangs: could not look: no answer within 20ms|warning slow: could not look: no answer within 20ms|note fails: before|" +
-		"warning fails: could not look: broken|note store: x|note listed: x"
+		"warning fails: could not look: broken|warning fails: could not look: closed|note store: x|note listed: x"
 	if strings.Join(got, "|") != want {
 		t.Errorf("%s\nnot\n%s", strings.Join(got, "|"), want)
 	}

@@ -295,7 +295,7 @@ func (i *Installer) read(ctx context.Context, paths []string) ([]machine.File, e
 	}
 	for _, f := range files {
 		if f.Err != nil && !errors.Is(f.Err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read %s: %w", f.Path, f.Err)
+			return nil, f.Err // which names the file
 		}
 	}
 	return files, nil
