@@ -9,7 +9,10 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -91,7 +94,7 @@ func socketsIn(data []byte) []string {
 }
 
 // mountPoint is a line of mountinfo.
-type mountPoint struct{ device, root, at, kind string }
+type mountPoint struct{ id, device, root, at, kind string }
 
 func mounts() ([]mountPoint, error) {
 	data, err := os.ReadFile("/proc/self/mountinfo")
@@ -106,7 +109,7 @@ func mountsIn(data []byte) []mountPoint {
 	for line := range bytes.Lines(data) {
 		f := strings.Fields(string(line))
 		if len(f) >= 5 {
-			m := mountPoint{device: f[2], root: unescape(f[3]), at: unescape(f[4])}
+			m := mountPoint{id: f[0], device: f[2], root: unescape(f[3]), at: unescape(f[4])}
 			if i := slices.Index(f, "-"); i >= 5 && i+1 < len(f) { // after optional fields
 				m.kind = f[i+1]
 			}
@@ -140,13 +143,7 @@ func unescape(text string) string {
 // aliases are the other paths at which a file or folder can be reached, because the file
 // system that it is on, or a part of it, is mounted elsewhere, too.
 func aliases(name string, all []mountPoint) []string {
-	// The one that counts is the last one that was mounted at the longest path.
-	var on *mountPoint
-	for i, m := range all {
-		if below(name, m.at) && (on == nil || len(m.at) >= len(on.at)) {
-			on = &all[i]
-		}
-	}
+	on := holding(name, mountID(name), all)
 	if on == nil {
 		return nil
 	}
@@ -164,6 +161,31 @@ func aliases(name string, all []mountPoint) []string {
 		}
 	}
 	return slices.DeleteFunc(out, func(p string) bool { return p == name })
+}
+
+// holding is the mount that a path is on, by its number. Where that is not known, it is the
+// last one at the longest path: another one above it may have been mounted later.
+func holding(name, id string, all []mountPoint) *mountPoint {
+	var on *mountPoint
+	for i, m := range all {
+		switch {
+		case !below(name, m.at):
+		case m.id == id:
+			return &all[i]
+		case on == nil || len(m.at) >= len(on.at):
+			on = &all[i]
+		}
+	}
+	return on
+}
+
+// mountID is the number of the mount that a path is on; "" where the kernel does not say.
+func mountID(name string) string {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st); err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+		return ""
+	}
+	return strconv.FormatUint(st.Mnt_id, 10)
 }
 
 // ofKernel are the file systems in which the kernel shows processes, devices and switches of

@@ -36,6 +36,33 @@ func TestOtherPathsToAFile(t *testing.T) {
 	}
 }
 
+// A file system that was mounted above another one hides that one.
+func TestMountOfAPath(t *testing.T) {
+	all := mountsIn([]byte(`27 1 254:0 / / rw - ext4 /dev/vda rw
+31 27 254:1 / /home/jane rw - ext4 /dev/vdb rw
+32 27 254:2 / /home rw - ext4 /dev/vdc rw
+33 27 254:2 / /backup rw - ext4 /dev/vdc rw
+`))
+	for id, want := range map[string]string{"32": "254:2", "31": "254:1", "": "254:1", "33": "254:1", "27": "254:0"} {
+		if got := holding("/home/jane/.aws", id, all); got.device != want {
+			t.Errorf("mount %q: device %s, want %s", id, got.device, want)
+		}
+	}
+	if got := holding("/home/jane", "32", nil); got != nil {
+		t.Error(got)
+	}
+	mine, err := mounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := mountID("/proc"); !slices.ContainsFunc(mine, func(m mountPoint) bool { return m.id == id && m.kind == "proc" }) {
+		t.Errorf("/proc is on mount %q", id)
+	}
+	if id := mountID("/nothing/there"); id != "" {
+		t.Error(id)
+	}
+}
+
 func TestPathsOfSockets(t *testing.T) {
 	got := socketsIn([]byte(`Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 15873 /run/docker.sock
