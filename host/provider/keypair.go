@@ -115,7 +115,7 @@ func (p *Plan) putKeyPair(path string, sec *secret.Secret, opts Options) []Place
 	}
 	if len(differ) > 0 {
 		if c := conflict(where, differ, have); !opts.replaces(c) {
-			return []Placement{{secret.Source{Kind: secret.SourceFile, Path: where}, Conflict, differ, c}}
+			return []Placement{{Source: secret.Source{Kind: secret.SourceFile, Path: where}, Action: Conflict, Keys: differ, Err: c}}
 		}
 	}
 	for i, pl := range out {

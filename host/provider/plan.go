@@ -34,11 +34,11 @@ type Placement struct {
 	Action Action
 	// Keys are the keys that are added or differ.
 	Keys []string
+	// Err says why Action is Conflict or Failed.
+	Err error
 	// ModeAlone says of an Updated one that the values were there: others could read the
 	// file, and cannot any more.
 	ModeAlone bool
-	// Err says why Action is Conflict or Failed.
-	Err error
 }
 
 // ConflictError is a place that holds other values than the secret's.
@@ -375,7 +375,7 @@ func (p *Plan) edit(src secret.Source, f *spec.File, path string, doc codec.Docu
 // set plans a file's new content.
 func (p *Plan) set(src secret.Source, path string, file *planned, data []byte, keys []string) Placement {
 	if file.old != nil && bytes.Equal(file.data, data) {
-		return Placement{src, Unchanged, nil, nil}
+		return Placement{Source: src, Action: Unchanged}
 	}
 	file.data = data
 	return p.change(src, path, file, keys)
@@ -390,7 +390,7 @@ func (p *Plan) change(src secret.Source, path string, file *planned, keys []stri
 	file.remove = false
 	p.files[path] = file
 	slices.Sort(keys)
-	return Placement{src, action, slices.Compact(keys), nil}
+	return Placement{Source: src, Action: action, Keys: slices.Compact(keys)}
 }
 
 func (p *Plan) removeFile(path string) Placement {
@@ -401,5 +401,5 @@ func (p *Plan) removeFile(path string) Placement {
 	}
 	file.remove, file.data = true, nil
 	p.files[path] = file
-	return Placement{src, Removed, nil, nil}
+	return Placement{Source: src, Action: Removed}
 }

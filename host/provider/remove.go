@@ -102,7 +102,7 @@ func (p *Plan) removeFrom(ctx context.Context, sp *spec.Spec, f *spec.File, file
 		return []Placement{failed(src, found[i].Err)}
 	}
 	if differ := lost(sp, f, found[i].Values, sec.Values); len(differ) > 0 {
-		return []Placement{{src, Conflict, differ, &ConflictError{Path: src.Path, Keys: differ}}}
+		return []Placement{{Source: src, Action: Conflict, Keys: differ, Err: &ConflictError{Path: src.Path, Keys: differ}}}
 	}
 	switch {
 	case f.Format == "keypair":
@@ -152,7 +152,7 @@ func (p *Plan) removeKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.
 	texts := revealed(sec.Values)
 	edits := removals(f, root, e, texts)
 	if differ := lostToo(sp, f, root, edits, e, texts); len(differ) > 0 {
-		return Placement{src, Conflict, differ, &ConflictError{Path: src.Path, Keys: differ}}
+		return Placement{Source: src, Action: Conflict, Keys: differ, Err: &ConflictError{Path: src.Path, Keys: differ}}
 	}
 	after, err := codec.EditTree(root, edits)
 	if err != nil {

@@ -105,14 +105,14 @@ func (p *Plan) putWasm(ctx context.Context, sp *spec.Spec, f *spec.File, path st
 	want := known(sp, revealed(sec.Values))
 	added, differ := compare(sp, find(before, name), want)
 	if len(added)+len(differ) == 0 {
-		return []Placement{{src, Unchanged, nil, nil}}
+		return []Placement{{Source: src, Action: Unchanged}}
 	}
 	if err := safe(sp, want, find(before, name), slices.Concat(added, differ), opts); err != nil {
 		return []Placement{failed(src, fmt.Errorf("write %s: %w", src.Path, err))}
 	}
 	if len(differ) > 0 {
 		if c := conflict(src.Path, differ, find(before, name)); !opts.replaces(c) {
-			return []Placement{{src, Conflict, differ, c}}
+			return []Placement{{Source: src, Action: Conflict, Keys: differ, Err: c}}
 		}
 	}
 	resp, err := p.snap.run(ctx, sp, f, &abi.Request{
@@ -153,7 +153,7 @@ func (p *Plan) removeWasm(ctx context.Context, sp *spec.Spec, f *spec.File, file
 		}
 		planned.data = data
 		p.files[file.Path] = planned
-		return Placement{src, Removed, nil, nil}
+		return Placement{Source: src, Action: Removed}
 	case data == nil && len(all) > 1:
 		return failed(src, fmt.Errorf("%s has other entries too, and rhx cannot take out one; use the vendor's tool", src.Path))
 	}

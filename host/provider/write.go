@@ -41,14 +41,14 @@ func (p *Plan) putKeys(sp *spec.Spec, f *spec.File, path string, sec *secret.Sec
 			return refuse(err)
 		}
 		if !opts.replaces(c) {
-			return Placement{src, Conflict, w.differ, c}
+			return Placement{Source: src, Action: Conflict, Keys: w.differ, Err: c}
 		}
 	}
 	if len(w.edits) == 0 {
 		if err := w.readsBack(root); err != nil {
 			return refuse(err)
 		}
-		return Placement{src, Unchanged, nil, nil}
+		return Placement{Source: src, Action: Unchanged}
 	}
 	w.fixed()
 	placed, err := p.edit(src, f, path, doc, w.edits, changed, func(after *codec.Node) error {
