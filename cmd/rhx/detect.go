@@ -18,7 +18,7 @@ type detectCmd struct {
 }
 
 func (c *detectCmd) Help() string {
-	return `Looks at the default files and variables of every known provider, and at the files of variables (.env and the like) in this folder. Values are masked unless they are public, such as a key's id. A file that is broken is named, with the line, and does not hide the others; the exit status is then 3.
+	return `Looks at the default files and variables of every known provider, and at the files of variables (.env and the like) in this folder. Values are masked unless they are public, such as a key's id. A file that is broken is named, with the line, and does not hide the others; the exit status is then 3. With -o json or yaml, a value that is not UTF-8 is under "binary", in base64.
 
 Examples:
   rhx detect

@@ -93,13 +93,13 @@ func TestDoctorFindsADiskThatTakesNothing(t *testing.T) {
 	for name, c := range map[string]struct{ plant, what string }{
 		"healthy":    {":", ""},
 		"full":       {"cat /dev/zero > fill || true", "the disk is full"},
-		"no inodes":  {"i=0; while : 2>/dev/null > files/$i; do i=$((i+1)); done", "the disk has no room for more files"},
+		"no inodes":  {"i=0; while touch files/$i 2>/dev/null; do i=$((i+1)); done", "the disk has no room for more files"},
 		"read-only":  {"mount -o remount,ro .", "read-only file system"},
 		"other disk": {"mv .local data && mkdir .local && mount -t tmpfs -o mode=700 none .local && cp -a data/. .local && mount -o remount,ro .local", "read-only file system"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			home := filepath.Join(h.base, strings.ReplaceAll(name, " ", "-"))
+			home := filepath.Join(h.base, "disk-"+strings.ReplaceAll(name, " ", "-"))
 			if err := os.Mkdir(home, 0o700); err != nil {
 				t.Fatal(err)
 			}

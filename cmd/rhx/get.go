@@ -16,7 +16,7 @@ type getCmd struct {
 }
 
 func (c *getCmd) Help() string {
-	return `Prints the value as it is. On a terminal a line break is added, and a value with control characters, which the terminal would obey, is refused: it goes to a file, a pipe, or with -o json.
+	return `Prints the value as it is. On a terminal a line break is added, and a value with control characters, which the terminal would obey, is refused: it goes to a file, a pipe, or with -o json, which takes UTF-8 alone.
 
 Examples:
   rhx get openai

@@ -23,7 +23,9 @@ type showCmd struct {
 }
 
 func (c *showCmd) Help() string {
-	return `Examples:
+	return `With -o json or yaml, a value that is not UTF-8 is under "binary", in base64.
+
+Examples:
   rhx show aws/prod
   rhx show openai --version 2 --reveal`
 }

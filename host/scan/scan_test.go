@@ -170,6 +170,14 @@ func wide(text string) string {
 	return string(b)
 }
 
+func bigEndian(text string) string {
+	b := []byte(wide(text))
+	for i := 0; i < len(b); i += 2 {
+		b[i], b[i+1] = b[i+1], b[i]
+	}
+	return string(b)
+}
+
 func broken(text string, width int, end string) string {
 	var parts []string
 	for ; len(text) > width; text = text[width:] {
@@ -181,7 +189,6 @@ func broken(text string, width int, end string) string {
 // looks are the ways in which programs write value.
 func looks() map[string]string {
 	asJSON, _ := json.Marshal(value)
-	twice, _ := json.Marshal(string(asJSON))
 	var asXML bytes.Buffer
 	_ = xml.EscapeText(&asXML, []byte(value))
 	b64 := base64.StdEncoding.EncodeToString
@@ -223,7 +230,13 @@ func looks() map[string]string {
 		"a shell, bare":         strings.NewReplacer(" ", `\ `, "'", `\'`, `"`, `\"`, "&", `\&`).Replace(value),
 		"SQL":                   "'" + strings.ReplaceAll(value, "'", "''") + "'",
 		"CSV":                   `"` + strings.ReplaceAll(value, `"`, `""`) + `"`,
-		"in JSON twice, in hex": strings.ReplaceAll(string(twice), string(twice), hex.EncodeToString([]byte(value))),
+		"hex behind 0x":         "0x" + hex.EncodeToString([]byte("key="+value)),
+		"UTF-16, big-endian":    bigEndian("k=" + value + ";"),
+		"PowerShell's command":  "powershell -EncodedCommand " + b64([]byte(wide("$k = '"+value+"'"))),
+		"a header":              "Authorization: Basic " + b64([]byte("user:"+value)) + "\r\n",
+		"percent, in capitals":  strings.ReplaceAll(fmt.Sprintf(" % X", value), " ", "%"),
+		"C, all escaped by U":   escaped(`\U%08x`),
+		"XML, all in hex":       escaped("&#x%x;"),
 	}
 }
 
@@ -242,6 +255,9 @@ func TestLooksAndPlaces(t *testing.T) {
 	for look, text := range looks() {
 		write(t, dir, map[string]string{"looks/" + look: "one\ntwo (" + text + ")\n"})
 		n++
+	}
+	if n < 40 {
+		t.Errorf("only %d ways", n)
 	}
 	layer := archive("etc/app.env", "A=1\nKEY="+value, "etc/packed.gz", packed("packed "+value))
 	places := map[string]string{

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin
 
 package doctor
 
@@ -68,9 +68,9 @@ func takesNothing(dir string) (what, disk string, err error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return "", "", err
 	}
-	free := uint64(st.Bavail)
+	free := st.Bavail
 	if os.Geteuid() == 0 {
-		free = uint64(st.Bfree) // of which a part is root's alone
+		free = st.Bfree // of which a part is root's alone
 	}
 	disk = fmt.Sprint(st.Fsid)
 	switch {
