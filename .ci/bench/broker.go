@@ -28,7 +28,7 @@ import (
 
 const (
 	brokered  = "bench_" + "FAKEfake0123456789ABCDxy" // the value that arrives at the server
-	large     = 256 << 20
+	large     = 64 << 20
 	smaller   = 8 << 20 // fnox takes no more than 10 MiB
 	requests  = 1000    // at once
 	firstByte = 301     // rounds

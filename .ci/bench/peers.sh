@@ -1,11 +1,13 @@
 #!/bin/sh
 # Installs the programs to which the bench compares rhx, each once, from the ordinary
-# registries: peers.sh FOLDER. For each it prints a line of name, version and path of the
+# registries: peers.sh FOLDER [NAME...], all where none is named. For each it prints a line of name, version and path of the
 # program, with tabs between; for one that cannot be installed there is no path, but what its
 # client said. With INSTALL=no it takes what is there. Programs of one file are copied to FOLDER, as .ci/bench.sh says. CI has no
 # part in it: fnox and secretspec alone compile for some ten minutes.
 set -u
 to=$1
+shift
+only=" $* "
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/rhx-ci
 
@@ -13,7 +15,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/rhx-ci
 peer() {
 	name=$1 version=$2 dir=$cache/$1-$2 program=$cache/$1-$2/$3 kind=$4
 	shift 3
-	if [ ! -e "$dir/done" ] && { [ "$kind" != gotool ] || [ ! -x "$program" ]; }; then
+	case $only in "  " | *" $name "*) ;; *) return ;; esac
+	if ! there; then
 		if [ "${INSTALL-}" = no ]; then
 			printf '%s\t%s\t\tINSTALL=no, and it was not there\n' "$name" "$version"
 			return
@@ -29,6 +32,9 @@ peer() {
 	fi
 	case $kind in gotool | cargotool) cp "$program" "$to/$name" && program=$to/$name ;; esac
 	printf '%s\t%s\t%s\n' "$name" "$version" "$program"
+}
+there() {
+	[ -e "$dir/done" ] || case $kind in gotool | vaulttool) [ -x "$program" ] ;; *) false ;; esac
 }
 gotool() { sh "$here/../tools/gotool.sh" "$name" "$1" "$version" "$2"; }
 vaulttool() { sh "$here/../tools/vault.sh"; }
