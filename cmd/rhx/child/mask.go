@@ -1,9 +1,13 @@
 package child
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"syscall"
 
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/mask"
 )
@@ -22,9 +26,17 @@ func (r *Runner) superviseMasked(argv, environ []string) (int, error) {
 		errOut = r.Mask.Writer(r.Err, mask.Pipe())
 	}
 	status, err := r.run(argv, environ, r.In, out, errOut)
-	_ = out.Close() // nobody reads on: the command was told, by its pipe
-	_ = errOut.Close()
-	return status, err
+	return passedOn(status, err, errors.Join(out.Close(), errOut.Close()))
+}
+
+// passedOn is the end of a command of which rhx passes on what it writes: without the mask a
+// command sees by itself that a disk is full, and here lost says so. That nobody reads on is no
+// error: the command was told, by its pipe. One that has failed keeps its status.
+func passedOn(status int, err, lost error) (int, error) {
+	if err != nil || lost == nil || errors.Is(lost, syscall.EPIPE) || status != 0 && status&BySignal == 0 {
+		return status, err
+	}
+	return 0, fmt.Errorf("what the command wrote is lost: %w", fault.Cause(lost))
 }
 
 // sameFile reports that two streams go to one place, where their order matters.
@@ -44,11 +56,11 @@ func sameFile(a, b io.Writer) bool {
 
 // maskRemote has a command on a host write what it writes masked, until flush is
 // called.
-func maskRemote(spec *machine.RunSpec, m *mask.Masker, delays mask.Delays) (flush func()) {
+func maskRemote(spec *machine.RunSpec, m *mask.Masker, delays mask.Delays) (flush func() error) {
 	if m == nil {
-		return func() {}
+		return func() error { return nil }
 	}
 	out, errOut := m.Writer(spec.Stdout, delays), m.Writer(spec.Stderr, delays)
 	spec.Stdout, spec.Stderr = out, errOut
-	return func() { _ = out.Close(); _ = errOut.Close() }
+	return func() error { return errors.Join(out.Close(), errOut.Close()) }
 }

@@ -94,12 +94,13 @@ func (r *Runner) onPTY(argv, environ []string, out *os.File) (int, error) {
 		lent.hangUp() // nobody looks any more: the command is told
 	}()
 	said := make(chan struct{})
+	var lost error
 	go func() {
 		defer close(said)
 		if errs != nil {
 			w := r.Mask.Writer(r.Err, mask.Pipe())
 			_, _ = io.Copy(w, errs)
-			_ = w.Close()
+			lost = w.Close()
 			_ = errs.Close()
 		}
 	}()
@@ -117,7 +118,7 @@ func (r *Runner) onPTY(argv, environ []string, out *os.File) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return status, nil
+	return passedOn(status, nil, lost)
 }
 
 // keyboard is the terminal that the command's input comes from; nil for none.

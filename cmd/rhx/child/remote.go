@@ -71,9 +71,9 @@ func (r *Runner) RunOn(ctx context.Context, m machine.Machine, spec machine.RunS
 		delays = mask.Terminal()
 	}
 	flush := maskRemote(&spec, r.Mask, delays)
-	defer flush()
-	defer func() { _ = m.Close() }()
 	status, err := runOn(running, m, spec)
+	_ = m.Close()
+	status, err = passedOn(status, err, flush())
 	mu.Lock()
 	defer mu.Unlock()
 	if lent != nil {
@@ -127,7 +127,7 @@ func (r *Runner) RunOnAll(ctx context.Context, f fleet.Fleet, hosts []place.Plac
 		spec.Started = func() { started(at) }
 		flush := maskRemote(&spec, r.Mask, mask.Pipe())
 		status, err := runOn(ctx, m, spec)
-		flush()
+		status, err = passedOn(status, err, flush())
 		out.flush()
 		errOut.flush()
 		if err == nil && status != 0 {
