@@ -99,7 +99,7 @@ if has bash "aur/rhx-bin.pkgbuild"; then
 	bash -euc 'source aur/rhx-bin.pkgbuild
 	for name in pkgname pkgver pkgrel pkgdesc url license depends optdepends provides conflicts arch source_x86_64 source_aarch64 sha256sums_x86_64 sha256sums_aarch64; do
 		declare -n values=$name
-		for value in "${values[@]}"; do echo "$name = $value"; done
+		for value in "${values[@]}"; do echo "$name = ${value#*::}"; done # a source without its name here
 	done' | sort >"$work/pkgbuild"
 	sed -n -E 's/^[[:space:]]*([a-z0-9_]+ = .*)$/\1/p' aur/rhx-bin.srcinfo | grep -v '^pkgbase = ' | sort >"$work/srcinfo"
 	cmp -s "$work/pkgbuild" "$work/srcinfo" || fail "the AUR's two files do not agree: $(diff "$work/pkgbuild" "$work/srcinfo")"
