@@ -20,6 +20,7 @@ for archive in rhx_"$version"_linux_*.tar.gz rhx_"$version"_darwin_*.tar.gz; do
 	for file in rhx rhx-full git-credential-rhx docker-credential-rhx terraform-credentials-rhx LICENSE THIRD_PARTY_NOTICES README.md completions/_rhx completions/rhx.bash completions/rhx.fish man1/rhx-run.1; do
 		grep -qx "${archive%.tar.gz}/$file" "$work/list" || fail "$archive has no $file"
 	done
+	tar -tvzf "$archive" | awk '$1 !~ /^[-dl]r..r-.r-/ && !/^l/ { print; bad = 1 } END { exit bad }' >&2 || fail "$archive has files that not all can read, or others than their owner can write"
 	[ "$(grep -c /man1/ "$work/list")" -eq "$pages" ] || fail "$archive has not all pages of the manual"
 done
 for archive in rhx_"$version"_windows_*.zip; do
