@@ -26,6 +26,7 @@ chmod 644 "$to/THIRD_PARTY_NOTICES" "$to"/completions/* "$to"/man1/* "$to"/man1g
 for os in linux darwin windows; do
 	mkdir "$to/$os"
 	cp LICENSE "$to/$os"
+	chmod 644 "$to/$os/LICENSE"
 	[ "$os" = windows ] && continue # which has no links in its archives
 	: >"$to/$os/rhx"                # so that they lead somewhere
 	for name in git-credential-rhx docker-credential-rhx terraform-credentials-rhx; do

@@ -20,6 +20,7 @@ for archive in rhx_"$version"_linux_*.tar.gz rhx_"$version"_darwin_*.tar.gz; do
 	for file in rhx rhx-full git-credential-rhx docker-credential-rhx terraform-credentials-rhx LICENSE THIRD_PARTY_NOTICES README.md completions/_rhx completions/rhx.bash completions/rhx.fish man1/rhx-run.1; do
 		grep -qx "${archive%.tar.gz}/$file" "$work/list" || fail "$archive has no $file"
 	done
+	tar -tvzf "$archive" | awk '$1 !~ /^[-dl]r..r-.r-/ && !/^l/ { print; bad = 1 } END { exit bad }' >&2 || fail "$archive has files that not all can read, or others than their owner can write"
 	[ "$(grep -c /man1/ "$work/list")" -eq "$pages" ] || fail "$archive has not all pages of the manual"
 done
 for archive in rhx_"$version"_windows_*.zip; do
@@ -99,7 +100,7 @@ if has bash "aur/rhx-bin.pkgbuild"; then
 	bash -euc 'source aur/rhx-bin.pkgbuild
 	for name in pkgname pkgver pkgrel pkgdesc url license depends optdepends provides conflicts arch source_x86_64 source_aarch64 sha256sums_x86_64 sha256sums_aarch64; do
 		declare -n values=$name
-		for value in "${values[@]}"; do echo "$name = $value"; done
+		for value in "${values[@]}"; do echo "$name = ${value#*::}"; done # a source without its name here
 	done' | sort >"$work/pkgbuild"
 	sed -n -E 's/^[[:space:]]*([a-z0-9_]+ = .*)$/\1/p' aur/rhx-bin.srcinfo | grep -v '^pkgbase = ' | sort >"$work/srcinfo"
 	cmp -s "$work/pkgbuild" "$work/srcinfo" || fail "the AUR's two files do not agree: $(diff "$work/pkgbuild" "$work/srcinfo")"

@@ -21,6 +21,7 @@ version=$(printf '%s\n' "$2" | sed -n -E 's/^v?([0-9]+\.[0-9]+\.[0-9]+(-(a|b|rc)
 mkdir "$stage/packages"
 bash "$here/../notices.sh" "$stage/THIRD_PARTY_NOTICES"
 node "$here/../../cmd/npm/package.js" "$stage/packages" "$version" "$bin" "$stage/THIRD_PARTY_NOTICES"
+chmod -R u=rwX,go=rX "$stage/packages" # whatever the mask of the checkout was
 for package in "$stage"/packages/*; do
 	cd "$package"
 	file=$(npm pack --silent --ignore-scripts --pack-destination "$out")

@@ -72,6 +72,7 @@ fi
 if [ -n "${RHX_COSIGN_KEY-}" ]; then
 	# With the key alone: no log of others is asked or told. It signs differently each time.
 	"$cosign" sign-blob --key "$RHX_COSIGN_KEY" --use-signing-config=false --tlog-upload=false --yes --bundle "$sums.sigstore.json" "$sums" >/dev/null
+	chmod 644 "$sums.sigstore.json"
 	"$cosign" verify-blob --key "$(public "$RHX_COSIGN_KEY")" --private-infrastructure --bundle "$sums.sigstore.json" "$sums"
 fi
 sh $here/check.sh "$version" dist

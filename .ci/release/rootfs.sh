@@ -17,4 +17,5 @@ done
 echo 'rhx:x:65532:65532:rhx:/home/rhx:/usr/bin/rhx' >"$to/etc/passwd"
 echo 'rhx:x:65532:' >"$to/etc/group"
 cp "$(dirname "$0")/../../LICENSE" "$to/usr/share/doc/rhx/"
+chmod 644 "$to/usr/share/doc/rhx/LICENSE"
 bash "$(dirname "$0")/../notices.sh" "$to/usr/share/doc/rhx/THIRD_PARTY_NOTICES"

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-git clone -q . "$work/elsewhere" # with its tags
+(umask 077 && git clone -q . "$work/elsewhere") # with its tags
 
 # What was downloaded stays where it is.
 tools=${XDG_CACHE_HOME:-$HOME/.cache}

@@ -105,7 +105,7 @@ with tarfile.open(fileobj=io.BytesIO(files[1])) as t:
     for m in t:
         if m.isfile():
             assert m.pax_headers["APK-TOOLS.checksum.SHA1"] == hashlib.sha1(t.extractfile(m).read()).hexdigest(), m.name
-        assert m.uid == m.gid == 0 and not m.mode & 0o022 or m.issym(), m.name
+        assert m.uid == m.gid == 0 and m.mode & 0o444 == 0o444 and not m.mode & 0o022 or m.issym(), m.name
     t.extractall(sys.argv[2])
 PYTHON
 		in_root 0 "$work/apk" /usr/bin/rhx version -o json >"$work/version"
