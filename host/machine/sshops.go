@@ -204,6 +204,7 @@ func (m *sshMachine) write(ctx context.Context, changes []Change, hand func(text
 		s.fetch(f, text)
 	}
 	s.Write(calls.Bytes())
+	s.WriteString("commit\n")
 	list, err := m.ask(ctx, s, smallAnswer+len(changes)*smallAnswer/256, false)
 	if n := len(list); err == nil && hand != nil && n >= 2 && list[n-2].word(0) == "nofetch" {
 		said := ""

@@ -51,13 +51,23 @@ func read(open func(string) (*os.File, error), path string, limit int64) ([]byte
 // OpenNoLink is Open of what is no symbolic link itself. A link to what is not there is
 // not there.
 func OpenNoLink(path string) (*os.File, error) {
-	if err := NoLink(path); err != nil {
-		if _, there := os.Stat(path); errors.Is(there, fs.ErrNotExist) {
-			return nil, there
-		}
+	info, err := os.Lstat(path)
+	if err != nil {
 		return nil, err
 	}
-	return Open(path)
+	if info.Mode()&fs.ModeSymlink != 0 {
+		if err := NoLink(path); err != nil {
+			if _, there := os.Stat(path); errors.Is(there, fs.ErrNotExist) {
+				return nil, there
+			}
+			return nil, err
+		}
+		return Open(path)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, notPlain(path)
+	}
+	return open(path)
 }
 
 // NoLink returns an error where path is a symbolic link. What is not there is none.
@@ -81,6 +91,11 @@ func Open(path string) (*os.File, error) {
 	if err := Plain(path); err != nil {
 		return nil, err
 	}
+	return open(path)
+}
+
+// open is Open of what was a plain file just now.
+func open(path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

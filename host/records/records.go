@@ -234,6 +234,9 @@ func (r *Records) ReadMany(ctx context.Context, names []string) ([]Read, error) 
 	if err != nil {
 		return nil, err
 	}
+	if t, ok := store.As[store.Together](st); ok && len(names) > 1 {
+		defer t.Together()()
+	}
 	out := make([]Read, len(names))
 	r.Each("reading", len(names), func(i int) {
 		out[i].Name = names[i]

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -158,8 +159,9 @@ func (e entry) files() (files []string, ok bool) {
 }
 
 // runtimeFolder is the name of the folder in which wazero keeps code: by its own
-// version, as the program's build information has it, architecture and system.
-func runtimeFolder() string {
+// version, as the program's build information has it, architecture and system. To read that
+// information takes as long as to check the code of a small module.
+var runtimeFolder = sync.OnceValue(func() string {
 	version := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dep := range info.Deps {
@@ -175,7 +177,7 @@ func runtimeFolder() string {
 		version = "dev"
 	}
 	return "wazero-" + version + "-" + runtime.GOARCH + "-" + runtime.GOOS
-}
+})
 
 func checksum(file string) (string, error) {
 	b, err := os.ReadFile(file)

@@ -287,15 +287,16 @@ func (s *Sandbox) load(ctx context.Context, p *program, m Module, digest [sha256
 		return s.compile(ctx, p, found, wazero.NewRuntimeConfig())
 	}
 	e := cacheEntry(dir, digest)
-	if !e.check() && small && !m.Trusted {
+	there := e.check()
+	if !there && small && !m.Trusted {
 		return s.compile(ctx, p, found, wazero.NewRuntimeConfigInterpreter())
 	}
-	return s.compileCached(ctx, p, found, e)
+	return s.compileCached(ctx, p, found, e, there)
 }
 
 // compileCached takes the module's code out of the cache, or compiles it and
-// keeps it there.
-func (s *Sandbox) compileCached(ctx context.Context, p *program, m *module, e entry) error {
+// keeps it there. there reports that the cache has it, sealed.
+func (s *Sandbox) compileCached(ctx context.Context, p *program, m *module, e entry, there bool) error {
 	config := wazero.NewRuntimeConfig()
 	cache, err := wazero.NewCompilationCacheWithDir(e.dir)
 	if err != nil {
@@ -309,7 +310,7 @@ func (s *Sandbox) compileCached(ctx context.Context, p *program, m *module, e en
 		e.remove()
 		return s.compile(ctx, p, m, config)
 	}
-	if err != nil {
+	if err != nil || there {
 		return err
 	}
 	fresh, err := e.seal()

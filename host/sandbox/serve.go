@@ -75,5 +75,5 @@ func (s *Sandbox) keep(ctx context.Context, m Module) error {
 	}
 	e := cacheEntry(dir, sha256.Sum256(m.Wasm))
 	e.check()
-	return s.compileCached(ctx, p, found, e)
+	return s.compileCached(ctx, p, found, e, false)
 }

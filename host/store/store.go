@@ -78,6 +78,13 @@ type Sharer interface {
 	Others(ctx context.Context, names []string) ([]string, error)
 }
 
+// Together is a store that looks once at what many secrets have in common.
+type Together interface {
+	// Together says that the secrets which are read until end is called are read at once: each is
+	// as it was at some time since.
+	Together() (end func())
+}
+
 // Wrapper is a store that can hand a secret to another machine by a token: it is
 // good for one use and a short time, so that a secret which somebody else took on
 // the way is noticed.

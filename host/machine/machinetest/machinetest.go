@@ -63,6 +63,7 @@ func Run(t *testing.T, target Target) {
 		{"symbolic links are followed, also dangling ones", testLinks},
 		{"remove", testRemove},
 		{"several changes, each by itself", testSeveral},
+		{"many changes", testMany},
 		{"bad paths and sizes are errors", testBad},
 		{"folders and pipes are not written", testNotRegular},
 		{"a folder without the right to write is an error that changes nothing", testReadOnlyFolder},

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/machine"
@@ -218,6 +219,43 @@ func testSeveral(s *suite) {
 	s.has(s.path("a"), "1", 0o600)
 	s.has(s.path("b"), "old", 0o600)
 	s.has(s.path("c"), "5", 0o600)
+}
+
+// testMany is of more than a host does at once, with folders that are not there, one of which cannot
+// be made, and with what one of them has written removed again.
+func testMany(s *suite) {
+	s.Files.PutFile(s.path("file"), []byte("x"), 0o600)
+	s.Files.PutFile(s.path("old"), []byte("old"), 0o640)
+	var changes []machine.Change
+	for i := range 150 {
+		changes = append(changes, machine.Change{Path: s.path(fmt.Sprintf("new $(%d)/a b/%d", i%9, i)), Data: []byte(strconv.Itoa(i)), Mode: 0o640})
+	}
+	changes = append(changes,
+		machine.Change{Path: s.path("file/below"), Data: []byte("x")},
+		machine.Change{Path: s.path("old"), Data: []byte("2"), Old: []byte("old"), Mode: 0o640},
+		machine.Change{Path: s.path("old"), Data: []byte("3"), Old: []byte("2"), Mode: 0o640},
+		machine.Change{Path: s.path("old"), Data: []byte("4"), Old: []byte("2"), Mode: 0o640},
+		machine.Change{Path: s.path("last/one"), Data: []byte("x")},
+		machine.Change{Path: s.path("last/one"), Remove: true, Old: []byte("x")},
+		machine.Change{Path: s.path("last/one"), Data: []byte("y")},
+	)
+	for i, err := range s.write(changes...) {
+		if failed := i == 150 || i == 153; failed != (err != nil) {
+			s.Errorf("change %d: %v", i, err)
+		}
+	}
+	for i := range 150 {
+		s.has(changes[i].Path, strconv.Itoa(i), 0o640)
+	}
+	s.has(s.path("old"), "3", 0o640)
+	s.has(s.path("last/one"), "y", 0o600)
+	for i := range 9 {
+		for _, name := range s.Files.Names(s.path(fmt.Sprintf("new $(%d)/a b", i))) {
+			if strings.HasPrefix(name, ".") {
+				s.Errorf("%s was left", name)
+			}
+		}
+	}
 }
 
 func testBad(s *suite) {

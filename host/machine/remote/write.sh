@@ -1,5 +1,10 @@
-t=
-trap 'rm -f "$t" 2>/dev/null' 0
+# The temporary files, as words for eval.
+temps=
+tidy() {
+	[ -z "$temps" ] || eval "rm -f$temps" 2>/dev/null
+	temps=
+}
+trap tidy 0
 trap 'exit 1' HUP INT TERM
 # Of the systems without an fsync for one file, some would write out all there
 # is to write, which can take minutes.
@@ -7,7 +12,7 @@ case $(uname) in
 Linux) case $(sync --help 2>&1) in *FILE*) fsync=1 ;; *) fsync= ;; esac ;;
 *) fsync= ;;
 esac
-durable() { [ -z "$fsync" ] || sync "$1" 2>/dev/null; }
+durable() { [ -z "$fsync" ] || sync "$@" 2>/dev/null; }
 # why says that a command failed with the message $2.
 why() {
 	no "$1" why
@@ -90,7 +95,7 @@ swap() {
 	expected "$1" '' || return 1
 	# A new file is a second name for t: no name that is there is taken.
 	if [ "$old" = 0 ] && ln "$t" "$f" 2>/dev/null; then
-		rm -f "$t"
+		:
 	elif [ "$old" = 0 ] && { [ -e "$f" ] || [ -L "$f" ]; }; then
 		no "$1" changed
 		return 1
@@ -110,9 +115,18 @@ locked() {
 		return 1
 	fi
 }
-# change makes the change $1: path, mode, whether old content is expected, whether
+# What a program does for many files at once it does not do for each: starting it takes
+# longer than its work. So changes wait for commit.
+waiting= folders= many=0
+# change takes the change $1: path, mode, whether old content is expected, whether
 # to remove. The functions o$1 and n$1 print the old and the new content.
 change() {
+	# One that waits may make what this one expects, and comes before what is removed.
+	if [ -n "$waiting" ] && follow "$2"; then
+		there=0
+		[ ! -e "$f" ] || there=1
+		[ "$5$there" = "0$4" ] || commit
+	fi
 	want=$3 old=$4 remove=$5
 	if ! follow "$2"; then
 		no "$1" circle
@@ -132,40 +146,80 @@ change() {
 		return
 	fi
 	expected "$1" quickly || return
-	if ! [ -d "${d:-/}" ] && ! e=$(mkdir -p "$d" 2>&1); then
+	eval "f$1=\$f d$1=\${d:-/} t$1=\$d/.rhx-$$-$R$1.tmp want$1=\$want old$1=\$old"
+	waiting="$waiting $1" many=$((many + 1))
+	[ -d "${d:-/}" ] || folders="$folders \"\$d$1\""
+	[ "$many" -lt 64 ] || commit # the arguments of a program have a bound
+}
+# commit makes the changes that wait.
+commit() {
+	[ -n "$waiting" ] || return 0
+	[ -z "$folders" ] || eval "mkdir -p$folders" 2>/dev/null
+	ready= new= put= in=
+	for i in $waiting; do
+		recall "$i"
+		prepare "$i" || continue
+		ready="$ready $i" new="$new \"\$t$i\""
+	done
+	waiting= folders= many=0
+	[ -z "$ready" ] || eval "durable$new"
+	for i in $ready; do
+		recall "$i"
+		replace "$i" || continue
+		put="$put $i" in="$in \"\$d$i\""
+	done
+	tidy
+	[ -z "$put" ] || eval "durable$in"
+	for i in $put; do
+		say ok "$i"
+	done
+}
+recall() { eval "f=\$f$1 d=\$d$1 t=\$t$1 want=\$want$1 old=\$old$1" remove=0; }
+# prepare writes the new content into t.
+prepare() {
+	if ! [ -d "$d" ] && ! e=$(mkdir -p "$d" 2>&1); then
 		why "$1" "$e"
-		return
+		return 1
 	fi
 	sweep
-	t=$d/.rhx-$$-$R$1.tmp
-	if replace "$1"; then
-		say ok "$1"
-	else
-		rm -f "$t" 2>/dev/null
-	fi
-	t=
-}
-# replace puts the new content into the place of f.
-replace() {
-	if ! e=$( (set -C && : >"$t") 2>&1); then
+	set -C
+	{ true >"$t"; } 2>/dev/null
+	made=$?
+	set +C
+	if [ "$made" != 0 ] && ! e=$( (set -C && : >"$t") 2>&1); then
 		no "$1" folder
 		raw "$e"
 		return 1
 	fi
-	# A dd without conv=fsync fails at once; what is wrong otherwise, cat says too.
-	if ! "n$1" 2>/dev/null | dd of="$t" bs=65536 conv=fsync 2>/dev/null && ! e=$("n$1" 2>/dev/null | cat 2>&1 >"$t"); then
-		why "$1" "$e"
-		return 1
-	fi
-	if ! "n$1" 2>/dev/null | same "$t"; then
-		no "$1" short
-		return 1
+	temps="$temps \"\$t$1\""
+	# A dd without conv=fsync fails at once.
+	if [ -n "$fsync" ]; then
+		"n$1" 2>/dev/null >"$t"
+	else
+		"n$1" 2>/dev/null | dd of="$t" bs=65536 conv=fsync 2>/dev/null
+	fi || again "$1"
+}
+# again writes the content of t once more, by a program that says what is wrong.
+again() {
+	e=$("n$1" 2>/dev/null | cat 2>&1 >"$t") && return
+	why "$1" "$e"
+	return 1
+}
+arrived() { "n$1" 2>/dev/null | same "$t"; }
+# replace puts the new content into the place of f.
+replace() {
+	if ! arrived "$1"; then
+		again "$1" || return
+		if ! arrived "$1"; then
+			no "$1" short
+			return 1
+		fi
+		durable "$t"
 	fi
 	keep
 	if [ "$m" != 384 ] && ! e=$(chmod "$((m / 64))$((m / 8 % 8))$((m % 8))" "$t" 2>&1); then
 		why "$1" "$e"
 		return 1
 	fi
-	locked "$1" || return 1
-	durable "${d:-/}"
+	locked "$1"
 }

@@ -107,11 +107,16 @@ type Store struct {
 	viewing sync.Mutex
 	view    *view  // of all of the record, once it was looked at twice
 	stamp   string // of the files of the record at the last look
+
+	reading  sync.Mutex
+	together int   // how many read many secrets
+	recent   *view // of all of the record, at a look since then
 }
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Sharer = (*Store)(nil)
+	_ store.Store    = (*Store)(nil)
+	_ store.Sharer   = (*Store)(nil)
+	_ store.Together = (*Store)(nil)
 )
 
 // Open returns the store that o describes. It touches no file.

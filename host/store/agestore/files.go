@@ -104,10 +104,17 @@ func readVersion(path string) ([]byte, error) {
 // dirNames returns the names in a folder, in no order; none if it is not there. A link to
 // one, which somebody else has made, is an error.
 func dirNames(dir string) ([]string, error) {
-	if err := ownfile.NoLink(dir); err != nil {
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
 		return nil, err
-	}
-	if info, err := os.Lstat(dir); err == nil && !info.IsDir() { // a pipe would be waited for
+	case info.Mode()&fs.ModeSymlink != 0:
+		if err := ownfile.NoLink(dir); err != nil {
+			return nil, err
+		}
+	case !info.IsDir(): // a pipe would be waited for
 		return nil, notAFolder(dir)
 	}
 	f, err := os.Open(dir)

@@ -118,6 +118,10 @@ func (s *Store) recordFiles() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.recordFilesOf(ids)
+}
+
+func (s *Store) recordFilesOf(ids []string) (map[string][]byte, error) {
 	files := make(map[string][]byte, len(ids))
 	for _, id := range ids {
 		data, err := ownfile.ReadNoLink(s.recordPath(id), maxRecord)

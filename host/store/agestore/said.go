@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rhx-dev/rhx/host/fault"
@@ -30,9 +31,42 @@ type view struct {
 	bad string
 }
 
-// look returns the record as far as it is about the folder of a secret; nil where there
-// is none. A second look at the same record reads all of it, for those to come.
-func (s *Store) look(k *key, folder string) (*view, error) {
+// Together implements [store.Together].
+func (s *Store) Together() (end func()) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	s.together++
+	return sync.OnceFunc(func() {
+		s.reading.Lock()
+		defer s.reading.Unlock()
+		if s.together--; s.together == 0 {
+			s.recent = nil
+		}
+	})
+}
+
+// look is lookNow, or where many secrets are read together, what an earlier look of them has
+// found, unless again says that it has left a doubt.
+func (s *Store) look(k *key, folder string, again bool) (*view, error) {
+	s.reading.Lock()
+	if s.together == 0 {
+		s.reading.Unlock()
+		return s.lookNow(k, folder)
+	}
+	defer s.reading.Unlock()
+	if s.recent != nil && !again {
+		return s.recent, nil
+	}
+	v, err := s.lookNow(k, "")
+	if err == nil {
+		s.recent = v
+	}
+	return v, err
+}
+
+// lookNow returns the record as far as it is about the folder of a secret, "" for all; nil where
+// there is none. A second look at the same record reads all of it, for those to come.
+func (s *Store) lookNow(k *key, folder string) (*view, error) {
 	members, err := s.shared()
 	if errors.Is(err, errMembers) {
 		return &view{bad: err.Error()}, nil
@@ -89,7 +123,7 @@ func (s *Store) readView(k *key, ids []string, was *seen, folder, stamp string) 
 		}
 	}
 	var all []change
-	files, err := s.recordFiles()
+	files, err := s.recordFilesOf(ids)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +270,7 @@ func (v *view) doubtOf(folder string, version int, hash string, newest bool) (wh
 // than what was read.
 func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) error {
 	before, first := "", ""
-	for range tries {
+	for i := range tries {
 		version, hash, err := read()
 		if err != nil {
 			return errOther
@@ -246,7 +280,7 @@ func (s *Store) say(k *key, name string, number int, read func() (version int, h
 		} else if is != first {
 			return errOther
 		}
-		v, err := s.look(k, folderName(name))
+		v, err := s.look(k, folderName(name), i > 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -63,7 +63,12 @@ func TestReadsSayWhatIsWrong(t *testing.T) {
 			c.do(t, s)
 			var said []string
 			s.opt.Warn = func(m string) { said = append(said, m) }
-			for range 3 { // the first looks read a part of the record, later ones all
+			for i := range 5 { // the first looks read a part of the record, later ones all
+				if i == 3 { // another one has looked at the record already
+					s = Open(s.opt)
+					defer s.Together()()
+					_, _ = s.Get(t.Context(), "c", 0)
+				}
 				said = nil
 				_, _ = s.Get(t.Context(), c.name, c.version)
 				want := ""
@@ -76,6 +81,34 @@ func TestReadsSayWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Secrets that are read together are compared with one record, and with a newer one where that
+// leaves a doubt.
+func TestOneLookForManySecrets(t *testing.T) {
+	s := recorded(t)
+	var said []string
+	s.opt.Warn = func(m string) { said = append(said, m) }
+	get := func(name, want string, warned bool) {
+		t.Helper()
+		said = nil
+		rec, err := s.Get(t.Context(), name, 0)
+		if err != nil || rec.Secret.Values["k"].Reveal() != want || (len(said) > 0) != warned {
+			t.Errorf("%s: %+v, %v; %q", name, rec, err, said)
+		}
+	}
+	outer, end := s.Together(), s.Together()
+	get("c", "FAKE", false)
+	putFake(t, Open(s.opt), "a", "FAKE 4")
+	get("a", "FAKE 4", false) // which the first look did not know
+	noError(t, os.RemoveAll(s.recordDir()))
+	get("c", "FAKE", false)
+	end()
+	end()
+	get("c", "FAKE", false)
+	outer()
+	get("c", "FAKE", true)
+	get("a", "FAKE 4", true)
 }
 
 // Readers and writers at once are no attack.
