@@ -110,7 +110,7 @@ A ratio is the median of the ratios of each round: 0.50 says that rhx takes half
 	for _, name := range b.order {
 		p := b.peers[name]
 		if p.path == "" {
-			p.version += ", could not be installed: `" + p.why + "`"
+			p.version += ", not installed here: `" + p.why + "`"
 		}
 		out += "| " + p.name + " | " + p.version + " | " + different[name] + " |\n"
 	}

@@ -60,15 +60,23 @@ func scans(b *bencher) (string, error) {
 	rhx := found("`rhx scan`, a folder", 1, b.rhx, "scan", "repo")
 	patterns := found("`rhx scan --patterns`, a folder", 1, b.rhx, "scan", "--patterns", "repo")
 	history := found("`rhx scan --git`", 1, b.rhx, "scan", "--git", "repo")
-	leaks := found("`gitleaks dir`", 2, b.has("gitleaks"), "dir", "--no-banner", "repo")
-	leaksGit := found("`gitleaks git`", 2, b.has("gitleaks"), "git", "--no-banner", "repo")
-	hog := found("`trufflehog filesystem`", 2, b.has("trufflehog"), "filesystem", "--no-verification", "--no-update", "--fail", "repo")
-	hogGit := found("`trufflehog git`", 2, b.has("trufflehog"), "git", "--no-verification", "--no-update", "--fail", "file://"+repo)
-	if err := inTurn(1, 5, rhx, patterns, history, leaks, leaksGit, hog, hogGit); err != nil {
+	things, pairs := []*thing{rhx, patterns, history}, []pair{}
+	against := func(program string, tree, git []string) {
+		if b.has(program) == "" {
+			return
+		}
+		dir := found("`"+program+" "+tree[0]+"`", 2, append([]string{b.has(program)}, tree...)...)
+		repository := found("`"+program+" git`", 2, append([]string{b.has(program)}, git...)...)
+		things = append(things, dir, repository)
+		pairs = append(pairs, pair{a: rhx, b: dir}, pair{a: patterns, b: dir}, pair{a: history, b: repository})
+	}
+	against("gitleaks", []string{"dir", "--no-banner", "repo"}, []string{"git", "--no-banner", "repo"})
+	against("trufflehog", []string{"filesystem", "--no-verification", "--no-update", "--fail", "repo"}, []string{"git", "--no-verification", "--no-update", "--fail", "file://" + repo})
+	if err := inTurn(1, 5, things...); err != nil {
 		return "", err
 	}
 	intro := fmt.Sprintf("%d files of 20 KB, with a value of the store and a token of GitHub's form in every hundredth. They look for different things: rhx for the values that it knows, in every encoding, and with `--patterns` also for %s; the others for hundreds of forms of tokens, here without asking a server about them.\n\n", files, "tokens of the forms that its specs have")
-	return intro + rows(slices.Concat(beside(rhx, leaks, hog), beside(patterns, leaks, hog), beside(history, leaksGit, hogGit))), nil
+	return intro + rows(pairs) + b.missing("gitleaks", "trufflehog"), nil
 }
 
 // runhouses are rhx's ancestor and rhx, at what the ancestor could do.
