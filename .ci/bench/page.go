@@ -57,7 +57,7 @@ func (b *bencher) page() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		page += fmt.Sprintf("\n## %s\n\n%s\n", c.title, k.Text)
+		page += fmt.Sprintf("\n## %s\n\n%s%s\n", c.title, k.Text, c.note)
 		if k.Date != "" {
 			page += fmt.Sprintf("Measured on %s with rhx %s. ", k.Date, k.Version)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha512"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -8,6 +9,17 @@ import (
 	"slices"
 	"strings"
 )
+
+// madeUp is a token that looks like one of GitHub, and random enough for those that ask for that.
+func madeUp(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	sum := sha512.Sum512(fmt.Append(nil, "made up ", n))
+	token := "ghp_"
+	for _, c := range sum[:36] {
+		token += string(letters[int(c)%len(letters)])
+	}
+	return token
+}
 
 // tree writes files of text, some 20 KB each, and in every hundredth a value of the store and
 // a token that looks like one of GitHub.
@@ -20,7 +32,7 @@ func tree(dir string, files int) error {
 			fmt.Fprintf(&b, "%s %s %s = %d; // %s\n", word[(n+i)%len(word)], word[(n*7+i*3)%len(word)], word[i*i%len(word)], n*i, word[(n+i*5)%len(word)])
 		}
 		if n%100 == 0 {
-			b.WriteString("password = " + value(n/100%secrets) + "\ntoken = ghp_" + strings.Repeat("Ab3d", 9) + "\n")
+			b.WriteString("password = " + value(n/100%secrets) + "\ntoken = " + madeUp(n) + "\n")
 		}
 		all[fmt.Sprintf("d%d/f%d.go", n%10, n)] = b.String()
 	}
