@@ -99,7 +99,10 @@ func starts(b *bencher) (string, error) {
 		{a: get, b: decrypt, goal: 1.3, why: "it also checks the store's record and writes its log"},
 		{a: get, b: sops},
 		{a: with, b: decrypt, goal: 1.5, why: "it also checks the store's record, writes its log and starts a command"},
-		{a: asGit, b: get}, {a: asDocker, b: get}, {a: list, b: decrypt}, {a: one, b: decrypt},
+		{a: asGit, b: get, why: "it reads git's question, and the specs for which addresses a secret is"},
+		{a: asDocker, b: get, why: "it reads the specs for which addresses a secret is"},
+		{a: list, b: decrypt, why: "it checks the store's record, and reads what it says of all secrets"},
+		{a: one, b: decrypt, why: "it decrypts nothing: it starts, and reads a spec and the places that it names"},
 		{a: detect, b: decrypt, why: "it reads the files of 235 kinds of credentials"},
 	}
 	things := []*thing{empty, version, decrypt, get, sops, with, list, one, detect, asGit, asDocker}

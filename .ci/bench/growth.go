@@ -183,7 +183,7 @@ func (p *place) imported(b *bencher, from, to int) error {
 	if err := write(p.dir, map[string]string{"import.json": string(text)}); err != nil {
 		return err
 	}
-	_, err = p.output("", b.rhx, "import", "rhx", "import.json", "-q")
+	_, err = p.output("", b.rhx, "import", "rhx", "import.json", "-q", "--yes")
 	return err
 }
 

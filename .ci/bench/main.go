@@ -43,25 +43,26 @@ type comparison struct {
 	needs []string
 	// run returns what stands below the title.
 	run func(*bencher) (string, error)
+	// note is what stands below that: why rhx loses, where that is no row's.
+	note string
 }
 
 var comparisons = []comparison{
-	{"start", "Starting, and one value", []string{"age", "sops"}, starts},
-	{"run", "A command with ten secrets", []string{"sops"}, runs},
-	{"vault", "A thousand secrets in Vault", []string{"vault"}, vaults},
-	{"broker", "A key that the command never has", nil, brokers},
-	{"hosts", "Six credentials on many hosts", []string{"ansible-core", "pssh"}, fleets},
-	{"scan", "Searching for what has leaked", []string{"gitleaks", "trufflehog"}, scans},
-	{"runhouse", "What Runhouse did", []string{"runhouse"}, runhouses},
-	{"modules", "A parser in WebAssembly", nil, modules},
-	{"secrets", "Growth: secrets", nil, growSecrets},
-	{"specs", "Growth: kinds of credentials", nil, growSpecs},
-	{"fleet", "Growth: hosts", nil, growHosts},
-	{"files", "Growth: files", nil, growFiles},
+	{"start", "Starting, and one value", []string{"age", "sops"}, starts, ""},
+	{"run", "A command with ten secrets", []string{"sops"}, runs, ""},
+	{"vault", "A thousand secrets in Vault", []string{"vault"}, vaults, ""},
+	{"broker", "A key that the command never has", nil, brokers, brokerNote},
+	{"hosts", "Six credentials on many hosts", []string{"ansible-core", "pssh"}, fleets, ""},
+	{"scan", "Searching for what has leaked", nil, scans, ""},
+	{"runhouse", "What Runhouse did", []string{"runhouse"}, runhouses, ""},
+	{"modules", "A parser in WebAssembly", nil, modules, ""},
+	{"secrets", "Growth: secrets", nil, growSecrets, ""},
+	{"specs", "Growth: kinds of credentials", nil, growSpecs, ""},
+	{"fleet", "Growth: hosts", nil, growHosts, ""},
+	{"files", "Growth: files", nil, growFiles, ""},
 }
 
-// peer is a program to which rhx is compared. Without a path it could not be installed, for a
-// reason.
+// peer is a program to which rhx is compared. Without a path it is not installed, for a reason.
 type peer struct{ name, version, path, why string }
 
 // bencher is what the comparisons share.
@@ -103,7 +104,7 @@ func bench(bin, peers string, names []string) error {
 			return err
 		}
 		if len(names) > 0 {
-			fmt.Printf("\n## %s\n\n%s", c.title, text)
+			fmt.Printf("\n## %s\n\n%s%s", c.title, text, c.note)
 		}
 	}
 	if len(names) == 0 || slices.Contains(names, "page") {
@@ -116,7 +117,7 @@ func bench(bin, peers string, names []string) error {
 func (b *bencher) compare(c comparison) (text string, err error) {
 	for _, name := range c.needs {
 		if p := b.peers[name]; p.path == "" {
-			return fmt.Sprintf("Not measured: %s %s could not be installed (%s).\n", name, p.version, p.why), nil
+			return fmt.Sprintf("Not measured: %s %s is not installed here (%s).\n", name, p.version, p.why), nil
 		}
 	}
 	// Short, because sockets are in it.
@@ -149,7 +150,7 @@ func (b *bencher) missing(names ...string) string {
 	var out strings.Builder
 	for _, name := range names {
 		if p := b.peers[name]; p.path == "" {
-			fmt.Fprintf(&out, "\n%s %s is not in this table: it could not be installed (`%s`).\n", name, p.version, p.why)
+			fmt.Fprintf(&out, "\n%s %s is not in this table: it is not installed here (`%s`).\n", name, p.version, p.why)
 		}
 	}
 	return out.String()

@@ -57,7 +57,7 @@ func (b *bencher) page() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		page += fmt.Sprintf("\n## %s\n\n%s\n", c.title, k.Text)
+		page += fmt.Sprintf("\n## %s\n\n%s%s\n", c.title, k.Text, c.note)
 		if k.Date != "" {
 			page += fmt.Sprintf("Measured on %s with rhx %s. ", k.Date, k.Version)
 		}
@@ -110,7 +110,7 @@ A ratio is the median of the ratios of each round: 0.50 says that rhx takes half
 	for _, name := range b.order {
 		p := b.peers[name]
 		if p.path == "" {
-			p.version += ", could not be installed: `" + p.why + "`"
+			p.version += ", not installed here: `" + p.why + "`"
 		}
 		out += "| " + p.name + " | " + p.version + " | " + different[name] + " |\n"
 	}

@@ -40,8 +40,14 @@ gotool() { sh "$here/../tools/gotool.sh" "$name" "$1" "$version" "$2"; }
 vaulttool() { sh "$here/../tools/vault.sh"; }
 npmtool() { npm install --prefix "$dir" --silent --no-audit --no-fund "$1@$version"; }
 piptool() { python3 -m venv "$dir" && "$dir/bin/pip" install -q --disable-pip-version-check "$name==$version"; }
-# What two of them share is compiled once.
-cargotool() { CARGO_TARGET_DIR=$cache/cargo-target cargo install --locked --root "$dir" --version "$version" "$name" && ln -f "$dir/bin/$name" "$dir/$name"; }
+# What two of them share is compiled once. A registry may not have yet what the authors' lock names.
+cargotool() {
+	for locked in --locked ''; do
+		# shellcheck disable=SC2086 # nothing, where it is empty
+		CARGO_TARGET_DIR=$cache/cargo-target cargo install $locked --root "$dir" --version "$version" "$name" && ln -f "$dir/bin/$name" "$dir/$name" && return
+	done
+	return 1
+}
 apttool() {
 	command -v parallel-scp || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends pssh; } || return
 	ln -sf "$(command -v parallel-scp)" "$dir/parallel-scp"

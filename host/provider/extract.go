@@ -148,6 +148,7 @@ func (s *Snapshot) givenProfile(f *spec.File, p string) string {
 // collector keeps the best finding of each name.
 type collector struct {
 	found  []Found
+	at     map[string]int // where in found a name is
 	broken []Found
 }
 
@@ -158,6 +159,10 @@ func (c *collector) add(found ...Found) {
 		case f.State == Invalid:
 			c.broken = append(c.broken, f)
 		case i < 0:
+			if c.at == nil {
+				c.at = map[string]int{}
+			}
+			c.at[f.Name] = len(c.found)
 			c.found = append(c.found, f)
 		case f.State == HasValue && c.found[i].State != HasValue:
 			c.found[i] = f
@@ -207,7 +212,10 @@ func (c *collector) addMisled(sp *spec.Spec, err error) {
 }
 
 func (c *collector) index(name string) int {
-	return slices.IndexFunc(c.found, func(f Found) bool { return f.Name == name })
+	if i, ok := c.at[name]; ok {
+		return i
+	}
+	return -1
 }
 
 func (c *collector) sorted() []Found {
