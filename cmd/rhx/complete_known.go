@@ -256,7 +256,7 @@ func (a *app) inventoryNames(files []string) []string {
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	inv, err := a.inventory(file)
+	inv, err := a.inventory(context.Background(), file)
 	if err != nil {
 		return nil
 	}

@@ -38,9 +38,6 @@ Examples:
   rhx edit db --kept   # what could not be saved`
 }
 
-// maxEdited is how much an edited file may hold, in bytes.
-const maxEdited = 16 << 20
-
 func (c *editCmd) Run(ctx context.Context, a *app) error {
 	e, err := a.engine()
 	if err != nil {

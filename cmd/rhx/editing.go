@@ -127,7 +127,7 @@ func (ed *editing) merge(m exchange.Merged, base int) error {
 // what was typed, if anything was.
 func (ed *editing) edit() ([]byte, error) {
 	editErr := ed.a.openEditor(ed.dir, ed.file())
-	text, err := ownfile.ReadNoLink(ed.file(), maxEdited)
+	text, err := ownfile.ReadNoLink(ed.file(), maxInput)
 	switch {
 	case editErr != nil && (err != nil || bytes.Equal(text, ed.opened)):
 		return nil, editErr

@@ -229,7 +229,7 @@ func (c *importExportCmd) Run(ctx context.Context, a *app) error {
 	if _, err := e.Records.Store(ctx); err != nil {
 		return err
 	}
-	data, err := a.readExport(c.File)
+	data, err := a.readExport(ctx, c.File)
 	if err != nil {
 		return err
 	}

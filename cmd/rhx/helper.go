@@ -156,21 +156,22 @@ func (a *app) answerBy(ctx context.Context, h *helper.Helpers, protocol string, 
 	if a.OutTTY { // somebody tries it
 		to = a.Out
 	}
+	in := a.reader(ctx, "-")
 	switch protocol {
 	case spec.ProtocolAWS:
 		return h.AWS(ctx, q.profile, to)
 	case spec.ProtocolCargo:
-		return h.Cargo(ctx, a.In, to)
+		return h.Cargo(ctx, in, to)
 	case spec.ProtocolDocker:
-		return h.Docker(ctx, q.words[0], a.In, to)
+		return h.Docker(ctx, q.words[0], in, to)
 	case spec.ProtocolGit:
-		return h.Git(ctx, q.words[0], a.In, to)
+		return h.Git(ctx, q.words[0], in, to)
 	case spec.ProtocolKeyring:
-		return h.Keyring(ctx, q.words, a.In, to)
+		return h.Keyring(ctx, q.words, in, to)
 	case spec.ProtocolKubectl:
 		return h.Kubectl(ctx, a.Getenv("KUBERNETES_EXEC_INFO"), to)
 	}
-	return h.Terraform(ctx, q.words[0], q.words[1], a.In, to)
+	return h.Terraform(ctx, q.words[0], q.words[1], in, to)
 }
 
 // forClient is an error in the form in which the client takes it.

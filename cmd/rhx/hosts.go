@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -15,11 +15,11 @@ import (
 // hosts returns the hosts that names stand for, each once: groups of the
 // inventory, ranges, or hosts as ssh names them. Without a name they are all of
 // the inventory, which file names; "-" is standard input.
-func (a *app) hosts(names []string, file string) ([]string, error) {
+func (a *app) hosts(ctx context.Context, names []string, file string) ([]string, error) {
 	var inv *inventory.Inventory
 	if file != "" {
 		var err error
-		if inv, err = a.inventory(file); err != nil {
+		if inv, err = a.inventory(ctx, file); err != nil {
 			return nil, err
 		}
 		a.groups = append(a.groups, inv.Groups()...)
@@ -51,20 +51,16 @@ func (a *app) hosts(names []string, file string) ([]string, error) {
 	return out, nil
 }
 
-func (a *app) inventory(file string) (*inventory.Inventory, error) {
-	name, in := file, a.In
+func (a *app) inventory(ctx context.Context, file string) (*inventory.Inventory, error) {
+	data, err := a.input(ctx, file, 8<<20) // more than any list of hosts has
+	if err != nil {
+		return nil, err
+	}
+	name := file
 	if file == "-" {
 		name = "standard input"
-	} else {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = f.Close() }()
-		in = f
 	}
-	// More than any list of hosts has.
-	inv, err := inventory.Parse(name, io.LimitReader(in, 8<<20))
+	inv, err := inventory.Parse(name, bytes.NewReader(data))
 	if err != nil {
 		return nil, fault.WithKind(err, fault.Usage)
 	}
@@ -72,8 +68,8 @@ func (a *app) inventory(file string) (*inventory.Inventory, error) {
 }
 
 // hostsOn returns the hosts that --on names, with commas between them.
-func (a *app) hostsOn() ([]string, error) {
-	hosts, err := a.hosts(slices.DeleteFunc(strings.Split(a.On, ","), func(h string) bool { return h == "" }), "")
+func (a *app) hostsOn(ctx context.Context) ([]string, error) {
+	hosts, err := a.hosts(ctx, slices.DeleteFunc(strings.Split(a.On, ","), func(h string) bool { return h == "" }), "")
 	if err != nil {
 		return nil, fmt.Errorf("--on: %w", err)
 	}

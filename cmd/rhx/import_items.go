@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -392,7 +391,7 @@ func (a *app) importFile(ctx context.Context, tool, file string, flags itemFlags
 	}
 	plain := false
 	err := a.importItems(ctx, tool, from, flags, func() (*foreign.Export, error) {
-		data, err := a.readExport(file)
+		data, err := a.readExport(ctx, file)
 		if err != nil {
 			return nil, err
 		}
@@ -438,24 +437,11 @@ func (a *app) remindOf(path string, all bool) {
 }
 
 // readExport reads a file, or a pipe; "-" is stdin.
-func (a *app) readExport(file string) ([]byte, error) {
-	in := a.In
+func (a *app) readExport(ctx context.Context, file string) ([]byte, error) {
 	if file != "-" {
-		f, err := os.Open(a.path(file))
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+		file = a.path(file)
 	}
-	data, err := io.ReadAll(io.LimitReader(in, foreign.MaxSize+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) > foreign.MaxSize:
-		return nil, fmt.Errorf("it is larger than %d MiB", foreign.MaxSize>>20)
-	}
-	return data, nil
+	return a.input(ctx, file, foreign.MaxSize)
 }
 
 // importItems imports the items that read gives.

@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -65,7 +63,7 @@ func (a *app) login(ctx context.Context, c *loginCmd) error {
 	if err != nil {
 		return err
 	}
-	how, err := a.loginOf(c)
+	how, err := a.loginOf(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -127,7 +125,7 @@ func (a *app) chooser() func(engines []string, usual string) (string, error) {
 }
 
 // loginOf is the login that the flags ask for, with its secret.
-func (a *app) loginOf(c *loginCmd) (vaultstore.Login, error) {
+func (a *app) loginOf(ctx context.Context, c *loginCmd) (vaultstore.Login, error) {
 	l := vaultstore.Login{Method: c.Method, Mount: c.Mount, Username: c.Username, Role: c.Role}
 	if l.Method == "" {
 		switch {
@@ -157,11 +155,11 @@ func (a *app) loginOf(c *loginCmd) (vaultstore.Login, error) {
 		if l.Username == "" {
 			return l, fault.WithHint(fault.WithKind(fmt.Errorf("%s needs a user's name", l.Method), fault.Usage), "--username NAME")
 		}
-		l.Secret, err = a.loginSecret(fmt.Sprintf("Password of %s (not shown): ", l.Username))
+		l.Secret, err = a.loginSecret(ctx, fmt.Sprintf("Password of %s (not shown): ", l.Username))
 	case "approle":
-		l.Secret, err = a.loginSecret("Secret ID (not shown): ")
+		l.Secret, err = a.loginSecret(ctx, "Secret ID (not shown): ")
 	case "token":
-		l.Secret, err = a.loginSecret("Token (not shown): ")
+		l.Secret, err = a.loginSecret(ctx, "Token (not shown): ")
 	case "jwt", "kubernetes":
 		file := c.JWT
 		if file == "" && l.Method == "kubernetes" {
@@ -169,10 +167,10 @@ func (a *app) loginOf(c *loginCmd) (vaultstore.Login, error) {
 			file = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 		}
 		if file == "" {
-			l.Secret, err = a.loginSecret("JWT (not shown): ")
+			l.Secret, err = a.loginSecret(ctx, "JWT (not shown): ")
 			break
 		}
-		data, readErr := os.ReadFile(file)
+		data, readErr := a.input(ctx, file, 1<<20)
 		if readErr != nil {
 			return l, fault.WithHint(fmt.Errorf("read the JWT: %w", readErr), "--jwt FILE names the file")
 		}
@@ -184,12 +182,12 @@ func (a *app) loginOf(c *loginCmd) (vaultstore.Login, error) {
 }
 
 // loginSecret asks for a secret, or reads it from stdin where that is no terminal.
-func (a *app) loginSecret(prompt string) (secret.Value, error) {
+func (a *app) loginSecret(ctx context.Context, prompt string) (secret.Value, error) {
 	if a.InTTY {
 		text, err := a.hidden(prompt)
 		return secret.NewValue(text), err
 	}
-	data, err := io.ReadAll(io.LimitReader(a.In, 1<<20))
+	data, err := a.input(ctx, "-", 1<<20)
 	if err != nil {
 		return secret.Value{}, err
 	}

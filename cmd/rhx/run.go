@@ -97,7 +97,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		for _, v := range env.Vars {
 			spec.Env = append(spec.Env, machine.Var{Name: v.Name, Value: v.Value.Reveal()})
 		}
-		hosts, err := a.hostsOn()
+		hosts, err := a.hostsOn(ctx)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 // here, which the command reaches through the connection to its host: what one host knows
 // is of no use on another.
 func (c *runCmd) besideThere(ctx context.Context, a *app, first *placeholders, argv []string, uses *useLog) (int, error) {
-	hosts, err := a.hostsOn()
+	hosts, err := a.hostsOn(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -137,7 +135,7 @@ func (c *saveCmd) values(ctx context.Context, a *app, e *engine.Engine, names, p
 	}
 	var given []string
 	if c.Values != "" {
-		err = a.readValues(c.Values, sec.Values)
+		err = a.readValues(ctx, c.Values, sec.Values)
 		given = sec.Values.Keys()
 	} else {
 		err = a.readPairs(ctx, e, pairs, sec)
@@ -159,8 +157,8 @@ func (c *saveCmd) values(ctx context.Context, a *app, e *engine.Engine, names, p
 }
 
 // readValues reads a JSON object or a dotenv file.
-func (a *app) readValues(name string, into secret.Values) error {
-	data, err := a.readInput(name)
+func (a *app) readValues(ctx context.Context, name string, into secret.Values) error {
+	data, err := a.input(ctx, name, maxInput)
 	if err != nil {
 		return err
 	}
@@ -168,13 +166,6 @@ func (a *app) readValues(name string, into secret.Values) error {
 		name = "standard input"
 	}
 	return exchange.ParseValues(name, data, into)
-}
-
-func (a *app) readInput(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(a.In)
-	}
-	return os.ReadFile(name)
 }
 
 // readPairs reads KEY=@FILE and KEY=-, over the values that the secret has.
@@ -202,7 +193,7 @@ func (a *app) readPairs(ctx context.Context, e *engine.Engine, pairs []string, s
 		case key == "":
 			return fault.WithKind(errors.New("a value needs a key: KEY=-"), fault.Usage)
 		case isFile:
-			data, err := os.ReadFile(file)
+			data, err := a.input(ctx, file, maxInput)
 			if err != nil {
 				return err
 			}
@@ -219,7 +210,7 @@ func (a *app) readPairs(ctx context.Context, e *engine.Engine, pairs []string, s
 		case stdin || from == "":
 			return fault.WithHint(fault.Unasked(fmt.Errorf("no terminal to ask for %s on", key)), "one KEY=- can come from stdin, the others from files: KEY=@FILE")
 		default:
-			data, err := io.ReadAll(a.In)
+			data, err := a.input(ctx, "-", maxInput)
 			if err != nil {
 				return err
 			}

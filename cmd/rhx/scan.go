@@ -279,7 +279,7 @@ func (c *scanCmd) search(ctx context.Context, a *app, e *engine.Engine, s *scan.
 	}
 	roots := slices.Clone(c.Path)
 	if slices.Contains(roots, "-") {
-		if err := s.Text(ctx, "-", a.In); err != nil {
+		if err := s.Text(ctx, "-", a.reader(ctx, "-")); err != nil {
 			return err
 		}
 		roots = slices.DeleteFunc(roots, func(p string) bool { return p == "-" })

@@ -63,7 +63,7 @@ func (c *storeImportCmd) Run(ctx context.Context, a *app) error {
 	name, f := c.File, (*backup.File)(nil)
 	if name == "-" {
 		name = "the backup"
-		f, err = e.Backup.OpenStream(ctx, name, a.In, c.Identity)
+		f, err = e.Backup.OpenStream(ctx, name, a.reader(ctx, "-"), c.Identity)
 	} else {
 		f, err = e.Backup.Open(ctx, name, c.Identity)
 	}

@@ -186,10 +186,10 @@ func (c *syncCmd) targets(ctx context.Context, a *app, e *engine.Engine) ([]stri
 				names = append(names, name)
 			}
 		}
-		return a.hosts(names, c.Inventory)
+		return a.hosts(ctx, names, c.Inventory)
 	}
 	if !c.RetryFailed {
-		return a.hosts(c.Hosts, c.Inventory)
+		return a.hosts(ctx, c.Hosts, c.Inventory)
 	}
 	if len(c.Hosts)+len(c.Secret)+len(c.Bundle) > 0 || c.Inventory != "" {
 		return nil, fault.WithKind(errors.New("--retry-failed takes no hosts and no secrets: it repeats the last sync"), fault.Usage)

@@ -33,7 +33,7 @@ func (c *loadCmd) unwrap(ctx context.Context, a *app, at place.Place) ([]*store.
 			return nil, nil, err
 		}
 		data = []byte(text)
-	} else if data, err = a.readInput("-"); err != nil {
+	} else if data, err = a.input(ctx, "-", maxInput); err != nil {
 		return nil, nil, err
 	}
 	tokens, err := deliver.ParseTokens(data)
