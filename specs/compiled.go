@@ -298,7 +298,7 @@ var builtin = []spec.Builtin{
 			{Name: "password"}}, Files: []spec.File{
 			{Paths: spec.Paths{Default: "~/.pgpass", Windows: "~/AppData/Roaming/postgresql/pgpass.conf"}, Override: []spec.Override{
 				{Var: "PGPASSFILE"}}, Wasm: "pgpass", Profiles: &spec.Profiles{}, Mode: 0600}}, Use: []spec.Use{
-			{Postgres: &spec.UsePostgres{Password: "password"}}}, Origin: "specs/postgres.yaml"}
+			{Database: &spec.UseDatabase{Kind: "postgres", Password: "password"}}}, Origin: "specs/postgres.yaml"}
 	}},
 	{Name: "git", Vars: "XDG_CONFIG_HOME", Paths: "~/.config/git/credentials\n~/.git-credentials", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "git", Title: "git credential store", Group: "dev-platforms", Docs: "https://git-scm.com/docs/git-credential-store", Values: []spec.Value{
@@ -648,6 +648,11 @@ var builtin = []spec.Builtin{
 			{Name: "api_key", Env: []string{"DASHSCOPE_API_KEY"}}}, Use: []spec.Use{
 			{Hosts: []string{"dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"}, Header: []spec.UseField{
 				{Name: "Authorization", Text: "Bearer {api_key}"}}}}, Origin: "specs/dashscope.yaml"}
+	}},
+	{Name: "database-url", Vars: "DATABASE_URL", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "database-url", Title: "URL of a database", Group: "data", Docs: "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS", Values: []spec.Value{
+			{Name: "url", Env: []string{"DATABASE_URL"}, Pattern: &spec.Pattern{Text: "[a-z][a-z0-9+.-]*://[!-~]+"}}}, Use: []spec.Use{
+			{Database: &spec.UseDatabase{URL: "url"}}}, Origin: "specs/database-url.yaml"}
 	}},
 	{Name: "databricks", Vars: "DATABRICKS_CLIENT_ID DATABRICKS_CLIENT_SECRET DATABRICKS_CONFIG_FILE DATABRICKS_HOST DATABRICKS_TOKEN", Paths: "~/.databrickscfg", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "databricks", Title: "Databricks", Group: "data", Docs: "https://docs.databricks.com/aws/en/dev-tools/auth/config-profiles", Values: []spec.Value{
@@ -1598,6 +1603,11 @@ var builtin = []spec.Builtin{
 			{Hosts: []string{"api.redislabs.com"}, Header: []spec.UseField{
 				{Name: "x-api-key", Text: "{access_key}"},
 				{Name: "x-api-secret-key", Text: "{secret_key}"}}}}, Origin: "specs/redis-cloud.yaml"}
+	}},
+	{Name: "redis-url", Vars: "REDIS_URL", Paths: "", Make: func() *spec.Spec {
+		return &spec.Spec{Name: "redis-url", Title: "URL of a Redis server", Group: "data", Docs: "https://redis.io/docs/latest/develop/tools/cli/", Values: []spec.Value{
+			{Name: "url", Env: []string{"REDIS_URL"}, Pattern: &spec.Pattern{Text: "rediss?://[!-~]+"}}}, Use: []spec.Use{
+			{Database: &spec.UseDatabase{URL: "url"}}}, Origin: "specs/redis-url.yaml"}
 	}},
 	{Name: "regolo", Vars: "REGOLO_API_KEY", Paths: "", Make: func() *spec.Spec {
 		return &spec.Spec{Name: "regolo", Title: "Regolo AI", Group: "ai-models", Docs: "https://docs.regolo.ai/", Values: []spec.Value{

@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 # command:package
 wanted="sshd:openssh-server ssh:openssh-client dropbear:dropbear-bin ip:iproute2 aws:awscli gh:gh kubectl:kubernetes-client
 gcc:gcc python3:python3 curl:curl openssl:openssl age:age clang:clang wasm-ld:lld man:man-db fish:fish zsh:zsh tcsh:tcsh busybox:busybox mksh:mksh ksh93:ksh93u+m git:git rclone:rclone skopeo:skopeo minisign:minisign slapd:slapd softhsm2-util:softhsm2
-hcloud:hcloud-cli redis-cli:redis-tools gem:ruby composer:composer rpm:rpm jq:jq
+hcloud:hcloud-cli redis-cli:redis-tools redis-server:redis-server gem:ruby composer:composer rpm:rpm jq:jq
 node:nodejs npm:npm /usr/bin/rustc:rustc /usr/bin/cargo:cargo java:default-jdk-headless mvn:maven strace:strace
 gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon gpg:gpg gpg-agent:gpg-agent pass:pass"
 PATH="$PATH:/usr/sbin:/sbin"

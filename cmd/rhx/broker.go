@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rhx-dev/rhx/host/dburl"
 	"github.com/rhx-dev/rhx/host/fault"
+	"github.com/rhx-dev/rhx/host/secret"
 	"github.com/rhx-dev/rhx/host/spec"
 )
 
@@ -18,7 +20,7 @@ type brokerCmd struct {
 }
 
 type brokerCheckCmd struct {
-	URL    string   `arg:"" name:"url" help:"The URL of a request."`
+	URL    string   `arg:"" name:"url" help:"The URL of a request, or of a database."`
 	Secret []string `short:"s" sep:"none" predictor:"stored" help:"A secret of the store; may be given several times." placeholder:"SECRET"`
 	Bundle []string `short:"b" sep:"none" predictor:"bundle" help:"The secrets of a bundle of the manifest; may be given several times." placeholder:"BUNDLE"`
 	Yes    bool     `short:"y" help:"Trust the manifest without asking."`
@@ -29,7 +31,8 @@ func (c *brokerCheckCmd) Help() string {
 
 Examples:
   rhx broker check https://api.github.com/user -s github
-  rhx broker check https://api.openai.com/v1/models -b train`
+  rhx broker check https://api.openai.com/v1/models -b train
+  rhx broker check postgres://alice@db.example/app -s database-url`
 }
 
 // brokerJSON is what would be put in for one secret by one rule.
@@ -103,20 +106,21 @@ func (a *app) brokerPuts(ctx context.Context, t *brokerTarget, names []string) (
 	}
 	found := []brokerJSON{}
 	for _, rec := range recs {
-		if rec.Secret.Provider == "" {
-			continue
+		uses := dburl.Uses(&rec.Secret)
+		if rec.Secret.Provider != "" {
+			sp, err := e.Specs.Get(rec.Secret.Provider)
+			if err != nil {
+				return nil, fmt.Errorf("secret %s: %w", rec.Secret.Name, err)
+			}
+			uses = sp.Use
 		}
-		sp, err := e.Specs.Get(rec.Secret.Provider)
-		if err != nil {
-			return nil, fmt.Errorf("secret %s: %w", rec.Secret.Name, err)
-		}
-		for _, u := range sp.Use {
+		for _, u := range uses {
 			lacks := func(key string) bool { return rec.Secret.Values[key].Empty() && !u.Optional(key) }
 			methods, ok := []string(nil), true
 			if t.allows != nil {
 				methods, ok = t.allows(rec.Info.Name)
 			}
-			if ok && u.Covers(t.host, t.port) && !slices.ContainsFunc(u.Keys(), lacks) {
+			if ok && t.meets(&rec.Secret, &u) && !slices.ContainsFunc(u.Keys(), lacks) {
 				found = append(found, brokerJSON{rec.Secret.Name, t.host, u.How(), u.Keys(), methods})
 			}
 		}
@@ -136,18 +140,38 @@ type brokerTarget struct {
 	url  *url.URL
 	host string
 	port int
+	// database is nil for a request of HTTP.
+	database *dburl.URL
 	// allows reports whether the manifest has a secret put in there, by its name in the store,
 	// and with which methods: none for all. It is nil where there is no manifest.
 	allows func(name string) (methods []string, ok bool)
 }
 
+// meets reports whether a rule is for the target.
+func (t *brokerTarget) meets(sec *secret.Secret, u *spec.Use) bool {
+	if t.database == nil || u.Database == nil {
+		return t.database == nil && u.Covers(t.host, t.port)
+	}
+	kind, at, err := dburl.Of(sec, u.Database)
+	fits := func(of, asked string) bool { return of == "" || asked == "" || of == asked }
+	return err == nil && kind == t.database.Kind && strings.EqualFold(at.Host, t.host) && int(at.Port) == t.port &&
+		fits(at.User, t.database.User) && (kind == dburl.Redis || fits(at.Database, t.database.Database))
+}
+
 func brokerTargetOf(text string) (*brokerTarget, error) {
+	if dburl.Is(text) {
+		u, err := dburl.Where(text)
+		if err != nil {
+			return nil, fault.WithKind(err, fault.Usage)
+		}
+		return &brokerTarget{host: u.Host, port: int(u.Port), database: u}, nil
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
 		return nil, fault.WithKind(errors.New("this is no URL such as https://api.example.com/path"), fault.Usage)
 	}
 	if u.Scheme != "https" {
-		return nil, fault.WithKind(errors.New("the broker puts values into https alone"), fault.Usage)
+		return nil, fault.WithKind(errors.New("the broker puts values into https, and logs in to databases (postgres, redis, rediss)"), fault.Usage)
 	}
 	port := spec.DefaultPort
 	if u.Port() != "" {

@@ -111,7 +111,7 @@ func TestAgentTools(t *testing.T) {
 		{"list_secrets", nil, `"variables":["KEY"]`, false},
 		{"list_secrets", map[string]any{"name": "x"}, "unexpected additional properties", true},
 		{"check_secrets", nil, "base is no provider's: no rule says where it is put in", false},
-		{"check_url", map[string]any{"url": "http://x.test"}, "the broker puts values into https alone", true},
+		{"check_url", map[string]any{"url": "http://x.test"}, "the broker puts values into https, and logs in to databases", true},
 		{"check_url", map[string]any{"url": "https://x.test"}, `"missing":["absent"]`, false},
 		{"check_url", map[string]any{"url": "https://x.test", "secret": "bse"}, `"bse" is not among the secrets of this project; did you mean "base"?`, true},
 		{"run_say", map[string]any{"words": []string{"a", "b c", "$(id)", "`id`", "; id"}}, `"stdout":"a.b c.$(id).` + "`id`" + `.; id."`, false},

@@ -21,6 +21,7 @@ import (
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/project"
 	"github.com/rhx-dev/rhx/host/secret"
+	"github.com/rhx-dev/rhx/host/spec"
 	"github.com/rhx-dev/rhx/host/store"
 )
 
@@ -169,15 +170,19 @@ func filesOf(client *broker.Client) (files []machine.RunFile, vars []machine.Var
 func (s *standIns) hide(b *broker.Broker, environ []string, files []machine.RunFile) (names []string) {
 	for i, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
+		value = b.Lead(value)
+		environ[i] = name + "=" + value
 		if hidden := b.HideElsewhere(value); hidden != value && !s.isPlain(b, value) {
 			environ[i] = name + "=" + hidden
 			names = append(names, name)
 		}
 	}
 	for i, f := range files {
-		if text := string(f.Data); !s.isPlain(b, text) {
-			files[i].Data = []byte(b.HideElsewhere(text))
+		text := b.Lead(string(f.Data))
+		if !s.isPlain(b, text) {
+			text = b.HideElsewhere(text)
 		}
+		files[i].Data = []byte(text)
 	}
 	return names
 }
@@ -233,14 +238,14 @@ func (s *standIns) swap(rec *store.Record, limits []manifest.Limit) (secret.Valu
 		}
 		return rec.Secret.Values, nil
 	}
-	if rec.Secret.Provider == "" {
-		return nil, s.hint(name, fmt.Errorf("%s is no provider's: %w", name, broker.ErrNoRule))
-	}
 	one := s.made[rec.Info.Name]
 	if one == nil {
-		sp, err := s.e.Specs.Get(rec.Secret.Provider)
-		if err != nil {
-			return nil, fmt.Errorf("secret %s: %w", name, err)
+		var sp *spec.Spec
+		var err error
+		if rec.Secret.Provider != "" {
+			if sp, err = s.e.Specs.Get(rec.Secret.Provider); err != nil {
+				return nil, fmt.Errorf("secret %s: %w", name, err)
+			}
 		}
 		if one, err = broker.NewSecret(sp, &rec.Secret); err != nil {
 			return nil, s.hint(name, err)

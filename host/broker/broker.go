@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/mask"
+	"github.com/rhx-dev/rhx/host/secret"
 )
 
 // Options are what a broker is made of.
@@ -97,6 +98,7 @@ type Broker struct {
 	inner     *http.Server
 	conns     *connQueue
 	databases []*database
+	leads     []string // what stands for the URL of a database, and the URL that leads to it here
 	upstream  *upstream
 	// transport1 is for requests over HTTP/1.1.
 	transport, transport1 *http.Transport
@@ -113,10 +115,10 @@ type Broker struct {
 // Start makes an authority and listens on a port of 127.0.0.1.
 func Start(o Options) (*Broker, error) {
 	b := &Broker{opts: o, password: rand.Text(), tunnels: map[net.Conn]bool{}, told: map[string]bool{}}
-	var standIns []mask.StandIn
+	var standIns, fromLinks []mask.StandIn
 	for _, s := range o.Secrets {
 		b.rules = append(b.rules, s.rules()...)
-		standIns = append(standIns, s.standIns()...)
+		standIns, fromLinks = append(standIns, s.standIns()...), append(fromLinks, s.fromLinks()...)
 	}
 	var err error
 	if b.opts.Roots == nil {
@@ -128,7 +130,7 @@ func Start(o Options) (*Broker, error) {
 	if b.mask, err = mask.NewStandIns(standIns); err != nil {
 		return nil, err
 	}
-	if b.elsewhere, err = newElsewhere(standIns); err != nil {
+	if b.elsewhere, err = newElsewhere(append(standIns, fromLinks...)); err != nil {
 		return nil, err
 	}
 	if b.authority, err = newAuthority(b.hosts()); err != nil {
@@ -166,6 +168,11 @@ func Start(o Options) (*Broker, error) {
 	for _, d := range b.databases {
 		if err := d.listen(); err != nil {
 			return nil, errors.Join(err, b.Close())
+		}
+		if l := d.link; l != nil {
+			to := l.To(d.listener.Addr().String(), d.password)
+			b.leads = append(b.leads, l.stand, to)
+			b.elsewhere.whole = append(b.elsewhere.whole, mask.StandIn{Value: secret.NewValue(l.Text()), Text: to})
 		}
 	}
 	return b, nil

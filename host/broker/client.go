@@ -88,6 +88,9 @@ func (b *Broker) Client(w Where) (*Client, error) {
 		set, unset := d.variables()
 		c.Vars, c.Unset = append(c.Vars, set...), append(c.Unset, unset...)
 	}
+	c.Unset = slices.DeleteFunc(c.Unset, func(name string) bool {
+		return slices.ContainsFunc(c.Vars, func(v [2]string) bool { return v[0] == name })
+	})
 	var system []byte
 	names := map[string]string{}
 	add := func(variable, path string, roots []byte) {
@@ -195,18 +198,18 @@ func systemRoots(w Where) ([]byte, error) {
 }
 
 func readRoots(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for somebody who writes to it
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, maxRoots+1))
 	if err != nil {
 		return nil, err

@@ -2,44 +2,39 @@ package broker
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-
-	"github.com/rhx-dev/rhx/host/secret"
 )
 
-// PostgreSQL: the command connects to a port of 127.0.0.1 with a password of this run. The
-// broker logs in to the server itself, by SCRAM and over TLS that it verifies, and then
-// passes on what both say. SCRAM proves the password and does not send it, so the server
-// cannot say it again.
+// postgres is the dialect of one server. The broker logs in by SCRAM, which proves the
+// password and does not send it, so the server cannot say it again.
+type postgres struct {
+	mu       sync.Mutex
+	sessions map[uint32]*dbSession // by the process of the server
+}
 
-// Limits on a connection that nobody has logged in on.
-const (
-	maxDatabaseConns = 100
-	maxStartup       = 10000 // what PostgreSQL itself takes
-	maxLogin         = 4096
-	maxShown         = 100
-	maxServerMessage = 64 << 10  // before the login is done
-	maxServerLogin   = 256 << 10 // of all of them, with TLS's: pgconn keeps what the server sets
-	loginWait        = 30 * time.Second
-)
+func newPostgres() dialect { return &postgres{sessions: map[uint32]*dbSession{}} }
+
+type dbSession struct {
+	key []byte
+	// target is where the server is that has the session.
+	network, target string
+}
+
+// maxStartup is what PostgreSQL itself takes.
+const maxStartup = 10000
 
 // Codes that are in the place of a version where a connection starts.
 const (
@@ -48,237 +43,47 @@ const (
 	codeGSS    = 80877104
 )
 
-// address is where a database is. Database and User are "" where the client chooses.
-type address struct {
-	Host           string
-	Port           uint16
-	Database, User string
+func (*postgres) method() string { return "postgres" }
+
+func (*postgres) ready(*database) error { return nil }
+
+// pgGuest is a client of PostgreSQL.
+type pgGuest struct {
+	of         *postgres
+	d          *database
+	client     net.Conn
+	user, name string
+	params     map[string]string
+	server     *pgconn.HijackedConn
 }
 
-// parseAddress reads HOST:PORT:DATABASE:USER of a line of .pgpass, in which "*" fits all.
-func parseAddress(text string) (address, error) {
-	var a address
-	parts := pgpassParts(text)
-	if len(parts) != 4 || parts[0] == "" || parts[0] == "*" || strings.HasPrefix(parts[0], "/") {
-		return a, errors.New("its name has no host: it is HOST:PORT:DATABASE:USER")
-	}
-	a.Host, a.Port = parts[0], 5432
-	if parts[1] != "*" {
-		port, err := strconv.ParseUint(parts[1], 10, 16)
-		if err != nil || port == 0 {
-			return a, errors.New("its name has no port that there can be")
-		}
-		a.Port = uint16(port)
-	}
-	if parts[2] != "*" {
-		a.Database = parts[2]
-	}
-	if parts[3] != "*" {
-		a.User = parts[3]
-	}
-	return a, nil
-}
-
-// pgpassParts are the fields of a line, in which a backslash goes before a colon or another
-// one.
-func pgpassParts(text string) []string {
-	parts := []string{""}
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '\\' && i+1 < len(text):
-			i++
-			parts[len(parts)-1] += text[i : i+1]
-		case text[i] == ':':
-			parts = append(parts, "")
-		default:
-			parts[len(parts)-1] += text[i : i+1]
-		}
-	}
-	return parts
-}
-
-func (a address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port))) }
-
-// addDatabases adds those that a secret is for.
-func (b *Broker) addDatabases(s *Secret) error {
-	for _, u := range s.uses {
-		if u.Postgres == nil {
-			continue
-		}
-		at, err := parseAddress(s.profile)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
-		}
-		if len(s.Limits) > 0 {
-			return fmt.Errorf("%s: hosts, methods and paths limit requests of HTTP, and this is a database", s.Name)
-		}
-		if len(b.databases) > 0 {
-			return fmt.Errorf("%s and %s: a command has one database, since PGHOST names one", b.databases[0].secret, s.Name)
-		}
-		d := &database{b: b, secret: s.Name, at: at, value: s.values[u.Postgres.Password]}
-		if d.tls, err = b.databaseTLS(at.Host); err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
-		}
-		d.open, d.stop = context.WithCancel(context.Background())
-		b.databases = append(b.databases, d)
-	}
-	return nil
-}
-
-// databaseTLS is how a server is verified: as verify-full has it, whatever less the user's
-// PGSSLMODE asks, but for disable, which is without TLS.
-func (b *Broker) databaseTLS(host string) (*tls.Config, error) {
-	getenv := b.opts.Getenv
-	if getenv == nil {
-		getenv = func(string) string { return "" }
-	}
-	if getenv("PGSSLMODE") == "disable" {
-		return nil, nil
-	}
-	config := &tls.Config{ServerName: host, RootCAs: b.opts.Roots, MinVersion: tls.VersionTLS12}
-	if file := getenv("PGSSLROOTCERT"); file != "" && file != "system" {
-		data, err := readRoots(file)
-		if err != nil {
-			return nil, fmt.Errorf("PGSSLROOTCERT: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		config.RootCAs.AppendCertsFromPEM(data)
-	}
-	return config, nil
-}
-
-// database is a server that the command uses without the password of it.
-type database struct {
-	b        *Broker
-	secret   string
-	at       address
-	value    secret.Value
-	tls      *tls.Config // nil without
-	password string      // that the command has
-	listener net.Listener
-	// open is done when the broker is closed.
-	open context.Context
-	stop context.CancelFunc
-
-	mu       sync.Mutex
-	sessions map[uint32]*dbSession // by the process of the server
-}
-
-type dbSession struct {
-	key []byte
-	// target is where the server is that has the session.
-	network, target string
-}
-
-// listen starts to take connections.
-func (d *database) listen() error {
-	l, err := d.b.listen()
-	if err != nil {
-		return err
-	}
-	d.listener, d.password, d.sessions = newLimited(l, maxDatabaseConns), rand.Text(), map[uint32]*dbSession{}
-	d.b.done.Go(func() {
-		for {
-			c, err := d.listener.Accept()
-			if err != nil {
-				return
-			}
-			if !d.b.keep(c) {
-				_ = c.Close()
-				return
-			}
-			d.b.done.Go(func() {
-				defer d.b.forget(c)
-				defer c.Close()
-				d.serve(c)
-			})
-		}
-	})
-	return nil
-}
-
-// serve answers one connection of the command.
-func (d *database) serve(client net.Conn) {
-	_ = client.SetDeadline(time.Now().Add(loginWait))
-	start, err := d.start(client)
+func (p *postgres) meet(d *database, client net.Conn) (guest, error) {
+	start, err := p.start(d, client)
 	if err != nil || start == nil {
-		return
+		return nil, err
 	}
-	fail := func(code, text string) {
-		_ = send(client, &pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: d.b.Hide(text)})
+	g := &pgGuest{of: p, d: d, client: client, params: maps.Clone(start.Parameters)}
+	if err := d.checkPostgres(client); err != nil {
+		g.refuse(&noLogin{code: "28P01", text: "rhx: " + err.Error()})
+		return nil, err
 	}
-	if err := d.check(client); err != nil {
-		fail("28P01", "rhx: "+err.Error())
-		return
+	g.user, g.name = g.params["user"], g.params["database"]
+	delete(g.params, "user")
+	delete(g.params, "database")
+	if g.name == "" {
+		g.name = g.user
 	}
-	if c, ok := client.(*counted); ok {
-		c.known()
-	}
-	params := maps.Clone(start.Parameters)
-	user, name := params["user"], params["database"]
-	delete(params, "user")
-	delete(params, "database")
-	if name == "" {
-		name = user
-	}
-	used := Used{Secret: d.secret, Host: d.at.String(), Method: "postgres", Path: "/" + shown(name)}
-	refuse := func(code, text string) {
-		used.Left = d.b.Hide(text)
-		d.b.used(used)
-		fail(code, "rhx: "+text)
-	}
-	switch {
-	case d.at.User != "" && user != d.at.User:
-		refuse("28000", fmt.Sprintf("%s is for the user %s", d.secret, d.at.User))
-		return
-	case d.at.Database != "" && name != d.at.Database:
-		refuse("28000", fmt.Sprintf("%s is for the database %s", d.secret, d.at.Database))
-		return
-	case !slices.Contains([]string{"", "false", "off", "no", "0", "database"}, params["replication"]):
-		refuse("0A000", "a physical replication is of all databases, and is not passed on")
-		return
-	}
-	ctx, cancel := context.WithTimeout(d.open, loginWait)
-	defer cancel()
-	server, err := d.login(ctx, user, name, params)
-	if err != nil {
-		var says *pgconn.PgError
-		if errors.As(err, &says) {
-			used.Left = "the server refused it"
-			d.b.used(used)
-			fail(says.Code, says.Message)
-			return
-		}
-		refuse("08001", loginError(err))
-		return
-	}
-	defer server.Conn.Close()
-	d.b.used(used)
-	if !d.b.keep(server.Conn) {
-		return
-	}
-	defer d.b.forget(server.Conn)
-	if err := d.greet(client, server); err != nil {
-		return
-	}
-	remote := server.Conn.RemoteAddr()
-	d.remember(server.PID, &dbSession{key: server.SecretKey, network: remote.Network(), target: remote.String()})
-	defer d.forget(server.PID)
-	_ = client.SetDeadline(time.Time{})
-	_ = server.Conn.SetDeadline(time.Time{})
-	d.pass(client, server.Conn)
+	return g, nil
 }
 
-// shown is as much of a name that the command chose as the log has.
-func shown(name string) string {
-	if len(name) > maxShown {
-		return name[:maxShown] + "…"
-	}
-	return name
+func (g *pgGuest) asks() wants { return wants{user: g.user, database: g.name} }
+
+func (g *pgGuest) refuse(why *noLogin) {
+	_ = send(g.client, &pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: why.code, Message: why.text})
 }
 
 // start reads how a connection starts. It is nil where nothing follows.
-func (d *database) start(client net.Conn) (*pgproto3.StartupMessage, error) {
+func (p *postgres) start(d *database, client net.Conn) (*pgproto3.StartupMessage, error) {
 	for range 3 { // TLS and GSS are asked for once each
 		var head [8]byte
 		if _, err := io.ReadFull(client, head[:]); err != nil {
@@ -304,7 +109,7 @@ func (d *database) start(client net.Conn) (*pgproto3.StartupMessage, error) {
 			if err := m.Decode(body); err != nil {
 				return nil, err
 			}
-			return nil, d.cancel(m.ProcessID, m.SecretKey)
+			return nil, p.cancel(d, m.ProcessID, m.SecretKey)
 		case code>>16 != 3:
 			return nil, errors.New("a protocol of another version")
 		}
@@ -332,8 +137,8 @@ func (d *database) start(client net.Conn) (*pgproto3.StartupMessage, error) {
 	return nil, errors.New("no start")
 }
 
-// check asks the client for the password of this run.
-func (d *database) check(client net.Conn) error {
+// checkPostgres asks the client for the password of this run.
+func (d *database) checkPostgres(client net.Conn) error {
 	if err := send(client, &pgproto3.AuthenticationCleartextPassword{}); err != nil {
 		return err
 	}
@@ -350,21 +155,29 @@ func (d *database) check(client net.Conn) error {
 		return err
 	}
 	if subtle.ConstantTimeCompare(body, append([]byte(d.password), 0)) != 1 {
-		return errors.New("this is not the password of the command's PGPASSWORD")
+		where := "PGPASSWORD"
+		if d.link != nil {
+			where = "URL"
+		}
+		return errors.New("this is not the password of the command's " + where)
 	}
 	return nil
 }
 
 // login logs in to the server. It gives the password to no server: only by SCRAM is it
 // proven that both know it.
-func (d *database) login(ctx context.Context, user, name string, params map[string]string) (*pgconn.HijackedConn, error) {
+func (g *pgGuest) login(ctx context.Context) (net.Conn, error) {
+	if !slices.Contains([]string{"", "false", "off", "no", "0", "database"}, g.params["replication"]) {
+		return nil, &noLogin{code: "0A000", text: "a physical replication is of all databases, and is not passed on"}
+	}
+	d := g.d
 	// What ParseConfig takes from the environment and from files is all set anew.
 	config, err := pgconn.ParseConfig("host=127.0.0.1 port=1 user=x dbname=x password=x sslmode=disable")
 	if err != nil {
 		return nil, err
 	}
-	config.Host, config.Port, config.User, config.Database, config.Password = d.at.Host, d.at.Port, user, name, d.value.Reveal()
-	config.TLSConfig, config.Fallbacks, config.RuntimeParams = d.tls, nil, params
+	config.Host, config.Port, config.User, config.Database, config.Password = d.at.Host, d.at.Port, g.user, g.name, d.value.Reveal()
+	config.TLSConfig, config.Fallbacks, config.RuntimeParams = d.tls, nil, g.params
 	config.ConnectTimeout, config.SSLNegotiation, config.SSLCertMode = loginWait, "postgres", "disable"
 	config.ChannelBinding, config.RequireAuth, config.MaxProtocolMessageBodyLen = "prefer", "scram-sha-256", maxServerMessage
 	config.MinProtocolVersion, config.MaxProtocolVersion = "3.0", "3.0"
@@ -372,82 +185,54 @@ func (d *database) login(ctx context.Context, user, name string, params map[stri
 	config.ValidateConnect, config.AfterConnect, config.OAuthTokenProvider = nil, nil, nil
 	var bound *bounded
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := d.b.opts.Dial(ctx, network, address)
-		if err != nil {
+		var err error
+		if bound, err = d.dial(ctx, network, address); err != nil {
 			return nil, err
 		}
-		bound = &bounded{Conn: c}
-		bound.left.Store(maxServerLogin)
 		return bound, nil
 	}
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // DialFunc does so
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, d.postgresSays(err)
 	}
 	if err := conn.SyncConn(ctx); err != nil {
 		_ = conn.Close(ctx)
 		return nil, err
 	}
-	hijacked, err := conn.Hijack()
-	if err == nil {
-		bound.done.Store(true)
+	if g.server, err = conn.Hijack(); err != nil {
+		return nil, err
 	}
-	return hijacked, err
+	bound.done.Store(true)
+	return g.server.Conn, nil
 }
 
-// bounded is a connection to a server that may say so much until the login is done.
-type bounded struct {
-	net.Conn
-	left atomic.Int64
-	done atomic.Bool
-}
-
-var errLongLogin = fmt.Errorf("the server says more than %d KiB before the login is done", maxServerLogin>>10)
-
-func (c *bounded) Read(p []byte) (int, error) {
-	if c.done.Load() {
-		return c.Conn.Read(p)
-	}
-	left := c.left.Load()
-	if left <= 0 {
-		return 0, errLongLogin
-	}
-	n, err := c.Conn.Read(p[:min(int64(len(p)), left)])
-	c.left.Add(-int64(n))
-	return n, err
-}
-
-// loginError says why there is no login.
-func loginError(err error) string {
+// postgresSays says why PostgreSQL does not log in.
+func (d *database) postgresSays(err error) error {
+	var says *pgconn.PgError
 	text := err.Error()
-	var unknown *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &says):
+		return &noLogin{code: says.Code, text: says.Message, server: true}
 	case strings.Contains(text, "require_auth"):
-		return "the server does not ask for the password by SCRAM-SHA-256, and gets it in no other way"
-	case errors.As(err, &unknown):
-		return "the certificate of the server is not trusted: " + unknown.Err.Error()
+		return &noLogin{code: "08001", text: "the server does not ask for the password by SCRAM-SHA-256, and gets it in no other way"}
+	case strings.Contains(text, "server refused TLS connection") && d.link != nil:
+		return &noLogin{code: "08001", text: "the server has no TLS; sslmode=disable in the URL does without"}
 	case strings.Contains(text, "server refused TLS connection"):
-		return "the server has no TLS; PGSSLMODE=disable of rhx's environment does without"
+		return &noLogin{code: "08001", text: "the server has no TLS; PGSSLMODE=disable of rhx's environment does without"}
 	}
-	if errors.Is(err, errLongLogin) {
-		return errLongLogin.Error()
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return "the server is not reached: " + op.Error()
-	}
-	return "the login failed: " + text
+	return err
 }
 
 // greet tells the client what the server has told.
-func (d *database) greet(client io.Writer, server *pgconn.HijackedConn) error {
+func (g *pgGuest) greet() error {
+	server := g.server
 	messages := []pgproto3.BackendMessage{&pgproto3.AuthenticationOk{}}
 	for _, name := range slices.Sorted(maps.Keys(server.ParameterStatuses)) {
-		messages = append(messages, &pgproto3.ParameterStatus{Name: name, Value: d.b.Hide(server.ParameterStatuses[name])})
+		messages = append(messages, &pgproto3.ParameterStatus{Name: name, Value: g.d.hide(server.ParameterStatuses[name])})
 	}
 	messages = append(messages, &pgproto3.BackendKeyData{ProcessID: server.PID, SecretKey: server.SecretKey}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
-	return send(client, messages...)
+	return send(g.client, messages...)
 }
 
 func send(to io.Writer, messages ...pgproto3.BackendMessage) error {
@@ -462,40 +247,33 @@ func send(to io.Writer, messages ...pgproto3.BackendMessage) error {
 	return err
 }
 
-// pass has both say what they like until one is gone. What the server says is not searched:
-// by SCRAM it does not learn the password, its rows have to arrive as they are, and a
-// command could guess words until one comes back as a placeholder.
-func (d *database) pass(client, server net.Conn) {
-	var both sync.WaitGroup
-	end := func() { _ = client.Close(); _ = server.Close() }
-	both.Go(func() {
-		defer end()
-		_, _ = io.CopyBuffer(struct{ io.Writer }{server}, struct{ io.Reader }{client}, make([]byte, copyBuffer))
-	})
-	both.Go(func() {
-		defer end()
-		_, _ = io.CopyBuffer(struct{ io.Writer }{client}, struct{ io.Reader }{server}, make([]byte, copyBuffer))
-	})
-	both.Wait()
+// pass does not search what the server says: by SCRAM it does not learn the password, its
+// rows have to arrive as they are, and a command could guess words until one comes back as
+// asterisks.
+func (g *pgGuest) pass(server net.Conn) {
+	remote := server.RemoteAddr()
+	g.of.remember(g.server.PID, &dbSession{key: g.server.SecretKey, network: remote.Network(), target: remote.String()})
+	defer g.of.forget(g.server.PID)
+	relay(g.client, server, func() error { return copyAll(server, g.client) }, func() error { return copyAll(g.client, server) })
 }
 
-func (d *database) remember(pid uint32, s *dbSession) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.sessions[pid] = s
+func (p *postgres) remember(pid uint32, s *dbSession) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sessions[pid] = s
 }
 
-func (d *database) forget(pid uint32) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.sessions, pid)
+func (p *postgres) forget(pid uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.sessions, pid)
 }
 
 // cancel asks the server to cancel what a session of this run does.
-func (d *database) cancel(pid uint32, key []byte) error {
-	d.mu.Lock()
-	s := d.sessions[pid]
-	d.mu.Unlock()
+func (p *postgres) cancel(d *database, pid uint32, key []byte) error {
+	p.mu.Lock()
+	s := p.sessions[pid]
+	p.mu.Unlock()
 	if s == nil || subtle.ConstantTimeCompare(s.key, key) != 1 {
 		return errors.New("no session of this run")
 	}
@@ -539,11 +317,14 @@ func (d *database) cancel(pid uint32, key []byte) error {
 	return nil
 }
 
-// variables lead the command's clients to the broker.
-func (d *database) variables() (set [][2]string, unset []string) {
-	_, port, _ := net.SplitHostPort(d.listener.Addr().String())
-	set = [][2]string{{"PGHOST", "127.0.0.1"}, {"PGPORT", port}, {"PGPASSWORD", d.password}, {"PGSSLMODE", "disable"}, {"PGGSSENCMODE", "disable"}, {"PGCHANNELBINDING", "disable"}}
+// variables lead clients to the broker that have no URL. What would lead those with one
+// around it is taken out.
+func (*postgres) variables(d *database) (set [][2]string, unset []string) {
 	unset = []string{"PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGREQUIREAUTH", "PGREQUIRESSL", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGREQUIREPEER"}
+	if d.link != nil {
+		return nil, append(unset, "PGGSSENCMODE", "PGCHANNELBINDING")
+	}
+	set = [][2]string{{"PGHOST", "127.0.0.1"}, {"PGPORT", d.port()}, {"PGPASSWORD", d.password}, {"PGSSLMODE", "disable"}, {"PGGSSENCMODE", "disable"}, {"PGCHANNELBINDING", "disable"}}
 	for name, text := range map[string]string{"PGUSER": d.at.User, "PGDATABASE": d.at.Database} {
 		if text != "" {
 			set = append(set, [2]string{name, text})

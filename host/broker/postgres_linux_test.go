@@ -34,7 +34,7 @@ import (
 const pgPassword = "fake-password-of-alice-0123"
 
 func pgSpec() *spec.Spec {
-	return &spec.Spec{Name: "postgres", Values: []spec.Value{{Name: "password"}}, Use: []spec.Use{{Postgres: &spec.UsePostgres{Password: "password"}}}}
+	return &spec.Spec{Name: "postgres", Values: []spec.Value{{Name: "password"}}, Use: []spec.Use{{Database: &spec.UseDatabase{Kind: "postgres", Password: "password"}}}}
 }
 
 func pgSecret(t *testing.T, profile string) *Secret {
@@ -44,23 +44,6 @@ func pgSecret(t *testing.T, profile string) *Secret {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func TestAddresses(t *testing.T) {
-	for text, want := range map[string]address{
-		"db.example:5432:app:alice": {"db.example", 5432, "app", "alice"},
-		"db.example:*:*:*":          {Host: "db.example", Port: 5432},
-		`\:\:1:6543:a\\b:x`:         {"::1", 6543, `a\b`, "x"},
-	} {
-		if a, err := parseAddress(text); err != nil || a != want {
-			t.Errorf("%s: %+v, %v", text, a, err)
-		}
-	}
-	for _, text := range []string{"", "default", "*:5432:app:alice", ":5432:app:alice", "/run/x:5432:app:alice", "h:0:a:b", "h:65536:a:b", "h:x:a:b", "h:1:a", "h:1:a:b:c"} {
-		if a, err := parseAddress(text); err == nil {
-			t.Errorf("%s: %+v", text, a)
-		}
-	}
 }
 
 // pgCertificate is an authority, and a certificate of it for localhost.
@@ -324,6 +307,36 @@ func TestPostgres(t *testing.T) {
 			t.Errorf("%s: %v, %s", name, err, out)
 		}
 	}
+	// By a URL, which needs no variables.
+	byURL := func(user, rest string, o Options) (*urlRun, string) {
+		r := newURLRun(t, o, "postgresql://"+user+":"+pgPassword+"@localhost:"+server.port+"/app"+rest)
+		out, _ := r.client("", "psql", "-XAtc", "select current_user, ssl from pg_stat_ssl where pid = pg_backend_pid(); show application_name", r.given[0])
+		if strings.Contains(out+r.given[0], pgPassword) {
+			t.Errorf("%s, %s", r.given[0], out)
+		}
+		return r, out
+	}
+	for _, c := range []struct {
+		user, rest string
+		o          Options
+		want       string
+	}{
+		{"alice", "?sslmode=require&application_name=mine", Options{Roots: server.ca}, "alice|t\nmine\n"},
+		{"alice", "?sslrootcert=" + server.pem, Options{Roots: x509.NewCertPool()}, "alice|t\npsql\n"},
+		{"plain", "?sslmode=disable", Options{Roots: x509.NewCertPool()}, "plain|f\npsql\n"},
+		{"alice", "?sslmode=require", Options{Roots: x509.NewCertPool()}, "rhx: the certificate of the server is not trusted"},
+		{"clear", "?sslmode=require", Options{Roots: server.ca}, "does not ask for the password by SCRAM-SHA-256"},
+	} {
+		if _, out := byURL(c.user, c.rest, c.o); !strings.Contains(out, c.want) {
+			t.Errorf("%s%s: %s", c.user, c.rest, out)
+		}
+	}
+	u, _ := byURL("alice", "", Options{Roots: server.ca})
+	for _, args := range [][2]string{{"//alice:", "//open:"}, {"/app?", "/postgres?"}} {
+		if out, err := u.client("", "psql", "-Xc", "select 1", strings.Replace(u.given[0], args[0], args[1], 1)); err == nil || !strings.Contains(out, "db1 is for the ") {
+			t.Errorf("%s: %s", args[1], out)
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if u := r.used[0]; u.Secret != "db" || u.Host != "localhost:"+server.port || u.Method != "postgres" || u.Path != "/app" || u.Left != "" {
@@ -539,8 +552,13 @@ func TestNoDatabase(t *testing.T) {
 			t.Errorf("%s: %v, %v", want, b, err)
 		}
 	}
-	bad := filepath.Join(t.TempDir(), "none.pem")
-	if _, err := Start(Options{Secrets: []*Secret{pgSecret(t, "h:1:a:b")}, Roots: x509.NewCertPool(), Getenv: pgEnv("PGSSLROOTCERT", bad)}); err == nil || !strings.Contains(err.Error(), "PGSSLROOTCERT") {
-		t.Error(err)
+	bad, pipe := filepath.Join(t.TempDir(), "none.pem"), filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{bad, pipe} {
+		if _, err := Start(Options{Secrets: []*Secret{pgSecret(t, "h:1:a:b")}, Roots: x509.NewCertPool(), Getenv: pgEnv("PGSSLROOTCERT", path)}); err == nil || !strings.Contains(err.Error(), "PGSSLROOTCERT") {
+			t.Error(err)
+		}
 	}
 }

@@ -125,7 +125,7 @@ func (e *Env) Add(sp *spec.Spec, sec *secret.Secret) {
 	switch {
 	case len(lacks) > 0:
 		e.errs = append(e.errs, fmt.Errorf("%s has no value for %s", sec.Name, strings.Join(lacks, ", ")))
-	case !hasVariables(sp) && e.Names.Brokered && slices.ContainsFunc(sp.Use, func(u spec.Use) bool { return u.Postgres != nil }):
+	case !hasVariables(sp) && e.Names.Brokered && slices.ContainsFunc(sp.Use, func(u spec.Use) bool { return u.Database != nil }):
 	case !hasVariables(sp):
 		e.errs = append(e.errs, fault.WithHint(fault.Mark(fmt.Errorf("%s has no variables: %s keeps it in files", sec.Name, sp.Title), ErrNoVariables),
 			"rhx load "+sec.Name+" writes the file"))

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,13 +23,10 @@ type Use struct {
 	Basic *UseBasic
 	// Sign is how the request is signed; nil for not at all.
 	Sign *UseSign
-	// Postgres is a login to a PostgreSQL server, which the profile names as a line of
-	// .pgpass does (HOST:PORT:DATABASE:USER), so there are no Hosts; nil for none.
-	Postgres *UsePostgres
+	// Database is a login to a database, which the secret itself names, so there are no
+	// Hosts; nil for none.
+	Database *UseDatabase
 }
-
-// UsePostgres is a login to PostgreSQL. Password is the value that proves it.
-type UsePostgres struct{ Password string }
 
 // UseField is a header or a parameter of the query. "{KEY}" in its text is the
 // value KEY.
@@ -59,8 +57,8 @@ func (u *Use) Keys() []string {
 			keys = append(keys, f.Text)
 		}
 	}
-	if u.Postgres != nil {
-		keys = append(keys, u.Postgres.Password)
+	if u.Database != nil {
+		keys = append(keys, u.Database.keys()...)
 	}
 	return keys
 }
@@ -84,16 +82,16 @@ func (u *Use) How() string {
 	if u.Sign != nil {
 		parts = append(parts, "a signature, "+u.Sign.Method)
 	}
-	if u.Postgres != nil {
-		parts = append(parts, "a login by SCRAM with "+u.Postgres.Password)
+	if u.Database != nil {
+		parts = append(parts, u.Database.how())
 	}
 	return strings.Join(parts, ", ")
 }
 
 // Where says in one line where the secret is sent, for people.
 func (u *Use) Where() string {
-	if u.Postgres != nil {
-		return "the PostgreSQL server that its name says"
+	if u.Database != nil {
+		return u.Database.where()
 	}
 	return strings.Join(u.Hosts, ", ")
 }
@@ -105,7 +103,7 @@ func signParts() map[string][2][]string {
 
 func (d *decoder) use(n *yaml.Node, s *Spec) Use {
 	var u Use
-	d.Mapping(n, "use", map[string]func(*yaml.Node){
+	fields := map[string]func(*yaml.Node){
 		"hosts": func(n *yaml.Node) {
 			d.Each(n, func(n *yaml.Node) { u.Hosts = append(u.Hosts, d.useHost(n)) })
 		},
@@ -113,28 +111,23 @@ func (d *decoder) use(n *yaml.Node, s *Spec) Use {
 		"query":  func(n *yaml.Node) { u.Query = d.useFields(n, "query", s) },
 		"basic":  func(n *yaml.Node) { u.Basic = d.useBasic(n, s) },
 		"sign":   func(n *yaml.Node) { u.Sign = d.useSign(n, s) },
-		"postgres": func(n *yaml.Node) {
-			u.Postgres = &UsePostgres{}
-			d.Mapping(n, "postgres", map[string]func(*yaml.Node){
-				"password": func(n *yaml.Node) { u.Postgres.Password = d.Text(n) },
-			})
-			d.useKey(n, "use", u.Postgres.Password, s)
-		},
-	})
+	}
+	maps.Copy(fields, d.useDatabases(&u, s))
+	d.Mapping(n, "use", fields)
 	kinds := 0
-	for _, has := range []bool{u.Header != nil, u.Query != nil, u.Basic != nil, u.Sign != nil, u.Postgres != nil} {
+	for _, has := range []bool{u.Header != nil, u.Query != nil, u.Basic != nil, u.Sign != nil, u.Database != nil} {
 		if has {
 			kinds++
 		}
 	}
 	switch {
 	case d.Err != nil:
-	case u.Postgres != nil && len(u.Hosts) > 0:
-		d.Fail(n, "postgres has no hosts: the profile says where it is")
-	case u.Postgres == nil && len(u.Hosts) == 0:
+	case u.Database != nil && len(u.Hosts) > 0:
+		d.Fail(n, "a database has no hosts: the secret says where it is")
+	case u.Database == nil && len(u.Hosts) == 0:
 		d.Fail(n, "use needs hosts")
 	case kinds != 1:
-		d.Fail(n, "use has one of header, query, basic, sign and postgres")
+		d.Fail(n, "use has one of header, query, basic, sign, database and postgres")
 	case !slices.ContainsFunc(u.Keys(), func(k string) bool { return !s.Public(k) }):
 		d.Fail(n, "use sends no secret value")
 	}
