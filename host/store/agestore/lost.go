@@ -84,6 +84,8 @@ func (s *Store) noteLost(lost []Lost, next *roster) error {
 	}
 	for _, l := range lost {
 		l.List = next.hash
+		// A process that was killed before may have noted it: what is signed again is the same list.
+		all = slices.DeleteFunc(all, func(o Lost) bool { return o.Name == l.Name && o.List == l.List })
 		all = append(all, l)
 	}
 	data, err := Marshal(lostFile{1, all})

@@ -227,6 +227,9 @@ func TestRekeyIsLostWithAVoidFile(t *testing.T) {
 	pull(t, ann, bob)
 	_, _, err := ann.Unshare(t.Context(), "bob")
 	noError(t, err)
+	if got := lostOf(t, ann); got != "bob: a, b" {
+		t.Error(got)
+	}
 	putFake(t, carl, "of carl", "NEW") // he does not know yet
 	merge(t, carl, ann)
 	v, err := Open(ann.opt).Verify(t.Context())

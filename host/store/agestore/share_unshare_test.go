@@ -38,6 +38,9 @@ func TestAMemberIsTakenOut(t *testing.T) {
 		t.Fatalf("%+v, %d, %v", m, n, err)
 	}
 	right(t, ann)
+	if got := lostOf(t, ann); got != "bob: a, b, of bob" {
+		t.Error(got)
+	}
 	if got := authors(t, ann, "of bob"); got != "(former) (former)" {
 		t.Error(got)
 	}

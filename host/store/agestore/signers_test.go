@@ -137,11 +137,11 @@ func TestWhatOfAFileCounts(t *testing.T) {
 		"own, by a stranger":        {"eve", signed, true, false, true, 0, bad},
 		"own, with a tail":          {"ann", append(signed, "3 put c -"), true, false, false, 3, "its last lines have no proof"},
 		"own, with a tail, waiting": {"ann", append(signed, "3 put c -"), true, true, false, 3, ""},
-		"another machine's, with a tail, waiting": {"ann", append(signed, "3 put c -"), false, true, false, 3, ""},
+		"another machine's, with a tail, waiting": {"ann", append(signed, "3 put c -"), false, true, false, 2, unprovenEnd},
 		"another machine's, with a tail":          {"ann", append(signed, "3 put c -"), false, false, false, 3, "its last lines have no proof"},
 		"own, no proof":                           {"ann", []string{"1 put a -"}, true, false, false, 1, "it has no proof"},
 		"own, no proof, waiting":                  {"ann", []string{"1 put a -"}, true, true, false, 1, ""},
-		"another machine's, no proof, waiting":    {"ann", []string{"1 put a -"}, false, true, false, 1, ""},
+		"another machine's, no proof, waiting":    {"ann", []string{"1 put a -"}, false, true, false, 0, unprovenEnd},
 		"another machine's, no proof":             {"ann", []string{"1 put a -"}, false, false, false, 0, bad},
 		"own, proofs taken away":                  {"ann", []string{"1 put a -"}, true, true, true, 1, unprovenAgain},
 	} {
@@ -149,7 +149,7 @@ func TestWhatOfAFileCounts(t *testing.T) {
 			data := recordOf(t, "1", c.by, c.lines...)
 			was := &seen{ID: "own", Sizes: map[string]int64{}}
 			if c.own {
-				was.ID = "1"
+				was.ID, was.Sizes["1"] = "1", int64(len(data))
 			}
 			if c.proven {
 				was.Proven = int64(len(data))
@@ -170,6 +170,39 @@ func TestWhatOfAFileCounts(t *testing.T) {
 				t.Errorf("void, and %q counts, %q", part, said)
 			}
 		})
+	}
+}
+
+// Of this machine's file counts, while its key is locked, what it has seen there, and that it was done.
+func TestWhatThisMachineHasSeen(t *testing.T) {
+	seenLines := []string{"1 put a", "2 put b -"}
+	for _, c := range []struct {
+		tail  []string
+		want  int // lines that count
+		added bool
+	}{
+		{nil, 2, false},
+		{[]string{"3 done - -"}, 3, false},
+		{[]string{"3 undone - -"}, 3, false},
+		{[]string{"3 put c -"}, 2, false},
+		{[]string{"3 done - -", "4 put c -"}, 3, false},
+		{[]string{"3 put c -", "4 done - -"}, 2, true},
+		{[]string{"3 done - -", "4 put c -", "5 done - -"}, 3, true},
+		{[]string{"3 done - -", "4 done - -"}, 3, false},
+		{[]string{"3 put c"}, 3, false}, // it has a proof
+		{[]string{"3 put c", "4 put d -", "5 done - -"}, 3, true},
+	} {
+		all := append(append([]string{}, seenLines...), c.tail...)
+		data := recordOf(t, "1", "ann", all...)
+		was := &seen{ID: "1", Sizes: map[string]int64{"1": int64(len(recordOf(t, "1", "ann", seenLines...)))}}
+		part, added := ownPart(data, was)
+		if n := bytes.Count(part, []byte("\n")); n != c.want || added != c.added || !bytes.HasPrefix(data, part) {
+			t.Errorf("%q: %d lines, %v; want %d, %v", c.tail, n, added, c.want, c.added)
+		}
+		was.Sizes["1"] = int64(len(data)) + 1 // the file is an older one
+		if part, added := ownPart(data, was); !bytes.Equal(part, data) || added {
+			t.Errorf("%q: an older file: %d of %d, %v", c.tail, len(part), len(data), added)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func TestStrangersLinesWithALockedKey(t *testing.T) {
 		}, "version 1 of evil was added by somebody else"},
 		"a file of their own": {func(t *testing.T, s *Store, _ []byte, lines string) {
 			write(t, s.recordPath("0123456789abcdef"), []byte(lines+"91 done - 0 - -\n"), 0o600)
-		}, "0123456789abcdef.log: " + unprovenEnd},
+		}, ".log: " + unprovenEnd},
 	} {
 		t.Run(name, func(t *testing.T) {
 			open := lockedKey(t)
