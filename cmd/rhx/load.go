@@ -85,9 +85,10 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	loaded, err := e.Exchange.Load(ctx, at, a.machine(e), opts)
-	if err != nil {
+	if err != nil && len(loaded) == 0 {
 		return err
 	}
+	unlisted := err
 	loaded = append(failed, loaded...)
 	if c.All && len(loaded) == 0 && a.Output == "table" {
 		a.say(emptyStore)
@@ -96,8 +97,8 @@ func (c *loadCmd) Run(ctx context.Context, a *app) error {
 	if c.All {
 		loaded = a.withoutVariablesOnly(loaded)
 	}
-	if err := a.printLoaded(loaded, c.DryRun); err != nil {
-		return err
+	if err := a.printLoaded(loaded, c.DryRun); err != nil || unlisted != nil {
+		return cmp.Or(unlisted, err)
 	}
 	if c.Env && !c.DryRun && a.Output == "table" {
 		a.say("To have the variables in this shell: . " + e.Deliver.EnvFile())

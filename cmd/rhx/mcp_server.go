@@ -55,7 +55,9 @@ func (a *app) serveAgents(ctx context.Context) error {
 	gone, leave := context.WithCancel(ctx)
 	defer leave()
 	s := &agentServer{a: a, gone: gone, busy: make(chan struct{}, maxAgentAtOnce)}
-	err := s.server(a.Err).Run(ctx, &mcp.IOTransport{Reader: io.NopCloser(leaving{in, leave}), Writer: notClosed{out}, MaxLineLength: maxAgentMessage})
+	client := &agentOut{out: out}
+	lines := newAgentLines(leaving{in, leave}, client)
+	err := s.server(a.Err).Run(ctx, &mcp.IOTransport{Reader: io.NopCloser(lines), Writer: client, MaxLineLength: maxAgentMessage})
 	if ctx.Err() == nil && gone.Err() != nil {
 		err = nil // the client is gone, however it said so
 	}
@@ -89,10 +91,6 @@ func (l leaving) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-type notClosed struct{ io.Writer }
-
-func (notClosed) Close() error { return nil }
 
 // server has the tools of the manifest as it stands now. Each call reads it again.
 func (s *agentServer) server(log io.Writer) *mcp.Server {

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/deliver"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/place"
+	"github.com/rhx-dev/rhx/host/records"
 	"github.com/rhx-dev/rhx/host/session"
 	"github.com/rhx-dev/rhx/host/store"
 )
@@ -38,12 +40,24 @@ type LoadOptions struct {
 }
 
 // Load brings secrets from the store to a machine. What fails for one secret is in
-// its outcome, and stops no other.
+// its outcome, and stops no other. An error of kind [fault.Partial] beside outcomes is of
+// secrets of which the store cannot tell the names.
 func (x *Exchange) Load(ctx context.Context, at place.Place, m machine.Machine, opts LoadOptions) ([]session.Outcome, error) {
-	recs, err := x.wanted(ctx, opts.Records, opts.All, opts.Names)
+	recs, unread, unlisted, err := x.wanted(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
+	out, err := x.load(ctx, at, m, recs, opts)
+	if err != nil {
+		return nil, fault.Join(unlisted, err)
+	}
+	for _, r := range unread {
+		out = append(out, session.Failure(at, r.Name, r.Err))
+	}
+	return out, fault.WithKind(unlisted, fault.Partial)
+}
+
+func (x *Exchange) load(ctx context.Context, at place.Place, m machine.Machine, recs []*store.Record, opts LoadOptions) ([]session.Outcome, error) {
 	what := deliver.Delivery{Files: recs}
 	if opts.Env {
 		what = deliver.Delivery{Vars: x.Deliver.Groups(recs, !opts.All)}
@@ -67,15 +81,17 @@ func (x *Exchange) Load(ctx context.Context, at place.Place, m machine.Machine, 
 	return x.Deliver.Deliver(ctx, s, at, m, what, with)
 }
 
-// wanted returns records that are at hand, all of the store, or those named.
-func (x *Exchange) wanted(ctx context.Context, recs []*store.Record, all bool, names []string) ([]*store.Record, error) {
+// wanted returns records that are at hand, all of the store, or those named. Those that cannot
+// be read stop no other; it is an error where none can, or where one is not there.
+func (x *Exchange) wanted(ctx context.Context, opts LoadOptions) (recs []*store.Record, unread []records.Read, unlisted, err error) {
 	switch {
-	case recs != nil:
-		return recs, nil
-	case all:
-		return x.Records.All(ctx)
+	case opts.Records != nil:
+		return opts.Records, nil, nil, nil
+	case opts.All:
+		return x.Records.AllReadable(ctx)
 	}
-	return x.Records.GetAll(ctx, names)
+	recs, unread, err = x.Records.NamedReadable(ctx, opts.Names)
+	return recs, unread, nil, err
 }
 
 // storeURL is the URL of the store, which is open by now; "" where secrets are at

@@ -11,6 +11,7 @@ import (
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/exchange"
+	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/place"
@@ -423,3 +424,51 @@ func TestEnv(t *testing.T) {
 }
 
 func envSource(name string) secret.Source { return secret.Source{Kind: secret.SourceEnv, Var: name} }
+
+// A secret that cannot be read stops no other: it is named, be its name known to the store or not.
+func TestLoadPastADamagedSecret(t *testing.T) {
+	h, m := newHost(t)
+	keep(t, h, "aws", "access_key", akia, "secret_key", awsKey)
+	keep(t, h, "lambda", "api_key", "k")
+	keep(t, h, "openai", "api_key", sk)
+	var file string
+	if err := filepath.WalkDir(h.Dirs.Data, func(path string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(path, "/aws/1.age") {
+			file = path
+		}
+		return err
+	}); err != nil || file == "" {
+		t.Fatal(file, err)
+	}
+	good := must(os.ReadFile(file))(t)
+	cut := append([]byte(nil), good[:len(good)-1]...) // it still says what it is called
+	for what, c := range map[string]struct {
+		content  []byte
+		opts     exchange.LoadOptions
+		outcomes string
+		unlisted bool
+	}{
+		"all, cut":   {cut, exchange.LoadOptions{All: true}, "lambda created, openai failed, aws failed", false},
+		"all, empty": {nil, exchange.LoadOptions{All: true}, "lambda created, openai failed", true},
+		"named":      {nil, exchange.LoadOptions{Names: []string{"aws", "lambda"}}, "lambda created, aws failed", false},
+		"none":       {nil, exchange.LoadOptions{Names: []string{"aws"}}, "", true},
+		"mistyped":   {good, exchange.LoadOptions{Names: []string{"lambda", "awz"}}, "", true},
+	} {
+		if err := os.WriteFile(file, c.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.opts.DryRun = true
+		list, err := h.Exchange.Load(ctx, place.Here, m, c.opts)
+		var got []string
+		for _, l := range list {
+			got = append(got, l.Secret+" "+string(l.Action))
+			if l.Secret == "aws" && !strings.Contains(l.Err.Error(), file) {
+				t.Errorf("%s: %v", what, l.Err)
+			}
+		}
+		same(t, what, strings.Join(got, ", "), c.outcomes)
+		if (err != nil) != c.unlisted || err != nil && len(list) > 0 && (fault.KindOf(err) != fault.Partial || !strings.Contains(err.Error(), file)) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -338,41 +338,89 @@ func (r *Records) ThoseReadable(ctx context.Context, names []string) (out map[st
 
 // All returns every secret of the store.
 func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
-	st, err := r.Store(ctx)
+	recs, unread, unlisted, err := r.AllReadable(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if err := fault.Join(unlisted, joined(unread)); err != nil {
+		return nil, err
+	}
+	return recs, nil
+}
+
+// AllReadable is All where some cannot be read, which stop no other: unread are those, and unlisted
+// is of those of which the store cannot tell the names. It is an error where none can be read.
+func (r *Records) AllReadable(ctx context.Context) (recs []*store.Record, unread []Read, unlisted, err error) {
+	st, err := r.Store(ctx)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	names, ok := Names(ctx, st)
 	if !ok {
 		infos, err := st.List(ctx)
-		if err != nil {
-			return nil, err
+		if err != nil && fault.KindOf(err) != fault.Partial {
+			return nil, nil, nil, err
 		}
+		unlisted = err
 		for _, info := range infos {
 			names = append(names, info.Name)
 		}
 	}
 	if names, err = r.Mine(ctx, names); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	reads, err := r.ReadMany(ctx, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	var recs []*store.Record
-	var errs []error
 	for _, read := range reads {
 		switch {
 		case read.Err == nil:
 			recs = append(recs, read.Record)
 		case !errors.Is(read.Err, store.ErrNotFound): // deleted, before or meanwhile
-			errs = append(errs, read.Err)
+			unread = append(unread, read)
 		}
 	}
-	if err := fault.Join(errs...); err != nil {
-		return nil, err
+	if len(recs) == 0 {
+		return nil, nil, nil, fault.Join(unlisted, joined(unread))
 	}
-	return recs, nil
+	return recs, unread, unlisted, nil
+}
+
+// NamedReadable is GetAll where some cannot be read, which stop no other: unread are those. It is an
+// error where none can be read, or where one is not there, such as one whose name is mistyped.
+func (r *Records) NamedReadable(ctx context.Context, names []string) (recs []*store.Record, unread []Read, err error) {
+	reads, err := r.ReadMany(ctx, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := false
+	for _, read := range reads {
+		switch {
+		case read.Err == nil:
+			recs = append(recs, read.Record)
+			continue
+		case errors.Is(read.Err, store.ErrNotFound):
+			read.Err = r.NotFound(ctx, r.store, read.Name, 0)
+			stop = true
+		case fault.KindOf(read.Err) == fault.Usage:
+			stop = true
+		}
+		unread = append(unread, read)
+	}
+	if stop || len(recs) == 0 {
+		return nil, nil, joined(unread)
+	}
+	return recs, unread, nil
+}
+
+// joined is why secrets cannot be had.
+func joined(unread []Read) error {
+	errs := make([]error, len(unread))
+	for i, read := range unread {
+		errs[i] = read.Err
+	}
+	return fault.Join(errs...)
 }
 
 // providerOf is the provider that a secret's name begins with.
