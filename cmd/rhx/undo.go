@@ -42,12 +42,12 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer a.tellInterrupt(ctx)()
 	hosts := a.fleet(e, fleet.DefaultParallel, false)
 	if !c.DryRun && !c.Yes {
 		if !a.canAsk() {
 			return notConfirmed("rhx undo", "rhx undo --dry-run shows what it would restore")
 		}
+		// Nothing is written before the question, nor at it.
 		undone, _, err := e.Exchange.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: true, Overwrite: c.Overwrite})
 		if err != nil {
 			return err
@@ -59,6 +59,7 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 			return errors.New("nothing was changed")
 		}
 	}
+	defer a.tellInterrupt(ctx)()
 	undone, restored, undoErr := e.Exchange.Undo(ctx, last, hosts, journal.UndoOptions{DryRun: c.DryRun, Overwrite: c.Overwrite})
 	if undoErr != nil && len(undone) == 0 {
 		return undoErr
