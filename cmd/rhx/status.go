@@ -11,6 +11,7 @@ import (
 
 	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/backup"
 	"github.com/rhx-dev/rhx/host/place"
 	"github.com/rhx-dev/rhx/host/project"
 )
@@ -45,6 +46,12 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	page := ""
+	if c.HTML != "" { // a device or a pipe is not replaced by a file
+		if page, err = backup.Free(c.HTML, true, e.Dirs.Config, e.Dirs.Data, e.Dirs.State, e.Dirs.Cache); err != nil {
+			return err
+		}
+	}
 	m, err := a.manifestIfAny(ctx, c.Yes)
 	if err != nil {
 		return err
@@ -66,7 +73,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	a.tellUnreachable(status)
 	partly := partlyDone(len(status.Unreachable)+len(status.Broken) > 0) // a host that could not be asked, or a bundle that is broken
 	if c.HTML != "" {
-		if err := atomicfile.Write(c.HTML, statusPage(status, m), 0o644); err != nil {
+		if err := atomicfile.Write(page, statusPage(status, m), 0o644); err != nil {
 			return err
 		}
 		a.say("written: " + c.HTML)
