@@ -9,7 +9,7 @@ type DotenvVar struct {
 	Line int
 	// Expands reports that programs put something else in place of a part of Value: a
 	// shell and docker compose in place of $NAME or a command outside single quotes,
-	// python-dotenv in place of ${NAME} in any.
+	// python-dotenv in place of ${NAME} in any. A value in backquotes is one to Node alone.
 	Expands bool
 }
 
@@ -35,8 +35,11 @@ func DotenvVars(data []byte) ([]DotenvVar, error) {
 
 // dotenvExpands reports whether a shell expands something in a value as the file has it.
 func dotenvExpands(raw string, quote byte) bool {
-	if quote == '\'' || quote == '`' { // the latter are Node's, for which nothing in them counts
+	switch quote {
+	case '\'':
 		return false
+	case '`': // Node takes them for quotes, a shell for a command, and python-dotenv for a part of the value
+		return true
 	}
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {

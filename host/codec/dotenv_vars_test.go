@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestDotenvVars(t *testing.T) {
 		{"so does a backslash in double quotes", `A="\$B \` + "`" + `"` + "\n", "1 A=$B \\`"},
 		{"a pair of which is one", `A="\\$B"` + "\n", `1 A=\$B expands`},
 		{"outside quotes it is text for most", `A=\$B` + "\n", `1 A=\$B expands`},
-		{"Node's quotes", "A=`$B`\n", "1 A=$B"},
+		{"Node's quotes", "A=`$B`\nC=`id`\n", "1 A=$B expands|2 C=id expands"},
 	} {
 
 		vars, err := DotenvVars([]byte(c.file))
@@ -66,7 +67,7 @@ func FuzzDotenvVars(f *testing.F) {
 			if n := tree.Get(v.Name); n == nil || n.Text != v.Value || n.Line != v.Line {
 				t.Fatalf("%s is %q in line %d, not %+v", v.Name, v.Value, v.Line, n)
 			}
-			if !strings.ContainsAny(v.Value, "$`") && v.Expands {
+			if !strings.ContainsAny(v.Value, "$") && !bytes.Contains(data, []byte("`")) && v.Expands {
 				t.Fatalf("nothing in %q is expanded", v.Value)
 			}
 		}
