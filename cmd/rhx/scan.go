@@ -13,6 +13,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/provider"
@@ -327,7 +328,7 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 	out := make([]findingJSON, 0, len(found))
 	rows := make([][]string, 0, len(found))
 	for _, f := range found {
-		j := findingJSON{Path: f.Path, Line: f.Line, Column: f.Column, Commit: f.Commit, Object: f.Object, Also: f.Also, Secret: f.Secret, Key: f.Key, Version: f.Version, Current: f.Current, Form: f.Form, InName: f.InName}
+		j := findingJSON{Path: exactjson.Text(f.Path), Line: f.Line, Column: f.Column, Commit: f.Commit, Object: f.Object, Also: f.Also, Secret: f.Secret, Key: f.Key, Version: f.Version, Current: f.Current, Form: f.Form, InName: f.InName}
 		place := f.String()
 		if !f.InName {
 			place += ":" + strconv.Itoa(f.Line) + ":" + strconv.Itoa(f.Column)
