@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/exactjson"
@@ -317,9 +318,9 @@ func (c *scanCmd) installHook(ctx context.Context, a *app) error {
 	case err != nil:
 		return err
 	case already:
-		a.say("It is there already: " + path)
+		a.say("It is there already: " + term.Line(path))
 	default:
-		a.say("Each commit is searched before it is made, by " + path + "\nTo take that out, remove the file. git commit --no-verify goes past it.")
+		a.say("Each commit is searched before it is made, by " + term.Line(path) + "\nTo take that out, remove the file. git commit --no-verify goes past it.")
 	}
 	return nil
 }
