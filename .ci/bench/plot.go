@@ -16,8 +16,8 @@ type series struct {
 type point struct{ x, y float64 }
 
 const (
-	plotWidth, plotHeight      = 720, 360
-	left, right, upper, bottom = 64, 190, 40, 52
+	plotWidth, plotHeight      = 780, 360
+	left, right, upper, bottom = 64, 250, 40, 52
 )
 
 // colors are of the same weight on a light and on a dark ground.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/manifest"
@@ -237,7 +238,7 @@ func (a *app) printStep(s session.Outcome, plan bool) {
 	case provider.Failed:
 		a.failedAt(s.At, s.Secret, s.Err)
 	default:
-		a.say(stepLine(s, plan))
+		a.say(term.Line(stepLine(s, plan)))
 	}
 }
 

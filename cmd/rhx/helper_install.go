@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/helper"
@@ -144,7 +145,7 @@ func (a *app) change(ctx context.Context, e *engine.Engine, plan *helper.Plan, c
 		if o.Action == provider.Unchanged {
 			would = ""
 		}
-		a.say(o.Source.Path + ": " + would + string(o.Action))
+		a.say(term.Line(o.Source.Path + ": " + would + string(o.Action)))
 	}
 	if len(plan.Outcomes) == 0 {
 		a.say(plan.Client + " does not ask rhx")

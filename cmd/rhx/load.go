@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/deliver"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
@@ -221,7 +222,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 	}
 	switch l.Action {
 	case provider.Unchanged:
-		a.say(fmt.Sprintf("%s: already there, in %s", name, l.Source))
+		a.say(term.Linef("%s: already there, in %s", name, l.Source))
 	case provider.Conflict:
 		a.placementFailed(l, fault.WithHint(l.Err, conflictHint(l.Err)))
 	case provider.Failed:
@@ -235,7 +236,7 @@ func (a *app) printPlacement(l session.Outcome, dryRun bool) {
 		}
 		a.placementFailed(l, err)
 	default:
-		a.say(fmt.Sprintf("%s: %s %s%s%s", name, l.Source, would, l.Action, keys))
+		a.say(term.Linef("%s: %s %s%s%s", name, l.Source, would, l.Action, keys))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/engine"
 	"github.com/rhx-dev/rhx/host/exchange"
@@ -156,12 +157,12 @@ func (a *app) remove(ctx context.Context, e *engine.Engine, s *session.Session, 
 	}
 	if gone {
 		if a.Output == "table" {
-			a.say(fmt.Sprintf("%s: not in %s any more", u.Name, u.Where()))
+			a.say(term.Linef("%s: not in %s any more", u.Name, u.Where()))
 		}
 		return "gone", nil
 	}
 	if a.Output == "table" {
-		a.say(fmt.Sprintf("%s: deleted from %s", u.Name, u.Where()))
+		a.say(term.Linef("%s: deleted from %s", u.Name, u.Where()))
 	}
 	return "removed", nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/rhx-dev/rhx/cmd/rhx/manual"
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/fault"
 )
@@ -90,7 +91,7 @@ func (c *manCmd) install(a *app, root *kong.Node) error {
 	if done, err := a.data(files); done {
 		return err
 	}
-	a.say(plural(len(files), "page") + " written to " + dir)
+	a.say(plural(len(files), "page") + " written to " + term.Line(dir))
 	return nil
 }
 

@@ -127,10 +127,10 @@ func findManifest() (string, error) {
 func (a *app) shortPath(path string) string {
 	if dir, err := os.Getwd(); err == nil {
 		if rel, below := paths.Below(dir, path); below {
-			return rel
+			return term.Line(rel)
 		}
 	}
-	return path
+	return term.Line(path)
 }
 
 // askToTrust shows what a manifest would do and asks. It may come from somebody
@@ -235,7 +235,7 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 			err = fault.WithKind(fmt.Errorf("%s was not trusted", path), fault.Usage)
 		}
 		if err == nil {
-			a.say(path + ": not trusted any more")
+			a.say(term.Line(path) + ": not trusted any more")
 		}
 		return err
 	}
@@ -246,7 +246,7 @@ func (c *trustCmd) Run(ctx context.Context, a *app) error {
 	if err := a.made.Added.TrustManifest(path, data); err != nil {
 		return err
 	}
-	a.say(summaryOf(a.made, m, data) + path + ": trusted")
+	a.say(summaryOf(a.made, m, data) + term.Line(path) + ": trusted")
 	return ctx.Err()
 }
 

@@ -11,8 +11,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/config"
 	"github.com/rhx-dev/rhx/host/engine"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/paths"
 	"github.com/rhx-dev/rhx/host/provider"
@@ -316,9 +318,9 @@ func (c *scanCmd) installHook(ctx context.Context, a *app) error {
 	case err != nil:
 		return err
 	case already:
-		a.say("It is there already: " + path)
+		a.say("It is there already: " + term.Line(path))
 	default:
-		a.say("Each commit is searched before it is made, by " + path + "\nTo take that out, remove the file. git commit --no-verify goes past it.")
+		a.say("Each commit is searched before it is made, by " + term.Line(path) + "\nTo take that out, remove the file. git commit --no-verify goes past it.")
 	}
 	return nil
 }
@@ -327,7 +329,7 @@ func (c *scanCmd) report(a *app, s *scan.Scanner, found []scan.Finding, more int
 	out := make([]findingJSON, 0, len(found))
 	rows := make([][]string, 0, len(found))
 	for _, f := range found {
-		j := findingJSON{Path: f.Path, Line: f.Line, Column: f.Column, Commit: f.Commit, Object: f.Object, Also: f.Also, Secret: f.Secret, Key: f.Key, Version: f.Version, Current: f.Current, Form: f.Form, InName: f.InName}
+		j := findingJSON{Path: exactjson.Text(f.Path), Line: f.Line, Column: f.Column, Commit: f.Commit, Object: f.Object, Also: f.Also, Secret: f.Secret, Key: f.Key, Version: f.Version, Current: f.Current, Form: f.Form, InName: f.InName}
 		place := f.String()
 		if !f.InName {
 			place += ":" + strconv.Itoa(f.Line) + ":" + strconv.Itoa(f.Column)

@@ -26,6 +26,9 @@ func (c *storeRekeyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := local.MayRekey(ctx); err != nil {
+		return err
+	}
 	if ok, err := a.confirmed(c.Yes, "rhx store rekey", "Encrypt the whole store to a new key?"); !ok {
 		return err
 	}

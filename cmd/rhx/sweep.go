@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/exchange"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/place"
@@ -112,9 +113,9 @@ func (a *app) printSwept(o session.Outcome, dryRun bool, say func(string)) {
 		}
 		a.placementFailed(o, fault.WithHint(o.Err, "it was not taken out; the next "+next+" tries again"))
 	case dryRun:
-		say(fmt.Sprintf("%s: would be taken out of %s: its time has passed", name, o.Source))
+		say(term.Linef("%s: would be taken out of %s: its time has passed", name, o.Source))
 	default:
-		say(fmt.Sprintf("%s: taken out of %s: its time has passed", name, o.Source))
+		say(term.Linef("%s: taken out of %s: its time has passed", name, o.Source))
 	}
 }
 

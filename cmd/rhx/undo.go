@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
+	"github.com/rhx-dev/rhx/cmd/rhx/term"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fleet"
 	"github.com/rhx-dev/rhx/host/journal"
@@ -84,7 +84,7 @@ func (c *undoCmd) Run(ctx context.Context, a *app) error {
 		a.printUndone(u, c.DryRun)
 	}
 	for _, name := range restored {
-		a.say("store: " + name + ": not deleted any more")
+		a.say(term.Line("store: " + name + ": not deleted any more"))
 	}
 	if undoErr != nil {
 		return fault.WithKind(undoErr, fault.Partial)
@@ -107,5 +107,5 @@ func (a *app) printUndone(u session.Undone, plan bool) {
 		a.report(name, fault.WithHint(u.Err, "it was left as it is; --overwrite restores it all the same"))
 		return
 	}
-	a.say(fmt.Sprintf("%s: %s%s", name, would, u.Action()))
+	a.say(term.Linef("%s: %s%s", name, would, u.Action()))
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -78,7 +79,7 @@ func (x *Exchange) KeepDraft(ctx context.Context, d *Draft) error {
 		next = numbers[len(numbers)-1] + 1
 	}
 	path := base + "-" + strconv.Itoa(next)
-	plain, err := json.Marshal(d)
+	plain, err := exactjson.Marshal(d)
 	if err != nil {
 		return err
 	}

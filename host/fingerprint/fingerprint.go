@@ -22,6 +22,7 @@ import (
 	"sync"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 	"github.com/rhx-dev/rhx/host/secret"
@@ -285,7 +286,7 @@ func (r *Record) merge(ctx context.Context) error {
 			}
 		}
 	}
-	plain, err := json.Marshal(now)
+	plain, err := exactjson.Marshal(now)
 	if err != nil {
 		return err
 	}

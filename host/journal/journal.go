@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/ownfile"
@@ -190,7 +191,7 @@ func label(path string) string {
 }
 
 func (j *Journal) write(ctx context.Context, path string, what any) error {
-	plain, err := json.Marshal(what)
+	plain, err := exactjson.Marshal(what)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,8 @@ func (m *sshMachine) hold(ctx context.Context, conn *sshConn, files []RunFile, d
 	}
 	silence := max(1, int((conn.dead+time.Second-1)/time.Second))
 	end := "rhx-" + rand.Text()
-	fmt.Fprintf(s, "hold %d\n}\n# %s\n", silence, end)
+	// busybox's sed does nothing with a line before it has the next one.
+	fmt.Fprintf(s, "hold %d\n}\n# %s\n\n", silence, end)
 	text := s.Bytes()
 
 	f := &folder{conn: conn, stop: make(chan struct{})}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/expiry"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
@@ -70,7 +71,7 @@ func (e *Ends) load(ctx context.Context) map[string]end {
 }
 
 func (e *Ends) save(ctx context.Context, ends map[string]end) error {
-	plain, err := json.Marshal(endsFile{endsFormat, ends})
+	plain, err := exactjson.Marshal(endsFile{endsFormat, ends})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
@@ -74,6 +75,7 @@ func (b *Baseline) entry(f Finding) baselineEntry {
 	} else if place = "git:" + f.Path; f.Path == "" {
 		place += f.Object
 	}
+	place = exactjson.Text(place)
 	if b.Shown != nil {
 		place = b.Shown(place) // the folder may have a name that is not to be seen, too
 	}
@@ -103,7 +105,7 @@ func (b *Baseline) Accept(list []Finding) error {
 	slices.SortFunc(b.file.Accepted, func(x, y baselineEntry) int {
 		return bytes.Compare([]byte(x.Place+"\x00"+x.Fingerprint), []byte(y.Place+"\x00"+y.Fingerprint))
 	})
-	data, err := json.MarshalIndent(b.file, "", "  ")
+	data, err := exactjson.MarshalIndent(b.file)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
 	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fingerprint"
 	"github.com/rhx-dev/rhx/host/ownfile"
@@ -215,7 +216,7 @@ func (b *Book) writeExpiries(path string, change func([]Expiry) []Expiry) error 
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(expiries{expiryVersion, now})
+	data, err := exactjson.Marshal(expiries{expiryVersion, now})
 	if err != nil || string(data) == string(old) {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/machine"
 	"github.com/rhx-dev/rhx/host/ownfile"
@@ -58,7 +59,7 @@ func (b *Book) NoteFailedSync(ctx context.Context, f FailedSync) error {
 		return nil
 	}
 	f.Version = failedSyncVersion
-	if change.Data, err = json.MarshalIndent(f, "", "  "); err != nil {
+	if change.Data, err = exactjson.MarshalIndent(f); err != nil {
 		return err
 	}
 	errs, err := b.Local.Write(ctx, []machine.Change{change})

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/rhx-dev/rhx/host/config"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/fingerprint"
 	"github.com/rhx-dev/rhx/host/fleet"
@@ -59,7 +60,7 @@ func (b *Book) remembered(deletes []string) []byte {
 	m.Created, err3 = config.Created(b.Dirs)
 	var err4 error
 	m.Expiring, err4 = b.Expiring()
-	data, err5 := json.Marshal(m)
+	data, err5 := exactjson.Marshal(m)
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		b.warn("rhx undo will bring files back, and not what rhx remembers of them: " + err.Error())
 		return nil

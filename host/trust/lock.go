@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/rhx-dev/rhx/host/atomicfile"
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
 
@@ -128,10 +129,12 @@ func (p *Providers) write(l *lock) error {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(l); err != nil {
+	err := enc.Encode(l)
+	data, err := exactjson.Check(b.Bytes(), err)
+	if err != nil {
 		return err
 	}
-	return atomicfile.Write(p.lockPath(), b.Bytes(), 0o600)
+	return atomicfile.Write(p.lockPath(), data, 0o600)
 }
 
 // sweep removes what a command that was killed left behind. The lock is held, so in

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -120,14 +121,22 @@ func (s *Store) GetDeleted(ctx context.Context, name string, number int) (*store
 
 // rereadingFile returns what was read of a file, which is what somebody gets, and at later calls what
 // is there then.
-func rereadingFile(path string, number int, data []byte) func() (int, string, error) {
-	return func() (_ int, _ string, err error) {
+func rereadingFile(path string, number int, data []byte) func() (found, error) {
+	mark := filepath.Join(filepath.Dir(path), version{n: number}.mark())
+	return func() (_ found, err error) {
 		if data == nil {
 			data, err = ownfile.ReadNoLink(path, maxFile)
 		}
 		hash := bound(data)
 		data = nil
-		return number, hash, err
+		if err != nil {
+			return found{}, err
+		}
+		_, err = os.Lstat(mark)
+		if errors.Is(err, fs.ErrNotExist) {
+			return found{version: number, hash: hash}, nil
+		}
+		return found{number, hash, true}, err
 	}
 }
 

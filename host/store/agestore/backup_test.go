@@ -77,6 +77,37 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// What rhx has deleted is as rhx left it; a mark that somebody else has put there, or taken away, is not.
+func TestDeletedIsAsRhxLeftIt(t *testing.T) {
+	alone := somebody(t)
+	putFake(t, alone, "a", "FAKE1")
+	putFake(t, alone, "a", "FAKE2")
+	putFake(t, alone, "b", "FAKE3")
+	noError(t, alone.Delete(t.Context(), "b"))
+	ann, bob := shared(t)
+	for what, base := range map[string]*Store{"alone": alone, "the owner": ann, "a member": bob} {
+		said := ""
+		s := Open(base.opt)
+		s.opt.Warn = func(text string) { said += text + "\n" }
+		if _, err := s.GetDeleted(t.Context(), "b", 1); err != nil || said != "" {
+			t.Errorf("%s: %q, %v", what, said, err)
+		}
+		write(t, filepath.Join(s.folder("a"), "1.deleted"), nil, 0o600)
+		if _, err := s.GetDeleted(t.Context(), "a", 1); err != nil || !strings.Contains(said, "version 1 is marked as deleted, and rhx did not delete it") {
+			t.Errorf("%s, a mark was put there: %q, %v", what, said, err)
+		}
+		said = ""
+		noError(t, os.Remove(filepath.Join(s.folder("b"), "1.deleted")))
+		if _, err := s.GetDeleted(t.Context(), "b", 1); err != nil || !strings.Contains(said, "version 1 was deleted") {
+			t.Errorf("%s, the mark was taken away: %q, %v", what, said, err)
+		}
+		said = ""
+		if _, err := s.Get(t.Context(), "b", 1); err != nil || !strings.Contains(said, "version 1 was deleted") {
+			t.Errorf("%s, the mark was taken away, and it is read: %q, %v", what, said, err)
+		}
+	}
+}
+
 // Every kind of key opens what is encrypted to it, as a store's and as one of its own.
 func TestIdentity(t *testing.T) {
 	for name, f := range keyFiles(t) {

@@ -448,13 +448,13 @@ func TestWhatChangesWhileItIsDoubted(t *testing.T) {
 		if reads[1] == "" {
 			asked = 3 // which is not there, and never was
 		}
-		err := s.say(s.key, "a", asked, func() (int, string, error) {
+		err := s.say(s.key, "a", asked, func() (found, error) {
 			now := reads[min(n, len(reads)-1)]
 			n++
 			if err, ok := now.(error); ok {
-				return 0, "", err
+				return found{}, err
 			}
-			return 3, now.(string), nil
+			return found{version: 3, hash: now.(string)}, nil
 		})
 		if same := reads[1] == "x"; n != len(reads) || (len(said) == 1) != same || len(said) > 1 || errors.Is(err, errOther) == same {
 			t.Errorf("%v: read %d times, said %q, %v", reads, n, said, err)

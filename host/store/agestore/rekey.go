@@ -30,6 +30,9 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
+	if err := s.MayRekey(ctx); err != nil {
+		return 0, err
+	}
 	s.withoutAgent() // which gives no private key away
 	var (
 		now, k *key   // as the key is, and as it is to be
@@ -93,6 +96,25 @@ func (s *Store) Rekey(ctx context.Context, from string) (int, error) {
 		return s.endRekey(k, from == "")
 	})
 	return n, err
+}
+
+// MayRekey is the error for a store that is not there yet, so that nothing is asked about it.
+func (s *Store) MayRekey(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	key, err := s.hasKey()
+	if err != nil || key {
+		return err
+	}
+	if held, err := s.holdsSecrets(); err != nil || held {
+		return err // Rekey says that the key is missing
+	}
+	known, err := s.recorded()
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	return fault.WithHint(errors.New("there is no store yet: there is nothing to encrypt anew"), "The first save makes it, with a key.")
 }
 
 // newKeyOnly is the key without those before it.

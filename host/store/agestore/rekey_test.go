@@ -353,3 +353,21 @@ func TestSoakRekeyOnADiskThatFails(t *testing.T) {
 		t.Errorf("%d steps failed", failed)
 	}
 }
+
+// Where there is no store yet no secret is lost; where its key is gone, it is said.
+func TestRekeyOfNoStore(t *testing.T) {
+	s := Open(Options{Dir: dataDir(t)})
+	if _, err := s.Rekey(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "there is no store yet") {
+		t.Error(err)
+	}
+	kept := somebody(t)
+	putFake(t, kept, "a", "FAKE")
+	noError(t, os.Remove(filepath.Join(kept.opt.Dir, "identity.txt")))
+	if _, err := Open(kept.opt).Rekey(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "is missing, and") {
+		t.Error(err)
+	}
+	noError(t, os.RemoveAll(kept.secrets())) // the list of its keys is still there
+	if _, err := Open(kept.opt).Rekey(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "is missing, and") {
+		t.Error(err)
+	}
+}

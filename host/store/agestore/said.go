@@ -209,28 +209,37 @@ func changesOf(lines []byte, folder string, unproven bool) (made []change, pendi
 	return made, pending
 }
 
-// doubt says why a version that was read is not what the record has; "" where it is. No
-// hash is that of one that is not there: version is what was asked for then. newest says
-// that the newest one was asked for. foreign says that nobody whose word counts has put it there.
-func (v *view) doubt(folder string, version int, hash string, newest bool) (what string, foreign bool) {
+// found is what a reader has found of a secret: a version with its hash, "" where it is not there,
+// and whether it is marked as deleted.
+type found struct {
+	version int
+	hash    string
+	marked  bool
+}
+
+// doubt says why a version that was read is not what the record has; "" where it is. Of one that
+// is not there f.version is what was asked for. newest says that the newest one was asked for.
+// foreign says that nobody whose word counts has put it there.
+func (v *view) doubt(folder string, f found, newest bool) (what string, foreign bool) {
 	if v.bad != "" && v.members == nil {
 		return v.bad, false
 	}
-	if what, foreign = v.doubtOf(folder, version, hash, newest); foreign {
+	if what, foreign = v.doubtOf(folder, f, newest); foreign {
 		return what, true
 	}
 	return cmp.Or(v.bad, what), false
 }
 
-func (v *view) doubtOf(folder string, version int, hash string, newest bool) (what string, foreign bool) {
-	hash, header, _ := strings.Cut(hash, " ")
+func (v *view) doubtOf(folder string, f found, newest bool) (what string, foreign bool) {
+	version := f.version
+	hash, header, _ := strings.Cut(f.hash, " ")
 	if _, ok := v.either[folder]; ok {
 		return "", false // a process may just be writing it
 	}
 	for _, c := range v.pending[folder] {
 		after := &view{want: states{folder: maps.Clone(v.want[folder])}, members: v.members}
 		after.want.apply(&c)
-		if what, _ := after.doubtOf(folder, version, hash+" "+header, newest); what == "" {
+		if what, _ := after.doubtOf(folder, f, newest); what == "" {
 			return "", false // likewise
 		}
 	}
@@ -254,8 +263,10 @@ func (v *view) doubtOf(folder string, version int, hash string, newest bool) (wh
 		return fmt.Sprintf("version %d was replaced", version), true
 	case v.members != nil && v.members.maker(w, hash, bindingOf([]byte("\n"+header))) == nil:
 		return fmt.Sprintf("version %d was made by another one than who has put it there", version), true
-	case w.deleted:
+	case w.deleted && !f.marked:
 		return fmt.Sprintf("version %d was deleted", version), false
+	case f.marked && !w.deleted:
+		return fmt.Sprintf("version %d is marked as deleted, and rhx did not delete it", version), false
 	case newest && version < last:
 		return fmt.Sprintf("version %d was taken away", last), false
 	}
@@ -268,14 +279,14 @@ func (v *view) doubtOf(folder string, version int, hash string, newest bool) (wh
 // it may be from another store of the user's. Another process may write meanwhile, so it looks
 // until the secret is the same before and after the record was; errOther says that it is another one
 // than what was read.
-func (s *Store) say(k *key, name string, number int, read func() (version int, hash string, err error)) error {
+func (s *Store) say(k *key, name string, number int, read func() (found, error)) error {
 	before, first := "", ""
 	for i := range tries {
-		version, hash, err := read()
+		f, err := read()
 		if err != nil {
 			return errOther
 		}
-		if is := fmt.Sprint(version, hash); first == "" {
+		if is := fmt.Sprint(f.version, f.hash); first == "" {
 			first = is
 		} else if is != first {
 			return errOther
@@ -295,11 +306,11 @@ func (s *Store) say(k *key, name string, number int, read func() (version int, h
 		if v.members == nil && v.bad != "" {
 			s.unsure.Store(true)
 		}
-		doubt, foreign := v.doubt(folderName(name), version, hash, number == 0)
+		doubt, foreign := v.doubt(folderName(name), f, number == 0)
 		if doubt == "" {
 			return nil
 		}
-		now := fmt.Sprint(version, hash, v.stamp)
+		now := fmt.Sprint(f, v.stamp)
 		if now != before {
 			before = now
 			continue
@@ -326,17 +337,17 @@ func bound(data []byte) string {
 }
 
 // rereading returns what was read, and at later calls what is there then.
-func (s *Store) rereading(name string, asked, number int, data []byte) func() (int, string, error) {
-	return func() (int, string, error) {
+func (s *Store) rereading(name string, asked, number int, data []byte) func() (found, error) {
+	return func() (found, error) {
 		if data == nil {
 			var err error
 			if _, data, number, err = s.read(name, asked); err != nil {
-				return 0, "", err
+				return found{}, err
 			}
 		}
 		hash := bound(data)
 		data = nil
-		return number, hash, nil
+		return found{version: number, hash: hash}, nil
 	}
 }
 
@@ -346,10 +357,10 @@ func (s *Store) sayGone(name string, number int) {
 	if err != nil || k == nil {
 		return
 	}
-	_ = s.say(k, name, number, func() (int, string, error) {
+	_ = s.say(k, name, number, func() (found, error) {
 		if _, _, _, err := s.read(name, number); !errors.Is(err, store.ErrNotFound) {
-			return 0, "", errors.New("it is there now")
+			return found{}, errors.New("it is there now")
 		}
-		return number, "", nil
+		return found{version: number}, nil
 	})
 }

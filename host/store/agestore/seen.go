@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/rhx-dev/rhx/host/exactjson"
 	"github.com/rhx-dev/rhx/host/fault"
 	"github.com/rhx-dev/rhx/host/ownfile"
 )
@@ -80,7 +81,7 @@ func (r *recorder) saveSeen() error {
 	if out.Version = 1; len(out.ID) == sharedID {
 		out.Version, out.ID, out.Rest = 2, out.ID[:sharedID/2], out.ID[sharedID/2:]
 	}
-	data, err := json.Marshal(out)
+	data, err := exactjson.Marshal(out)
 	if err != nil {
 		return err
 	}

@@ -325,11 +325,11 @@ func TestWhatNoMemberHasSavedInARace(t *testing.T) {
 	k, err := s.unlocked()
 	noError(t, err)
 	calls := 0
-	err = s.say(k, "a", 0, func() (int, string, error) {
+	err = s.say(k, "a", 0, func() (found, error) {
 		if calls++; calls > 1 {
-			return 2, bound(good), nil
+			return found{version: 2, hash: bound(good)}, nil
 		}
-		return 2, hashOf(t, ann, "a", 2), nil
+		return found{version: 2, hash: hashOf(t, ann, "a", 2)}, nil
 	})
 	if !errors.Is(err, errOther) || calls != 2 {
 		t.Errorf("%v, %d calls", err, calls)
@@ -340,8 +340,8 @@ func TestWhatNoMemberHasSavedInARace(t *testing.T) {
 	// What is looked at first is what was read, whatever is there by then.
 	read := rereadingFile(path, 2, good)
 	for _, want := range []string{bound(good), hashOf(t, ann, "a", 2)} {
-		if _, got, err := read(); err != nil || got != want {
-			t.Errorf("%s, %v, want %s", got, err, want)
+		if got, err := read(); err != nil || got.hash != want {
+			t.Errorf("%+v, %v, want %s", got, err, want)
 		}
 	}
 	list := contents(t, ann.membersPath())
