@@ -82,18 +82,6 @@ func (s *dbServer) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a program as the server's user.
-func (s *dbServer) run(input, name string, args ...string) string {
-	s.t.Helper()
-	cmd := s.command(name, args...)
-	cmd.Stdin = strings.NewReader(input)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("%s: %v\n%s", name, err, out)
-	}
-	return string(out)
-}
-
 // start starts the server, which is up when ready says so.
 func (s *dbServer) start(ready func() bool, name string, args ...string) {
 	s.t.Helper()
