@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if done, err := a.data(out); done {
-		return errors.Join(err, sick(out))
+		return cmp.Or(err, sick(out)) // what was not printed is said, and sick says nothing
 	}
 	left := slices.DeleteFunc(out, func(f diagnosisJSON) bool { return f.Fixed })
 	a.printFindings(left, len(checks))

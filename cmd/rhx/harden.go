@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (c *hardenCmd) Run(ctx context.Context, a *app) error {
 		out = append(out, j)
 	}
 	if done, err := a.data(out); done {
-		return errors.Join(err, outcomeOf(errs))
+		return cmp.Or(err, outcomeOf(errs))
 	}
 	if err := a.printHardened(items, c.DryRun); err != nil {
 		return err

@@ -189,7 +189,7 @@ func (c *helperListCmd) Run(ctx context.Context, a *app) error {
 		out = append(out, j)
 	}
 	if done, err := a.data(out); done {
-		return errors.Join(err, outcome(failed, len(out)))
+		return cmp.Or(err, outcome(failed, len(out)))
 	}
 	var rows [][]string
 	for _, j := range out {

@@ -50,8 +50,12 @@ func checkHome(dir string, me int) error {
 		info, err := os.Stat(at)
 		// What leads nowhere is not made: a link to a folder that is not there.
 		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
-			if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+			now, gone := os.Lstat(at)
+			if errors.Is(gone, fs.ErrNotExist) {
 				continue
+			}
+			if gone == nil && now.Mode()&fs.ModeSymlink == 0 {
+				info, err = now, nil // another process has made it meanwhile
 			}
 		}
 		if err != nil {

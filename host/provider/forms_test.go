@@ -198,7 +198,7 @@ func TestFileThatOthersCanRead(t *testing.T) {
 	}
 	// A group that can write it is no better; a stricter mode stays.
 	m.PutFile(home+".aws/credentials", []byte(file), 0o620)
-	if got := describe(extract(t, m, sp)); !strings.Contains(got, "(mode 0620)") {
+	if got := describe(extract(t, m, sp)); !strings.Contains(got, "(the permissions 0620 of ") {
 		t.Error(got)
 	}
 	m.PutFile(home+".aws/credentials", []byte(file), 0o400)
