@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -32,8 +33,9 @@ func (l *agentLines) Read(p []byte) (int, error) {
 	for len(l.rest) == 0 {
 		line, err := l.in.ReadSlice('\n')
 		// What is too long goes on to the SDK, which ends at it.
-		whole := !l.long && err != bufio.ErrBufferFull
-		l.long = err == bufio.ErrBufferFull
+		full := errors.Is(err, bufio.ErrBufferFull)
+		whole := !l.long && !full
+		l.long = full
 		if l.long {
 			err = nil
 		}
