@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Name returns the name of a provider's secret: the provider for its default
@@ -57,9 +56,6 @@ func ValidName(name string) error {
 	}
 	if len(name) > 512 {
 		return fmt.Errorf("a secret's name is longer than 512 bytes")
-	}
-	if !utf8.ValidString(name) {
-		return fmt.Errorf("secret name %q is not UTF-8", name)
 	}
 	for step := range strings.SplitSeq(name, "/") {
 		if step == "" || step == "." || step == ".." {
