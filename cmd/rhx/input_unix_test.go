@@ -46,6 +46,31 @@ func TestInput(t *testing.T) {
 	}
 }
 
+// unread is an input that is not rhx's to read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("it was read")
+	return 0, io.EOF
+}
+
+func TestReaderWaitsForRead(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := withInput(unread{t}).reader(ctx, "-")
+	cancel()
+	if r == nil {
+		t.Error("no reader")
+	}
+	// Each Read goes on where the one before has ended.
+	r = withInput(strings.NewReader("ab")).reader(t.Context(), "-")
+	for _, want := range []string{"a", "b", ""} {
+		var p [1]byte
+		if n, err := r.Read(p[:]); string(p[:n]) != want || (err == io.EOF) != (want == "") {
+			t.Errorf("%q, %v, not %q", p[:n], err, want)
+		}
+	}
+}
+
 // What waits for somebody who writes ends with the first Ctrl-C.
 func TestInputIsNotWaitedForForEver(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "p")
