@@ -76,7 +76,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		if err := atomicfile.Write(page, statusPage(status, m), 0o644); err != nil {
 			return err
 		}
-		a.say("written: " + c.HTML)
+		a.say("written: " + term.Line(c.HTML))
 		return partly
 	}
 	out := make([]statusJSON, 0, len(status.Rows))

@@ -133,15 +133,7 @@ func newURLRun(t *testing.T, o Options, urls ...string) *urlRun {
 		defer r.mu.Unlock()
 		r.warns = append(r.warns, text)
 	}
-	var err error
-	if r.b, err = Start(o); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	r.b = started(t, o)
 	for _, s := range o.Secrets {
 		given := s.Given()["URL"]
 		r.given = append(r.given, r.b.Lead(given.Reveal()))

@@ -116,6 +116,13 @@ func newLabOf(t testing.TB, s *Secret, change ...func(*Options)) *lab {
 	for _, c := range change {
 		c(&o)
 	}
+	l.Broker = started(t, o)
+	return l
+}
+
+// started is a broker that is closed, without an error, at the end of the test.
+func started(t testing.TB, o Options) *Broker {
+	t.Helper()
 	b, err := Start(o)
 	if err != nil {
 		t.Fatal(err)
@@ -125,8 +132,7 @@ func newLabOf(t testing.TB, s *Secret, change ...func(*Options)) *lab {
 			t.Error(err)
 		}
 	})
-	l.Broker = b
-	return l
+	return b
 }
 
 func (l *lab) makeRoots() {

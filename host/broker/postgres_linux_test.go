@@ -179,15 +179,7 @@ func newPGRun(t *testing.T, profile string, o Options) *pgRun {
 		defer r.mu.Unlock()
 		r.used = append(r.used, u)
 	}
-	var err error
-	if r.b, err = Start(o); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	r.b = started(t, o)
 	c, err := r.b.Client(r.b.Here(os.Getenv))
 	if err != nil {
 		t.Fatal(err)
