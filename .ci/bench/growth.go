@@ -66,7 +66,8 @@ func count(f float64) string {
 	return text
 }
 
-// done is the table with its plot, and how the last step compares with one in proportion.
+// done returns the table, how the last step of each line compares with growth in proportion,
+// and the link to the plot, which it keeps.
 func (g *growing) done(b *bencher) string {
 	b.plots[g.plot] = plot(g.title, g.of, "milliseconds", g.lines)
 	var steps []string

@@ -90,8 +90,8 @@ func (a *app) engine() (*engine.Engine, error) {
 	return a.made, nil
 }
 
-// forConfined are the commands that say something without rhx's folders, too: of the
-// environment, and of the providers that rhx knows by itself.
+// forConfined are the commands that are of use although rhx's folders are hidden: detect reads
+// the environment, and providers lists those that are built in.
 var forConfined = []string{"detect", "providers"}
 
 // keyMade tells of a new key.

@@ -49,7 +49,7 @@ type scheme struct {
 	port uint16
 	// plain is the scheme of the same database without TLS; "" where the scheme does not say.
 	plain string
-	// always and never say whether there is TLS; with neither, the query does.
+	// always: there is TLS. never: there is none. With neither, the query of the URL says.
 	always, never bool
 	// none has a client do without TLS.
 	none string

@@ -40,8 +40,8 @@ type LoadOptions struct {
 }
 
 // Load brings secrets from the store to a machine. What fails for one secret is in
-// its outcome, and stops no other. An error of kind [fault.Partial] beside outcomes is of
-// secrets of which the store cannot tell the names.
+// its outcome, and stops no other. An error of kind [fault.Partial] beside outcomes is about
+// damaged entries of the store, of which it cannot tell which secrets they are.
 func (x *Exchange) Load(ctx context.Context, at place.Place, m machine.Machine, opts LoadOptions) ([]session.Outcome, error) {
 	recs, unread, unlisted, err := x.wanted(ctx, opts)
 	if err != nil {

@@ -348,8 +348,9 @@ func (r *Records) All(ctx context.Context) ([]*store.Record, error) {
 	return recs, nil
 }
 
-// AllReadable is All where some cannot be read, which stop no other: unread are those, and unlisted
-// is of those of which the store cannot tell the names. It is an error where none can be read.
+// AllReadable is All that goes on past secrets which cannot be read, and returns those as unread.
+// unlisted is about damaged entries of which the store cannot tell the names. It is an error
+// where none can be read.
 func (r *Records) AllReadable(ctx context.Context) (recs []*store.Record, unread []Read, unlisted, err error) {
 	st, err := r.Store(ctx)
 	if err != nil {
@@ -387,8 +388,9 @@ func (r *Records) AllReadable(ctx context.Context) (recs []*store.Record, unread
 	return recs, unread, unlisted, nil
 }
 
-// NamedReadable is GetAll where some cannot be read, which stop no other: unread are those. It is an
-// error where none can be read, or where one is not there, such as one whose name is mistyped.
+// NamedReadable is GetAll that goes on past secrets which cannot be read, and returns those as
+// unread. It is an error where none can be read, and where the store has no secret of a name:
+// the name may be mistyped.
 func (r *Records) NamedReadable(ctx context.Context, names []string) (recs []*store.Record, unread []Read, err error) {
 	reads, err := r.ReadMany(ctx, names)
 	if err != nil {

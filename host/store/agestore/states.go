@@ -51,7 +51,7 @@ func (w states) apply(c *change) {
 	}
 	switch c.op {
 	case opPut:
-		// The same number twice, without its being forgotten between, is by two machines.
+		// Two machines have saved one number where it comes twice and was not forgotten in between.
 		was := of[c.version]
 		if said := &was.by; c.by.key != "" && was.is(c.hash) {
 			if c.hash != was.hash {
